@@ -1,0 +1,6 @@
+"""`python -m llmdrills`."""
+
+from llmdrills.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Every error that llmdrills raises on purpose.
+
+LLMDrillsError                exit 2, unless a subclass says otherwise
+├── UsageError                the command line, or the place it is run in, is wrong
+│   └── SettingError          a setting has a value that cannot be used
+├── ContentError              the workspace has problems: all of them, each with file, line and column
+├── BuildError                a package or the lock cannot be written
+│   └── LockError             decks/deck.lock is lost, damaged, conflicted or stale
+├── GraderError               the grader itself failed: nothing was said about the attempt
+│   └── MissingExtraError     torch or transformers is not installed
+└── HistoryError              the history cannot be read or written
+
+One place catches them: `llmdrills.cli.main`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "BuildError",
+    "ContentError",
+    "GraderError",
+    "HistoryError",
+    "LLMDrillsError",
+    "LockError",
+    "MissingExtraError",
+    "Problem",
+    "SettingError",
+    "UsageError",
+]
+
+
+class LLMDrillsError(Exception):
+    """Something the user can act on; `what` says what is wrong and `todo` what to do next."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, todo: str = "") -> None:
+        super().__init__(what, todo)
+        self.what = what
+        self.todo = todo
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.todo}" if self.todo else self.what
+
+
+class UsageError(LLMDrillsError):
+    """The command line, or the place it is run in, is wrong."""
+
+
+class SettingError(UsageError):
+    """A setting has a value that cannot be used."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in the workspace, where it is (1-based), and what to write instead."""
+
+    file: Path
+    line: int
+    column: int
+    what: str
+    todo: str
+    rule: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.what}: {self.todo}"
+
+
+class ContentError(LLMDrillsError):
+    """The workspace has problems; all of them are listed, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+        count = len(self.problems)
+        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the workspace", "mend the places above and run again")
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class BuildError(LLMDrillsError):
+    """A package or the lock cannot be written."""
+
+
+class LockError(BuildError):
+    """decks/deck.lock is lost, damaged, conflicted or stale."""
+
+
+class GraderError(LLMDrillsError):
+    """The grader itself failed: nothing is said about the attempt."""
+
+
+class MissingExtraError(GraderError):
+    """torch or transformers is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"this needs {package}, which is not installed",
+            "run `pip install 'llmdrills[torch]'` (the README says how to get the CPU build)",
+        )
+
+
+class HistoryError(LLMDrillsError):
+    """The history cannot be read or written."""

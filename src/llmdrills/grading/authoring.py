@@ -1,0 +1,287 @@
+"""What a kata's cases.py is written with: cases, misconceptions, equivalents and the peer.
+
+    from llmdrills.grading.authoring import Inputs, call, case, equivalent, misconception, peer
+
+    @case(why="every dimension differs, so nothing broadcasts by luck")
+    def base(make: Inputs):
+        return call(make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5))
+
+    @misconception("no-scale", en="Divide the scores by √d_k.", zh="…", seen="a forum thread", fix="scores = … / math.sqrt(d_k)")
+    def no_scale(Q, K, V, mask=None): ...
+
+Each decorator registers its function in the `Book` that is open while cases.py is imported, and returns it unchanged.
+Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md has a kata worked out.
+
+torch is imported only where a case asks for a tensor: this module itself is light.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "AuthoringError",
+    "Book",
+    "Call",
+    "Case",
+    "Equivalent",
+    "Inputs",
+    "Misconception",
+    "Peer",
+    "call",
+    "case",
+    "equivalent",
+    "misconception",
+    "open_book",
+    "peer",
+]
+
+Kernel = Callable[..., Any]
+
+
+class AuthoringError(ValueError):
+    """cases.py says something that cannot be used; the message names the function and what to write."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of one call of the entry function."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def call(*args: Any, **kwargs: Any) -> Call:
+    """What a case returns: the arguments with which the entry function is called."""
+    return Call(args, kwargs)
+
+
+class Inputs:
+    """A seeded source of inputs. The same seed and case name give the same inputs on every machine.
+
+    Tensors are made on the CPU. `folder` is a private folder that lives as long as the attempt: a place for files
+    (a tiny model) which the learner's process may read.
+    """
+
+    def __init__(self, seed: int, name: str, folder: Path) -> None:
+        import random
+
+        import torch
+
+        mixed = zlib.crc32(f"{seed}/{name}".encode())
+        self.folder = folder
+        self.random = random.Random(mixed)  # noqa: S311  # inputs of a test, not secrets
+        self._generator = torch.Generator().manual_seed(mixed)
+
+    def normal(self, *shape: int, dtype: Any = None, mean: float = 0.0, std: float = 1.0) -> Any:
+        """Normally distributed values; drawn in float32, then cast to `dtype` (float32 unless told)."""
+        import torch
+
+        return (torch.randn(*shape, generator=self._generator) * std + mean).to(dtype or torch.float32)
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0, dtype: Any = None) -> Any:
+        """Values spread evenly over [low, high)."""
+        import torch
+
+        return (torch.rand(*shape, generator=self._generator) * (high - low) + low).to(dtype or torch.float32)
+
+    def integers(self, low: int, high: int, *shape: int, dtype: Any = None) -> Any:
+        """Whole numbers in [low, high), int64 unless told."""
+        import torch
+
+        return torch.randint(low, high, shape, generator=self._generator).to(dtype or torch.int64)
+
+    def boolean(self, *shape: int, true: float = 0.5) -> Any:
+        """A bool tensor whose entries are True with probability `true`."""
+        import torch
+
+        return torch.rand(*shape, generator=self._generator) < true
+
+    def permutation(self, n: int) -> Any:
+        """0 … n−1 in random order."""
+        import torch
+
+        return torch.randperm(n, generator=self._generator)
+
+    def size(self, low: int, high: int) -> int:
+        """A whole number in [low, high]: the size of a dimension in a fresh case."""
+        return self.random.randint(low, high)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input of a kata, and how the answers to it are compared."""
+
+    name: str
+    why: str
+    make: Callable[[Inputs], Call]
+    line: int
+    variants: tuple[str, ...] = ()  # empty: every variant
+    raises: str = ""  # the name of the exception that is the right answer
+    grads: tuple[int, ...] = ()  # positions of the arguments whose gradients are compared too
+    draws: int = 0  # >0: the result is random; the set of distinct results of so many calls is compared
+    rtol: float | None = None  # None: by dtype, as docs/grading.md says
+    atol: float | None = None
+    nan_ok: bool = False  # the contract asks for NaN here; NaNs must stand in the same places
+    fresh: bool = False  # sizes come from the seed too; else only the values do
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong kernel that people really write, and what to say to whoever wrote it."""
+
+    id: str
+    en: str
+    zh: str
+    seen: str
+    kernel: Kernel
+    line: int
+    fix: str = ""
+    variants: tuple[str, ...] = ()
+    same_as: str = ""  # another misconception that it cannot be told from: declared one
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A differently written right kernel, which must pass."""
+
+    id: str
+    why: str
+    kernel: Kernel
+    line: int
+    variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An independent library's answer. `skips` maps a case's name to why the library cannot answer it as the contract asks."""
+
+    library: str
+    kernel: Kernel
+    line: int
+    skips: dict[str, str]
+    variants: tuple[str, ...] = ()
+
+
+@dataclass
+class Book:
+    """Everything that one cases.py registered, in the order written."""
+
+    cases: list[Case] = field(default_factory=list)
+    misconceptions: list[Misconception] = field(default_factory=list)
+    equivalents: list[Equivalent] = field(default_factory=list)
+    peers: list[Peer] = field(default_factory=list)
+
+
+_open: ContextVar[Book | None] = ContextVar("llmdrills_book", default=None)
+
+
+@contextlib.contextmanager
+def open_book() -> Iterator[Book]:
+    """Collect what the decorators register until the block ends."""
+    book = Book()
+    token = _open.set(book)
+    try:
+        yield book
+    finally:
+        _open.reset(token)
+
+
+def _book() -> Book:
+    # Outside of a grader (in an editor, in a REPL) cases.py still imports: what it registers goes nowhere.
+    return _open.get() or Book()
+
+
+def _line(function: Callable[..., Any]) -> int:
+    return inspect.unwrap(function).__code__.co_firstlineno
+
+
+def _slug(text: str, what: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
+        raise AuthoringError(f"{what} {text!r}: use lower-case words joined by hyphens, as in `ragged-padding`")
+    return text
+
+
+def case(
+    name: str | None = None,
+    *,
+    why: str,
+    variants: tuple[str, ...] = (),
+    raises: str = "",
+    grads: tuple[int, ...] = (),
+    draws: int = 0,
+    rtol: float | None = None,
+    atol: float | None = None,
+    nan_ok: bool = False,
+    fresh: bool = False,
+    tags: tuple[str, ...] = (),
+) -> Callable[[Callable[[Inputs], Call]], Callable[[Inputs], Call]]:
+    """Register a case; its name is the function's, with hyphens, unless given. `why` says what it is there to catch."""
+
+    def register(make: Callable[[Inputs], Call]) -> Callable[[Inputs], Call]:
+        slug = _slug(name or make.__name__.strip("_").replace("_", "-"), "the case's name")
+        if any(known.name == slug for known in _book().cases):
+            raise AuthoringError(f"two cases are named {slug!r}: give one of them another name")
+        _book().cases.append(
+            Case(slug, why, make, _line(make), variants, raises, grads, draws, rtol, atol, nan_ok, fresh, tags)
+        )
+        return make
+
+    return register
+
+
+def misconception(
+    id: str,  # noqa: A002  # the word of the design
+    *,
+    en: str,
+    zh: str,
+    seen: str,
+    fix: str = "",
+    variants: tuple[str, ...] = (),
+    same_as: str = "",
+) -> Callable[[Kernel], Kernel]:
+    """Register a wrong kernel, whole and readable.
+
+    `en` and `zh` are the one line of feedback, `seen` says where it was met; with `fix`, the right line, it becomes a
+    spot-the-bug note.
+    """
+
+    def register(kernel: Kernel) -> Kernel:
+        _slug(id, "the misconception's id")
+        if any(known.id == id and (not known.variants or not variants or set(known.variants) & set(variants)) for known in _book().misconceptions):
+            raise AuthoringError(f"two misconceptions are named {id!r}: give one of them another id")
+        _book().misconceptions.append(Misconception(id, en, zh, seen, kernel, _line(kernel), fix, variants, same_as))
+        return kernel
+
+    return register
+
+
+def equivalent(id: str, *, why: str, variants: tuple[str, ...] = ()) -> Callable[[Kernel], Kernel]:  # noqa: A002  # as above
+    """Register a right kernel that is written differently; `why` says what is different."""
+
+    def register(kernel: Kernel) -> Kernel:
+        _book().equivalents.append(Equivalent(_slug(id, "the equivalent's id"), why, kernel, _line(kernel), variants))
+        return kernel
+
+    return register
+
+
+def peer(
+    library: str, *, skips: dict[str, str] | None = None, variants: tuple[str, ...] = ()
+) -> Callable[[Kernel], Kernel]:
+    """Register an independent library's answer to the same call; `skips` names the cases it cannot answer, and why."""
+
+    def register(kernel: Kernel) -> Kernel:
+        _book().peers.append(Peer(library, kernel, _line(kernel), dict(skips or {}), variants))
+        return kernel
+
+    return register

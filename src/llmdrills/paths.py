@@ -1,0 +1,78 @@
+"""Where llmdrills keeps things, and where the workspace is.
+
+`LLMDRILLS_HOME` overrides every location at once: it then holds `config/`, `data/`, `cache/` and `practice/`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from llmdrills.errors import UsageError
+
+__all__ = ["Locations", "bundled_workspace", "find_workspace", "is_workspace", "locations"]
+
+
+@dataclass(frozen=True)
+class Locations:
+    """The user's folders; none is made before something is written there."""
+
+    config: Path
+    data: Path
+    cache: Path
+    practice: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The user's settings."""
+        return self.config / "config.toml"
+
+    @property
+    def history_file(self) -> Path:
+        """The SQLite database of attempts and reviews."""
+        return self.data / "history.sqlite3"
+
+
+def locations(workspace: Path | None = None) -> Locations:
+    """The user's folders; `practice/` lies in a workspace of the user's own, else with the user's data."""
+    home = os.environ.get("LLMDRILLS_HOME")
+    if home:
+        root = Path(home).expanduser().absolute()
+        return Locations(root / "config", root / "data", root / "cache", root / "practice")
+    dirs = platformdirs.PlatformDirs("llmdrills", appauthor=False)
+    data = Path(dirs.user_data_dir)
+    own = workspace is not None and workspace != bundled_workspace()
+    practice = workspace / "practice" if own and workspace is not None else data / "practice"
+    return Locations(Path(dirs.user_config_dir), data, Path(dirs.user_cache_dir), practice)
+
+
+def is_workspace(folder: Path) -> bool:
+    """Whether `folder` holds `decks/` and `drills/` with something in them."""
+    return any((folder / "decks").glob("*.yaml")) or any((folder / "drills").glob("*/kata.yaml"))
+
+
+def bundled_workspace() -> Path:
+    """The workspace that came with the package: inside the wheel, or the checkout of an editable install."""
+    package = Path(__file__).resolve().parent
+    shipped = package / "_workspace"
+    return shipped if shipped.is_dir() else package.parents[1]
+
+
+def find_workspace(given: Path | None = None, start: Path | None = None) -> Path:
+    """The workspace to use: the one given, else `LLMDRILLS_WORKSPACE`, else the nearest above `start`, else the bundled one.
+
+    Raises UsageError when the one asked for is not a workspace.
+    """
+    asked = given or (Path(os.environ["LLMDRILLS_WORKSPACE"]) if os.environ.get("LLMDRILLS_WORKSPACE") else None)
+    if asked is not None:
+        if not is_workspace(asked):
+            raise UsageError(f"{asked} is not a workspace", "it needs decks/*.yaml or drills/*/kata.yaml; `llmdrills init` makes one")
+        return asked.resolve()
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if is_workspace(folder):
+            return folder
+    return bundled_workspace()

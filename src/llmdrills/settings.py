@@ -1,0 +1,127 @@
+"""Settings, and where each value came from: flag > environment > project file > user file > default.
+
+The project file is `llmdrills.toml` in the workspace, the user file `config.toml` in the folder that `llmdrills paths` shows.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmdrills.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["OPTIONS", "Option", "Setting", "Settings", "load_settings"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: its type, its default, the values or range it allows, and what it is for."""
+
+    name: str
+    kind: type[int] | type[float] | type[str]
+    default: int | float | str
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"LLMDRILLS_{self.name.upper()}"
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("lang", str, "en", "language of prompts, feedback and labels", choices=("en", "zh")),
+    Option("minutes", int, 20, "minutes of practice a day", low=1, high=600),
+    Option("new", int, 2, "new katas a day, at most", low=0, high=50),
+    Option("device", str, "auto", "where attempts run", choices=("auto", "cpu", "cuda", "mps")),
+    Option("editor", str, "", "command that opens a file; then VISUAL, then EDITOR"),
+    Option("retention", float, 0.9, "chance of recall at which a kata is due", low=0.7, high=0.97),
+    Option("interval", int, 365, "longest interval, in days", low=1, high=36500),
+)
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value and where it came from, for `llmdrills paths`."""
+
+    value: int | float | str
+    source: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, by name."""
+
+    values: Mapping[str, Setting]
+
+    def text(self, name: str) -> str:
+        """The value of a setting that is text."""
+        return str(self.values[name].value)
+
+    def integer(self, name: str) -> int:
+        """The value of a setting that is a whole number."""
+        return int(self.values[name].value)
+
+    def number(self, name: str) -> float:
+        """The value of a setting that is a number."""
+        return float(self.values[name].value)
+
+
+def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Settle every setting; a flag of None counts as not given. Raises SettingError, naming where the bad value stands."""
+    project_file = workspace / "llmdrills.toml" if workspace else None
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),
+        ("environment", {o.name: os.environ[o.variable] for o in OPTIONS if os.environ.get(o.variable)}),
+    ]
+    layers += [(str(path), _read(path)) for path in (project_file, user_file) if path is not None]
+    return Settings({option.name: _settle(option, layers) for option in OPTIONS})
+
+
+def _settle(option: Option, layers: list[tuple[str, Mapping[str, Any]]]) -> Setting:
+    for source, values in layers:
+        if option.name in values:
+            shown = f"--{option.name}" if source == "flag" else option.variable if source == "environment" else f"{source}: {option.name}"
+            return Setting(_convert(option, values[option.name], shown), shown)
+    return Setting(option.default, "default")
+
+
+def _convert(option: Option, value: object, shown: str) -> int | float | str:
+    wants = {int: "a whole number", float: "a number", str: "text"}[option.kind]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or (option.kind is int and isinstance(value, float)):
+        raise SettingError(f"{shown} is {value!r}", f"write {wants}")
+    try:
+        converted = option.kind(value)
+    except ValueError:
+        raise SettingError(f"{shown} is {value!r}", f"write {wants}") from None
+    if option.choices and converted not in option.choices:
+        raise SettingError(f"{shown} is {value!r}", f"write one of {', '.join(option.choices)}")
+    if not isinstance(converted, str) and not ((option.low or 0) <= converted <= (option.high or float("inf"))):
+        raise SettingError(f"{shown} is {value!r}", f"write {wants} from {option.low} to {option.high}")
+    return converted
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"cannot read {path}", str(error)) from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{path} is not valid TOML", str(error)) from error
+    for name in values:
+        if name not in _BY_NAME:
+            raise SettingError(f"{path}: unknown setting {name!r}", f"use one of {', '.join(_BY_NAME)}")
+    return values
