@@ -1,0 +1,101 @@
+"""The command line: commands parse and print; the work is done in modules that never print or exit.
+
+`main` is the one place that catches errors and turns them into messages and exit codes:
+0 passed or nothing to do · 1 a drill failed or `check` found problems · 2 usage, configuration or content · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from llmdrills.errors import ContentError, LLMDrillsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import typer
+
+__all__ = ["COMMANDS", "build_app", "main"]
+
+# In the order in which help lists them: the day first, then the content, then the rest.
+COMMANDS: tuple[str, ...] = (
+    "today",
+    "grade",
+    "start",
+    "hint",
+    "solution",
+    "list",
+    "show",
+    "stats",
+    "report",
+    "readiness",
+    "build",
+    "check",
+    "preview",
+    "retire",
+    "new",
+    "init",
+    "history",
+    "optimize",
+    "doctor",
+    "paths",
+)
+INTERRUPTED = 130
+
+
+def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The app with these commands only: importing one command's module instead of twenty keeps the daily one quick."""
+    import typer
+
+    from llmdrills.cli.options import version_callback
+
+    app = typer.Typer(
+        name="llmdrills",
+        help="Anki decks and ten-minute PyTorch katas for people who learn how large language models work.\n\n"
+        "Start with `llmdrills today`.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(version_callback)
+    for name in names:
+        module = importlib.import_module(f"llmdrills.cli.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(module.command)
+    return app
+
+
+def _wanted(arguments: Sequence[str]) -> Sequence[str]:
+    """The one command that these arguments name; all of them for help, completion and mistakes."""
+    first = arguments[0] if arguments else ""
+    completing = any(variable.endswith("_COMPLETE") and "LLMDRILLS" in variable for variable in os.environ)
+    return (first,) if first in COMMANDS and not completing else COMMANDS
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names, and exit."""
+    try:
+        build_app(_wanted(sys.argv[1:]))()
+    except ContentError as error:
+        print(error, file=sys.stderr)
+        print(f"llmdrills: {error.what}: {error.todo}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except LLMDrillsError as error:
+        print(f"llmdrills: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(
+            "llmdrills: interrupted; nothing is lost: `llmdrills today` goes on where you were",
+            file=sys.stderr,
+        )
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, less) went away: that is its right. Python would complain once more at shutdown.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

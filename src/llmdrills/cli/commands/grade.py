@@ -1,0 +1,136 @@
+"""`llmdrills grade`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from llmdrills.cli.console import note, print_json
+from llmdrills.cli.options import (
+    DeviceOption,
+    JsonOption,
+    KataArgument,
+    LangOption,
+    Place,
+    VariantOption,
+    WorkspaceOption,
+    find_kata,
+    find_variant,
+    place,
+)
+from llmdrills.cli.verdict_view import print_verdict
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmdrills.content.model import Kata, Variant
+    from llmdrills.grading.client import Grader
+    from llmdrills.grading.verdict import Verdict
+
+__all__ = ["command"]
+
+
+def command(
+    kata: KataArgument,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="Your file; practice/KATA.py unless given.", show_default=False
+        ),
+    ] = None,
+    variant: VariantOption = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="The inputs' seed; random unless given.", show_default=False),
+    ] = None,
+    device: DeviceOption = None,
+    parity: Annotated[
+        bool, typer.Option("--parity", help="Grade on the CPU and on the device, and compare the verdicts.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Grade on every save, until Ctrl-C.")] = False,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Grade a file against a kata's reference.
+
+    \b
+    Examples:
+      llmdrills grade rope-pairing
+      llmdrills grade rope-pairing mine.py --variant half-split
+      llmdrills grade rope-pairing --watch
+      llmdrills grade rope-pairing mine.py --json --seed 7
+
+    Exit status: 0 passed, 1 not passed, 2 usage, configuration or grader error.
+    """
+    from llmdrills.grading.client import Grader
+
+    here = place(workspace, lang=lang, device=device)
+    with Grader(
+        device=here.settings.text("device")
+    ) as grader:  # imports torch while this process reads the kata
+        found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+        path = file or here.locations.practice / f"{found.id}.py"
+        chosen = find_variant(found, variant or _variant_of(path, found))
+        if watch:
+            _watch(grader, found, chosen, path, here, json=json)
+            return
+        verdict = _grade(grader, found, chosen, path, here, seed, parity=parity)
+        _show(verdict, here, json=json)
+    raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
+
+
+def _variant_of(path: Path, kata: Kata) -> str | None:
+    """The variant that the file's header names; the starter writes one."""
+    from llmdrills.content.starter import read_header
+
+    try:
+        header = read_header(path.read_text("utf-8", errors="replace"))
+    except OSError as error:
+        todo = (
+            f"`llmdrills start {kata.id}` writes a starter there"
+            if isinstance(error, FileNotFoundError)
+            else "give another file"
+        )
+        raise UsageError(f"cannot read {path}: {error.strerror}", todo) from error
+    if header is None:
+        return None
+    named, variant = header
+    if named != kata.id:
+        raise UsageError(
+            f"{path} is a file for {named}", f"run `llmdrills grade {named} {path}`, or change its first line"
+        )
+    return variant
+
+
+def _grade(
+    grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, seed: int | None, *, parity: bool
+) -> Verdict:
+    if parity:
+        return grader.parity(kata, variant.id, path, seed=seed, language=here.language)
+    return grader.grade(kata, variant.id, path, seed=seed, language=here.language)
+
+
+def _show(verdict: Verdict, here: Place, *, json: bool) -> None:
+    if json:
+        print_json(verdict.to_json())
+    else:
+        print_verdict(verdict, here.language)
+
+
+def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, *, json: bool) -> None:
+    from llmdrills.grading.watch import watch
+
+    grader.prepare(kata, variant.id)
+    note(f"watching {path}: save to grade, Ctrl-C to stop")
+
+    def saved() -> None:
+        if path.exists():
+            _show(grader.grade(kata, variant.id, path, language=here.language), here, json=json)
+            sys.stdout.flush()
+
+    saved()
+    watch(path, cast("object", saved))  # type: ignore[arg-type]  # settled with grading.watch below

@@ -1,0 +1,40 @@
+"""`llmdrills hint`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmdrills.cli.kata_view import print_markdown
+from llmdrills.cli.options import KataArgument, LangOption, WorkspaceOption, find_kata, place
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.errors import UsageError
+
+__all__ = ["command"]
+
+
+def command(
+    kata: KataArgument,
+    number: Annotated[
+        int, typer.Argument(metavar="[N]", help="Which hint; the first is the smallest nudge.")
+    ] = 1,
+    all_hints: Annotated[bool, typer.Option("--all", help="Every hint, in order.")] = False,
+    lang: LangOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Show a hint: the first is a nudge, the last is nearly the answer.
+
+    \b
+    Examples:
+      llmdrills hint rope-pairing
+      llmdrills hint rope-pairing 2
+    """
+    here = place(workspace, lang=lang)
+    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    count = len(found.hints)
+    if not 1 <= number <= count:
+        raise UsageError(f"{kata} has no hint {number}", f"it has {count}: ask for 1 to {count}")
+    shown = range(1, count + 1) if all_hints else (number,)
+    for index in shown:
+        print_markdown(f"**{index}/{count}** {found.hints[index - 1][here.language].strip()}\n")

@@ -1,0 +1,62 @@
+"""`llmdrills list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmdrills.cli.console import print_json, rich_console
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.content.model import TOPICS
+from llmdrills.errors import UsageError
+
+__all__ = ["command"]
+
+
+def command(
+    topic: Annotated[
+        str | None, typer.Option("--topic", metavar="TOPIC", help="Only katas of this topic.")
+    ] = None,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the katas.
+
+    \b
+    Examples:
+      llmdrills list
+      llmdrills list --topic position
+      llmdrills list --json
+    """
+    here = place(workspace, lang=lang)
+    if topic is not None and topic not in TOPICS:
+        raise UsageError(f"there is no topic {topic!r}", f"use one of {', '.join(TOPICS)}")
+    katas = [k for k in load_catalogue(here.workspace, here.locations.cache) if topic in (None, k.topic)]
+    if json:
+        rows = [
+            {
+                "kata": kata.id,
+                "title": {"en": kata.title.en, "zh": kata.title.zh},
+                "topic": kata.topic,
+                "minutes": kata.minutes,
+                "entry": kata.entry,
+                "variants": [variant.id for variant in kata.variants],
+                "requires": list(kata.requires),
+                "needs": list(kata.needs),
+            }
+            for kata in katas
+        ]
+        print_json({"schema": 1, "katas": rows})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("kata", "topic", "min", "variants", "title"):
+        table.add_column(heading, no_wrap=heading in ("kata", "min"), overflow="fold")
+    for kata in katas:
+        variants = ", ".join(v.id for v in kata.variants) if len(kata.variants) > 1 else ""
+        table.add_row(kata.id, kata.topic, str(kata.minutes), variants, kata.title[here.language])
+    rich_console().print(table)

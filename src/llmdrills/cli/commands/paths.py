@@ -1,0 +1,38 @@
+"""`llmdrills paths`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.console import print_json
+from llmdrills.cli.options import JsonOption, WorkspaceOption, place
+from llmdrills.settings import OPTIONS
+
+__all__ = ["command"]
+
+
+def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Show where everything lies, and where each setting came from.
+
+    \b
+    Examples:
+      llmdrills paths
+      LLMDRILLS_HOME=/tmp/try llmdrills paths --json
+    """
+    here = place(workspace)
+    folders = {
+        "workspace": here.workspace,
+        "practice": here.locations.practice,
+        "history": here.locations.history_file,
+        "settings": here.locations.config_file,
+        "cache": here.locations.cache,
+    }
+    if json:
+        settings = {name: {"value": s.value, "source": s.source} for name, s in here.settings.values.items()}
+        print_json({"schema": 1, "paths": {k: str(v) for k, v in folders.items()}, "settings": settings})
+        return
+    for name, path in folders.items():
+        print(f"{name:<10} {path}{'' if path.exists() else '  (not there yet)'}")
+    print()
+    for option in OPTIONS:
+        setting = here.settings.values[option.name]
+        shown = setting.value if setting.value != "" else "(unset)"
+        print(f"{option.name:<10} {shown!s:<8} from {setting.source:<28} {option.help}")

@@ -1,0 +1,56 @@
+"""`llmdrills show`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.console import print_json
+from llmdrills.cli.kata_view import kata_markdown, print_markdown
+from llmdrills.cli.options import (
+    JsonOption,
+    KataArgument,
+    LangOption,
+    VariantOption,
+    WorkspaceOption,
+    find_kata,
+    find_variant,
+    place,
+)
+from llmdrills.content.catalogue import load_catalogue
+
+__all__ = ["command"]
+
+
+def command(
+    kata: KataArgument,
+    variant: VariantOption = None,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Show a kata: what to write, and the contract that is graded.
+
+    \b
+    Examples:
+      llmdrills show rope-pairing
+      llmdrills show rope-pairing --variant half-split --lang zh
+    """
+    here = place(workspace, lang=lang)
+    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    chosen = find_variant(found, variant)
+    if not json:
+        print_markdown(kata_markdown(found, chosen, here.language))
+        return
+    print_json(
+        {
+            "schema": 1,
+            "kata": found.id,
+            "variant": chosen.id,
+            "entry": found.entry,
+            "minutes": found.minutes,
+            "topic": found.topic,
+            "title": {"en": found.title.en, "zh": found.title.zh},
+            "prompt": {"en": found.prompt.en, "zh": found.prompt.zh},
+            "contract": [{"en": line.en, "zh": line.zh} for line in chosen.contract],
+            "hints": len(found.hints),
+            "forbidden": [item.call for item in found.forbidden],
+        }
+    )

@@ -1,0 +1,31 @@
+"""`llmdrills solution`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.kata_view import print_markdown
+from llmdrills.cli.options import KataArgument, VariantOption, WorkspaceOption, find_kata, find_variant, place
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.content.starter import solution_text
+
+__all__ = ["command"]
+
+
+def command(kata: KataArgument, variant: VariantOption = None, workspace: WorkspaceOption = None) -> None:
+    """Print the reference kernel, as a file that passes.
+
+    \b
+    Examples:
+      llmdrills solution rope-pairing
+      llmdrills solution rope-pairing --variant half-split > mine.py
+    """
+    here = place(workspace)
+    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    text = solution_text(found, find_variant(found, variant))
+    import sys
+
+    from llmdrills.cli.console import coloured
+
+    if coloured(sys.stdout):
+        print_markdown(f"```python\n{text}```\n")
+    else:
+        print(text, end="")

@@ -1,0 +1,50 @@
+"""A kata as a learner reads it: prompt, contract, hints, as Markdown."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.console import coloured, rich_console
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from llmdrills.content.model import Kata, Variant
+    from llmdrills.language import Language
+
+__all__ = ["kata_markdown", "print_markdown"]
+
+CONTRACT = Bilingual("Contract", "约定")
+FORBIDDEN = Bilingual("Not allowed", "不许使用")
+BUDGET = Bilingual("Cost", "开销")
+VARIANT = Bilingual("Variant", "变体")
+MINUTES = Bilingual(
+    "{minutes} minutes · {topic} · write `{entry}`", "{minutes} 分钟 · {topic} · 编写 `{entry}`"
+)
+
+
+def kata_markdown(kata: Kata, variant: Variant, language: Language) -> str:
+    """The kata's task: title, prompt, contract, what is not allowed and what it may cost."""
+    lines = [f"# {kata.title[language]}", ""]
+    lines += [MINUTES.format(minutes=kata.minutes, topic=kata.topic, entry=kata.entry)[language], ""]
+    lines += [kata.prompt[language].strip(), "", f"## {CONTRACT[language]}", ""]
+    if len(kata.variants) > 1:
+        lines += [f"**{VARIANT[language]}: {variant.id}** — {variant.title[language]}", ""]
+    lines += [f"- {line[language]}" for line in variant.contract]
+    if kata.forbidden:
+        lines += ["", f"## {FORBIDDEN[language]}", ""]
+        lines += [f"- `{item.call}` — {item.why[language]}" for item in kata.forbidden]
+    if kata.budgets:
+        lines += ["", f"## {BUDGET[language]}", ""]
+        lines += [f"- `{item.case}` — {item.why[language]}" for item in kata.budgets]
+    return "\n".join(lines) + "\n"
+
+
+def print_markdown(text: str) -> None:
+    """Rendered on a terminal, as written on a pipe."""
+    if coloured(sys.stdout):
+        from rich.markdown import Markdown
+
+        rich_console().print(Markdown(text, code_theme="ansi_dark"))
+    else:
+        print(text, end="" if text.endswith("\n") else "\n")

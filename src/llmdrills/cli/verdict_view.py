@@ -1,0 +1,44 @@
+"""A verdict as a learner reads it: a symbol and a word, then what the judge says."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.console import coloured
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from llmdrills.grading.verdict import Verdict
+    from llmdrills.language import Language
+
+__all__ = ["OUTCOMES", "print_verdict", "verdict_text"]
+
+OUTCOMES: dict[str, Bilingual] = {
+    "passed": Bilingual("passed", "通过"),
+    "wrong": Bilingual("wrong", "答案不对"),
+    "unimplemented": Bilingual("not written yet", "尚未编写"),
+    "crashed": Bilingual("crashed", "崩溃"),
+    "timeout": Bilingual("timed out", "超时"),
+    "memory": Bilingual("out of memory", "内存超限"),
+    "forbidden": Bilingual("forbidden call", "用了不许用的调用"),
+    "over-budget": Bilingual("over budget", "开销超限"),
+    "error": Bilingual("grader error", "判题器出错"),
+}
+_COLOURS = {"passed": "32", "unimplemented": "33"}
+
+
+def verdict_text(verdict: Verdict, language: Language, *, colour: bool) -> str:
+    """The whole verdict as text: one headline, then the judge's message."""
+    symbol = "✓" if verdict.passed else "○" if verdict.outcome == "unimplemented" else "✗"
+    good = sum(case.outcome == "passed" for case in verdict.cases)
+    count = f" {good}/{len(verdict.cases)}" if verdict.cases else ""
+    head = f"{symbol} {verdict.kata} ({verdict.variant}): {OUTCOMES[verdict.outcome][language]}{count}"
+    if colour:
+        head = f"\x1b[1;{_COLOURS.get(verdict.outcome, '31')}m{head}\x1b[0m"
+    return f"{head}\n{verdict.message.rstrip()}\n" if verdict.message.strip() else f"{head}\n"
+
+
+def print_verdict(verdict: Verdict, language: Language) -> None:
+    """Print it on stdout."""
+    print(verdict_text(verdict, language, colour=coloured(sys.stdout)), end="")
