@@ -71,16 +71,12 @@ class Drawing:
     title: str
     parts: list[str] = field(default_factory=list)
 
-    def rect(
-        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", radius: float = 2
-    ) -> None:
+    def rect(self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", radius: float = 2) -> None:
         self.parts.append(
             f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="{radius:g}" fill="{fill}" stroke="{stroke}"/>'
         )
 
-    def line(
-        self, points: list[tuple[float, float]], stroke: str, width: float = 1.5, *, dashed: bool = False
-    ) -> None:
+    def line(self, points: list[tuple[float, float]], stroke: str, width: float = 1.5, *, dashed: bool = False) -> None:
         path = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
         dash = ' stroke-dasharray="4 3"' if dashed else ""
         self.parts.append(
@@ -129,7 +125,7 @@ class Drawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
             f'width="{self.width}" height="{self.height}" '
-            f'font-family="-apple-system, Roboto, Noto Sans, Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif" '
+            f'font-family="-apple-system, Roboto, Noto Sans, Noto Sans CJK SC, PingFang SC, sans-serif" '
             f'role="img"><title>{escape(self.title)}</title>\n{body}\n</svg>\n'
         )
 
@@ -150,9 +146,7 @@ def attention_mask_matrix(p: Palette, t: Words) -> Drawing:
         d.text(x0 - 14, y0 + row * size + 21, f"q{row + keys - queries}", p.faint, 12)
         for s in range(keys):
             sees = s <= row + keys - queries and s != 0
-            d.cell(
-                x0 + s * size, y0 + row * size, size, "1" if sees else "0", kind="main" if sees else "blank"
-            )
+            d.cell(x0 + s * size, y0 + row * size, size, "1" if sees else "0", kind="main" if sees else "blank")
     d.cell(40, 182, 22, kind="main")
     d.text(70, 197, t("1 = attend", "1 = 参与注意力"), anchor="start")
     d.cell(180, 182, 22, kind="blank")
@@ -303,9 +297,7 @@ def top_p_bars(p: Palette, t: Words) -> Drawing:
         kept = total < limit
         total += value
         x = x0 + rank * 60
-        d.rect(
-            x, base - value * high, 44, value * high, p.main if kept else p.blank, "none" if kept else p.line
-        )
+        d.rect(x, base - value * high, 44, value * high, p.main if kept else p.blank, "none" if kept else p.line)
         d.text(x + 22, base - value * high - 7, f"{value:.2f}")
         d.text(x + 22, base + 18, f"Σ {total:.2f}", p.faint if not kept else p.ink, 12)
     cut = x0 + 3 * 60 - 8

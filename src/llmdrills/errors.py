@@ -79,7 +79,10 @@ class ContentError(LLMDrillsError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(sorted(problems))
         count = len(self.problems)
-        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the workspace", "mend the places above and run again")
+        super().__init__(
+            f"{count} problem{'s' if count != 1 else ''} in the workspace",
+            "mend the places above and run again",
+        )
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)

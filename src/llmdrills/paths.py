@@ -62,14 +62,17 @@ def bundled_workspace() -> Path:
 
 
 def find_workspace(given: Path | None = None, start: Path | None = None) -> Path:
-    """The workspace to use: the one given, else `LLMDRILLS_WORKSPACE`, else the nearest above `start`, else the bundled one.
+    """The workspace to use: the one given, `LLMDRILLS_WORKSPACE`, the nearest above `start`, or the bundled one.
 
     Raises UsageError when the one asked for is not a workspace.
     """
     asked = given or (Path(os.environ["LLMDRILLS_WORKSPACE"]) if os.environ.get("LLMDRILLS_WORKSPACE") else None)
     if asked is not None:
         if not is_workspace(asked):
-            raise UsageError(f"{asked} is not a workspace", "it needs decks/*.yaml or drills/*/kata.yaml; `llmdrills init` makes one")
+            raise UsageError(
+                f"{asked} is not a workspace",
+                "it needs decks/*.yaml or drills/*/kata.yaml; `llmdrills init` makes one",
+            )
         return asked.resolve()
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):

@@ -1,6 +1,6 @@
 """Settings, and where each value came from: flag > environment > project file > user file > default.
 
-The project file is `llmdrills.toml` in the workspace, the user file `config.toml` in the folder that `llmdrills paths` shows.
+The project file is `llmdrills.toml` in the workspace, the user file `config.toml`: `llmdrills paths` shows where.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Settings:
 
 
 def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
-    """Settle every setting; a flag of None counts as not given. Raises SettingError, naming where the bad value stands."""
+    """Settle every setting; a flag of None counts as not given. Raises SettingError: where the bad value stands."""
     project_file = workspace / "llmdrills.toml" if workspace else None
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),
@@ -90,14 +90,24 @@ def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping
 def _settle(option: Option, layers: list[tuple[str, Mapping[str, Any]]]) -> Setting:
     for source, values in layers:
         if option.name in values:
-            shown = f"--{option.name}" if source == "flag" else option.variable if source == "environment" else f"{source}: {option.name}"
+            shown = (
+                f"--{option.name}"
+                if source == "flag"
+                else option.variable
+                if source == "environment"
+                else f"{source}: {option.name}"
+            )
             return Setting(_convert(option, values[option.name], shown), shown)
     return Setting(option.default, "default")
 
 
 def _convert(option: Option, value: object, shown: str) -> int | float | str:
     wants = {int: "a whole number", float: "a number", str: "text"}[option.kind]
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or (option.kind is int and isinstance(value, float)):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (str, int, float))
+        or (option.kind is int and isinstance(value, float))
+    ):
         raise SettingError(f"{shown} is {value!r}", f"write {wants}")
     try:
         converted = option.kind(value)

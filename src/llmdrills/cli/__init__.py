@@ -1,7 +1,8 @@
 """The command line: commands parse and print; the work is done in modules that never print or exit.
 
 `main` is the one place that catches errors and turns them into messages and exit codes:
-0 passed or nothing to do · 1 a drill failed or `check` found problems · 2 usage, configuration or content · 130 interrupted.
+0 passed or nothing to do · 1 a drill failed or `check` found problems · 2 usage, configuration or content ·
+130 interrupted.
 """
 
 from __future__ import annotations

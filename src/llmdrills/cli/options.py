@@ -53,9 +53,7 @@ def _complete_kata(incomplete: str) -> list[str]:
     try:
         here = place()
         return [
-            kata.id
-            for kata in load_catalogue(here.workspace, here.locations.cache)
-            if kata.id.startswith(incomplete)
+            kata.id for kata in load_catalogue(here.workspace, here.locations.cache) if kata.id.startswith(incomplete)
         ]
     except Exception:  # a shell that completes has no place to show an error
         return []
@@ -71,9 +69,7 @@ VariantOption = Annotated[
 ]
 LangOption = Annotated[
     str | None,
-    typer.Option(
-        "--lang", metavar="en|zh", help="Language of prompts, feedback and labels.", show_default=False
-    ),
+    typer.Option("--lang", metavar="en|zh", help="Language of prompts, feedback and labels.", show_default=False),
 ]
 DeviceOption = Annotated[
     str | None,
@@ -81,9 +77,7 @@ DeviceOption = Annotated[
 ]
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option(
-        "--workspace", "-w", metavar="FOLDER", help="The folder with decks/ and drills/.", show_default=False
-    ),
+    typer.Option("--workspace", "-w", metavar="FOLDER", help="The folder with decks/ and drills/.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -114,9 +108,7 @@ def find_kata(katas: Iterable[Kata], wanted: str) -> Kata:
     known = {kata.id: kata for kata in katas}
     if wanted in known:
         return known[wanted]
-    raise UsageError(
-        f"there is no kata {wanted!r}", _nearest(wanted, known, "`llmdrills list` shows all of them")
-    )
+    raise UsageError(f"there is no kata {wanted!r}", _nearest(wanted, known, "`llmdrills list` shows all of them"))
 
 
 def find_variant(kata: Kata, wanted: str | None) -> Variant:

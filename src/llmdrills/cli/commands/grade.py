@@ -37,9 +37,7 @@ def command(
     kata: KataArgument,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FILE]", help="Your file; practice/KATA.py unless given.", show_default=False
-        ),
+        typer.Argument(metavar="[FILE]", help="Your file; practice/KATA.py unless given.", show_default=False),
     ] = None,
     variant: VariantOption = None,
     seed: Annotated[
@@ -69,9 +67,7 @@ def command(
     from llmdrills.grading.client import Grader
 
     here = place(workspace, lang=lang, device=device)
-    with Grader(
-        device=here.settings.text("device")
-    ) as grader:  # imports torch while this process reads the kata
+    with Grader(device=here.settings.text("device")) as grader:  # imports torch while this process reads the kata
         found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
         path = file or here.locations.practice / f"{found.id}.py"
         chosen = find_variant(found, variant or _variant_of(path, found))

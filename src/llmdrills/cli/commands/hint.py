@@ -16,9 +16,7 @@ __all__ = ["command"]
 
 def command(
     kata: KataArgument,
-    number: Annotated[
-        int, typer.Argument(metavar="[N]", help="Which hint; the first is the smallest nudge.")
-    ] = 1,
+    number: Annotated[int, typer.Argument(metavar="[N]", help="Which hint; the first is the smallest nudge.")] = 1,
     all_hints: Annotated[bool, typer.Option("--all", help="Every hint, in order.")] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,

@@ -16,9 +16,7 @@ __all__ = ["command"]
 
 
 def command(
-    topic: Annotated[
-        str | None, typer.Option("--topic", metavar="TOPIC", help="Only katas of this topic.")
-    ] = None,
+    topic: Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only katas of this topic.")] = None,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
