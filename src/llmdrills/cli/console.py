@@ -14,7 +14,7 @@ __all__ = ["coloured", "note", "print_json", "rich_console"]
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether `stream` takes colour codes: NO_COLOR and FORCE_COLOR decide, then TERM, then whether it is a terminal."""
+    """Whether `stream` takes colour codes: by NO_COLOR, FORCE_COLOR, TERM, then whether a terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

@@ -1,0 +1,149 @@
+"""`llmdrills doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from llmdrills import __version__
+from llmdrills.cli.console import print_json
+from llmdrills.cli.day.editor import find_editor
+from llmdrills.cli.options import JsonOption, Place, WorkspaceOption, place
+from llmdrills.content import load_workspace
+from llmdrills.errors import LLMDrillsError
+
+__all__ = ["command"]
+
+_STRICT_TABLES = (3, 37, 0)  # the SQLite that brought them
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: `fault` names a thing that must be mended, else it is empty."""
+
+    name: str
+    found: str
+    fault: str = ""
+
+
+def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Check this installation, and print a report that can be pasted into an issue.
+
+    \b
+    Examples:
+      llmdrills doctor
+      llmdrills doctor --json
+
+    Exit status: 0 all well, 1 something must be mended.
+    """
+    here = place(workspace)
+    checks = [look(here) for look in _LOOKS]
+    faults = [check for check in checks if check.fault]
+    if json:
+        rows = [{"name": c.name, "found": c.found, "fault": c.fault} for c in checks]
+        print_json({"schema": 1, "healthy": not faults, "checks": rows})
+    else:
+        for check in checks:
+            print(f"{'✗' if check.fault else '✓'} {check.name:<14} {check.found}")
+            if check.fault:
+                print(f"  fault: {check.fault}")
+        print(f"\n{len(faults)} fault{'s' if len(faults) != 1 else ''} found" if faults else "\nall well")
+    raise typer.Exit(1 if faults else 0)
+
+
+def _python(_here: Place) -> Check:
+    found = f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
+    return Check("python", found, "" if sys.version_info >= (3, 11) else "llmdrills needs Python 3.11 or newer")
+
+
+def _package(_here: Place) -> Check:
+    return Check("llmdrills", __version__)
+
+
+def _libraries(_here: Place) -> Check:
+    names = ("torch", "transformers", "numpy", "genanki", "comrak", "fsrs", "typer", "rich", "watchfiles")
+    versions, missing = [], []
+    for name in names:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    fault = f"not installed: {', '.join(missing)}; run `pip install 'llmdrills[torch]'`" if missing else ""
+    return Check("libraries", ", ".join(versions), fault)
+
+
+def _sqlite(_here: Place) -> Check:
+    old = sqlite3.sqlite_version_info < _STRICT_TABLES
+    return Check("sqlite", sqlite3.sqlite_version, "the history needs SQLite 3.37 or newer" if old else "")
+
+
+def _workspace(here: Place) -> Check:
+    try:
+        loaded = load_workspace(here.workspace)
+    except LLMDrillsError as error:
+        return Check("workspace", str(here.workspace), f"{error.what}; `llmdrills check` lists them")
+    return Check("workspace", f"{here.workspace}: {len(loaded.notes)} notes, {len(loaded.katas)} katas")
+
+
+def _history(here: Place) -> Check:
+    path = here.locations.history_file
+    if not path.exists():
+        return Check("history", f"{path} (not there yet)")
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            said = connection.execute("PRAGMA quick_check").fetchone()[0]
+    except sqlite3.Error as error:
+        return Check("history", str(path), f"{error}; `llmdrills today` sets it aside and saves what can be read")
+    return Check("history", str(path), "" if said == "ok" else f"damaged: {said}")
+
+
+def _folders(here: Place) -> Check:
+    folders = (here.locations.data, here.locations.cache, here.locations.practice)
+    blocked = [str(folder) for folder in folders if not os.access(_nearest(folder), os.W_OK)]
+    fault = (
+        f"cannot write to {', '.join(blocked)}: give yourself the right to, or set LLMDRILLS_HOME" if blocked else ""
+    )
+    return Check("folders", str(here.locations.data), fault)
+
+
+def _nearest(folder: Path) -> Path:
+    return next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
+
+
+def _editor(here: Place) -> Check:
+    try:
+        editor = find_editor(here.settings.text("editor"))
+    except LLMDrillsError as error:
+        return Check("editor", "", str(error))
+    if editor is None:
+        return Check("editor", "none: set LLMDRILLS_EDITOR, VISUAL or EDITOR to have files opened for you")
+    import shutil
+
+    missing = shutil.which(editor.command[0]) is None
+    return Check("editor", f"{' '.join(editor.command)} (from {editor.source})", "it is not on PATH" if missing else "")
+
+
+def _terminal(_here: Place) -> Check:
+    names = ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "LANG")
+    return Check("terminal", ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ) or "none")
+
+
+_LOOKS: tuple[Callable[[Place], Check], ...] = (
+    _package,
+    _python,
+    _libraries,
+    _sqlite,
+    _workspace,
+    _history,
+    _folders,
+    _editor,
+    _terminal,
+)
