@@ -6,11 +6,12 @@
     def base(make: Inputs):
         return call(make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5))
 
-    @misconception("no-scale", en="Divide the scores by √d_k.", zh="…", seen="a forum thread", fix="scores = … / math.sqrt(d_k)")
-    def no_scale(Q, K, V, mask=None): ...
+    @misconception("no-scale", en="Divide the scores by √d_k.", zh="…", seen="a forum thread", fix="scores = … /
+    math.sqrt(d_k)") def no_scale(Q, K, V, mask=None): ...
 
 Each decorator registers its function in the `Book` that is open while cases.py is imported, and returns it unchanged.
-Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md has a kata worked out.
+Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md has a kata worked
+out.
 
 torch is imported only where a case asks for a tensor: this module itself is light.
 """
@@ -133,6 +134,7 @@ class Case:
     nan_ok: bool = False  # the contract asks for NaN here; NaNs must stand in the same places
     fresh: bool = False  # sizes come from the seed too; else only the values do
     tags: tuple[str, ...] = ()
+    derive: bool = True  # on the first case: repeat it with non-contiguous, expanded and grad-requiring inputs
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ class Equivalent:
 
 @dataclass(frozen=True)
 class Peer:
-    """An independent library's answer. `skips` maps a case's name to why the library cannot answer it as the contract asks."""
+    """An independent library's answer. `skips` maps a case's name to why the library cannot answer it as the contract
+    asks."""
 
     library: str
     kernel: Kernel
@@ -224,6 +227,7 @@ def case(
     nan_ok: bool = False,
     fresh: bool = False,
     tags: tuple[str, ...] = (),
+    derive: bool = True,
 ) -> Callable[[Callable[[Inputs], Call]], Callable[[Inputs], Call]]:
     """Register a case; its name is the function's, with hyphens, unless given. `why` says what it is there to catch."""
 
@@ -232,7 +236,7 @@ def case(
         if any(known.name == slug for known in _book().cases):
             raise AuthoringError(f"two cases are named {slug!r}: give one of them another name")
         _book().cases.append(
-            Case(slug, why, make, _line(make), variants, raises, grads, draws, rtol, atol, nan_ok, fresh, tags)
+            Case(slug, why, make, _line(make), variants, raises, grads, draws, rtol, atol, nan_ok, fresh, tags, derive)
         )
         return make
 
@@ -257,7 +261,10 @@ def misconception(
 
     def register(kernel: Kernel) -> Kernel:
         _slug(id, "the misconception's id")
-        if any(known.id == id and (not known.variants or not variants or set(known.variants) & set(variants)) for known in _book().misconceptions):
+        if any(
+            known.id == id and (not known.variants or not variants or set(known.variants) & set(variants))
+            for known in _book().misconceptions
+        ):
             raise AuthoringError(f"two misconceptions are named {id!r}: give one of them another id")
         _book().misconceptions.append(Misconception(id, en, zh, seen, kernel, _line(kernel), fix, variants, same_as))
         return kernel

@@ -44,7 +44,9 @@ class Verdict:
     cases: tuple[CaseResult, ...] = ()
     diagnosis: Diagnosis | None = None
     message: str = ""  # what a learner reads first, in their language
-    report: dict[str, Any] = field(default_factory=dict)  # the smallest failing case, counts, time, snippet, captured output
+    report: dict[str, Any] = field(
+        default_factory=dict
+    )  # the smallest failing case, counts, time, snippet, captured output
 
     @property
     def passed(self) -> bool:
@@ -62,7 +64,8 @@ class Verdict:
             "passed": self.passed,
             "outcome": self.outcome,
             "cases": [
-                {"name": c.name, "outcome": c.outcome, "message": c.message, "findings": list(c.findings)} for c in self.cases
+                {"name": c.name, "outcome": c.outcome, "message": c.message, "findings": list(c.findings)}
+                for c in self.cases
             ],
             "diagnosis": None
             if self.diagnosis is None

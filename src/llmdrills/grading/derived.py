@@ -1,0 +1,88 @@
+"""Cases that no author should have to write: the first case again, with inputs that lie in memory as real ones do.
+
+A kernel that is right on fresh, contiguous tensors can still fail on a transposed view (`.view` on it raises), on an
+expanded one (writing into it raises), or on a parameter that requires grad (writing in place raises). Each kata gets
+these three, made of its first case; `@case(..., derive=False)` on that case turns them off.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from llmdrills.grading.authoring import Call, Case, Inputs
+
+__all__ = ["DERIVED", "NotDerivable", "derived_cases"]
+
+DERIVED = "derived"
+"""The tag of a derived case."""
+
+
+class NotDerivable(Exception):  # noqa: N818  # not an error: there is nothing to derive from
+    """The case has no tensor of which this can be made; it is left out."""
+
+
+def derived_cases(cases: Iterable[Case]) -> Iterator[Case]:
+    """The derived cases of the first case that returns (does not raise) and is not random."""
+    first = next((case for case in cases if not case.raises and not case.draws), None)
+    if first is None or not first.derive:
+        return
+    for kind, why, change in _KINDS:
+        yield dataclasses.replace(
+            first,
+            name=f"{first.name}-{kind}",
+            why=why,
+            make=_changed(first.make, change),
+            tags=(*first.tags, DERIVED),
+        )
+
+
+def _changed(make: Callable[[Inputs], Call], change: Callable[[Any], Any]) -> Callable[[Inputs], Call]:
+    def changed(inputs: Inputs) -> Call:
+        made = make(inputs)
+        args = tuple(change(value) for value in made.args)
+        kwargs = {name: change(value) for name, value in made.kwargs.items()}
+        pairs = zip((*made.args, *made.kwargs.values()), (*args, *kwargs.values()), strict=True)
+        if all(before is after for before, after in pairs):
+            raise NotDerivable
+        return Call(args, kwargs)
+
+    return changed
+
+
+def _non_contiguous(value: Any) -> Any:
+    """The same values in storage that is laid out otherwise."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.dim() == 0 or value.numel() < 2:
+        return value
+    if value.dim() == 1:
+        return torch.stack([value, value], dim=-1)[:, 0]
+    swapped = value.transpose(-1, -2).contiguous().transpose(-1, -2)
+    # With a dimension of size one, the transposed layout is contiguous too: take every other row of a longer tensor.
+    return swapped if not swapped.is_contiguous() else torch.stack([value, value], dim=-1)[..., 0]
+
+
+def _expanded(value: Any) -> Any:
+    """The first entry of the leading dimension, seen many times over with stride 0."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.dim() < 3 or value.size(0) < 2 or not value.is_floating_point():
+        return value
+    return value[:1].expand_as(value)
+
+
+def _requiring_grad(value: Any) -> Any:
+    import torch
+
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.requires_grad:
+        return value
+    return value.detach().clone().requires_grad_()
+
+
+_KINDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("non-contiguous", "the same inputs as views of other storage, as a transpose leaves them", _non_contiguous),
+    ("expanded", "the batch is one entry expanded, with stride 0", _expanded),
+    ("requires-grad", "the inputs require grad, as parameters and their activations do", _requiring_grad),
+)
