@@ -1,0 +1,57 @@
+"""The attention katas: their kernels against PyTorch and transformers, and every wrong kernel against every case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from plain_harness import KataUnderTest, prove
+
+KATAS = ["scaled-dot-product-attention"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", KATAS)
+def test_every_wrong_kernel_is_killed_and_told_apart(name: str, seed: int, tmp_path: Path) -> None:
+    kata = KataUnderTest(name)
+    for variant in kata.variants:
+        prove(kata, variant, tmp_path, seed)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "killer"),
+    [
+        ("no-scale", "base"),
+        ("scaled-by-value-width", "base"),
+        ("softmax-over-queries", "base"),
+        ("mask-inverted", "ragged-padding"),
+        ("mask-added", "ragged-padding"),
+        ("mask-multiplied", "ragged-padding"),
+        ("mask-after-softmax", "ragged-padding"),
+        ("empty-row-nan", "empty-row"),
+        ("minus-1e9", "half-precision"),
+        ("minus-100", "very-low-scores"),
+        ("minus-10000", "very-low-scores"),
+        ("mask-lost-a-dimension", "as-many-heads-as-rows"),
+        ("mask-lost-a-dimension", "ragged-padding"),
+        ("query-scaled-in-place", "base"),
+    ],
+)
+def test_the_catalogue_of_attention_is_killed_by_the_case_named_for_it(wrong: str, killer: str, tmp_path: Path) -> None:
+    kata = KataUnderTest("scaled-dot-product-attention")
+    assert killer in prove(kata, "standard", tmp_path).kills[wrong]
+
+
+def test_attention_agrees_with_pytorch_and_its_multi_head_module() -> None:
+    kernel = KataUnderTest("scaled-dot-product-attention").kernel("standard")
+    torch.manual_seed(0)
+    module = torch.nn.MultiheadAttention(12, 3, bias=False, batch_first=True).eval()
+    x, padding = torch.randn(2, 5, 12), torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
+    want, want_weights = module(x, x, x, key_padding_mask=~padding, average_attn_weights=False)
+    Q, K, V = (part.view(2, 5, 3, 4).transpose(1, 2) for part in (x @ module.in_proj_weight.T).chunk(3, dim=-1))
+    output, weights = kernel(Q, K, V, padding[:, None, None, :])
+    torch.testing.assert_close(module.out_proj(output.transpose(1, 2).reshape(2, 5, 12)), want)
+    torch.testing.assert_close(weights, want_weights)
+    torch.testing.assert_close(output, F.scaled_dot_product_attention(Q, K, V, padding[:, None, None, :]))
