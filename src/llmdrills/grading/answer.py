@@ -135,12 +135,12 @@ class Attempt:
 
 def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden", "crashed"]:
     """Which outcome an exception is, when the contract did not ask for it."""
-    if "NotImplementedError" in raised.mro:
+    if "NotImplementedError" in raised.classes:
         return "unimplemented"
-    if "ForbiddenError" in raised.mro:
+    if "ForbiddenError" in raised.classes:
         return "forbidden"
-    torch_memory = "RuntimeError" in raised.mro and any(said in raised.message for said in _MEMORY_SAID)
-    no_memory = torch_memory or "MemoryError" in raised.mro or "OutOfMemoryError" in raised.mro
+    torch_memory = "RuntimeError" in raised.classes and any(said in raised.message for said in _MEMORY_SAID)
+    no_memory = torch_memory or "MemoryError" in raised.classes or "OutOfMemoryError" in raised.classes
     return "memory" if no_memory else "crashed"
 
 

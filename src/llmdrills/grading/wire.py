@@ -105,11 +105,11 @@ class Raised:
     """An exception. `file` and `line` are the deepest place in the learner's file (0: none); `traceback`
     is capped text.
 
-    `mro` holds the names of the exception's classes, itself first, object left out.
+    `classes` holds the names of the exception's classes, itself first, object left out.
     """
 
     type: str
-    mro: tuple[str, ...]
+    classes: tuple[str, ...]
     message: str
     file: str = ""
     line: int = 0

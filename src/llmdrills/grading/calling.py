@@ -1,0 +1,186 @@
+"""One call of a kernel on one question: the same for the learner's file, the reference and every wrong kernel."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from llmdrills.grading.answer import Answer, Counts, Question
+from llmdrills.grading.counting import Watch
+from llmdrills.grading.freeze import Freezer, thaw
+from llmdrills.grading.wire import Raised, Value
+
+__all__ = ["Caller"]
+
+MAX_MESSAGE = 2000
+MAX_TRACEBACK = 8000
+
+
+class Caller:
+    """Puts questions to kernels on one device. Make it before anything untrusted is imported.
+
+    `file` is the path of the kernel's source as it shows in tracebacks, `forbidden` the dotted names whose calls are
+    noted.
+    """
+
+    def __init__(self, device: str = "cpu", file: str = "", forbidden: Sequence[str] = ()) -> None:
+        self._device = torch.device(device)
+        self._file = file
+        self._forbidden = tuple(forbidden)
+        self._freezer = Freezer()
+        self._clock = time.perf_counter
+        self._format = traceback.TracebackException
+        self._grad = torch.autograd.grad
+        self._synchronize: Callable[[], None] | None = {
+            "cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize
+        }.get(self._device.type)  # fmt: skip
+        self._functions_off = torch._C.DisableTorchFunction
+        self._dispatch_off = torch._C._DisableTorchDispatch
+
+    def ask(self, kernel: Callable[..., Any], question: Question) -> Answer:
+        """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
+        args = [thaw(value, self._device) for value in question.args]
+        kwargs = {name: thaw(value, self._device) for name, value in question.kwargs.items()}
+        for position in question.grads:
+            args[position].requires_grad_(True)
+        before = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
+        settings = _settings()
+        _seed(question.seed)
+        started = self._clock()
+        value, result, watch = self._call(kernel, args, kwargs, question)
+        seconds = self._clock() - started
+        changed = _restore(settings)
+        grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
+        after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
+        return Answer(
+            value,
+            tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
+            grads,
+            _counts(watch) if watch is not None and question.count else None,
+            tuple(watch.uses) if watch is not None else (),
+            changed,
+            seconds,
+        )
+
+    def _call(
+        self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question
+    ) -> tuple[Value, Any, Watch | None]:
+        watch = Watch(self._forbidden, self._file) if question.count or self._forbidden else None
+        try:
+            if watch is None:
+                result = self._draws(kernel, args, kwargs, question.draws)
+            else:
+                with watch:
+                    result = self._draws(kernel, args, kwargs, question.draws)
+            if self._synchronize is not None:
+                self._synchronize()
+            return self._freezer.freeze(result), result, watch
+        except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
+            return self.raised(error), None, watch
+
+    def _draws(self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], draws: int) -> Any:
+        return [kernel(*args, **kwargs) for _ in range(draws)] if draws else kernel(*args, **kwargs)
+
+    def _gradients(self, result: Any, inputs: list[Any]) -> tuple[Value | None, ...]:
+        """The gradients of a fixed weighted sum of all floating tensors in the result; None where none arrives.
+
+        A backward pass that raises gives a Raised in every place.
+        """
+        try:
+            with self._functions_off(), self._dispatch_off(), torch.enable_grad():
+                parts = [(leaf * _weights(leaf)).sum() for leaf in _leaves(result)]
+                if not parts:
+                    return tuple(None for _ in inputs)
+                total = parts[0]
+                for part in parts[1:]:
+                    total = total + part
+                found = self._grad(total, inputs, allow_unused=True)
+            return tuple(None if grad is None else self._freezer.freeze(grad) for grad in found)
+        except Exception as error:  # a custom backward pass can raise anything
+            return tuple(self.raised(error) for _ in inputs)
+
+    def raised(self, error: BaseException) -> Raised:
+        """What is kept of an exception; whatever its own methods raise is ignored."""
+        try:
+            message = str(error)
+            message = message if type(message) is str else ""
+        except BaseException:  # a hostile __str__
+            message = ""
+        file, line = self._place(error)
+        try:
+            shown = "".join(self._format(type(error), error, self._own(error.__traceback__)).format())
+        except BaseException:  # the same
+            shown = ""
+        names = tuple(type.__dict__["__name__"].__get__(cls) for cls in type.mro(type(error))[:-1])
+        return Raised(names[0], names, message[:MAX_MESSAGE], file, line, shown[-MAX_TRACEBACK:])
+
+    def _own(self, trace: TracebackType | None) -> TracebackType | None:
+        """The traceback from the kernel's own file on: the grader's frames tell a learner nothing."""
+        while trace is not None and trace.tb_frame.f_code.co_filename != self._file:
+            trace = trace.tb_next
+        return trace
+
+    def _place(self, error: BaseException) -> tuple[str, int]:
+        """The deepest place of the traceback in the kernel's own file; a syntax error's own place."""
+        if isinstance(error, SyntaxError) and error.filename == self._file and type(error.lineno) is int:
+            return self._file, error.lineno
+        line = 0
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._file:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return (self._file, line) if line else ("", 0)
+
+
+def _leaves(result: Any) -> list[Any]:
+    """The tensors of an answer that a gradient can flow from, depth first."""
+    if isinstance(result, torch.Tensor):
+        return [result] if result.requires_grad and result.is_floating_point() else []
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, (list, tuple)):
+        return [leaf for item in result for leaf in _leaves(item)]
+    return []
+
+
+def _weights(leaf: Any) -> Any:
+    """Weights for the sum whose gradient is compared: distinct, of both signs, and the same on every device."""
+    count = torch.arange(leaf.numel(), dtype=torch.float64)
+    return torch.cos(count * 0.7 + 0.3).to(leaf.dtype).reshape(leaf.shape).to(leaf.device)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _settings() -> tuple[Any, bool]:
+    return torch.get_default_dtype(), torch.is_grad_enabled()
+
+
+def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
+    """Put torch's global settings back; the names of those that were changed."""
+    dtype, grad = settings
+    changed = []
+    if torch.get_default_dtype() != dtype:
+        torch.set_default_dtype(dtype)
+        changed.append("default dtype")
+    if torch.is_grad_enabled() != grad:
+        torch.set_grad_enabled(grad)
+        changed.append("grad mode")
+    return tuple(changed)
+
+
+def _counts(watch: Watch) -> Counts:
+    tally = watch.tally
+    return Counts(
+        int(tally.flops), int(tally.largest), tally.largest_shape, tally.largest_operator, tally.largest_line,
+        {name: int(number) for name, number in tally.operators.items()},
+    )  # fmt: skip
