@@ -1,0 +1,122 @@
+"""What the daily loop prints: blocks that stay in the scrollback, and one line of keys beneath them.
+
+Nothing is drawn over except that last line, so a resize can spoil nothing, and what was said can be scrolled back to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from llmdrills.cli.console import coloured
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Screen", "cut"]
+
+_CLEAR_LINE = "\r\x1b[2K"
+
+
+class Screen:
+    """A terminal to which blocks are printed above a status line."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self.colour = coloured(self._stream)
+        # Moving the cursor is no colour: NO_COLOR still gets a status line that is redrawn, a dumb terminal does not.
+        self._moves = self._stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+        self._status = ""
+        self._shown = False
+
+    @property
+    def width(self) -> int:
+        """Columns, now."""
+        return shutil.get_terminal_size().columns
+
+    def console(self) -> Console:
+        """A rich console as wide as the terminal is now; used inside `block`."""
+        from rich.console import Console
+
+        return Console(
+            file=self._stream,
+            width=self.width,
+            force_terminal=self._moves,
+            no_color=not self.colour,
+            color_system="auto" if self.colour else None,
+            highlight=False,
+        )
+
+    def text(self, words: str = "") -> None:
+        """Print plain text above the status line."""
+        self._lift()
+        self._stream.write(words + "\n")
+        self._lower()
+
+    def markdown(self, words: str) -> None:
+        """Print Markdown, rendered where the terminal can."""
+        if not self._moves:
+            self.text(words.rstrip())
+            return
+        from rich.markdown import Markdown
+
+        self._lift()
+        self.console().print(Markdown(words, code_theme="ansi_dark"))
+        self._lower()
+
+    def table(self, table: object) -> None:
+        """Print something that rich can render."""
+        self._lift()
+        self.console().print(table)
+        self._lower()
+
+    def status(self, words: str) -> None:
+        """Replace the line of keys."""
+        if words == self._status and self._shown:
+            return
+        self._lift()
+        self._status = words
+        self._lower()
+
+    def redraw(self) -> None:
+        """Draw the status line anew, after a resize or when another program had the terminal."""
+        self._lift()
+        self._lower()
+
+    def leave(self) -> None:
+        """Take the status line away: the shell's prompt comes next."""
+        self._lift()
+        self._status = ""
+        self._stream.flush()
+
+    def strong(self, words: str) -> str:
+        """The words in bold, where there is colour."""
+        return f"\x1b[1m{words}\x1b[0m" if self.colour else words
+
+    def _lift(self) -> None:
+        if self._shown and self._moves:
+            self._stream.write(_CLEAR_LINE)
+        self._shown = False
+
+    def _lower(self) -> None:
+        if self._status and not self._shown:
+            if self._moves:
+                self._stream.write(cut(self._status, self.width - 1))
+            else:
+                self._stream.write(self._status + "\n")
+            self._shown = True
+        self._stream.flush()
+
+
+def cut(words: str, width: int) -> str:
+    """As much of the words as fits in so many columns; Chinese characters take two."""
+    import unicodedata
+
+    used = 0
+    for at, letter in enumerate(words):
+        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        if used > width:
+            return words[: max(at - 1, 0)] + "…"
+    return words
