@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
-from plain_harness import KataUnderTest, prove
+from plain_harness import KataUnderTest, Matrix, prove
+from torch.nn import functional
 
 KATAS = ["scaled-dot-product-attention"]
+
+
+@pytest.fixture(scope="module")
+def attention_matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    kata = KataUnderTest("scaled-dot-product-attention")
+    return prove(kata, "standard", tmp_path_factory.mktemp("inputs"))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -39,9 +45,10 @@ def test_every_wrong_kernel_is_killed_and_told_apart(name: str, seed: int, tmp_p
         ("query-scaled-in-place", "base"),
     ],
 )
-def test_the_catalogue_of_attention_is_killed_by_the_case_named_for_it(wrong: str, killer: str, tmp_path: Path) -> None:
-    kata = KataUnderTest("scaled-dot-product-attention")
-    assert killer in prove(kata, "standard", tmp_path).kills[wrong]
+def test_the_catalogue_of_attention_is_killed_by_the_case_named_for_it(
+    wrong: str, killer: str, attention_matrix: Matrix
+) -> None:
+    assert killer in attention_matrix.kills[wrong]
 
 
 def test_attention_agrees_with_pytorch_and_its_multi_head_module() -> None:
@@ -54,4 +61,4 @@ def test_attention_agrees_with_pytorch_and_its_multi_head_module() -> None:
     output, weights = kernel(Q, K, V, padding[:, None, None, :])
     torch.testing.assert_close(module.out_proj(output.transpose(1, 2).reshape(2, 5, 12)), want)
     torch.testing.assert_close(weights, want_weights)
-    torch.testing.assert_close(output, F.scaled_dot_product_attention(Q, K, V, padding[:, None, None, :]))
+    torch.testing.assert_close(output, functional.scaled_dot_product_attention(Q, K, V, padding[:, None, None, :]))
