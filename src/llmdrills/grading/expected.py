@@ -13,17 +13,17 @@ import inspect
 import traceback
 import warnings
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.answer import Answer, Expected, Question
 from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
-from llmdrills.grading.book import LoadedKata, VariantBook
+from llmdrills.grading.book import LoadedKata, VariantBook, load
 from llmdrills.grading.calling import Caller
 from llmdrills.grading.compare import leaves
 from llmdrills.grading.derived import NotDerivable
@@ -32,57 +32,76 @@ from llmdrills.grading.freeze import Freezer
 from llmdrills.grading.numbers import array, is_floating, load_numpy
 from llmdrills.grading.wire import Opaque, Raised, TensorValue, Value
 
-__all__ = ["Prepared", "ask", "make_question", "prepare"]
+__all__ = ["ask", "explain", "make_question", "prepare"]
 
 MOST_LITERAL_ELEMENTS = 160
 """Inputs up to this size are written out in the snippet that reproduces a failure; larger ones are made again from
 the seed."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """The cases of one variant under one seed: questions for the learner, and in the same order what is expected."""
-
-    questions: tuple[Question, ...]
-    expected: tuple[Expected, ...]
-
-
 def prepare(
-    loaded: LoadedKata,
+    kata: Kata | LoadedKata,
     variant: str,
     seed: int,
+    folder: Path,
     device: str = "cpu",
-    folder: Path = Path(),
     *,
     misconceptions: bool = True,
-) -> Prepared:
-    """Make every case of `variant`. `folder` is private to the attempt: cases may write files there for the learner
-    to read.
+) -> tuple[list[Question], Iterator[Expected]]:
+    """Make every case of `variant`: the questions at once, and in the same order what is expected, one at a time as
+    it is asked for.
 
-    `misconceptions` says whether the wrong kernels are run too, which diagnosis needs. Raises ContentError for an
-    author's fault: a case that raises, a reference that raises or returns NaN where the case does not say so.
+    `folder` is private to the attempt: cases may write files there for the learner to read. `misconceptions` says
+    whether the wrong kernels are run too, which only a failing attempt needs (`explain` adds them later).
+
+    Raises ContentError for an author's faults: a case that raises, a reference that raises or returns NaN where the
+    case does not say so. The iterator raises it at its end, with all of them.
     """
-    book = loaded.variant(variant)
-    caller = Caller(device, str(loaded.kata.reference_file))
-    wrong = {m.id: m.kernel for m in book.misconceptions} if misconceptions else {}
-    found: list[tuple[Question, Expected]] = []
+    loaded = kata if isinstance(kata, LoadedKata) else load(kata)
+    made: list[tuple[Case, Question, Question]] = []
     problems: list[Problem] = []
-    with loaded.importable(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for case in book.cases:
+    with loaded.importable():
+        for case in loaded.variant(variant).cases:
             try:
-                question, upcast = make_question(loaded, case, seed, folder)
-                expected = _expect(loaded, book, case, question, upcast, caller)
+                made.append((case, *make_question(loaded, case, seed, folder)))
             except NotDerivable:
                 continue
             except ContentError as error:
                 problems += error.problems
-                continue
-            answers = {name: caller.ask(kernel, question) for name, kernel in wrong.items()}
-            found.append((question, dataclasses.replace(expected, misconceptions=answers)))
     if problems:
         raise ContentError(problems)
-    return Prepared(tuple(question for question, _ in found), tuple(expected for _, expected in found))
+    return [question for _, question, _ in made], _expectations(loaded, variant, made, device, misconceptions)
+
+
+def explain(
+    kata: Kata | LoadedKata, variant: str, questions: Iterable[Question], device: str = "cpu"
+) -> Iterator[dict[str, Answer]]:
+    """Every wrong kernel's answer to each question: what `Expected.misconceptions` holds."""
+    loaded = kata if isinstance(kata, LoadedKata) else load(kata)
+    caller = Caller(device)
+    wrong = {m.id: m.kernel for m in loaded.variant(variant).misconceptions}
+    for question in questions:
+        yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
+
+
+def _expectations(
+    loaded: LoadedKata, variant: str, made: list[tuple[Case, Question, Question]], device: str, misconceptions: bool
+) -> Iterator[Expected]:
+    book = loaded.variant(variant)
+    caller = Caller(device, str(loaded.kata.reference_file))
+    problems: list[Problem] = []
+    for case, question, upcast in made:
+        try:
+            with loaded.importable(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expected = _expect(loaded, book, case, question, upcast, caller)
+        except ContentError as error:
+            problems += error.problems
+            continue
+        answers = next(explain(loaded, variant, [question], device)) if misconceptions else {}
+        yield dataclasses.replace(expected, misconceptions=answers)
+    if problems:
+        raise ContentError(problems)
 
 
 def ask(loaded: LoadedKata, caller: Caller, kernel: Kernel, question: Question) -> Answer:
@@ -117,10 +136,8 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tu
     for value in (*plain.args, *plain.kwargs.values()):
         for path, leaf in leaves(value):
             if isinstance(leaf, Opaque):
-                what, todo = (
-                    f"an argument holds a {leaf.type}{path}",
-                    "use tensors, numbers, texts, dtypes, and lists or dicts of them",
-                )
+                what = f"an argument holds a {leaf.type}{path}"
+                todo = "use tensors, numbers, texts, dtypes, and lists or dicts of them"
                 raise ContentError([_problem(file, case, what, todo)])
     raised = Call(tuple(_upcast(v) for v in made.args), {name: _upcast(v) for name, v in made.kwargs.items()})
     return plain, _freeze(raised, case, mixed, False)
@@ -231,11 +248,13 @@ def _unlike(exact: Value, same: Value) -> bool:
     pairs = list(leaves(exact)), list(leaves(same))
     if [path for path, _ in pairs[0]] != [path for path, _ in pairs[1]]:
         return True
-    return any(
-        type(a) is not type(b)
-        or (isinstance(a, TensorValue) and (a.shape != b.shape or is_floating(a.dtype) != is_floating(b.dtype)))
-        for (_, a), (_, b) in zip(*pairs, strict=True)
-    )
+    return any(_unlike_leaves(a, b) for (_, a), (_, b) in zip(*pairs, strict=True))
+
+
+def _unlike_leaves(a: Value, b: Value) -> bool:
+    if isinstance(a, TensorValue) and isinstance(b, TensorValue):
+        return a.shape != b.shape or is_floating(a.dtype) != is_floating(b.dtype)
+    return type(a) is not type(b)
 
 
 def _errors(exact: Value, same: Value) -> list[float]:
