@@ -7,7 +7,6 @@ from pathlib import Path
 import plain_harness as plain
 import pytest
 import torch
-import torch.nn.functional as F
 
 KATA = plain.KataUnderTest("cross-entropy")
 shifted, aligned = KATA.reference.cross_entropy_shifted, KATA.reference.cross_entropy_aligned
@@ -35,7 +34,9 @@ def test_shifted_is_the_loss_of_a_causal_model_in_transformers(batch: tuple[torc
 
 def test_aligned_is_torchs_cross_entropy(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
-    torch.testing.assert_close(aligned(logits, labels), F.cross_entropy(logits.flatten(0, 1), labels.flatten()))
+    torch.testing.assert_close(
+        aligned(logits, labels), torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    )
 
 
 def test_gradient_of_an_ignored_batch_is_zero_and_not_nan() -> None:
