@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llmdrills.language import Bilingual
+    from llmdrills.language import Bilingual, Language
 
 __all__ = [
     "TOPICS",
@@ -45,7 +45,7 @@ TOPICS: tuple[str, ...] = (
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """A place in a file; line and column count from 1."""
+    """A place in a file, its path relative to the workspace; line and column count from 1."""
 
     file: Path
     line: int
@@ -71,7 +71,7 @@ class NumberAnswer:
 
 @dataclass(frozen=True)
 class Note:
-    """One fact to remember. `id` is its identity for ever. Texts are Markdown as written: values are not yet filled in."""
+    """One fact to remember. `id` is its identity for ever. Texts are Markdown as written, values not filled in."""
 
     id: str
     type: NoteType
@@ -90,7 +90,9 @@ class Note:
     proof: str | None = None
     values: tuple[str, ...] = ()  # names that the proof leaves behind and the texts use as [[name]]
     waive: Mapping[str, str] = field(default_factory=dict)  # lint rule → why it does not hold here
-    translation: Mapping[str, str] = field(default_factory=dict)  # {"of": hash of the English text that the Chinese follows}
+    translation: Mapping[str, str] = field(
+        default_factory=dict
+    )  # {"of": hash of the English text that the Chinese follows}
     positions: Mapping[str, Position] = field(default_factory=dict)  # key path ("back.zh") → where it stands
 
 
@@ -103,6 +105,7 @@ class Deck:
     description: Bilingual
     notes: tuple[Note, ...]
     position: Position
+    languages: tuple[Language, ...] = ("en", "zh")  # a deck in one language is left out of the other's package
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ class Workspace:
     decks: tuple[Deck, ...]
     katas: tuple[Kata, ...]
     readiness: tuple[str, ...] = ()  # the ids of the checklist's items, in order
+    namespace: str = "llmdrills"  # what the guids of its notes are made from: a copy made by `init` has one of its own
 
     @property
     def notes(self) -> tuple[Note, ...]:

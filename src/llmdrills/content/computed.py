@@ -1,0 +1,244 @@
+"""decks/computed.json: what `llmdrills check --write` computed: `build` then needs neither torch nor the katas' code.
+
+    {"schema": 1,
+     "notes":   {"NOTE": {"proof": "sha256 of the proof's text", "values": {"name": 42}}},
+     "kernels": {"KATA": {"MISCONCEPTION/VARIANT": {"case": …, "call": …, "expected": …, "got": …, "source": …}}},
+     "translations": {"NOTE": {"en": "hash of the English", "zh": "hash of the Chinese"}}}
+
+`kernels` holds one input that exposes each wrong kernel, as text: the call and both results, as a card shows them;
+`source` is the hash of the kernel's text, by which a stale entry is known. `translations` holds the pair of texts that
+were last seen together: English that changed without the Chinese is a stale translation (see `lint`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmdrills.content.model import Note
+    from llmdrills.content.report import Report
+
+__all__ = [
+    "Computed",
+    "Exposed",
+    "NoteValues",
+    "Translation",
+    "Value",
+    "computed_file",
+    "digest",
+    "fill",
+    "load_computed",
+    "placeholders",
+    "read_computed",
+    "write_computed",
+]
+
+Value = int | float | str
+_PLACEHOLDER = re.compile(r"\[\[([^\W\d]\w*)(?::([^\[\]]*))?\]\]")
+_SCHEMA = 1
+
+
+def digest(text: str) -> str:
+    """The first 12 hex digits of a text's SHA-256: enough to see that it changed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class NoteValues:
+    """What a note's proof left behind; `proof` is the digest of the proof that computed it."""
+
+    proof: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """An input that exposes a wrong kernel: the call and both results as text; `source` is the kernel's digest."""
+
+    case: str
+    call: str
+    expected: str
+    got: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Digests of the English and the Chinese of a note that were last seen together."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The whole file."""
+
+    notes: Mapping[str, NoteValues] = field(default_factory=dict)
+    kernels: Mapping[str, Mapping[str, Exposed]] = field(default_factory=dict)
+    translations: Mapping[str, Translation] = field(default_factory=dict)
+
+    def exposed(self, kata: str, misconception: str, variant: str) -> Exposed | None:
+        """The input that exposes a wrong kernel in a variant, if one was computed."""
+        known = self.kernels.get(kata, {})
+        return known.get(f"{misconception}/{variant}") or known.get(misconception)
+
+    def values(self, note: Note) -> Mapping[str, Value]:
+        """The values that a note's texts show; none where they are missing or stale."""
+        found = self.notes.get(note.id)
+        if found is None or note.proof is None or found.proof != digest(note.proof):
+            return {}
+        return found.values
+
+    def is_stale(self, note: Note) -> bool:
+        """Whether a note shows values that its present proof did not compute."""
+        return bool(note.values) and not set(note.values) <= set(self.values(note))
+
+
+def computed_file(root: Path) -> Path:
+    """Where the file lies in a workspace."""
+    return root / "decks" / "computed.json"
+
+
+def load_computed(root: Path) -> Computed:
+    """Read the workspace's file. Raises ContentError when it is damaged; a missing one is empty."""
+    from llmdrills.content.report import Report
+
+    report = Report(root)
+    computed = read_computed(root, report)
+    report.raise_if_any()
+    return computed
+
+
+def read_computed(root: Path, report: Report) -> Computed:
+    """Read the workspace's file; a missing one is empty, what is wrong with it goes to `report`."""
+    from llmdrills.content.yamlfile import read_text
+
+    path = computed_file(root)
+    if not path.exists():
+        return Computed()
+    text = read_text(path, report)
+    if text is None:
+        return Computed()
+    todo = "write it again with `llmdrills check --write`"
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        what = "holds the marks of a merge conflict" if "<<<<<<<" in text else f"not valid JSON ({error.msg})"
+        report.add(path, error.lineno, error.colno, what, f"delete it, then {todo}")
+        return Computed()
+    except RecursionError:
+        report.add(path, 1, 1, "nested too deeply", f"delete it, then {todo}")
+        return Computed()
+    if isinstance(data, dict) and isinstance(data.get("schema"), int) and data["schema"] > _SCHEMA:
+        report.add(path, 1, 1, f"was written by a newer llmdrills (schema {data['schema']})", "update llmdrills")
+        return Computed()
+    try:
+        return _from_json(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        report.add(
+            path, 1, 1, f"does not hold what it should ({type(error).__name__}: {error})", f"delete it, then {todo}"
+        )
+        return Computed()
+
+
+def _from_json(data: Any) -> Computed:
+    if data["schema"] != _SCHEMA:
+        raise ValueError(f"schema {data['schema']!r}")
+    notes = {}
+    for name, entry in data.get("notes", {}).items():
+        values = dict(entry.get("values", {}))
+        for key, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+                raise TypeError(f"{name}: {key} is neither a number nor text")
+        notes[name] = NoteValues(_text(entry["proof"]), values)
+    kernels = {
+        kata: {name: Exposed(**{key: _text(value) for key, value in entry.items()}) for name, entry in entries.items()}
+        for kata, entries in data.get("kernels", {}).items()
+    }
+    translations = {
+        name: Translation(_text(entry["en"]), _text(entry["zh"]))
+        for name, entry in data.get("translations", {}).items()
+    }
+    return Computed(notes, kernels, translations)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def write_computed(root: Path, computed: Computed) -> bool:
+    """Write the workspace's file in a stable order, whole or not at all; False when it already said so."""
+    data = {
+        "schema": _SCHEMA,
+        "notes": {name: {"proof": one.proof, "values": dict(one.values)} for name, one in computed.notes.items()},
+        "kernels": {
+            kata: {name: vars(one) for name, one in entries.items()} for kata, entries in computed.kernels.items()
+        },
+        "translations": {name: vars(one) for name, one in computed.translations.items()},
+    }
+    text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    path = computed_file(root)
+    if path.exists() and path.read_bytes() == text.encode():
+        return False
+    write_atomically(path, text)
+    return True
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file's text, or leave the old one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # mkstemp makes it private; this file is committed
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def placeholders(text: str) -> set[str]:
+    """The names that a text shows as `[[name]]`."""
+    return {name for name, _ in _PLACEHOLDER.findall(text)}
+
+
+def fill(text: str, values: Mapping[str, Value]) -> tuple[str, tuple[str, ...]]:
+    """Replace `[[name]]` and `[[name:spec]]`; returns the text and what was wrong, one sentence each.
+
+    A note without `values` has no placeholders (`[[x]]` in its code is code): don't call this for it.
+    """
+    faults: list[str] = []
+
+    def shown(found: re.Match[str]) -> str:
+        name, spec = found[1], found[2] or ""
+        if name not in values:
+            faults.append(f"`{found[0]}` has no computed value: run `llmdrills check --write`")
+            return found[0]
+        value = values[name]
+        try:
+            return format(value, spec) if spec or not isinstance(value, float) else _plain(value)
+        except (ValueError, TypeError) as error:
+            faults.append(f"`{found[0]}` can't be formatted ({error}): mend what follows the colon")
+            return found[0]
+
+    return _PLACEHOLDER.sub(shown, text), tuple(faults)
+
+
+def _plain(value: float) -> str:
+    """A float without noise: 0.1 + 0.2 is shown as 0.3."""
+    return str(int(value)) if math.isfinite(value) and value == int(value) and abs(value) < 1e15 else f"{value:.12g}"

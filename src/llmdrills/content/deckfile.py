@@ -1,0 +1,327 @@
+"""decks/NAME.yaml: its keys, and how one file becomes a Deck."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
+
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
+
+from llmdrills.content import cloze
+from llmdrills.content.model import TOPICS, Deck, Note, NoteType, NumberAnswer, Source
+from llmdrills.content.places import Places
+from llmdrills.content.shapes import Both, Choice, Key, Many, Reader, Record, Table, Text, Word, kind_of, slug
+from llmdrills.content.yamlfile import compose
+from llmdrills.language import LANGUAGES, Bilingual, Language
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmdrills.content.report import Report
+    from llmdrills.content.shapes import Schema
+
+__all__ = ["DECK", "DERIVED_PREFIX", "NOTE", "SOURCES", "DeckDraft", "Reference", "Sources", "read_deck"]
+
+DERIVED_PREFIX = "bug-"
+"""Ids that begin with this belong to the notes derived from drills/."""
+
+_WRITTEN = tuple(kind for kind in get_args(NoteType) if kind != "bug")
+_PLACEHOLDER = re.compile(r"\[\[([^\W\d]\w*)(:[^\[\]]*)?\]\]")
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """`{title, url}`, or a bare title."""
+
+    record: Record = field(
+        default_factory=lambda: Record(
+            "a source",
+            {
+                "title": Key(Text(), "author, year, title, and the section", needed=True),
+                "url": Key(Word(r"https?://[^\s\"<>]+", "an address that begins with https://"), "where to read it"),
+            },
+        )
+    )
+
+    def read(self, reader: Reader, node: Node, path: str) -> Source | None:
+        """See Shape."""
+        if isinstance(node, ScalarNode):
+            title = Text().read(reader, node, path)
+            return None if title is None else Source(title)
+        values = self.record.read(reader, node, path)
+        return None if values is None else Source(values.get("title") or "", values.get("url") or "")
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"anyOf": [Text().schema(), self.record.schema()]}
+
+
+SOURCES = Many(Sources(), at_least=1, what="source")
+
+_NUMBER = r"[+-]?(\d[\d,_]*)?\.?\d+([eE][+-]?\d+)?"
+_ANSWER = Record(
+    "an answer",
+    {
+        "value": Key(
+            Word(
+                rf"{_NUMBER}|\[\[[^\W\d]\w*(:[^\[\]]*)?\]\]",
+                "a number, or `[[name]]` of a value of the proof",
+                numbers=True,
+            ),
+            "the number, or [[name]] of a value that the proof computes",
+            needed=True,
+        ),
+        "unit": Key(Both(plain=True), "the unit, in both languages or one text for both"),
+        "tolerance": Key(
+            Word(r"exact|\d+(\.\d+)?([eE][+-]?\d+)?%?", "`exact`, a share such as `1%`, or a number", numbers=True),
+            "how far off is still right",
+        ),
+    },
+)
+
+NOTE = Record(
+    "a note",
+    {
+        "id": Key(slug(), "the note's identity for ever: never reuse, never rename", needed=True),
+        "type": Key(
+            Choice(_WRITTEN, {"bug": "bug notes come from `fix=` in drills/KATA/cases.py: write it there"}),
+            "which kind of card",
+            needed=True,
+        ),
+        "topic": Key(Choice(TOPICS), "what it belongs to", needed=True),
+        "front": Key(Both(), "the question; for a cloze the whole text with its {{c1::…}}", needed=True),
+        "back": Key(Both(), "the answer", needed_by=("question",)),
+        "items": Key(
+            Many(Both(), at_least=2, what="item"),
+            "the items, revealed one by one",
+            only=("checklist",),
+            needed_by=("checklist",),
+        ),
+        "answer": Key(_ANSWER, "the number to type", only=("number",), needed_by=("number",)),
+        "extra": Key(Both(), "shown small beneath the answer"),
+        "sources": Key(SOURCES, "where the fact can be looked up", needed=True),
+        "proves": Key(Many(slug()), "notes of the deck `readiness` that this is evidence for"),
+        "kata": Key(slug(), "the kata that exercises the fact"),
+        "tags": Key(Many(Word(r"[^\s\"]+", "one word without spaces")), "extra Anki tags"),
+        "figure": Key(slug(), "the name of a figure in decks/figures"),
+        "proof": Key(Text(), "Python that must run without an error"),
+        "values": Key(Many(Word(r"[^\W\d]\w*", "a Python name")), "names that the proof leaves behind"),
+        "waive": Key(Table(slug(), Text(), at_least=1), "rule: why it does not hold here"),
+        "translation_of": Key(
+            Word(r"[0-9a-f]{12}", "the 12 hex digits that the lint shows"), "the English that the Chinese follows"
+        ),
+        "retired": Key(Text(), "kept in the lock", instead="take the note out with `llmdrills retire ID --why …`"),
+    },
+    kind="type",
+)
+
+_LANGUAGES = Many(Choice(LANGUAGES), at_least=1, what="language")
+
+DECK = Record(
+    "a deck",
+    {
+        "deck": Key(slug(), "the deck's id: the file's name without .yaml", needed=True),
+        "title": Key(Both(), "its name in Anki", needed=True),
+        "description": Key(Both(), "what it is about"),
+        "languages": Key(_LANGUAGES, "the languages that the whole file is written in; both unless said"),
+        "notes": Key(Many(NOTE), "the notes, in the order in which they are met", needed=True),
+    },
+)
+_HEAD = Record(DECK.name, {name: key for name, key in DECK.keys.items() if name != "notes"})
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A word of a file that must be the id of something elsewhere."""
+
+    kind: str
+    id: str
+    position: tuple[Path, int, int]
+
+
+@dataclass
+class DeckDraft:
+    """A deck file as read, its references not yet looked up; `deck` is None where the file has problems."""
+
+    file: Path
+    deck: Deck | None = None
+    ids: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+
+
+def read_deck(path: Path, report: Report) -> DeckDraft:
+    """Read one file of decks/; problems go to `report`."""
+    draft = DeckDraft(path)
+    before = len(report.problems)
+    node = compose(path, report)
+    if node is None:
+        return draft
+    reader = Reader(path, report)
+    head, listed = _split(node)
+    if listed is None or not isinstance(head, MappingNode):
+        DECK.read(reader, node, "")
+        return draft
+    reader.languages = _languages(head)
+    values = _HEAD.read(reader, head, "") or {}
+    if values.get("deck") and values["deck"] != path.stem:
+        line, column = reader.places["deck"]
+        report.add(
+            path, line, column, f"deck is `{values['deck']}` in a file named {path.name}", f"write `deck: {path.stem}`"
+        )
+    notes = _read_notes(reader, listed, draft)
+    if len(report.problems) == before:
+        draft.deck = Deck(
+            values["deck"],
+            values["title"],
+            values.get("description") or Bilingual("", ""),
+            tuple(notes),
+            reader.position(node),
+            reader.languages,
+        )
+    return draft
+
+
+def _split(node: Node) -> tuple[Node, Node | None]:
+    """The file without its notes, and its notes: they are read one by one, after the head says in which languages."""
+    if not isinstance(node, MappingNode):
+        return node, None
+    listed = [pair for pair in node.value if pair[0].value == "notes"]
+    rest = [pair for pair in node.value if pair not in listed[:1]]
+    head = MappingNode(node.tag, rest, node.start_mark, node.end_mark)
+    return head, listed[0][1] if listed else None
+
+
+def _languages(head: MappingNode) -> tuple[Language, ...]:
+    for key, value in head.value:
+        if key.value == "languages" and isinstance(value, SequenceNode):
+            named = [item.value for item in value.value if isinstance(item, ScalarNode)]
+            return tuple(name for name in LANGUAGES if name in named) or LANGUAGES
+    return LANGUAGES
+
+
+def _read_notes(reader: Reader, node: Node, draft: DeckDraft) -> list[Note]:
+    if not isinstance(node, SequenceNode):
+        reader.wrong(node, f"notes is {kind_of(node)}, not a list", "write one `- id: …` a note")
+        return []
+    if reader.again(node, "notes"):
+        return []
+    if not node.value:
+        reader.wrong(node, "notes is empty", "write at least one note, or delete the file")
+    return [note for item in node.value if (note := _read_note(reader, item, draft)) is not None]
+
+
+def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
+    problems = reader.report.problems
+    before = len(problems)
+    places = reader.places = {}
+    values = NOTE.read(reader, node, "")
+    if values is None:
+        return None
+    if name := values.get("id"):
+        draft.ids.append((name, places["id"]))
+        if name.startswith(DERIVED_PREFIX):
+            reader.report.add(
+                reader.file,
+                *places["id"],
+                f"the id `{name}` begins with `{DERIVED_PREFIX}`",
+                "choose another: these belong to the notes derived from drills/",
+            )
+    _refer(reader, values, draft)
+    if len(problems) > before:
+        return None
+    languages = reader.languages
+    note = _make(reader, node, values, Places(draft.file, reader.report.root, places))
+    _check_values(reader, note, languages)
+    if note.type == "cloze":
+        for language in languages:
+            for fault in cloze.faults(note.front[language]):
+                reader.report.add(
+                    reader.file, *_at(places, f"front.{language}"), fault.what, fault.todo, "unbalanced-cloze"
+                )
+    return note
+
+
+def _at(places: dict[str, tuple[int, int]], path: str) -> tuple[int, int]:
+    """Where a text stands; in a monolingual deck it may be written bare."""
+    return places.get(path) or places.get(path.rpartition(".")[0]) or places["id"]
+
+
+def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) -> Note:
+    answer = values.get("answer")
+    stale = values.get("translation_of")
+    return Note(
+        values["id"],
+        values["type"],
+        values["topic"],
+        reader.position(node),
+        values["front"],
+        values.get("back"),
+        values.get("items", ()),
+        NumberAnswer(answer["value"], answer.get("unit") or Bilingual("", ""), answer.get("tolerance", "exact"))
+        if answer
+        else None,
+        values.get("extra"),
+        values.get("tags", ()),
+        values["sources"],
+        values.get("proves", ()),
+        values.get("kata"),
+        values.get("figure"),
+        values.get("proof"),
+        values.get("values", ()),
+        values.get("waive") or {},
+        {"of": stale} if stale else {},
+        places,
+    )
+
+
+def _refer(reader: Reader, values: dict[str, Any], draft: DeckDraft) -> None:
+    for key in ("kata", "figure"):
+        if word := values.get(key):
+            draft.references.append(Reference(key, word, (reader.file, *reader.places[key])))
+    for i, word in enumerate(values.get("proves") or ()):
+        if word:
+            draft.references.append(Reference("proves", word, (reader.file, *reader.places[f"proves.{i}"])))
+
+
+def _check_values(reader: Reader, note: Note, languages: tuple[Language, ...]) -> None:
+    """`[[name]]` must be among `values`, which only a proof can leave behind."""
+    add, file = reader.report.add, reader.file
+    at = reader.places
+    if note.values and not note.proof:
+        add(
+            file,
+            *at["values"],
+            "`values` without a `proof`",
+            "add the Python that computes them, or leave `values` out",
+        )
+    used: set[str] = set()
+    for path, text in texts_of(note, languages):
+        if "[[" not in text:
+            continue
+        for name, _ in _PLACEHOLDER.findall(text if note.values else _CODE.sub("", text)):
+            used.add(name)
+            if name not in note.values:
+                add(
+                    file,
+                    *_at(at, path),
+                    f"`[[{name}]]` in {path} is not among the note's values",
+                    "add it to `values:`, or write it in backquotes if it is code",
+                )
+    for i, name in enumerate(note.values):
+        if name not in used:
+            add(
+                file,
+                *at[f"values.{i}"],
+                f"the value `{name}` is not shown anywhere",
+                f"write `[[{name}]]` in a text, or drop it",
+            )
+
+
+def texts_of(note: Note, languages: tuple[Language, ...] = LANGUAGES) -> list[tuple[str, str]]:
+    """Every text of a note that a card shows, by its key path ("items.2.zh")."""
+    found: list[tuple[str, Bilingual | None]] = [("front", note.front), ("back", note.back), ("extra", note.extra)]
+    found += [(f"items.{i}", item) for i, item in enumerate(note.items)]
+    texts = [(f"{path}.{name}", both[name]) for path, both in found if both for name in languages]
+    return [*texts, ("answer.value", note.answer.value)] if note.answer else texts

@@ -1,0 +1,155 @@
+"""Loading a workspace: every file is read and every reference looked up, then all problems are raised at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdrills.content.deckfile import DeckDraft, Reference, read_deck
+from llmdrills.content.katafile import KataDraft, read_kata
+from llmdrills.content.model import Kata, Workspace
+from llmdrills.content.namespace import read_namespace
+from llmdrills.content.report import Report, did_you_mean
+from llmdrills.content.yamlfile import paused_gc
+from llmdrills.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["READINESS", "deck_files", "figure_names", "kata_folders", "load_katas", "load_workspace"]
+
+READINESS = "readiness"
+"""The deck whose notes are the items of the readiness checklist."""
+
+
+def load_workspace(root: Path) -> Workspace:
+    """Read and check everything in the workspace at `root`.
+
+    Raises ContentError with every problem, their files relative to `root`; UsageError when there is no such folder.
+    """
+    root = root.absolute()
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder", "name a workspace; `llmdrills init` makes one")
+    report = Report(root)
+    with paused_gc():
+        decks = [read_deck(file, report) for file in deck_files(root)]
+        katas = [read_kata(folder, report) for folder in kata_folders(root)]
+        _check_ids(decks, report)
+        _check_derived_ids(katas, report)
+        _check_references(decks, katas, root, report)
+        _check_cycles(katas, report)
+        namespace = read_namespace(root, report)
+    report.raise_if_any()
+    loaded = tuple(draft.deck for draft in decks if draft.deck)
+    readiness = tuple(note.id for deck in loaded if deck.id == READINESS for note in deck.notes)
+    return Workspace(root, loaded, tuple(draft.kata for draft in katas if draft.kata), readiness, namespace)
+
+
+def load_katas(root: Path) -> tuple[Kata, ...]:
+    """Read and check the katas alone. `proves` is looked up by `load_workspace` only. Raises ContentError."""
+    root = root.absolute()
+    report = Report(root)
+    katas = [read_kata(folder, report) for folder in kata_folders(root)]
+    known = {draft.id for draft in katas}
+    for draft in katas:
+        for reference in draft.references:
+            if reference.kind == "kata":
+                _look_up(reference, known, report)
+    _check_cycles(katas, report)
+    report.raise_if_any()
+    return tuple(draft.kata for draft in katas if draft.kata)
+
+
+def deck_files(root: Path) -> list[Path]:
+    """decks/*.yaml, sorted by name."""
+    folder = root / "decks"
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+
+
+def kata_folders(root: Path) -> list[Path]:
+    """The folders of drills/ that hold a kata.yaml, sorted by name."""
+    return sorted(path.parent for path in (root / "drills").glob("*/kata.yaml"))
+
+
+def figure_names(root: Path) -> set[str]:
+    """The names of the figures in decks/figures: NAME.LANGUAGE.MODE.svg, or NAME.svg."""
+    return {path.name.partition(".")[0] for path in (root / "decks" / "figures").glob("*.svg")}
+
+
+def _check_ids(decks: Iterable[DeckDraft], report: Report) -> None:
+    first: dict[str, tuple[Path, tuple[int, int]]] = {}
+    for draft in decks:
+        for name, at in draft.ids:
+            if name not in first:
+                first[name] = (draft.file, at)
+                continue
+            file, (line, column) = first[name]
+            what = f"the id `{name}` is used twice: first at {report.shown(file)}:{line}:{column}"
+            report.add(draft.file, *at, what, "give one of them another id; a released note keeps its own")
+
+
+def _check_derived_ids(katas: Iterable[KataDraft], report: Report) -> None:
+    from llmdrills.content.derive import bug_id
+
+    first: dict[str, str] = {}
+    for draft in katas:
+        for kernel in draft.kata.wrong_kernels if draft.kata else ():
+            name = bug_id(draft.id, kernel)
+            place = kernel.position
+            if name in first and kernel.fix:
+                what = f"its spot-the-bug note would have the id `{name}`, which {first[name]} has"
+                report.add(place.file, place.line, place.column, what, "give the misconception another id")
+            elif kernel.fix:
+                first[name] = f"{place.file}:{place.line}"
+
+
+def _check_references(decks: list[DeckDraft], katas: list[KataDraft], root: Path, report: Report) -> None:
+    items = {name for draft in decks if draft.file.stem == READINESS for name, _ in draft.ids}
+    readable = not any(draft.file.stem == READINESS and draft.deck is None for draft in decks)
+    known: Mapping[str, set[str]] = {
+        "kata": {draft.id for draft in katas},
+        "figure": figure_names(root),
+        "proves": items,
+    }
+    for references in [*(draft.references for draft in decks), *(draft.references for draft in katas)]:
+        for reference in references:
+            # With the readiness deck unreadable every `proves` would seem to dangle: its own problem is told instead.
+            if readable or reference.kind != "proves":
+                _look_up(reference, known[reference.kind], report)
+
+
+_WHERE = {
+    "kata": "no folder of drills/ is named `{}`",
+    "figure": "decks/figures has no figure `{}`",
+    "proves": "the deck `readiness` has no note `{}`",
+}
+
+
+def _look_up(reference: Reference, known: set[str], report: Report) -> None:
+    if reference.id not in known:
+        what = _WHERE[reference.kind].format(reference.id)
+        report.add(*reference.position, what, did_you_mean(reference.id, sorted(known)))
+
+
+def _check_cycles(katas: list[KataDraft], report: Report) -> None:
+    """Every kata must be reachable: `requires` may not lead back to where it began."""
+    requires = {draft.id: [name for name, _ in draft.requires] for draft in katas}
+    for draft in katas:
+        for name, at in draft.requires:
+            if (way := _way(name, draft.id, requires)) is not None and draft.id == min(way):
+                shown = " → ".join([draft.id, *way])
+                report.add(draft.file, *at, f"`requires` goes in a circle: {shown}", "drop one of them")
+
+
+def _way(start: str, goal: str, requires: Mapping[str, list[str]]) -> list[str] | None:
+    """The shortest way from `start` to `goal`, both included."""
+    ways: list[list[str]] = [[start]]
+    seen = {start}
+    for way in ways:
+        if way[-1] == goal:
+            return way
+        for following in requires.get(way[-1], ()):
+            if following not in seen:
+                seen.add(following)
+                ways.append([*way, following])
+    return None

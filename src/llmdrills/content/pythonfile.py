@@ -1,0 +1,63 @@
+"""Python files of a kata, read by parsing and never by importing. Problems are reported with their positions."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmdrills.content.yamlfile import read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmdrills.content.report import Report
+
+__all__ = ["Function", "PythonFile", "parse", "parse_text"]
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class PythonFile:
+    """A parsed file and its lines."""
+
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines, without their ends, as `ast` numbers them."""
+        return self.text.replace("\r\n", "\n").split("\n")
+
+    @property
+    def functions(self) -> list[ast.FunctionDef]:
+        """The module's own functions, in order."""
+        return [node for node in self.tree.body if isinstance(node, ast.FunctionDef)]
+
+    @property
+    def imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """The module's own imports, in order."""
+        return [node for node in self.tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def parse(path: Path, report: Report) -> PythonFile | None:
+    """Parse a file, or None after reporting why it can't be."""
+    text = read_text(path, report)
+    return None if text is None else parse_text(path, text, report)
+
+
+def parse_text(path: Path, text: str, report: Report) -> PythonFile | None:
+    """Parse the text of `path`, or None after reporting why it can't be."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape is the linter's to say
+            return PythonFile(path, text, ast.parse(text))
+    except SyntaxError as error:
+        line, column = max(error.lineno or 1, 1), max(error.offset or 1, 1)
+        report.add(path, line, column, f"not valid Python ({error.msg})", "mend the syntax")
+    except (RecursionError, MemoryError, ValueError) as error:
+        report.add(path, 1, 1, f"not readable as Python ({error or type(error).__name__})", "write it simpler")
+    return None

@@ -1,0 +1,50 @@
+"""Collecting problems: a reader goes on after the first, so that one run shows them all."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmdrills.errors import ContentError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Report", "did_you_mean"]
+
+
+class Report:
+    """The problems found so far in the workspace at `root`; files are shown relative to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+
+    def add(self, file: Path, line: int, column: int, what: str, todo: str, rule: str = "") -> None:
+        """Note one problem; line and column count from 1."""
+        self.problems.append(Problem(self.shown(file), line, column, what, todo, rule))
+
+    def shown(self, file: Path) -> Path:
+        """`file` relative to the root where it lies below it."""
+        try:
+            return file.relative_to(self.root)
+        except ValueError:
+            return file
+
+    def raise_if_any(self) -> None:
+        """Raise one ContentError that holds every problem, each place and text once."""
+        if self.problems:
+            raise ContentError(dict.fromkeys(self.problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown word: the nearest known one, else the choice."""
+    names = list(known)
+    if not names:
+        return "leave it out"
+    near = difflib.get_close_matches(word[:80], names, 1, 0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    shown = ", ".join(f"`{name}`" for name in names[:20])
+    return f"write one of {shown}" + (" …" if len(names) > 20 else "")

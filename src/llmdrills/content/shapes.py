@@ -1,0 +1,428 @@
+"""What a YAML file may hold, said once: the same shapes read a file (with positions) and make its JSON Schema.
+
+A shape's `read` returns the plain value, or None after reporting to the reader what is wrong; it never raises.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
+
+from llmdrills.content.model import Position
+from llmdrills.content.report import did_you_mean
+from llmdrills.language import LANGUAGES, Bilingual, Language
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from llmdrills.content.report import Report
+
+__all__ = ["Both", "Choice", "Key", "Many", "Number", "Reader", "Record", "Shape", "Table", "Text", "Word", "slug"]
+
+Schema = dict[str, Any]
+_STR, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
+_KINDS = {
+    "tag:yaml.org,2002:int": "a number",
+    "tag:yaml.org,2002:float": "a number",
+    "tag:yaml.org,2002:bool": "true or false",
+    "tag:yaml.org,2002:timestamp": "a date",
+    _NULL: "nothing",
+    _STR: "text",
+}
+
+
+class Reader:
+    """One file being read: where problems go, which languages its texts need, and where each key's value stands."""
+
+    __slots__ = ("_seen", "file", "languages", "places", "report")
+
+    def __init__(self, file: Path, report: Report) -> None:
+        self.file = file
+        self.report = report
+        self.languages: tuple[Language, ...] = LANGUAGES
+        self.places: dict[str, tuple[int, int]] = {}
+        self._seen: set[int] = set()
+
+    def wrong(self, node: Node, what: str, todo: str) -> None:
+        """Report a problem where `node` begins."""
+        mark = node.start_mark
+        self.report.add(self.file, mark.line + 1, mark.column + 1, what, todo)
+
+    def position(self, node: Node) -> Position:
+        """Where `node` begins."""
+        return Position(self.report.shown(self.file), node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def again(self, node: Node, path: str) -> bool:
+        """Whether an alias brings `node` here a second time: reported, and not read again, so that it always ends."""
+        key = id(node)
+        if key in self._seen:
+            self.wrong(node, f"{path or 'this part'} is used again through a YAML alias", "write it out in both places")
+            return True
+        self._seen.add(key)
+        return False
+
+
+def kind_of(node: Node) -> str:
+    """What a node is, in an author's words."""
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    if isinstance(node, SequenceNode):
+        return "a list"
+    return _KINDS.get(node.tag, f"tagged {node.tag}")
+
+
+class Shape(Protocol):
+    """One kind of value."""
+
+    def read(self, reader: Reader, node: Node, path: str) -> Any:
+        """The value, or None after reporting what is wrong."""
+
+    def schema(self) -> Schema:
+        """The same as JSON Schema."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text that is not empty; trailing white space is dropped. With `numbers`, a bare number counts as its own text."""
+
+    numbers: bool = False
+    empty: bool = False
+
+    def read(self, reader: Reader, node: Node, path: str) -> str | None:
+        """See Shape."""
+        if node.__class__ is ScalarNode:
+            tag = node.tag
+            if tag == _STR or (self.numbers and _KINDS.get(tag) == "a number"):
+                text: str = node.value.rstrip()
+                if text or self.empty:
+                    mark = node.start_mark
+                    reader.places[path] = (mark.line + 1, mark.column + 1)
+                    return text
+                reader.wrong(node, f"{path} is empty", "write a text, or leave the key out")
+            elif tag == _NULL:
+                reader.wrong(node, f"{path} has no value", "write a text, or leave the key out")
+            else:
+                reader.wrong(node, f"{path} is {kind_of(node)}, not text", f"put it in quotes: '{node.value[:40]}'")
+        else:
+            reader.wrong(
+                node, f"{path} is {kind_of(node)}, not text", "write one text; quote it if it begins with [ or {"
+            )
+        return None
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        text: Schema = {"type": "string"} if self.empty else {"type": "string", "minLength": 1}
+        return {"anyOf": [text, {"type": "number"}]} if self.numbers else text
+
+
+@dataclass(frozen=True)
+class Word:
+    """Text of one pattern; `like` is said to whoever writes another."""
+
+    pattern: str
+    like: str
+    numbers: bool = False
+    compiled: re.Pattern[str] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compiled", re.compile(self.pattern))
+
+    def read(self, reader: Reader, node: Node, path: str) -> str | None:
+        """See Shape."""
+        text = Text(self.numbers).read(reader, node, path)
+        if text is None or self.compiled.fullmatch(text):
+            return text
+        reader.wrong(node, f"{path} is `{text[:60]}`", f"write {self.like}")
+        return None
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        text: Schema = {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        return {"anyOf": [text, {"type": "number"}]} if self.numbers else text
+
+
+def slug() -> Word:
+    """An id: lower-case words joined by hyphens."""
+    return Word(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens, as in `rope-pairing`")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    options: tuple[str, ...]
+    instead: Mapping[str, str] = field(default_factory=dict)  # a word that is no option → what to do about it
+
+    def read(self, reader: Reader, node: Node, path: str) -> str | None:
+        """See Shape."""
+        text = Text().read(reader, node, path)
+        if text is None or text in self.options:
+            return text
+        todo = self.instead.get(text) or did_you_mean(text, self.options)
+        reader.wrong(node, f"{path} is `{text[:60]}`", todo)
+        return None
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"enum": list(self.options)}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from `low`; `whole` numbers only if so said."""
+
+    low: float
+    high: float
+    whole: bool = False
+
+    def read(self, reader: Reader, node: Node, path: str) -> float | int | None:
+        """See Shape."""
+        todo = f"write a {'whole ' if self.whole else ''}number from {self.low:g} to {self.high:g}"
+        if isinstance(node, ScalarNode) and _KINDS.get(node.tag) == "a number":
+            try:
+                value = int(node.value) if self.whole else float(node.value)
+            except ValueError:  # octal, sexagesimal, 1.5 where a whole number is wanted
+                value = None
+            if value is not None and self.low <= value <= self.high:
+                mark = node.start_mark
+                reader.places[path] = (mark.line + 1, mark.column + 1)
+                return value
+            reader.wrong(node, f"{path} is {node.value[:40]}", todo)
+        else:
+            reader.wrong(node, f"{path} is {kind_of(node)}", todo)
+        return None
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"type": "integer" if self.whole else "number", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Both:
+    """A text in English and Chinese. With `plain`, one text may stand for both, and none is needed (a unit).
+
+    In a file that says `languages: [en]` the other text is left out, and the one may be written bare.
+    """
+
+    plain: bool = False
+
+    def read(self, reader: Reader, node: Node, path: str) -> Bilingual | None:
+        """See Shape."""
+        languages = reader.languages
+        if node.__class__ is not MappingNode:
+            if node.__class__ is ScalarNode and (self.plain or len(languages) == 1) and node.tag != _NULL:
+                text = Text(numbers=self.plain).read(reader, node, path)
+                if text is None:
+                    return None
+                return Bilingual(*(text if name in languages or self.plain else "" for name in LANGUAGES))
+            reader.wrong(node, f"{path} is {kind_of(node)}", f"write {_example(languages)}")
+            return None
+        if reader.again(node, path):
+            return None
+        texts: dict[str, str | None] = {}
+        for key, value in node.value:
+            name = key.value
+            if name not in languages or key.__class__ is not ScalarNode:
+                _unknown_language(reader, key, path, languages)
+            elif name in texts:
+                reader.wrong(key, f"{path}.{name} is written twice", "keep one of them")
+            else:
+                texts[name] = Text(empty=self.plain).read(reader, value, f"{path}.{name}")
+        for name in languages:
+            if name not in texts:
+                reader.wrong(node, f"{path} has no {_NAMES[name]} text", f"add `{name}: …`")
+        en, zh = texts.get("en", ""), texts.get("zh", "")
+        return None if en is None or zh is None else Bilingual(en, zh)
+
+    def schema(self) -> Schema:
+        """See Shape; a deck in one language is allowed, so that which languages are needed is left to the loader."""
+        texts = {"type": "object", "additionalProperties": False, "minProperties": 1}
+        texts["properties"] = {name: Text(empty=self.plain).schema() for name in LANGUAGES}
+        return {"anyOf": [texts, Text().schema()]}
+
+
+_NAMES = {"en": "English", "zh": "Chinese"}
+
+
+def _example(languages: tuple[Language, ...]) -> str:
+    return "`{" + ", ".join(f"{name}: …" for name in languages) + "}`"
+
+
+def _unknown_language(reader: Reader, key: Node, path: str, languages: tuple[Language, ...]) -> None:
+    if not isinstance(key, ScalarNode):
+        reader.wrong(key, f"{path}: a key is {kind_of(key)}", f"write {_example(languages)}")
+    elif key.value in LANGUAGES:
+        reader.wrong(
+            key, f"{path}.{key.value}: this deck is in {languages[0]} only", "drop it, or add it to `languages`"
+        )
+    else:
+        reader.wrong(key, f"{path}: unknown language `{key.value[:40]}`", f"write {_example(languages)}")
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list of values of one shape, at least so many."""
+
+    item: Shape
+    at_least: int = 0
+    what: str = "item"
+
+    def read(self, reader: Reader, node: Node, path: str) -> tuple[Any, ...] | None:
+        """See Shape."""
+        if node.__class__ is not SequenceNode:
+            reader.wrong(node, f"{path} is {kind_of(node)}, not a list", "write `[…]`, or one `- …` a line")
+            return None
+        if reader.again(node, path):
+            return None
+        mark = node.start_mark
+        reader.places[path] = (mark.line + 1, mark.column + 1)
+        values = tuple([self.item.read(reader, value, f"{path}.{i}") for i, value in enumerate(node.value)])
+        if len(values) < self.at_least:
+            few = f"{len(values)} {self.what}{'' if len(values) == 1 else 's'}"
+            reader.wrong(node, f"{path} has {few}", f"write at least {self.at_least}")
+            return None
+        return values
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"type": "array", "items": self.item.schema(), "minItems": self.at_least}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A mapping whose keys the author chooses, in the order written."""
+
+    key: Word
+    value: Shape
+    at_least: int = 0
+
+    def read(self, reader: Reader, node: Node, path: str) -> dict[str, Any] | None:
+        """See Shape."""
+        if node.__class__ is not MappingNode:
+            reader.wrong(node, f"{path} is {kind_of(node)}, not a mapping", "write `name: …`, one a line")
+            return None
+        if reader.again(node, path):
+            return None
+        mark = node.start_mark
+        reader.places[path] = (mark.line + 1, mark.column + 1)
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            name = self.key.read(reader, key, f"a key of {path}")
+            if name is None:
+                continue
+            if name in values:
+                reader.wrong(key, f"{path}.{name} is written twice", "keep one of them")
+                continue
+            values[name] = self.value.read(reader, value, f"{path}.{name}")
+            reader.places[f"{path}.{name}"] = (key.start_mark.line + 1, key.start_mark.column + 1)
+        if len(values) < self.at_least:
+            reader.wrong(node, f"{path} is empty", f"write at least {self.at_least}")
+            return None
+        return values
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        pattern = {f"^(?:{self.key.pattern})$": self.value.schema()}
+        return {
+            "type": "object",
+            "patternProperties": pattern,
+            "additionalProperties": False,
+            "minProperties": self.at_least,
+        }
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a record: its shape, what it is for, who may and who must have it (`kinds` of the record)."""
+
+    shape: Shape
+    help: str
+    needed: bool = False
+    only: tuple[str, ...] = ()  # kinds that may have it; empty: all
+    needed_by: tuple[str, ...] = ()
+    instead: str = ""  # never allowed: what to do instead
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping with known keys. `kind` names the key whose value decides who may and must have which others."""
+
+    name: str
+    keys: Mapping[str, Key]
+    kind: str = ""
+
+    def read(self, reader: Reader, node: Node, path: str) -> dict[str, Any] | None:
+        """The values by key, the unreadable ones as None."""
+        if node.__class__ is not MappingNode:
+            reader.wrong(node, f"{path or 'the file'} is {kind_of(node)}, not {self.name}", f"write {self._start()}")
+            return None
+        if reader.again(node, path):
+            return None
+        prefix = f"{path}." if path else ""
+        values: dict[str, Any] = {}
+        keys = self.keys
+        for key_node, value in node.value:
+            name = key_node.value
+            if key_node.__class__ is not ScalarNode or name not in keys:
+                self._unknown(reader, key_node, prefix)
+                continue
+            key = keys[name]
+            if name in values:
+                reader.wrong(key_node, f"{prefix}{name} is written twice in {self.name}", "keep one of them")
+            elif key.instead:
+                reader.wrong(key_node, f"{prefix}{name} is not written here", key.instead)
+            else:
+                values[name] = key.shape.read(reader, value, prefix + name)
+        self._missing(reader, node, values, path)
+        return values
+
+    def _missing(self, reader: Reader, node: MappingNode, values: dict[str, Any], path: str) -> None:
+        kind = values.get(self.kind, "") if self.kind else ""
+        for name, key in self.keys.items():
+            if name not in values:
+                if key.needed or (kind and kind in key.needed_by):
+                    of = f"a {self.name.removeprefix('a ')} of {self.kind} `{kind}`" if key.needed_by else self.name
+                    where = f" ({path})" if path else ""
+                    reader.wrong(node, f"{of}{where} has no `{name}`", f"add `{name}:` — {key.help}")
+            elif key.only and kind and kind not in key.only:
+                line, column = reader.places.get(f"{path}.{name}" if path else name, (0, 0))
+                at = (line, column) if line else (node.start_mark.line + 1, node.start_mark.column + 1)
+                can = " and ".join(f"`{name}`" for name in key.only)
+                reader.report.add(
+                    reader.file, *at, f"`{name}` does not belong to {self.kind} `{kind}`", f"only {can} has it"
+                )
+
+    def _unknown(self, reader: Reader, key: Node, prefix: str) -> None:
+        if not isinstance(key, ScalarNode):
+            reader.wrong(key, f"a key of {self.name} is {kind_of(key)}", "write a plain word before the colon")
+        else:
+            known = [name for name, one in self.keys.items() if not one.instead]
+            reader.wrong(key, f"unknown key `{prefix}{key.value[:60]}` in {self.name}", did_you_mean(key.value, known))
+
+    def _start(self) -> str:
+        return "`" + "`, `".join(f"{name}:" for name, key in self.keys.items() if key.needed) + "` and their values"
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        usable = {name: key for name, key in self.keys.items() if not key.instead}
+        made: Schema = {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: key.shape.schema() | {"description": key.help} for name, key in usable.items()},
+            "required": [name for name, key in usable.items() if key.needed],
+        }
+        rules = []
+        for kind in sorted({kind for key in usable.values() for kind in (*key.only, *key.needed_by)}):
+            banned = {name: False for name, key in usable.items() if key.only and kind not in key.only}
+            needed = [name for name, key in usable.items() if kind in key.needed_by]
+            rules.append(
+                {
+                    "if": {"properties": {self.kind: {"const": kind}}, "required": [self.kind]},
+                    "then": {"properties": banned, "required": needed},
+                }
+            )
+        return made | ({"allOf": rules} if rules else {})

@@ -1,0 +1,147 @@
+"""From a YAML file to nodes that know where they stand. Problems are reported, never raised.
+
+YAML's anchors and aliases are composed as shared nodes, which the reader refuses (`shapes.Reader.again`): nothing is
+ever expanded, so a "billion laughs" file costs no more than its own length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from llmdrills.content.report import Report
+
+__all__ = ["MAX_DEPTH", "compose", "paused_gc", "read_text"]
+
+try:
+    from yaml import CSafeLoader as _Loader
+except ImportError:  # PyYAML built without libyaml: right, and some fifteen times slower
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+MAX_DEPTH = 100
+"""Levels of nesting beyond which a file is refused: composing recurses in C, and a stack overflow kills the process."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_DEEP_INDENT = re.compile(rb"^[ \-?:\t]{%d}" % MAX_DEPTH, re.MULTILINE)
+
+
+@contextlib.contextmanager
+def paused_gc() -> Iterator[None]:
+    """Composing makes a million small objects and no rubbish: pausing the collector is most of the speed."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def read_text(path: Path, report: Report) -> str | None:
+    """The text of a UTF-8 file, or None after reporting why there is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        report.add(
+            path, 1, 1, f"cannot be read ({error.strerror or error})", "check that it is a file and its permissions"
+        )
+        return None
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        report.add(path, 1, 1, "the file begins with a byte-order mark", "save it as UTF-8 without BOM")
+        return None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = _place(data[: error.start].decode("utf-8"), error.start)
+        report.add(path, line, column, f"byte 0x{data[error.start]:02x} is not UTF-8", "save the file as UTF-8")
+        return None
+    if found := _CONTROL.search(text):
+        line, column = _place(text, found.start())
+        report.add(path, line, column, f"holds the control character U+{ord(found[0]):04X}", "delete that character")
+        return None
+    return text
+
+
+def compose(path: Path, report: Report) -> yaml.Node | None:
+    """The root node of a YAML file, or None after reporting why there is none."""
+    text = read_text(path, report)
+    if text is None:
+        return None
+    try:
+        if _may_be_deep(text) and _is_deep(text, path, report):
+            return None
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = " ".join(part for part in (error.context, error.problem) if part) or "syntax error"
+        report.add(path, line, column, f"not valid YAML ({what})", _advice(what))
+        return None
+    except yaml.YAMLError as error:
+        report.add(path, 1, 1, f"not valid YAML ({error})", "mend the syntax")
+        return None
+    if node is None:
+        report.add(path, 1, 1, "the file is empty", "write its keys, or delete it")
+    return node
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _advice(what: str) -> str:
+    if "mapping values are not allowed" in what:
+        return "put text that holds `: ` in quotes, or write it below `|`"
+    if "found character '\\t'" in what or "cannot start any token" in what:
+        return "indent with spaces; put text that begins with `@`, `` ` `` or `%` in quotes"
+    if "alias" in what or "anchor" in what:
+        return "put text that begins with `*` or `&` in quotes"
+    if "expected <block end>" in what or "did not find expected" in what:
+        return "check the indentation and the quotes on this line and the one before"
+    if "document" in what:
+        return "keep one document a file: no `---` in the middle"
+    return "mend the syntax"
+
+
+def _may_be_deep(text: str) -> bool:
+    """A cheap upper bound: brackets that do not pair off within a few rounds, or a very deep indent."""
+    data = text.encode("utf-8")
+    if _DEEP_INDENT.search(data):
+        return True
+    brackets = data.translate(None, _NOT_BRACKETS)
+    for _ in range(MAX_DEPTH // 2):
+        shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(shorter) == len(brackets):
+            break
+        brackets = shorter
+    return len(brackets) >= MAX_DEPTH // 2
+
+
+def _is_deep(text: str, path: Path, report: Report) -> bool:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            mark = event.start_mark
+            if depth > MAX_DEPTH and mark is not None:
+                report.add(
+                    path,
+                    mark.line + 1,
+                    mark.column + 1,
+                    f"nested more than {MAX_DEPTH} levels deep",
+                    "write it flatter",
+                )
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
