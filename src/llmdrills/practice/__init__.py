@@ -1,0 +1,16 @@
+"""What the learner did, what follows from it, and what today holds. Knows nothing of tensors, nor of how grading works.
+
+moments     when something happened, and to which day it belongs
+schema      the tables of the history, and the steps from one version to the next
+history     the append-only record: open, append, read
+salvage     what can still be read of a damaged database
+exchange    export and import, so that two machines' histories merge
+memory      FSRS's forgetting curve, as published
+replay      reviews folded, in order, into what is remembered of each kata; kept in snapshots
+schedule    chance of recall now, due days, next dates for each rating
+rating      the rating that the recorded events imply
+plan        what today holds, and why
+session     one repetition of one kata, resumable at any point
+stats       figures worth looking at; report draws them on a page
+optimize    FSRS's parameters fitted to this learner
+"""

@@ -1,0 +1,338 @@
+"""The append-only record of what the learner did: one SQLite database (WAL, STRICT tables), safe for several processes.
+
+    with History.open(path) as history:
+        history.append("hints", Moment.now(), session=…, kata="rope-pairing", number=1)
+        rows = history.rows("SELECT number FROM hints WHERE session = ?", session)
+
+Every write is one transaction, on the disk before the call returns. What goes wrong is a HistoryError: a full disk, a
+folder that cannot be written, another process that never lets go. A damaged database is set aside and rebuilt from what
+can be read (`recovery` tells what was lost); it is never silently replaced.
+"""
+
+# ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llmdrills.errors import HistoryError
+from llmdrills.practice import schema
+from llmdrills.practice.moments import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from llmdrills.practice.salvage import Recovery
+
+__all__ = ["Damaged", "History", "decode", "encode", "new_id"]
+
+_T = TypeVar("_T")
+_WAIT = 15.0  # seconds that a process waits for another's transaction, which take milliseconds
+_CORRUPT = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
+
+
+class Damaged(Exception):  # noqa: N818  # never leaves this package: it becomes a recovery
+    """The file is not a whole database."""
+
+
+def new_id() -> str:
+    """A fresh UUID (version 4)."""
+    import uuid  # 5 ms, and needed only when something is written
+
+    return str(uuid.uuid4())
+
+
+def encode(code: str | bytes) -> dict[str, str]:
+    """The columns `code` and `encoding` for a file's content, whatever its bytes are."""
+    raw = code.encode("utf-8", "surrogatepass") if isinstance(code, str) else code
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:  # SQLite's own functions stop at a NUL
+        return {"code": text, "encoding": "utf-8"}
+    import base64
+
+    return {"code": base64.b64encode(raw).decode("ascii"), "encoding": "base64"}
+
+
+def decode(code: str, encoding: str) -> bytes:
+    """The bytes that `encode` took."""
+    if encoding == "base64":
+        import base64
+
+        return base64.b64decode(code)
+    return code.encode("utf-8")
+
+
+class History:
+    """An open history. Use `History.open`; one object may be shared by threads."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.recovery: Recovery | None = None
+        self._connection = connection
+        self._file = _identity(path)
+        self._lock = threading.RLock()
+        self._inside = False  # a transaction: what fails in it is undone and run again as a whole
+
+    @classmethod
+    def open(cls, path: Path, *, check: bool = False) -> History:
+        """Open the history, making or migrating it where needed.
+
+        `check`: read every page first and rebuild what is damaged (a second per million reviews).
+
+        Raises HistoryError. After a recovery, `recovery` says what was set aside and what was lost.
+        """
+        from_earlier = path.with_name(path.name + ".rebuilt")
+        recovery = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if from_earlier.exists() or _emptied(path):
+                recovery = _recover(path)
+            try:
+                connection = _connect(path, check=check)
+            except Damaged:
+                recovery = _recover(path)
+                connection = _connect(path, check=True)
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, path) from error
+        except Damaged as error:
+            raise HistoryError(f"{path} is damaged", "free some disk space and run this again") from error
+        history = cls(path, connection)
+        history.recovery = recovery
+        return history
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice does nothing."""
+        self._connection.close()
+
+    def append(self, kind: str, moment: Moment, **fields: Any) -> str:
+        """Record one event and return its UUID. Raises HistoryError; then nothing was written."""
+        return self.write([(kind, fields)], moment)[0]
+
+    def write(self, events: Sequence[tuple[str, Mapping[str, Any]]], moment: Moment) -> list[str]:
+        """Record events together, all or none, and return their UUIDs (`id` among the fields gives one)."""
+        rows = [(kind, {"id": new_id(), "at": moment.at, "zone": moment.zone, **fields}) for kind, fields in events]
+
+        def insert() -> None:
+            for kind, row in rows:
+                self._connection.execute(
+                    insertion(kind), [row[name] for name in ("id", "at", "zone", *schema.EVENTS[kind])]
+                )
+
+        self.transaction(insert)
+        return [str(row["id"]) for _, row in rows]
+
+    def transaction(self, work: Callable[[], _T]) -> _T:
+        """Run `work` inside BEGIN IMMEDIATE … COMMIT; it is run again where the database had to be rebuilt first.
+
+        Inside another transaction it joins that one.
+        """
+
+        def run() -> _T:
+            if self._inside:
+                return work()
+            self._follow()
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._inside = True
+            try:
+                result = work()
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._inside = False
+            return result
+
+        return self._guard(run)
+
+    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """All rows of a query. Raises HistoryError."""
+        return self._guard(lambda: self._connection.execute(query, values).fetchall())
+
+    def execute(self, statement: str, *values: Any) -> None:
+        """One statement; for the derived tables, inside `transaction`."""
+        self._connection.execute(statement, values)
+
+    def each(self, query: str, *values: Any) -> Iterator[sqlite3.Row]:
+        """The rows of a query one by one, for those that are too many to hold."""
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def check(self) -> list[str]:
+        """What SQLite finds wrong with the file, page by page; empty when it is whole."""
+        found = [str(row[0]) for row in self.rows("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def backup(self, target: Path) -> None:
+        """Write a whole copy to `target`. Raises HistoryError."""
+        try:
+            _copy(self._connection, target)
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, target) from error
+
+    def _guard(self, work: Callable[[], _T]) -> _T:
+        with self._lock:
+            if self._inside:
+                return work()
+            try:
+                return work()
+            except sqlite3.Error as error:
+                if not _is_damage(error):
+                    raise explain(error, self.path) from error
+            try:
+                self._connection.close()
+                self.recovery = _recover(self.path)
+                self._reopen()
+                return work()
+            except (sqlite3.Error, OSError, Damaged) as error:
+                raise explain(error, self.path) from error
+
+    def _follow(self) -> None:
+        # Another process may have put a rebuilt database in this one's place: what is written to the old file is lost.
+        if _identity(self.path) != self._file:
+            self._connection.close()
+            self._reopen()
+
+    def _reopen(self) -> None:
+        self._connection = _connect(self.path, check=False)
+        self._file = _identity(self.path)
+
+
+def insertion(kind: str, *, ignore: bool = False) -> str:
+    """The statement that appends one event: id, at, zone, and the columns of its kind in order."""
+    names = ("id", "at", "zone", *schema.EVENTS[kind])
+    marks = ", ".join("?" * len(names))
+    return f"INSERT {'OR IGNORE ' if ignore else ''}INTO {kind} ({', '.join(names)}) VALUES ({marks})"
+
+
+def explain(error: Exception, path: Path) -> HistoryError:
+    """The HistoryError that says what an error of SQLite or of the system means, and what to do."""
+    if isinstance(error, HistoryError):
+        return error
+    text = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {5, 6}:  # SQLITE_BUSY, SQLITE_LOCKED
+        return HistoryError(f"{path} is held by another process", "close the other llmdrills and try again")
+    if code == 13 or "full" in text or getattr(error, "errno", None) == 28:  # SQLITE_FULL, ENOSPC
+        return HistoryError(
+            f"{path}: the disk is full", "free some space and try again; nothing recorded so far is lost"
+        )
+    if code in {8, 14} or isinstance(error, OSError):  # SQLITE_READONLY, SQLITE_CANTOPEN
+        return HistoryError(
+            f"{path} cannot be written ({text})",
+            "make its folder writable, or set LLMDRILLS_HOME to one that is; nothing recorded so far is lost",
+        )
+    if code == 10:  # SQLITE_IOERR
+        return HistoryError(f"{path}: {text}", "check the disk and its free space; nothing recorded so far is lost")
+    return HistoryError(f"{path}: {text}", "run `llmdrills doctor`")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT or "no such table" in str(error)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
+
+
+def _emptied(path: Path) -> bool:
+    """No file, or one without a byte, beside a log with some: SQLite would throw the log away."""
+    log = path.with_name(path.name + "-wal")
+    return (not path.exists() or path.stat().st_size == 0) and log.exists() and log.stat().st_size > 0
+
+
+def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
+    """A connection to a whole database of this version. Raises Damaged, HistoryError and sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        connection.row_factory = sqlite3.Row
+        _prepare(connection, path)
+        if check and connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise Damaged(str(path))
+    except sqlite3.Error as error:
+        connection.close()
+        if _is_damage(error):
+            raise Damaged(str(path)) from error
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    version, identity = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
+    )
+    if version > schema.version() and identity == schema.APPLICATION_ID:
+        raise HistoryError(
+            f"{path} was written by a newer llmdrills (version {version}; this one knows {schema.version()})",
+            "update llmdrills: pip install --upgrade llmdrills",
+        )
+    tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and identity != schema.APPLICATION_ID:
+        raise HistoryError(
+            f"{path} is not a history of llmdrills", "move it away, or set LLMDRILLS_HOME to another folder"
+        )
+    if not tables or version < schema.version():
+        connection.execute("PRAGMA journal_mode = WAL")
+        _migrate(connection, path)
+    elif not tables >= {*schema.EVENTS, "memories", "days", "marks"}:
+        raise Damaged(str(path))
+    # In WAL mode only FULL keeps the last commit through a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables to this version, step by step, with a copy of the whole database made first."""
+    before = connection.execute("PRAGMA user_version").fetchone()[0]
+    if before:
+        _copy(connection, path.with_name(f"{path.name}.version-{before}"))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it while this one waited.
+        for number in range(connection.execute("PRAGMA user_version").fetchone()[0], schema.version()):
+            schema.MIGRATIONS[number](connection)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(partial)) as copy:
+        connection.backup(copy)
+    partial.replace(target)
+
+
+def _recover(path: Path) -> Recovery | None:
+    from llmdrills.practice.salvage import rebuild  # only ever needed after damage
+
+    return rebuild(path)

@@ -1,0 +1,382 @@
+"""What today holds, and why: deterministic, given the history, the day and the seed.
+
+What is due comes first, the most forgotten first, within the minutes that are left of the day. Only when nothing that
+is due has to wait does a new kata come in, once those that it builds on have been passed. A kata failed again and again
+is set aside for a while, with advice. Now and then a mastered one is asked for unannounced. Then the day is put in an
+order in which topics alternate and a kata comes after those that it builds on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from llmdrills.content.model import TOPICS
+from llmdrills.language import Bilingual
+from llmdrills.practice import session
+from llmdrills.practice.moments import from_day_number
+from llmdrills.practice.schedule import Schedule, draw, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    from llmdrills.content.model import Kata
+    from llmdrills.practice.history import History
+    from llmdrills.practice.moments import Moment
+
+__all__ = ["LEECH_FAILURES", "Item", "Plan", "SetAside", "make", "today"]
+
+LEECH_FAILURES = 4  # so many times Again in a row
+LEECH_REST = 14  # days that a leech rests
+_AUDIT_EVERY = 5  # days, on average
+_MASTERED = 30.0  # days of stability
+_UNFORGOTTEN = 7  # days in which a kata is not audited after a repetition
+
+Reason = Literal["unfinished", "due", "new", "audit"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One kata of the day."""
+
+    kata: str
+    title: Bilingual
+    topic: str
+    variant: str
+    reason: Reason
+    why: Bilingual
+    minutes: int
+    retrievability: float | None = None  # chance of recall today; None: never practised
+    due: date | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of the plan's schema."""
+        return {
+            "kata": self.kata,
+            "title": _both(self.title),
+            "topic": self.topic,
+            "variant": self.variant,
+            "reason": self.reason,
+            "why": _both(self.why),
+            "minutes": self.minutes,
+            "retrievability": None if self.retrievability is None else round(self.retrievability, 4),
+            "due": self.due.isoformat() if self.due else None,
+        }
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A leech: until when it rests, and what to do instead."""
+
+    kata: str
+    until: date
+    advice: Bilingual
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of the plan's schema."""
+        return {"kata": self.kata, "until": self.until.isoformat(), "advice": _both(self.advice)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The day. Minutes are whole; `waiting` counts what is due and does not fit today."""
+
+    day: date
+    items: tuple[Item, ...]
+    budget: int
+    spent: int
+    streak: int
+    waiting: int
+    catch_up_days: int
+    set_aside: tuple[SetAside, ...]
+    next_due: date | None
+    note: Bilingual
+
+    @property
+    def minutes(self) -> int:
+        """What the items take, by this learner's own times."""
+        return sum(item.minutes for item in self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        """Schema 1: it may gain keys, never lose one."""
+        return {
+            "schema": 1,
+            "day": self.day.isoformat(),
+            "items": [item.to_json() for item in self.items],
+            "minutes": self.minutes,
+            "budget": self.budget,
+            "spent": self.spent,
+            "streak": self.streak,
+            "waiting": self.waiting,
+            "catch_up_days": self.catch_up_days,
+            "set_aside": [leech.to_json() for leech in self.set_aside],
+            "next_due": self.next_due.isoformat() if self.next_due else None,
+            "note": _both(self.note),
+        }
+
+
+def today(
+    history: History,
+    katas: Sequence[Kata],
+    now: Moment,
+    *,
+    minutes: int = 20,
+    new: int = 2,
+    topic: str | None = None,
+    retention: float = 0.9,
+    longest: int = 365,
+    seed: int = 0,
+) -> Plan:
+    """The plan that the history implies. Raises HistoryError."""
+    schedule = load(history, retention=retention, longest=longest)
+    unfinished = session.unfinished(history)
+    skipped = session.skipped_on(history, now.day_number)
+    return make(
+        schedule, katas, now, minutes=minutes, new=new, topic=topic, unfinished=unfinished, skipped=skipped, seed=seed
+    )
+
+
+def make(
+    schedule: Schedule,
+    katas: Sequence[Kata],
+    now: Moment,
+    *,
+    minutes: int = 20,
+    new: int = 2,
+    topic: str | None = None,
+    unfinished: Iterable[tuple[str, str]] = (),
+    skipped: Iterable[str] = (),
+    seed: int = 0,
+) -> Plan:
+    """The plan for `now`'s day.
+
+    `minutes`, `new`: the day's budget of time and of new katas; `unfinished`: (kata, variant) of repetitions begun and
+    not rated, newest first; `skipped`: katas that the learner skipped today.
+    """
+    return _Planner(schedule, tuple(katas), now.day_number, minutes, new, topic, seed).plan(
+        tuple(unfinished), frozenset(skipped)
+    )
+
+
+@dataclass
+class _Planner:
+    schedule: Schedule
+    katas: tuple[Kata, ...]
+    day: int
+    budget: int
+    new: int
+    topic: str | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.by_id = {kata.id: kata for kata in self.katas}
+        self.pace = self.schedule.pace(self.katas)
+        self.spent = self.schedule.days.get(self.day, (0, 0.0))[1]
+        self.left = self.budget * 60.0 - self.spent
+        self.wanted = [kata for kata in self.katas if self.topic in {None, kata.topic}]
+
+    def plan(self, unfinished: tuple[tuple[str, str], ...], skipped: frozenset[str]) -> Plan:
+        begun = self._begun(unfinished, skipped)
+        taken = {item.kata for item in begun}
+        leeches = self._leeches()
+        resting = {leech.kata for leech in leeches}
+        due = [kata for kata in self._due() if kata.id not in taken | skipped | resting]
+        items = begun + self._fit([self._due_item(kata) for kata in due], first=not begun)
+        waiting = [kata for kata in due if kata.id not in {item.kata for item in items}]
+        audit = [] if waiting else self._fit(self._audit(taken | skipped | resting | {kata.id for kata in due}))
+        fresh = [] if waiting else self._fit(self._new(taken | skipped), first=not items and not audit)
+        items = self._order([*items, *audit, *fresh])
+        return Plan(
+            day=from_day_number(self.day),
+            items=tuple(items),
+            budget=self.budget,
+            spent=round(self.spent / 60),
+            streak=self.schedule.streak(self.day),
+            waiting=len(waiting),
+            catch_up_days=self._catch_up(waiting),
+            set_aside=tuple(leeches),
+            next_due=self._next_due(),
+            note=self._note(items, waiting),
+        )
+
+    def _cost(self, kata: Kata) -> float:
+        return self.schedule.expected_seconds(kata, self.pace)
+
+    def _fit(self, items: list[Item], *, first: bool = False) -> list[Item]:
+        """Those that fit into what is left of the day; the first fits in any case if nothing was practised today."""
+        chosen: list[Item] = []
+        for item in items:
+            cost = self._cost(self.by_id[item.kata])
+            if cost <= self.left or (first and not chosen and not self.spent and self.budget):
+                chosen.append(item)
+                self.left -= cost
+        return chosen
+
+    def _item(self, kata: Kata, reason: Reason, why: Bilingual) -> Item:
+        due = self.schedule.due_day(kata.id)
+        return Item(
+            kata=kata.id,
+            title=kata.title,
+            topic=kata.topic,
+            variant=self.schedule.next_variant(kata),
+            reason=reason,
+            why=why,
+            minutes=max(1, math.ceil(self._cost(kata) / 60)),
+            retrievability=self.schedule.retrievability(kata.id, self.day) if due is not None else None,
+            due=from_day_number(due) if due is not None else None,
+        )
+
+    def _begun(self, unfinished: tuple[tuple[str, str], ...], skipped: frozenset[str]) -> list[Item]:
+        items: list[Item] = []
+        for kata_id, variant in unfinished:
+            kata = self.by_id.get(kata_id)
+            if kata is None or kata.variant(variant) is None or kata_id in skipped | {item.kata for item in items}:
+                continue
+            why = Bilingual("you began it and have not rated it yet", "已开始，尚未评分")
+            items.append(replace(self._item(kata, "unfinished", why), variant=variant))
+            self.left -= self._cost(kata)
+        return items
+
+    # ---- what is due ----------------------------------------
+
+    def _due(self) -> list[Kata]:
+        due = [kata for kata in self.wanted if (self.schedule.due_day(kata.id) or math.inf) <= self.day]
+        return sorted(due, key=lambda kata: (self._recall(kata), draw(self.seed, self.day, kata.id)))
+
+    def _recall(self, kata: Kata) -> float:
+        return self.schedule.retrievability(kata.id, self.day)
+
+    def _due_item(self, kata: Kata) -> Item:
+        late = self.day - (self.schedule.due_day(kata.id) or self.day)
+        recall = round(100 * self._recall(kata))
+        if late == 0:
+            why = Bilingual(f"due today: recall is down to {recall}%", f"今天到期：回忆率降到 {recall}%")
+        else:
+            days = "1 day" if late == 1 else f"{late} days"
+            why = Bilingual(f"{days} overdue: recall is down to {recall}%", f"逾期 {late} 天：回忆率降到 {recall}%")
+        return self._item(kata, "due", why)
+
+    def _catch_up(self, waiting: list[Kata]) -> int:
+        return math.ceil(sum(map(self._cost, waiting)) / (self.budget * 60)) if waiting and self.budget else 0
+
+    def _next_due(self) -> date | None:
+        coming = [day for kata in self.wanted if (day := self.schedule.due_day(kata.id) or 0) > self.day]
+        return from_day_number(min(coming)) if coming else None
+
+    # ---- leeches, audits, new katas ----------------------------------------
+
+    def _leeches(self) -> list[SetAside]:
+        found = []
+        for kata in self.wanted:
+            memory = self.schedule.memories.get(kata.id)
+            if memory and memory.failures >= LEECH_FAILURES and self.day < memory.last_day + LEECH_REST:
+                until = from_day_number(memory.last_day + LEECH_REST)
+                found.append(SetAside(kata.id, until, _advice(kata, memory.failures)))
+        return found
+
+    def _audit(self, excluded: set[str]) -> list[Item]:
+        if draw(self.seed, self.day, "audit") % _AUDIT_EVERY:
+            return []
+        mastered = [kata for kata in self.wanted if kata.id not in excluded and self._is_mastered(kata)]
+        if not mastered:
+            return []
+        kata = mastered[draw(self.seed, self.day, "which") % len(mastered)]
+        why = Bilingual("a random check of one that you know well", "随机抽查：已掌握的题")
+        return [self._item(kata, "audit", why)]
+
+    def _is_mastered(self, kata: Kata) -> bool:
+        memory = self.schedule.memories.get(kata.id)
+        return memory is not None and memory.stability >= _MASTERED and self.day - memory.last_day >= _UNFORGOTTEN
+
+    def _new(self, excluded: set[str] | frozenset[str]) -> list[Item]:
+        begun_today = sum(memory.first_day == self.day for memory in self.schedule.memories.values())
+        room = max(0, self.new - begun_today)
+        why = Bilingual("new: everything that it builds on is done", "新题：前置题都已通过")
+        plain = Bilingual("new", "新题")
+        ready = [
+            kata
+            for kata in self._reachable()
+            if kata.id not in excluded and kata.id not in self.schedule.memories and self._unlocked(kata)
+        ]
+        ready.sort(key=lambda kata: (TOPICS.index(kata.topic) if kata.topic in TOPICS else len(TOPICS), kata.id))
+        return [self._item(kata, "new", why if kata.requires else plain) for kata in ready[:room]]
+
+    def _unlocked(self, kata: Kata) -> bool:
+        memories = self.schedule.memories
+        return all(name in memories and memories[name].passes for name in kata.requires if name in self.by_id)
+
+    def _reachable(self) -> list[Kata]:
+        """The wanted katas and all that they build on, whatever its topic."""
+        found: dict[str, Kata] = {}
+        waiting = list(self.wanted)
+        while waiting:
+            kata = waiting.pop()
+            if kata.id not in found:
+                found[kata.id] = kata
+                waiting += [self.by_id[name] for name in kata.requires if name in self.by_id]
+        return list(found.values())
+
+    # ---- the order of the day, and a word about it ----------------------------------------
+
+    def _order(self, items: list[Item]) -> list[Item]:
+        """What was begun first; then topics alternate, and a kata comes after those that it builds on."""
+        ordered = [item for item in items if item.reason == "unfinished"]
+        rest = [item for item in items if item.reason != "unfinished"]
+        while rest:
+            left = {item.kata for item in rest}
+            free = [item for item in rest if not self._builds_on(item.kata, left - {item.kata})] or rest
+            last = ordered[-1].topic if ordered else ""
+            chosen = next((item for item in free if item.topic != last), free[0])
+            ordered.append(chosen)
+            rest.remove(chosen)
+        return ordered
+
+    def _builds_on(self, kata: str, others: set[str]) -> bool:
+        seen: set[str] = set()
+        waiting = list(self.by_id[kata].requires)
+        while waiting:
+            name = waiting.pop()
+            if name in others:
+                return True
+            if name not in seen and name in self.by_id:
+                seen.add(name)
+                waiting += self.by_id[name].requires
+        return False
+
+    def _note(self, items: list[Item], waiting: list[Kata]) -> Bilingual:
+        if waiting:
+            days = self._catch_up(waiting)
+            return Bilingual(
+                f"{len(waiting)} more are due and wait: at this pace you have caught up in {days + 1} days. "
+                "New katas come after that.",
+                f"还有 {len(waiting)} 道到期的题在排队：按这个节奏 {days + 1} 天补完，之后再上新题。",
+            )
+        if items:
+            return Bilingual("", "")
+        coming = self._next_due()
+        when = (f"the next one is due on {coming}", f"下一道 {coming} 到期") if coming else ("", "")
+        if self.spent:
+            return Bilingual(
+                "; ".join(filter(None, ("done for today", when[0]))), "；".join(filter(None, ("今天完成了", when[1])))
+            )
+        return Bilingual(
+            "; ".join(filter(None, ("nothing is due today", when[0]))),
+            "；".join(filter(None, ("今天没有到期的题", when[1]))),
+        )
+
+
+def _advice(kata: Kata, failures: int) -> Bilingual:
+    first = " ".join(kata.requires)
+    cards = f"tag:llmdrills::kata::{kata.id}"
+    en = f"failed {failures} times in a row: let it rest, and go through its cards in Anki (search {cards})"
+    zh = f"连续 {failures} 次没过：先放一放，在 Anki 里复习它的卡片（搜索 {cards}）"
+    if first:
+        en += f"; then do again what it builds on: llmdrills start {kata.requires[0]}"
+        zh += f"；再重做前置题：llmdrills start {kata.requires[0]}"
+    return Bilingual(en, zh)
+
+
+def _both(text: Bilingual) -> dict[str, str]:
+    return {"en": text.en, "zh": text.zh}

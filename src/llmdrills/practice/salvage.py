@@ -1,0 +1,306 @@
+"""What can still be read of a damaged history: set it aside, and build a new one from every row that is left.
+
+Rows are looked for in the file's pages themselves (https://www.sqlite.org/fileformat2.html), main file and log, so that
+a broken header, index or inner page loses nothing but what stood in it. Every row names its kind, and `seq`
+counts without gaps, so that what was lost can be counted.
+"""
+
+# ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llmdrills.language import Bilingual
+from llmdrills.practice import schema
+from llmdrills.practice.moments import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Recovery", "rebuild"]
+
+_LEAF = 0x0D  # a page of a table's rows
+_FRAME = 24  # bytes before each page in the log
+_LONGEST = 64 * 1024 * 1024  # no row of ours is longer: a larger figure is damage
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a rebuild did: where the damaged file now lies, and for each kind of event how many were kept and lost."""
+
+    aside: tuple[Path, ...]
+    kept: dict[str, int]
+    lost: dict[str, int]
+
+    @property
+    def message(self) -> Bilingual:
+        """What to tell the learner."""
+        lost = {kind: count for kind, count in self.lost.items() if count}
+        where = ", ".join(str(path) for path in self.aside)
+        kept = sum(self.kept.values())
+        if not lost:
+            return Bilingual(
+                f"The history was damaged. It was rebuilt whole ({kept} entries); the damaged file is kept as {where}.",
+                f"历史记录损坏，已完整重建（{kept} 条）；损坏的文件保留为 {where}。",
+            )
+        en = ", ".join(f"{count} of {count + self.kept[kind]} {kind}" for kind, count in lost.items())
+        zh = "、".join(f"{kind} {count}/{count + self.kept[kind]}" for kind, count in lost.items())
+        return Bilingual(
+            f"The history was damaged. {kept} entries were recovered; at least these are lost: {en}. "
+            f"The damaged file is kept as {where}.",
+            f"历史记录损坏，找回 {kept} 条；至少丢失：{zh}。损坏的文件保留为 {where}。",
+        )
+
+
+@dataclass
+class _Found:
+    """The rows found so far, by kind and id, and the highest `seq` seen of each kind."""
+
+    rows: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=lambda: {kind: {} for kind in schema.EVENTS})
+    highest: dict[str, int] = field(default_factory=dict)
+
+    def add(self, seq: int, kind: object, values: tuple[Any, ...]) -> None:
+        """Keep a row if it is one of ours, whole and of the right types."""
+        if not isinstance(kind, str) or kind not in schema.EVENTS or not 0 < seq < 2**48:
+            return
+        columns = schema.EVENTS[kind]
+        if len(values) != 3 + len(columns) or not _sound(values, columns):
+            return
+        self.rows[kind].setdefault(values[0], values)
+        self.highest[kind] = max(self.highest.get(kind, 0), seq)
+
+
+def rebuild(path: Path) -> Recovery | None:
+    """Set the damaged database aside and put a rebuilt one in its place; None where another process has just done so.
+
+    Killed at any point, the next call goes on: the rebuilt file is a source too. Raises OSError and sqlite3.Error.
+    """
+    with _alone(path):
+        rebuilt = path.with_name(path.name + ".rebuilt")
+        if not rebuilt.exists() and path.exists() and path.stat().st_size and _whole(path):
+            return None
+        found = _Found()
+        for source in (path, rebuilt):
+            _read(source, found)
+        aside = _set_aside(path)
+        fresh = path.with_name(path.name + ".rebuilding")
+        _remove(fresh)
+        _build(fresh, found)
+        fresh.replace(rebuilt)
+        _remove(path)  # its log first: SQLite would replay an old log into the new file
+        rebuilt.replace(path)
+        kept = {kind: len(rows) for kind, rows in found.rows.items()}
+        return Recovery(aside, kept, {kind: max(0, found.highest.get(kind, 0) - kept[kind]) for kind in kept})
+
+
+def _sound(values: tuple[Any, ...], columns: dict[str, schema.Column]) -> bool:
+    want: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float)}
+    pairs = zip(
+        values,
+        [schema.Column("TEXT"), schema.Column("INTEGER"), schema.Column("INTEGER"), *columns.values()],
+        strict=True,
+    )
+    return all(isinstance(value, want[column.type]) or (value is None and column.null) for value, column in pairs)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            names = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master")}
+            return names >= set(schema.EVENTS) and connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    except sqlite3.Error:
+        return False
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _remove(path: Path) -> None:
+    for ending in ("-wal", "-shm", ""):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _set_aside(path: Path) -> tuple[Path, ...]:
+    stamp = Moment.now().local.strftime("%Y%m%dT%H%M%S%f")
+    made = []
+    for ending in ("", "-wal"):
+        source = path.with_name(path.name + ending)
+        if source.exists():
+            target = path.with_name(f"{path.name}.damaged-{stamp}{ending}")
+            shutil.copyfile(source, target)
+            with target.open("rb+") as file:
+                os.fsync(file.fileno())
+            made.append(target)
+    return tuple(made)
+
+
+def _build(path: Path, found: _Found) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN")
+        for step in schema.MIGRATIONS:
+            step(connection)
+        connection.execute(f"PRAGMA user_version = {schema.version()}")
+        for kind, rows in found.rows.items():
+            names = ("id", "at", "zone", *schema.EVENTS[kind])
+            statement = f"INSERT INTO {kind} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+            in_order: list[tuple[Any, ...]] = sorted(rows.values(), key=_time_and_id)
+            connection.executemany(statement, in_order)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _time_and_id(row: tuple[Any, ...]) -> tuple[int, str]:
+    return row[1], row[0]
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that the system lets go of when the process ends, however it ends."""
+    with path.with_name(path.name + ".lock").open("a+b") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]  # Windows only
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# ---- reading pages ----------------------------------------
+
+
+def _read(path: Path, found: _Found) -> None:
+    data = path.read_bytes() if path.exists() else b""
+    log = _log(path).read_bytes() if _log(path).exists() else b""
+    size = _page_size(data, log)
+    newest = _newest(data, log, size)
+    for number in range(1, len(data) // size + 1):
+        _leaf(data[(number - 1) * size : number * size], number, newest, size, found)
+    for number, page in _frames(log, size):
+        _leaf(page, number, newest, size, found)
+
+
+def _page_size(data: bytes, log: bytes) -> int:
+    for source, offset, form in ((data, 16, ">H"), (log, 8, ">I")):
+        if len(source) >= 100 or (source is log and len(source) >= 32):
+            size = int(struct.unpack_from(form, source, offset)[0])
+            size = 65536 if size == 1 else size
+            if 512 <= size <= 65536 and size & (size - 1) == 0:
+                return size
+    return 4096  # SQLite's default, which we never change
+
+
+def _frames(log: bytes, size: int) -> Iterator[tuple[int, bytes]]:
+    """The pages of the log that were committed, oldest first, with their numbers."""
+    waiting: list[tuple[int, bytes]] = []
+    if len(log) < 32:
+        return
+    salt = log[16:24]
+    for start in range(32, len(log) - size - _FRAME + 1, size + _FRAME):
+        number, commit = struct.unpack_from(">II", log, start)
+        if log[start + 8 : start + 16] != salt:
+            return  # left over from before the last checkpoint
+        waiting.append((number, log[start + _FRAME : start + _FRAME + size]))
+        if commit:
+            yield from waiting
+            waiting.clear()
+
+
+def _newest(data: bytes, log: bytes, size: int) -> dict[int, bytes]:
+    pages = {number: data[(number - 1) * size : number * size] for number in range(1, len(data) // size + 1)}
+    pages.update(_frames(log, size))
+    return pages
+
+
+def _leaf(page: bytes, number: int, pages: dict[int, bytes], size: int, found: _Found) -> None:
+    start = 100 if number == 1 else 0
+    if len(page) < start + 8 or page[start] != _LEAF:
+        return
+    count = struct.unpack_from(">H", page, start + 3)[0]
+    for index in range(min(count, (size - start - 8) // 2)):
+        with contextlib.suppress(ValueError, IndexError, struct.error, UnicodeDecodeError, OverflowError):
+            cell = struct.unpack_from(">H", page, start + 8 + 2 * index)[0]
+            length, cell = _varint(page, cell)
+            seq, cell = _varint(page, cell)
+            values = _record(_payload(page, cell, length, pages, size))
+            if len(values) > len(schema.COMMON):
+                found.add(seq, values[1], tuple(values[2:]))
+
+
+def _payload(page: bytes, start: int, length: int, pages: dict[int, bytes], size: int) -> bytes:
+    """A row's bytes: those on the page, then those of its overflow pages."""
+    if length > _LONGEST:
+        raise ValueError(length)
+    if length <= size - 35:
+        return page[start : start + length]
+    least = (size - 12) * 32 // 255 - 23
+    here = least + (length - least) % (size - 4)
+    here = here if here <= size - 35 else least
+    parts = [page[start : start + here]]
+    following = struct.unpack_from(">I", page, start + here)[0]
+    left = length - here
+    while left > 0:
+        more = pages.get(following, b"")
+        if len(more) < 4:
+            raise ValueError("an overflow page is missing")
+        parts.append(more[4 : 4 + min(left, size - 4)])
+        left -= size - 4
+        following = struct.unpack_from(">I", more)[0]
+    return b"".join(parts)
+
+
+def _record(payload: bytes) -> list[Any]:
+    end, place = _varint(payload, 0)
+    kinds = []
+    while place < end:
+        kind, place = _varint(payload, place)
+        kinds.append(kind)
+    values: list[Any] = []
+    place = end
+    for kind in kinds:
+        value, place = _value(payload, place, kind)
+        values.append(value)
+    if place != len(payload):
+        raise ValueError("the row is not as long as it says")
+    return values
+
+
+def _value(payload: bytes, place: int, kind: int) -> tuple[Any, int]:
+    if kind == 0:
+        return None, place
+    if kind in {8, 9}:
+        return kind - 8, place
+    if kind == 7:
+        return struct.unpack_from(">d", payload, place)[0], place + 8
+    if 1 <= kind <= 6:
+        width = (1, 2, 3, 4, 6, 8)[kind - 1]
+        return int.from_bytes(payload[place : place + width], "big", signed=True), place + width
+    if kind < 12:
+        raise ValueError(kind)
+    width = (kind - 12) // 2
+    raw = payload[place : place + width]
+    return (raw.decode("utf-8") if kind % 2 else raw), place + width
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value = 0
+    for count in range(9):
+        byte = data[place + count]
+        if count == 8:
+            return value << 8 | byte, place + 9
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, place + count + 1
+    raise ValueError("no end")  # pragma: no cover  # the loop returns at the ninth byte

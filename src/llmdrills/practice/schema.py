@@ -1,0 +1,129 @@
+"""The tables of the history, and the steps from one version to the next.
+
+Two sorts of table. *Events* are what happened: append-only, each row with a UUID and the time. *Derived* tables hold
+what follows from them; they are thrown away and rebuilt whenever that is simpler.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["APPLICATION_ID", "COMMON", "EVENTS", "MIGRATIONS", "Column", "version"]
+
+APPLICATION_ID = 0x6C6C6D64  # "llmd": tells our database from any other
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an event table."""
+
+    type: str
+    null: bool = False
+
+
+_TEXT, _INTEGER, _REAL = Column("TEXT"), Column("INTEGER"), Column("REAL")
+_CODE = {"code": _TEXT, "encoding": _TEXT}  # encoding: utf-8, or base64 where the bytes are not
+
+# `kind` repeats the table's name, so that a row found in a damaged file can be put back where it belongs;
+# `seq` counts without gaps, so that what was lost can be counted.
+COMMON = ("seq", "kind", "id", "at", "zone")
+
+EVENTS: dict[str, dict[str, Column]] = {
+    "sessions": {"kata": _TEXT, "variant": _TEXT, "file": _TEXT, "seed": _INTEGER},
+    "archives": {"session": _TEXT, "kata": _TEXT, "file": _TEXT, **_CODE},
+    "attempts": {
+        "session": _TEXT,
+        "kata": _TEXT,
+        "variant": _TEXT,
+        "outcome": _TEXT,
+        "diagnosis": Column("TEXT", null=True),
+        "seconds": _REAL,
+        "seed": _INTEGER,
+        "device": _TEXT,
+        "cases": _TEXT,
+        **_CODE,
+    },
+    "hints": {"session": _TEXT, "kata": _TEXT, "number": _INTEGER},
+    "solutions": {"session": _TEXT, "kata": _TEXT, "how": _TEXT},
+    "skips": {"session": _TEXT, "kata": _TEXT, "reason": _TEXT},
+    "reviews": {
+        "session": _TEXT,
+        "kata": _TEXT,
+        "variant": _TEXT,
+        "derived": _INTEGER,
+        "rating": _INTEGER,
+        "override": _INTEGER,
+        "seconds": _REAL,
+    },
+    "undos": {"review": _TEXT},
+    "parameters": {"weights": _TEXT, "reviews": _INTEGER, "loss": _REAL},
+}
+
+_INDEXES = """
+CREATE INDEX sessions_kata ON sessions (kata, at);
+CREATE INDEX sessions_at ON sessions (at);
+CREATE INDEX archives_kata ON archives (kata, at);
+CREATE INDEX attempts_session ON attempts (session);
+CREATE INDEX attempts_kata ON attempts (kata, at);
+CREATE INDEX hints_session ON hints (session);
+CREATE INDEX solutions_session ON solutions (session);
+CREATE INDEX skips_session ON skips (session);
+CREATE INDEX reviews_session ON reviews (session);
+CREATE INDEX reviews_kata ON reviews (kata, at, id);
+CREATE INDEX reviews_at ON reviews (at);
+CREATE INDEX undos_review ON undos (review);
+"""
+
+_DERIVED = """
+CREATE TABLE memories (kata TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE days (day INTEGER PRIMARY KEY, reviews INTEGER NOT NULL, seconds REAL NOT NULL) STRICT;
+CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+
+def _event_table(name: str, columns: dict[str, Column]) -> str:
+    own = ", ".join(f"{column} {kind.type}{'' if kind.null else ' NOT NULL'}" for column, kind in columns.items())
+    return f"""
+CREATE TABLE {name} (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL DEFAULT '{name}' CHECK (kind = '{name}'),
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    zone INTEGER NOT NULL,
+    {own}
+) STRICT;
+CREATE TRIGGER {name}_keep BEFORE UPDATE ON {name} BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
+CREATE TRIGGER {name}_hold BEFORE DELETE ON {name} BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
+"""
+
+
+def _first(connection: sqlite3.Connection) -> None:
+    script = "".join(_event_table(name, columns) for name, columns in EVENTS.items()) + _INDEXES + _DERIVED
+    for statement in _statements(script):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script one by one: `executescript` would commit the migration's transaction."""
+    found, rest = [], ""
+    for piece in script.split(";"):
+        rest += piece + ";"
+        if sqlite3.complete_statement(rest):
+            found.append(rest.strip())
+            rest = ""
+    return [statement for statement in found if statement != ";"]
+
+
+# Step n leads from version n to n + 1. A released step is never changed: a correction is another step.
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first]
+
+
+def version() -> int:
+    """The version that this llmdrills writes."""
+    return len(MIGRATIONS)

@@ -1,0 +1,37 @@
+"""Histories and learners, each in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from learners import Learner
+
+from llmdrills.practice.history import History
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    with History.open(tmp_path / "data" / "history.sqlite3") as opened:
+        yield opened
+
+
+@pytest.fixture
+def learner(history: History, tmp_path: Path) -> Learner:
+    return Learner(history, tmp_path / "practice")
+
+
+@pytest.fixture
+def new_learner(tmp_path: Path) -> Iterator[Callable[[str], Learner]]:
+    """Learners on machines of their own, by name."""
+    opened = []
+
+    def make(name: str) -> Learner:
+        history = History.open(tmp_path / name / "history.sqlite3")
+        opened.append(history)
+        return Learner(history, tmp_path / name / "practice")
+
+    yield make
+    for history in opened:
+        history.close()

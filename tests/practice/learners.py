@@ -1,0 +1,93 @@
+"""A learner whose days can be written down in a line or two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from llmdrills.content.model import Kata, Position, Variant
+from llmdrills.language import Bilingual
+from llmdrills.practice import session
+from llmdrills.practice.history import History
+from llmdrills.practice.moments import Moment
+from llmdrills.practice.rating import Rating
+
+STARTER = "def f(x):\n    raise NotImplementedError\n"
+START = Moment.of(datetime(2026, 3, 2, 18, 0, tzinfo=UTC))
+
+
+def make_kata(
+    name: str,
+    topic: str = "transformer",
+    minutes: int = 10,
+    requires: tuple[str, ...] = (),
+    variants: tuple[str, ...] = ("plain",),
+    proves: tuple[str, ...] = (),
+) -> Kata:
+    text = Bilingual(name, name)
+    return Kata(
+        id=name,
+        title=text,
+        topic=topic,
+        minutes=minutes,
+        entry="f",
+        prompt=text,
+        hints=(text, text, text),
+        variants=tuple(Variant(variant, text, (), "f", None) for variant in variants),
+        folder=Path("drills") / name,
+        position=Position(Path("drills") / name / "kata.yaml", 1, 1),
+        requires=requires,
+        proves=proves,
+    )
+
+
+def verdict(outcome: str = "passed", diagnosis: str | None = None) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "outcome": outcome,
+        "seed": 0,
+        "device": "cpu",
+        "cases": [{"name": "base", "outcome": outcome, "message": ""}],
+        "diagnosis": {"id": diagnosis, "message": "…"} if diagnosis else None,
+    }
+
+
+@dataclass
+class Learner:
+    """Practises on made-up days: `day` counts from the first; every repetition takes `minutes` on the clock."""
+
+    history: History
+    folder: Path
+    day: int = 0
+    clock: Moment = field(default=START)
+
+    def on(self, day: int, hour: int = 18) -> Learner:
+        self.day = day
+        time = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=day, hours=hour)
+        self.clock = Moment.of(time)
+        return self
+
+    def tick(self, minutes: float = 1.0) -> Moment:
+        self.clock = self.clock.plus(int(minutes * 60e6))
+        return self.clock
+
+    def begin(self, kata: Kata, variant: str | None = None) -> session.Repetition:
+        file = self.folder / f"{kata.id}.py"
+        return session.start(self.history, kata, variant or kata.variants[0].id, file, STARTER, now=self.tick(0.1))
+
+    def passes(self, kata: Kata, rating: int | None = None, minutes: float = 8.0, variant: str | None = None) -> None:
+        """A repetition passed at the first run, or failed for good where the rating is Again."""
+        repetition = self.begin(kata, variant)
+        if rating == Rating.AGAIN:
+            repetition.solution(now=self.tick(minutes))
+            repetition.rate(now=self.tick(0.1))
+            return
+        repetition.attempt("code", verdict(), self.tick(minutes))
+        derived = repetition.derived()
+        assert derived is not None
+        repetition.rate(Rating(min(rating, derived)) if rating else None, self.tick(0.1))
+
+    def fails(self, kata: Kata) -> None:
+        self.passes(kata, Rating.AGAIN)

@@ -1,0 +1,234 @@
+"""One repetition, from the blank starter to the rating."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from learners import STARTER, Learner, make_kata, verdict
+
+from llmdrills.errors import UsageError
+from llmdrills.practice import session
+from llmdrills.practice.history import History, decode
+from llmdrills.practice.rating import Rating
+from llmdrills.practice.schedule import load
+
+KATA = make_kata("rope", minutes=10, variants=("interleaved", "half-split"))
+
+
+def test_starting_blanks_the_file_and_archives_what_it_held(learner: Learner) -> None:
+    file = learner.folder / "rope.py"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"my old code\xff\x00")
+    learner.begin(KATA)
+    assert file.read_text() == STARTER
+    rows = learner.history.rows("SELECT code, encoding FROM archives")
+    assert [decode(row["code"], row["encoding"]) for row in rows] == [b"my old code\xff\x00"]
+
+
+def test_the_starter_itself_is_not_archived(learner: Learner) -> None:
+    learner.begin(KATA)
+    learner.begin(KATA)
+    assert not learner.history.rows("SELECT 1 FROM archives")
+
+
+def test_a_plain_pass_is_good(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    assert repetition.derived() == Rating.GOOD
+
+
+def test_a_fast_first_run_is_easy(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict("unimplemented"), learner.tick(1))
+    repetition.attempt("code", verdict(), learner.tick(3))
+    assert repetition.derived() == Rating.EASY
+
+
+def test_fast_is_measured_against_ones_own_times(learner: Learner) -> None:
+    for day in range(0, 40, 10):
+        learner.on(day).passes(KATA, Rating.GOOD, minutes=4)
+    repetition = learner.on(60).begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(4))
+    assert repetition.derived() == Rating.GOOD
+    repetition = learner.on(61).begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(2.5))
+    assert repetition.derived() == Rating.EASY
+
+
+@pytest.mark.parametrize("help", ["hint", "diagnosis"])
+def test_a_pass_with_help_is_hard(learner: Learner, help: str) -> None:  # noqa: A002  # reads well in the test's name
+    repetition = learner.begin(KATA)
+    if help == "hint":
+        repetition.hint(1, learner.tick())
+    else:
+        repetition.attempt("code", verdict("wrong", "no-scale"), learner.tick())
+    repetition.attempt("code", verdict(), learner.tick())
+    assert repetition.derived() == Rating.HARD
+
+
+def test_a_failure_that_nothing_explains_is_still_good_never_easy(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict("wrong"), learner.tick(0.2))
+    repetition.attempt("code", verdict(), learner.tick(0.2))
+    assert repetition.derived() == Rating.GOOD
+
+
+def test_the_solution_makes_it_again_even_if_it_is_passed_afterwards(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.solution("diff", learner.tick())
+    assert repetition.rateable
+    repetition.attempt("code", verdict(), learner.tick())
+    assert repetition.derived() == Rating.AGAIN
+
+
+def test_what_is_looked_at_after_the_pass_changes_nothing(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    repetition.solution("diff", learner.tick())
+    repetition.hint(1, learner.tick())
+    repetition.attempt("code", verdict("wrong", "no-scale"), learner.tick())
+    assert repetition.derived() == Rating.GOOD
+
+
+def test_the_rating_may_be_lowered_and_that_is_recorded(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    review = repetition.rate(Rating.HARD, learner.tick())
+    assert (review.derived, review.rating, review.override) == (Rating.GOOD, Rating.HARD, True)
+    row = learner.history.rows("SELECT derived, rating, override FROM reviews")[0]
+    assert tuple(row) == (3, 2, 1)
+
+
+def test_the_rating_may_not_be_raised(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    with pytest.raises(UsageError, match="only be lowered"):
+        repetition.rate(Rating.EASY)
+
+
+def test_what_is_not_passed_cannot_be_rated(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict("wrong"), learner.tick())
+    with pytest.raises(UsageError, match="not passed"):
+        repetition.rate()
+
+
+def test_two_windows_do_not_rate_one_repetition_twice(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    other = session.resume(learner.history, KATA)
+    assert other is not None
+    repetition.rate(now=learner.tick())
+    with pytest.raises(UsageError, match="rated already"):
+        other.rate(now=learner.tick())
+
+
+def test_undo_opens_the_repetition_again(learner: Learner) -> None:
+    learner.passes(KATA, Rating.GOOD)
+    assert session.resume(learner.history, KATA) is None
+    assert session.undo(learner.history, learner.tick()) == "rope"
+    assert "rope" not in load(learner.history).memories
+    again = session.resume(learner.history, KATA)
+    assert again is not None
+    again.rate(Rating.HARD, learner.tick())
+    assert load(learner.history).memories["rope"].rating == Rating.HARD
+    assert len(learner.history.rows("SELECT 1 FROM reviews")) == 2
+
+
+def test_undo_of_nothing_is_nothing(history: History) -> None:
+    assert session.undo(history) is None
+
+
+def test_a_skipped_kata_is_closed_and_left_out_today(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.skip("tired", learner.tick())
+    assert session.resume(learner.history, KATA) is None
+    assert session.skipped_on(learner.history, learner.clock.day_number) == {"rope"}
+    assert session.skipped_on(learner.history, learner.clock.day_number + 1) == set()
+
+
+def test_a_kata_begun_again_after_a_skip_is_no_longer_left_out(learner: Learner) -> None:
+    learner.begin(KATA).skip(now=learner.tick())
+    learner.begin(KATA)
+    assert session.skipped_on(learner.history, learner.clock.day_number) == set()
+
+
+def test_an_unfinished_repetition_is_found_again_with_all_that_happened(learner: Learner) -> None:
+    repetition = learner.begin(KATA, "half-split")
+    repetition.hint(1, learner.tick())
+    repetition.hint(2, learner.tick())
+    repetition.attempt("my code", verdict("wrong"), learner.tick())
+    found = session.resume(learner.history, KATA, STARTER)
+    assert found is not None
+    assert (found.id, found.variant, found.hints_shown) == (repetition.id, "half-split", 2)
+    assert found.last_code() == b"my code"
+    assert session.unfinished(learner.history) == [("rope", "half-split")]
+
+
+def test_an_older_unfinished_repetition_is_not_gone_back_to(learner: Learner) -> None:
+    learner.begin(KATA)
+    learner.passes(KATA)
+    assert session.unfinished(learner.history) == []
+    assert session.resume(learner.history, KATA) is None
+
+
+def test_resuming_brings_a_deleted_file_back(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("my code", verdict("wrong"), learner.tick())
+    repetition.file.unlink()
+    session.resume(learner.history, KATA, STARTER)
+    assert repetition.file.read_text() == "my code"
+
+
+def test_resuming_never_touches_what_the_learner_wrote(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.file.write_text("half written")
+    session.resume(learner.history, KATA, STARTER)
+    assert repetition.file.read_text() == "half written"
+
+
+def test_a_crash_before_the_starter_was_written_is_made_good(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = learner.folder / "rope.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("yesterday's code")
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            learner.begin(KATA)
+    assert file.read_text() == "yesterday's code"
+    session.resume(learner.history, KATA, STARTER)
+    assert file.read_text() == STARTER
+    assert learner.history.rows("SELECT code FROM archives")[0]["code"] == "yesterday's code"
+
+
+def test_a_long_pause_does_not_count_as_work(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict("wrong"), learner.tick(5))
+    repetition.attempt("code", verdict(), learner.tick(600))
+    assert repetition.facts().seconds == pytest.approx(5 * 60 + 2 * 10 * 60)
+
+
+def test_a_clock_set_back_does_not_reorder_a_repetition(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    repetition.solution(now=learner.clock.plus(-3_600_000_000))
+    assert repetition.derived() == Rating.GOOD
+
+
+def test_the_choices_show_the_next_date_of_each_rating(learner: Learner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    choices = repetition.choices(load(learner.history), learner.clock)
+    assert [choice.rating for choice in choices] == [Rating.AGAIN, Rating.HARD, Rating.GOOD]
+    assert [choice.days for choice in choices] == [1, 1, 2]
+    assert all(choice.due - timedelta(days=choice.days) == learner.clock.day for choice in choices)
+    repetition.rate(now=learner.clock)
+    due = load(learner.history).due_day("rope")
+    assert due is not None
+    assert due - learner.clock.day_number == 2
+
+
+def test_an_unknown_variant_is_refused(learner: Learner) -> None:
+    with pytest.raises(UsageError, match="interleaved, half-split"):
+        learner.begin(KATA, "quarter")
