@@ -1,0 +1,186 @@
+"""A note of the workspace as Anki stores it: fields, tags, and the cards it makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING
+
+from llmdrills.decks.cloze import ordinals
+from llmdrills.decks.labels import LABELS, TOPIC_LABELS, tolerance_text
+from llmdrills.decks.markdown import render, render_cloze, render_inline
+from llmdrills.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from llmdrills.content.model import Kata, Note, NoteType
+    from llmdrills.decks.cache import RenderCache
+    from llmdrills.decks.figures import Figures
+    from llmdrills.decks.notetypes import NoteTypeSpec
+    from llmdrills.language import Language
+
+    Fill = Callable[[Note, str, str], str]  # note, text, its key ("front.en") → the text with [[name]] filled in
+
+__all__ = ["ComposedNote", "Composer", "content_hash", "tombstone_fields"]
+
+TAG_ROOT = "llmdrills"
+RETIRED_TAG = f"{TAG_ROOT}::retired"
+
+
+@dataclass(frozen=True)
+class ComposedNote:
+    """Fields in the order of the note type, HTML; tags sorted; cards by template (or cloze) ordinal, from 0."""
+
+    id: str
+    type: NoteType
+    fields: tuple[str, ...]
+    tags: tuple[str, ...]
+    cards: tuple[int, ...]
+    hash: str
+    media: dict[str, bytes] = field(default_factory=dict)
+
+
+def content_hash(model: int, fields: tuple[str, ...], tags: tuple[str, ...]) -> str:
+    """What must differ for an update to be worth it: 128 bits of SHA-256 over note type, fields and tags."""
+    text = json.dumps([model, fields, tags], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def tombstone_fields(spec: NoteTypeSpec, id: str, why: str) -> tuple[str, ...]:  # noqa: A002  # the word of the design
+    """The fields of a retired note: its id and the reason. A cloze without deletions has no card to show."""
+    texts = {spec.fields[0].name: escape(id), "NoteId": escape(id), "Retired": escape(why) or "retired"}
+    return tuple(texts.get(known.name, "") for known in spec.fields)
+
+
+def _tag(text: str) -> str:
+    return re.sub(r"\s+", "-", text.strip())
+
+
+class Composer:
+    """Composes the notes of one workspace in one language."""
+
+    def __init__(
+        self,
+        katas: Sequence[Kata],
+        language: Language,
+        specs: dict[NoteType, NoteTypeSpec],
+        figures: Figures,
+        cache: RenderCache,
+        fill: Fill,
+    ) -> None:
+        self._language = language
+        self._specs = specs
+        self._figures = figures
+        self._cache = cache
+        self._fill = fill
+        self._katas = {kata.id: kata.title[language] for kata in katas}
+
+    def compose(self, note: Note) -> ComposedNote:
+        """Render one note. Raises BuildError for a cloze without deletions, and for a figure that is not there."""
+        spec = self._specs[note.type]
+        texts = self._texts(note)
+        names, rendered = (
+            list(texts),
+            self._cache.get(
+                [note.type, self._language, *(part for pair in texts.items() for part in pair)],
+                lambda: self._render(note.type, texts),
+            ),
+        )
+        shown = dict(zip(_output_names(note.type, names), rendered, strict=True)) | self._plain(note)
+        media: dict[str, bytes] = {}
+        if note.figure:
+            figure = self._figures.get(note.figure, self._language)
+            shown["Figure"], media = figure.html, figure.media
+        fields = tuple(shown.get(known.name, "") for known in spec.fields)
+        tags = self._tags(note)
+        cards = self._cards(note, texts)
+        return ComposedNote(note.id, note.type, fields, tags, cards, content_hash(spec.id, fields, tags), media)
+
+    def _texts(self, note: Note) -> dict[str, str]:
+        """The Markdown texts of a note by field; the items of a checklist as Item1, Item2 and so on."""
+        language = self._language
+        texts = {"Text" if note.type == "cloze" else "Front": note.front[language]}
+        if note.back is not None:
+            texts["Back"] = note.back[language]
+        if note.extra is not None:
+            texts["Extra"] = note.extra[language]
+        for number, item in enumerate(note.items, 1):
+            texts[f"Item{number}"] = item[language]
+        if note.answer is not None:
+            texts["Unit"] = note.answer.unit[language]
+        return {name: self._fill(note, text, f"{_key(name)}.{language}") for name, text in texts.items()}
+
+    def _render(self, kind: NoteType, texts: dict[str, str]) -> list[str]:
+        shown: dict[str, str] = {}
+        items: list[str] = []
+        for name, text in texts.items():
+            if name.startswith("Item"):
+                items.append(render_inline(text))
+            elif name == "Unit":
+                shown[name] = render_inline(text)
+            else:
+                shown[name] = render_cloze(text) if name == "Text" else render(text)
+        if items:
+            shown["Items"] = "<ol>" + "".join(f"<li>{item}</li>" for item in items) + "</ol>"
+            shown["Steps"] = "".join(self._step(number, item) for number, item in enumerate(items, 1))
+        return [shown[name] for name in _output_names(kind, list(texts))]
+
+    def _step(self, number: int, item: str) -> str:
+        summary = LABELS["item"][self._language].format(n=number)
+        return f"<details><summary>{summary}</summary><div>{item}</div></details>"
+
+    def _plain(self, note: Note) -> dict[str, str]:
+        """The fields that hold no Markdown."""
+        language = self._language
+        topic = TOPIC_LABELS.get(note.topic)
+        shown = {"Topic": escape(topic[language] if topic else note.topic), "NoteId": escape(note.id)}
+        if note.kata:
+            title = self._katas.get(note.kata, "")
+            shown["Kata"] = f"{escape(title)} <code>{escape(note.kata)}</code>".strip()
+        if note.answer is not None:
+            shown["Answer"] = escape(self._fill(note, note.answer.value, "answer.value"), quote=False)
+            shown["Tolerance"] = escape(tolerance_text(note.answer.tolerance)[language], quote=False)
+        shown["Sources"] = "; ".join(
+            f'<a href="{escape(source.url)}">{escape(source.title, quote=False)}</a>'
+            if source.url
+            else escape(source.title, quote=False)
+            for source in note.sources
+        )
+        return shown
+
+    def _tags(self, note: Note) -> tuple[str, ...]:
+        tags = {f"{TAG_ROOT}::topic::{note.topic}", f"{TAG_ROOT}::type::{note.type}"}
+        if note.kata:
+            tags.add(f"{TAG_ROOT}::kata::{note.kata}")
+        tags.update(f"{TAG_ROOT}::proves::{item}" for item in note.proves)
+        tags.update(_tag(tag) for tag in note.tags if tag.strip())
+        return tuple(sorted(tags))
+
+    def _cards(self, note: Note, texts: dict[str, str]) -> tuple[int, ...]:
+        if note.type != "cloze":
+            return (0,)
+        cards = ordinals(texts["Text"])
+        if not cards:
+            place = note.positions.get(f"front.{self._language}", note.position)
+            raise BuildError(
+                f"{place.file}:{place.line}:{place.column}: the cloze {note.id!r} hides nothing in {self._language!r}",
+                "write {{c1::…}} around what is to be recalled",
+            )
+        return cards
+
+
+def _key(name: str) -> str:
+    """Where the text of a field stands in the note's YAML."""
+    if name.startswith("Item"):
+        return f"items.{int(name[4:]) - 1}"
+    return {"Text": "front", "Front": "front", "Unit": "answer.unit"}.get(name, name.lower())
+
+
+def _output_names(kind: NoteType, names: list[str]) -> list[str]:
+    """The fields that come of a note's texts: a checklist's items become two of them."""
+    out = [name for name in names if not name.startswith("Item")]
+    return [*out, "Items", "Steps"] if kind == "checklist" and len(out) < len(names) else out

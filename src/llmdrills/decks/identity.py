@@ -1,0 +1,35 @@
+"""Who a note is, for ever: guids and deck ids.
+
+A guid is made from (namespace, language, id), never from the text, so a reworded note stays the same note in every
+collection. The namespace keeps a copy of the shipped decks that somebody edits apart from the original.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmdrills.language import Language
+
+__all__ = ["deck_id_for", "guid_for"]
+
+# The 91 characters of Anki's own guids: printable ASCII without quotes and backslash.
+_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&()*+,-./:;<=>?@[]^_`{|}~"
+
+
+def guid_for(namespace: str, language: Language, id: str) -> str:  # noqa: A002  # the word of the design
+    """The note's guid: ten or eleven characters of Anki's base 91, from 64 bits of SHA-256."""
+    digest = hashlib.sha256(f"{namespace}\x1f{language}\x1f{id}".encode()).digest()
+    number = int.from_bytes(digest[:8], "big")
+    text = ""
+    while number:
+        number, digit = divmod(number, len(_ALPHABET))
+        text = _ALPHABET[digit] + text
+    return text
+
+
+def deck_id_for(namespace: str, language: Language, id: str) -> int:  # noqa: A002  # the word of the design
+    """The deck's id in a package: a past time in milliseconds. Anki matches decks by name, the id is new there."""
+    digest = hashlib.sha256(f"deck\x1f{namespace}\x1f{language}\x1f{id}".encode()).digest()
+    return 1_600_000_000_000 + int.from_bytes(digest[:8], "big") % 100_000_000_000

@@ -1,0 +1,45 @@
+"""The words that templates and reports put around a note's own text, in both languages."""
+
+from __future__ import annotations
+
+from llmdrills.language import Bilingual
+
+__all__ = ["LABELS", "TOPIC_LABELS", "tolerance_text"]
+
+LABELS: dict[str, Bilingual] = {
+    "answer": Bilingual("Answer", "答案"),
+    "bug": Bilingual("Spot the bug", "找出错误"),
+    "checklist": Bilingual("Recall each item, then open it", "先回忆每一项，再点开核对"),
+    "cloze": Bilingual("Fill in", "填空"),
+    "item": Bilingual("Item {n}", "第 {n} 项"),
+    "kata": Bilingual("Kata: ", "编码练习："),
+    "number": Bilingual("Type a number", "输入数值"),
+    "question": Bilingual("Question", "问题"),
+    "retired": Bilingual(
+        "This note was retired. Use Tools → Empty Cards to delete its cards.",
+        "这条笔记已停用。可用“工具 → 清理空卡片”删除它的卡片。",
+    ),
+    "source": Bilingual("Sources: ", "来源："),
+    "tolerance": Bilingual("Tolerance: ", "允许误差："),
+    "unit": Bilingual("Unit: ", "单位："),
+}
+
+TOPIC_LABELS: dict[str, Bilingual] = {
+    "transformer": Bilingual("Transformer", "Transformer"),
+    "position": Bilingual("Positions", "位置编码"),
+    "architecture": Bilingual("Architectures", "模型架构"),
+    "optimisation": Bilingual("Optimisation", "优化"),
+    "tokenization": Bilingual("Tokenization", "分词"),
+    "generation": Bilingual("Generation", "文本生成"),
+    "systems": Bilingual("Systems", "系统"),
+    "retrieval": Bilingual("Retrieval", "检索"),
+    "multimodal": Bilingual("Multimodality", "多模态"),
+}
+
+
+def tolerance_text(tolerance: str) -> Bilingual:
+    """What "1%", "0.5" or "exact" means, for a reader."""
+    if tolerance == "exact":
+        return Bilingual("exact", "需精确")
+    shown = tolerance.replace("%", " %")
+    return Bilingual(f"within {shown}", f"误差不超过 {shown}")

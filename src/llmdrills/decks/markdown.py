@@ -1,0 +1,95 @@
+"""Markdown to the HTML of a field: math for Anki's MathJax, code in colour, raw HTML shown as text."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html import unescape
+from typing import Any
+
+from llmdrills.decks.cloze import mark, unmark
+from llmdrills.decks.code import highlight
+
+__all__ = ["RENDERER", "render", "render_cloze", "render_inline", "renderer"]
+
+_MATH = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.DOTALL)
+_CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
+_IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"[^>]*/?>')
+_PLACE = re.compile(r"\x02(\d+)\x03")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # Anki splits fields at \x1f; the others have no business here
+
+
+@cache
+def _comrak() -> tuple[Any, Any, Any]:
+    """comrak's render function with its options; imported late, because only a build needs it."""
+    import comrak
+
+    extensions = comrak.ExtensionOptions()
+    extensions.math_dollars = True
+    extensions.table = True
+    extensions.strikethrough = True
+    extensions.cjk_friendly_emphasis = True
+    options = comrak.RenderOptions()
+    options.escape = True
+    return comrak.render_markdown, extensions, options
+
+
+@cache
+def renderer() -> str:
+    """What decides the HTML besides the text: a part of every cache key."""
+    from importlib.metadata import version
+
+    return f"{RENDERER} comrak {version('comrak')} pygments {version('pygments')}"
+
+
+RENDERER = 1  # to be raised when this module, cloze or code changes what it writes
+
+
+def _math(match: re.Match[str]) -> str:
+    body = match[2].strip()
+    return f"\\({body}\\)" if match[1] == "inline" else f"\\[{body}\\]"
+
+
+def _image(match: re.Match[str]) -> str:
+    """A picture from elsewhere would be an external request: show a link to it instead."""
+    target, shown = match[1], match[2] or match[1]
+    return f'<a href="{target}">{shown}</a>' if target.startswith(("http://", "https://")) else shown
+
+
+def render(text: str) -> str:
+    """The HTML of a Markdown text, without a newline at its end.
+
+    `$…$` and `$$…$$` become `\\(…\\)` and `\\[…\\]`, escaped inside; fenced code gets classes; raw HTML is escaped.
+    """
+    call, extensions, options = _comrak()
+    html: str = call(_CONTROL.sub("", text), extension_options=extensions, render_options=options).rstrip("\n")
+    blocks: list[str] = []
+
+    def set_aside(match: re.Match[str]) -> str:
+        # Code is out of the way while math and images are looked for.
+        code = highlight(unescape(match[2]), unescape(match[1] or "").split(" ")[0])
+        blocks.append(f"<pre><code>{code.rstrip()}</code></pre>")
+        return f"\x02{len(blocks) - 1}\x03"
+
+    if "<pre>" in html:
+        html = _CODE.sub(set_aside, html)
+    if "data-math-style" in html:
+        html = _MATH.sub(_math, html)
+    if "<img" in html:
+        html = _IMAGE.sub(_image, html)
+    if "[sound:" in html:
+        html = html.replace("[sound:", "[<!-- -->sound:")
+    return _PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html
+
+
+def render_inline(text: str) -> str:
+    """The same without the paragraph around a text that is one paragraph: for list items, units, names."""
+    html = render(text)
+    if html.startswith("<p>") and html.endswith("</p>") and html.count("<p>") == 1:
+        return html[3:-4]
+    return html
+
+
+def render_cloze(text: str) -> str:
+    """The same for a cloze text: its deletions come out as Anki reads them."""
+    return unmark(render(mark(text)))

@@ -1,0 +1,248 @@
+"""The next release of one language, worked out in memory: what changed, times and ids, and the lock that follows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from llmdrills.decks.compose import RETIRED_TAG, content_hash, tombstone_fields
+from llmdrills.decks.forecast import DeckForecast, Forecast, classify, forecast_note
+from llmdrills.decks.identity import deck_id_for, guid_for
+from llmdrills.decks.lock import DeckLine, Lock, NoteLine, NoteTypeLine
+from llmdrills.decks.markdown import render_inline
+from llmdrills.decks.package import PackageDeck, PackageNote
+from llmdrills.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llmdrills.content.model import Deck, NoteType
+    from llmdrills.decks.compose import ComposedNote
+    from llmdrills.decks.forecast import NoteForecast, NoteTypeForecast
+    from llmdrills.decks.notetypes import NoteTypeSpec
+    from llmdrills.language import Language
+
+__all__ = ["DECK_ROOT", "Release", "plan_release"]
+
+DECK_ROOT = "LLM Drills"
+_NID_STEP = 32  # milliseconds between notes, so that card ids, which count up from a note's, seldom meet
+
+
+@dataclass(frozen=True)
+class Release:
+    """One language's part of a release. `lock` is the lock with this language's lines moved."""
+
+    language: Language
+    notes: tuple[PackageNote, ...]  # alive, in the order in which they are met
+    tombstones: tuple[PackageNote, ...]
+    note_type_times: Mapping[int, int]  # id → seconds
+    media: Mapping[str, bytes]
+    forecast: Forecast
+    lock: Lock
+
+
+def plan_release(
+    lock: Lock,
+    decks: Sequence[tuple[Deck, Sequence[ComposedNote]]],
+    language: Language,
+    specs: Mapping[NoteType, NoteTypeSpec],
+    time: int,
+    *,
+    pinned: bool = False,
+) -> Release:
+    """Work out the release at `time` (seconds) that follows the one in `lock`.
+
+    `pinned` keeps the time of every note that the lock knows: for content that came with the wheel, where another
+    version of a library may render other HTML. Raises BuildError for notes that vanished or changed their type, and for
+    note types that can't follow.
+    """
+    planner = _Planner(lock, language, specs, time, pinned)
+    _check(lock, decks, language)
+    for deck, notes in decks:
+        for note in notes:
+            planner.add(deck, note)
+    planner.add_tombstones()
+    return planner.release(decks)
+
+
+def _check(lock: Lock, decks: Sequence[tuple[Deck, Sequence[ComposedNote]]], language: Language) -> None:
+    alive = {note.id: note for _, notes in decks for note in notes}
+    gone = sorted(
+        line.note
+        for line in lock.notes.values()
+        if line.language == language and not line.retired and line.note not in alive
+    )
+    if gone:
+        raise BuildError(
+            f"{_several(gone)} in the last release and {'is' if len(gone) == 1 else 'are'} gone from the decks",
+            f"put {'it' if len(gone) == 1 else 'them'} back, or retire: `llmdrills retire {gone[0]} --why '…'`",
+        )
+    for note in alive.values():
+        old = lock.notes.get((note.id, language))
+        if old and old.type != note.type:
+            raise BuildError(
+                f"note {note.id!r} was a {old.type} and is now a {note.type}: Anki can't change a note's type",
+                f"give it a new id, and retire the old one: `llmdrills retire {note.id} --why '…'`",
+            )
+
+
+def _several(ids: list[str]) -> str:
+    shown = ", ".join(map(repr, ids[:5])) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+    return f"note {shown} was" if len(ids) == 1 else f"notes {shown} were"
+
+
+class _Planner:
+    """Collects the lines of the next lock and the notes of the packages."""
+
+    def __init__(
+        self, lock: Lock, language: Language, specs: Mapping[NoteType, NoteTypeSpec], time: int, pinned: bool
+    ) -> None:
+        self._lock, self._language, self._specs = lock, language, specs
+        self._time, self._pinned = time, pinned
+        self._next_nid = max([time * 1000, *(line.nid + _NID_STEP for line in lock.notes.values())])
+        self._taken: set[int] = set()
+        self._lines: list[NoteLine] = []
+        self._decks: dict[str, PackageDeck] = {}
+        self._notes: list[PackageNote] = []
+        self._tombstones: list[PackageNote] = []
+        self._media: dict[str, bytes] = {}
+
+    def add(self, deck: Deck, note: ComposedNote) -> None:
+        """One note that is alive."""
+        line = self._line(note.id, note.type, deck.id, note.hash, note.cards)
+        if deck.id not in self._decks:
+            name = f"{DECK_ROOT}::{deck.title[self._language]}"
+            description = render_inline(deck.description[self._language])
+            self._decks[deck.id] = PackageDeck(
+                deck_id_for(self._lock.namespace, self._language, deck.id), name, description
+            )
+        self._notes.append(
+            PackageNote(
+                line.guid,
+                line.nid,
+                line.mtime,
+                self._specs[note.type],
+                self._decks[deck.id],
+                note.fields,
+                note.tags,
+                note.cards,
+                len(self._notes),
+            )
+        )
+        self._lines.append(line)
+        self._media.update(note.media)
+
+    def add_tombstones(self) -> None:
+        """The notes that were retired and are not back."""
+        alive = {line.note for line in self._lines}
+        for old in [
+            line for line in self._lock.notes.values() if line.language == self._language and line.note not in alive
+        ]:
+            spec = self._specs[old.type]  # type: ignore[index]  # a type that is gone is caught by the release's check of types
+            fields = tombstone_fields(spec, old.note, old.retired)
+            line = self._line(
+                old.note, old.type, old.deck, content_hash(spec.id, fields, (RETIRED_TAG,)), old.cards, old.retired
+            )
+            # No cards: where the note is, its cards are; where it is not, none should come.
+            deck = self._decks.get(old.deck) or self._old_deck(old.deck)
+            self._tombstones.append(
+                PackageNote(line.guid, line.nid, line.mtime, spec, deck, fields, (RETIRED_TAG,), (), 0)
+            )
+            self._lines.append(line)
+
+    def release(self, decks: Sequence[tuple[Deck, Sequence[ComposedNote]]]) -> Release:
+        """Everything together. Raises BuildError when a note type can't follow."""
+        language = self._language
+        used = dict.fromkeys(line.type for line in self._lines)
+        kinds = [self._note_type(kind) for kind in self._specs if kind in used]
+        changes = tuple(classify(self._lock.note_types.get((kind.note_type, language)), kind) for kind in kinds)
+        for change in changes:
+            if change.verdict == "refused":
+                raise BuildError(
+                    f"the note type {change.name!r} cannot follow its last release: {change.change}",
+                    "give it a new name and new notes",
+                )
+        names = {deck.id: DeckLine(deck.id, language, f"{DECK_ROOT}::{deck.title[language]}") for deck, _ in decks}
+        for line in self._lines:  # a tombstone may outlive its deck
+            names.setdefault(
+                line.deck,
+                self._lock.decks.get((line.deck, language))
+                or DeckLine(line.deck, language, f"{DECK_ROOT}::{line.deck}"),
+            )
+        lock = Lock(
+            self._lock.namespace,
+            {key: line for key, line in self._lock.notes.items() if key[1] != language}
+            | {(line.note, language): line for line in self._lines},
+            {key: line for key, line in self._lock.note_types.items() if key[1] != language}
+            | {(k.note_type, language): k for k in kinds},
+            {key: line for key, line in self._lock.decks.items() if key[1] != language}
+            | {(deck, language): line for deck, line in names.items()},
+        )
+        return Release(
+            language,
+            tuple(self._notes),
+            tuple(self._tombstones),
+            {kind.id: kind.mtime for kind in kinds},
+            self._media,
+            self._forecast(names, changes),
+            lock,
+        )
+
+    def _line(self, id: str, kind: str, deck: str, hash: str, cards: tuple[int, ...], retired: str = "") -> NoteLine:  # noqa: A002  # the words of the lock
+        old = self._lock.notes.get((id, self._language))
+        if old is None:
+            guid = guid_for(self._lock.namespace, self._language, id)
+            return NoteLine(id, self._language, guid, kind, deck, hash, self._time, self._nid(None), cards, retired)
+        mtime = self._mtime(old.hash, old.mtime, hash)
+        return NoteLine(id, self._language, old.guid, kind, deck, hash, mtime, self._nid(old.nid), cards, retired)
+
+    def _nid(self, old: int | None) -> int:
+        # Two branches may have given one id to two notes. Anki knows a note by its guid, so another id does no harm.
+        nid = self._next_nid if old is None or old in self._taken else old
+        if nid == self._next_nid:
+            self._next_nid += _NID_STEP
+        self._taken.add(nid)
+        return nid
+
+    def _mtime(self, old_hash: str, old_mtime: int, new_hash: str) -> int:
+        """Unchanged content keeps its time; what changed gets the release's, and always a greater one than before."""
+        if old_hash == new_hash or self._pinned:
+            return old_mtime
+        return max(self._time, old_mtime + 1)
+
+    def _note_type(self, kind: NoteType) -> NoteTypeLine:
+        spec = self._specs[kind]
+        found = hashlib.sha256(json.dumps(asdict(spec), ensure_ascii=False).encode()).hexdigest()[:32]
+        old = self._lock.note_types.get((kind, self._language))
+        mtime = self._mtime(old.hash, old.mtime, found) if old else self._time
+        fields = tuple((known.id, known.name) for known in spec.fields)
+        templates = tuple((known.id, known.name) for known in spec.templates)
+        return NoteTypeLine(
+            kind, self._language, spec.id, spec.name, spec.cloze, fields, templates, spec.sort_field, found, mtime
+        )
+
+    def _old_deck(self, id: str) -> PackageDeck:  # noqa: A002  # the word of the design
+        line = self._lock.decks.get((id, self._language))
+        name = line.name if line else f"{DECK_ROOT}::{id}"
+        return PackageDeck(deck_id_for(self._lock.namespace, self._language, id), name, "")
+
+    def _forecast(self, names: Mapping[str, DeckLine], note_types: tuple[NoteTypeForecast, ...]) -> Forecast:
+        notes: list[NoteForecast] = []
+        for line in self._lines:
+            old = self._lock.notes.get((line.note, self._language))
+            if not (line.retired and old and old.mtime == line.mtime):  # an earlier release's tombstone is no news
+                notes.append(forecast_note(old, line))
+        decks = tuple(self._deck(line, [note for note in notes if note.deck == line.deck]) for line in names.values())
+        return Forecast(self._language, decks, tuple(notes), note_types)
+
+    def _deck(self, line: DeckLine, notes: list[NoteForecast]) -> DeckForecast:
+        old = self._lock.decks.get((line.deck, self._language))
+        counts = {
+            status: sum(note.status == status for note in notes)
+            for status in ("new", "updated", "unchanged", "retired")
+        }
+        return DeckForecast(
+            line.deck, line.name, **counts, renamed_from=old.name if old and old.name != line.name else ""
+        )
