@@ -259,7 +259,11 @@ class _Planner:
         return self._item(kata, "due", why)
 
     def _catch_up(self, waiting: list[Kata]) -> int:
-        return math.ceil(sum(map(self._cost, waiting)) / (self.budget * 60)) if waiting and self.budget else 0
+        """Days that those waiting take after today, so many a day as fit."""
+        if not waiting or not self.budget:
+            return 0
+        mean = sum(map(self._cost, waiting)) / len(waiting)
+        return math.ceil(len(waiting) / max(1, int(self.budget * 60 // mean)))
 
     def _next_due(self) -> date | None:
         coming = [day for kata in self.wanted if (day := self.schedule.due_day(kata.id) or 0) > self.day]
