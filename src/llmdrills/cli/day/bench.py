@@ -1,0 +1,124 @@
+"""The work bench of the day: the grader behind the loop, started while the learner still reads."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.day.events import Events, Failed, Graded
+from llmdrills.errors import LLMDrillsError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from llmdrills.content.model import Kata
+    from llmdrills.grading.client import Grader
+    from llmdrills.language import Language
+
+__all__ = ["Bench"]
+
+_STALE = 0.5  # seconds that an attempt may have run before a newer save ends it
+
+
+@dataclass(frozen=True)
+class _Job:
+    kata: Kata
+    variant: str
+    code: bytes | None  # None: only get ready for the kata
+    language: Language
+
+
+class Bench:
+    """Grades in a thread of its own, the newest code only: of ten saves in a second the last one counts."""
+
+    def __init__(self, events: Events, device: str) -> None:
+        self._events = events
+        self._device = device
+        self._wake = threading.Condition()
+        self._next: _Job | None = None
+        self._began: float | None = None
+        self._closing = False
+        self._graders: dict[tuple[str, ...], Grader] = {}
+        self._thread = threading.Thread(target=self._work, name="bench", daemon=True)
+
+    def __enter__(self) -> Bench:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._cancel()
+        self._thread.join(timeout=5)
+        for grader in self._graders.values():
+            grader.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether code is being graded, or waits for it."""
+        return self._began is not None or (self._next is not None and self._next.code is not None)
+
+    def prepare(self, kata: Kata, variant: str, language: Language) -> None:
+        """Get a pair of processes ready for the kata."""
+        self._put(_Job(kata, variant, None, language))
+
+    def grade(self, kata: Kata, variant: str, code: bytes, language: Language) -> None:
+        """Grade this code; a `Graded` or `Failed` event follows, unless newer code comes first."""
+        self._put(_Job(kata, variant, code, language))
+        began = self._began
+        if began is not None and time.monotonic() - began > _STALE:
+            self._cancel()
+
+    def _put(self, job: _Job) -> None:
+        with self._wake:
+            self._next = job
+            self._wake.notify()
+
+    def _cancel(self) -> None:
+        if self._began is not None:
+            for grader in list(self._graders.values()):
+                grader.cancel()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._closing or self._next is not None)
+                if self._closing:
+                    return
+                job, self._next = self._next, None
+                if job is not None and job.code is not None:
+                    self._began = time.monotonic()
+            if job is not None:
+                self._do(job)
+            self._began = None
+
+    def _do(self, job: _Job) -> None:
+        try:
+            grader = self._grader(job.kata.needs)
+            if job.code is None:
+                grader.prepare(job.kata, job.variant)
+                return
+            verdict = grader.grade(job.kata, job.variant, job.code, language=job.language)
+        except LLMDrillsError as error:
+            self._events.post(Failed(error))
+            return
+        with self._wake:
+            superseded = self._closing or (self._next is not None and self._next.code is not None)
+        self._events.post(Graded(job.code, verdict, superseded))
+
+    def _grader(self, needs: tuple[str, ...]) -> Grader:
+        """One server for each set of libraries: one that did not preload transformers is of no use to who needs it."""
+        from llmdrills.grading.client import Grader
+
+        if needs not in self._graders:
+            for other in list(self._graders):
+                with contextlib.suppress(LLMDrillsError):  # it is going away in any case
+                    self._graders.pop(other).close()
+            self._graders[needs] = Grader(device=self._device, needs=needs)
+        return self._graders[needs]

@@ -1,0 +1,138 @@
+"""The daily loop: the plan, then one kata after another until the learner quits or nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.day.bench import Bench
+from llmdrills.cli.day.editor import find_editor
+from llmdrills.cli.day.events import Events, Redraw
+from llmdrills.cli.day.exercise import Exercise, Table
+from llmdrills.cli.day.keys import Keyboard
+from llmdrills.cli.day.screen import Screen
+from llmdrills.cli.day.words import WORDS
+from llmdrills.cli.plan_view import plan_text
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.content.starter import starter_text
+from llmdrills.practice import plan as plans
+from llmdrills.practice import session
+from llmdrills.practice.history import History
+from llmdrills.practice.moments import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from llmdrills.cli.options import Place
+    from llmdrills.content.model import Kata
+    from llmdrills.practice.plan import Item, Plan
+
+__all__ = ["run_day"]
+
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def run_day(here: Place, *, topic: str | None, seed: int) -> int:
+    """Practise until the plan is done or the learner quits; the exit code. KeyboardInterrupt passes through."""
+    screen = Screen()
+    katas = load_catalogue(here.workspace, here.locations.cache)
+    with contextlib.closing(Events()) as events, History.open(here.locations.history_file) as history:
+        day = _Day(here, topic, seed, katas, history)
+        plan = day.plan()
+        screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
+        if not plan.items:
+            return 0
+        bench = Bench(events, here.settings.text("device"))
+        try:
+            with bench, Keyboard() as keyboard, _signals(events, keyboard):
+                editor = find_editor(here.settings.text("editor"))
+                table = Table(screen, keyboard, events, bench, history, here, editor)
+                return day.practise(table, plan)
+        finally:
+            screen.leave()
+
+
+class _Day:
+    """What the day holds, asked anew after every kata."""
+
+    def __init__(self, here: Place, topic: str | None, seed: int, katas: tuple[Kata, ...], history: History) -> None:
+        self._here = here
+        self._topic = topic
+        self._seed = seed
+        self._katas = katas
+        self._by_id = {kata.id: kata for kata in katas}
+        self._history = history
+
+    def plan(self) -> Plan:
+        """The plan that the history implies now."""
+        settings = self._here.settings
+        return plans.today(
+            self._history,
+            self._katas,
+            Moment.now(),
+            minutes=settings.integer("minutes"),
+            new=settings.integer("new"),
+            topic=self._topic,
+            retention=settings.number("retention"),
+            longest=settings.integer("interval"),
+            seed=self._seed,
+        )
+
+    def practise(self, table: Table, plan: Plan) -> int:
+        """One kata after another."""
+        rated = 0
+        while plan.items:
+            exercise = self._begin(table, plan.items[0])
+            outcome = exercise.run()
+            if outcome == "quit":
+                table.screen.text(WORDS["quit"][self._here.language])
+                return 0
+            rated += outcome == "rated"
+            plan = self.plan()
+            if outcome == "rated" and plan.items:
+                table.screen.text("\n" + plan_text(plan, self._here.language))
+        words = WORDS["done"].format(katas=rated, minutes=plan.spent)
+        table.screen.text(words[self._here.language])
+        table.screen.text(plan_text(plan, self._here.language))
+        return 0
+
+    def _begin(self, table: Table, item: Item) -> Exercise:
+        """Go on with the kata's unfinished repetition, or begin one from a blank starter."""
+        kata = self._by_id[item.kata]
+        file = self._here.locations.practice / f"{kata.id}.py"
+        variant = kata.variant(item.variant) or kata.variants[0]
+        starter = starter_text(kata, variant, self._here.language)
+        going_on = session.resume(self._history, kata, starter, file)
+        if going_on is not None:
+            return Exercise(table, kata, going_on, starter, resumed=True)
+        begun = session.start(self._history, kata, variant.id, file, starter)
+        return Exercise(table, kata, begun, starter, resumed=False)
+
+
+@contextlib.contextmanager
+def _signals(events: Events, keyboard: Keyboard) -> Iterator[None]:
+    """Redraw after a resize, take the terminal again after a stop (Ctrl-Z, fg), leave in order when asked to end."""
+
+    def resized(_number: int, _frame: FrameType | None) -> None:
+        events.post(Redraw())
+
+    def continued(_number: int, _frame: FrameType | None) -> None:
+        keyboard.resume()
+        events.post(Redraw())
+
+    def terminated(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(_TERMINATED)
+
+    wanted = {signal.SIGWINCH: resized, signal.SIGCONT: continued, signal.SIGTERM: terminated}
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,86 @@
+"""What the daily loop says, in both languages."""
+
+from __future__ import annotations
+
+from llmdrills.language import Bilingual
+
+__all__ = ["HELP", "WORDS"]
+
+WORDS: dict[str, Bilingual] = {
+    "begin": Bilingual("Write {file}; every save is graded.", "编写 {file}，每次保存都会自动判题。"),
+    "resumed": Bilingual("Back to where you were: {file}", "回到上次的位置：{file}"),
+    "opened": Bilingual("opened with {editor}", "已用 {editor} 打开"),
+    "no_editor": Bilingual(
+        "Open it in your editor (set LLMDRILLS_EDITOR to have it opened for you).",
+        "请在编辑器中打开它（设置 LLMDRILLS_EDITOR 后会自动打开）。",
+    ),
+    "terminal_editor": Bilingual(
+        "{editor} needs a terminal of its own: open the file in another one, or press e to edit here.",
+        "{editor} 需要独占终端：请在另一个终端中打开文件，或按 e 在此编辑。",
+    ),
+    "keys": Bilingual(
+        "h hint {next}/{hints} · s solution · d diff · k skip · q quit · ? all keys",
+        "h 提示 {next}/{hints} · s 答案 · d 对比 · k 跳过 · q 退出 · ? 全部按键",
+    ),
+    "waiting": Bilingual("waiting for a save", "等待保存"),
+    "grading": Bilingual("grading…", "判题中…"),
+    "warming": Bilingual("starting the grader…", "正在启动判题器…"),
+    "hint": Bilingual("Hint {number}/{count}", "提示 {number}/{count}"),
+    "no_more_hints": Bilingual("That was the last hint; s shows the solution.", "提示已经用完；按 s 查看答案。"),
+    "sure_solution": Bilingual(
+        "Press {key} again to see it: this repetition then counts as Again.",
+        "再按一次 {key} 即可查看：本次练习将记为“重来”。",
+    ),
+    "solution_seen": Bilingual(
+        "Close it, and write it from memory. r rates this repetition (Again).",
+        "看完后请凭记忆重写。按 r 为本次练习评级（重来）。",
+    ),
+    "no_difference": Bilingual("Your file says exactly what the reference says.", "你的文件与参考实现完全一致。"),
+    "yours": Bilingual("yours", "你的代码"),
+    "reference": Bilingual("reference", "参考实现"),
+    "gone": Bilingual(
+        "{file} is gone: save it again, or press w to have it written back.",
+        "{file} 不见了：请重新保存，或按 w 写回。",
+    ),
+    "unreadable": Bilingual("cannot read {file}: {why}", "无法读取 {file}：{why}"),
+    "written": Bilingual("{file} is written again.", "已重新写入 {file}。"),
+    "choose": Bilingual("How did it go? It comes back on:", "掌握得怎么样？下次复习日期："),
+    "derived": Bilingual("← Enter: {reason}", "← Enter：{reason}"),
+    "in_days": Bilingual("in {days} d", "{days} 天后"),
+    "rating_keys": Bilingual(
+        "Enter {rating} · {keys} lower · c compare with the reference · q quit",
+        "Enter {rating} · {keys} 降级 · c 与参考实现并排 · q 退出",
+    ),
+    "rating_key": Bilingual(
+        "Enter {rating} · c compare with the reference · q quit", "Enter {rating} · c 与参考实现并排 · q 退出"
+    ),
+    "rated": Bilingual(
+        "{kata}: {rating}; due again on {due} (in {days} d)", "{kata}：{rating}；{due} 到期（{days} 天后）"
+    ),
+    "after_keys": Bilingual(
+        "Enter next · c compare · u undo the rating · q quit", "Enter 下一个 · c 并排对比 · u 撤销评级 · q 退出"
+    ),
+    "undone": Bilingual("The rating of {kata} is undone.", "已撤销 {kata} 的评级。"),
+    "nothing_to_undo": Bilingual("There is no rating to undo.", "没有可以撤销的评级。"),
+    "not_rateable": Bilingual(
+        "Not passed yet: pass it, look at the solution (s), or skip it (k).",
+        "尚未通过：请先通过、查看答案（s）或跳过（k）。",
+    ),
+    "skipped": Bilingual("{kata} is skipped for today.", "今天跳过 {kata}。"),
+    "done": Bilingual(
+        "Done for today: {katas} rated, {minutes} min.", "今天完成：评级 {katas} 个，共 {minutes} 分钟。"
+    ),
+    "quit": Bilingual(
+        "Nothing is lost: `llmdrills today` goes on here.", "进度已保存：运行 `llmdrills today` 即可继续。"
+    ),
+    "grader_failed": Bilingual(
+        "the grader failed: {error}. Save again or press g to try again.", "判题器出错：{error}。再次保存或按 g 重试。"
+    ),
+}
+
+HELP = Bilingual(
+    "h next hint · H all hints so far · s solution · d diff with the reference · c reference beside yours\n"
+    "g grade now · e editor · p prompt again · w write the file back · r rate · k skip · u undo the last rating · q quit",
+    "h 下一条提示 · H 已看过的提示 · s 答案 · d 与参考实现的差异 · c 与参考实现并排\n"
+    "g 立即判题 · e 编辑器 · p 重看题目 · w 写回文件 · r 评级 · k 跳过 · u 撤销上次评级 · q 退出",
+)
