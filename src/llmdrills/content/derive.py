@@ -26,9 +26,10 @@ BUG_DECK = "bugs"
 _SHAPE = re.compile(r"#\s*\([\w\s,.*+\-/·…₀-₉√]*\)")
 
 _QUESTION = Bilingual(
-    "A try at the kata **{title}** ({variant}). Which line is wrong, and what should it say?",
-    "这是编码练习**{title}**（{variant}）的一次尝试。哪一行写错了？应该怎么写？",
+    "A try at the kata **{title}**. Which line is wrong, and what should it say?",
+    "这是编码练习**{title}**的一次尝试。哪一行写错了？应该怎么写？",
 )
+_OF_VARIANT = Bilingual("{title} ({variant})", "{title}（{variant}）")
 _CONTRACT = Bilingual("Contract:", "约定：")
 _SHOWN_BY = Bilingual("An input that shows it (case `{case}`):", "能暴露它的输入（用例 `{case}`）：")
 _EXPECTED = Bilingual("# right: {value}", "# 正确：{value}")
@@ -85,7 +86,10 @@ def _note(kata: Kata, kernel: WrongKernel, computed: Computed | None) -> Note:
 
 def _front(kata: Kata, variant: Variant, code: str) -> Bilingual:
     def text(lang: Language) -> str:
-        question = _QUESTION[lang].format(title=kata.title[lang], variant=variant.title[lang])
+        title = kata.title[lang]
+        if len(kata.variants) > 1:
+            title = _OF_VARIANT[lang].format(title=title, variant=variant.title[lang])
+        question = _QUESTION[lang].format(title=title)
         contract = "\n".join(f"- {line[lang]}" for line in variant.contract)
         return f"{question}\n\n```python\n{code}```\n\n{_CONTRACT[lang]}\n\n{contract}"
 

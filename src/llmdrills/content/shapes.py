@@ -319,7 +319,7 @@ class Table:
                 continue
             values[name] = self.value.read(reader, value, f"{path}.{name}")
             reader.places[f"{path}.{name}"] = (key.start_mark.line + 1, key.start_mark.column + 1)
-        if len(values) < self.at_least:
+        if len(node.value) < self.at_least:
             reader.wrong(node, f"{path} is empty", f"write at least {self.at_least}")
             return None
         return values

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["header", "read_header", "solution_text", "starter_text"]
 
+_TITLE = Bilingual("{}: {}", "{}：{}")
 _CONTRACT = Bilingual("What is graded:", "评分约定：")
 _HEADER_LINES = 30
 _HEADER = re.compile(r"^\s*#.*\bllmdrills\s*:", re.IGNORECASE)
@@ -49,7 +50,11 @@ def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
     """
     reference = _reference(kata, variant)
     name = kata.entry
-    top = [header(kata.id, variant.id), f"# {kata.title[language]}: {variant.title[language]}", "#"]
+    top = [
+        header(kata.id, variant.id),
+        f"# {_TITLE[language].format(kata.title[language], variant.title[language])}",
+        "#",
+    ]
     top += [f"# {_CONTRACT[language]}", *(_comment(line[language]) for line in variant.contract)]
     imports = _imports(reference.file, _needed_names(reference))
     body = [
@@ -74,7 +79,7 @@ def solution_text(kata: Kata, variant: Variant) -> str:
         for node in _definitions(file, names - others | {function.name})
     ]
     imports = _imports(file, names)
-    return "\n".join([header(kata.id, variant.id), "", *imports, ""]) + "\n" + "\n\n".join(parts)
+    return "\n".join([header(kata.id, variant.id), "", *imports, "", ""]) + "\n" + "\n\n".join(parts)
 
 
 def _reference(kata: Kata, variant: Variant) -> Reference:

@@ -82,7 +82,10 @@ def compose(path: Path, report: Report) -> yaml.Node | None:
         node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if mark and error.context_mark and mark.line > text.rstrip().count("\n"):
+            mark = error.context_mark  # something never closed: show where it was opened, not the end of the file
+        end = _place(text.rstrip(), len(text.rstrip()))
+        line, column = min((mark.line + 1, mark.column + 1), end) if mark else (1, 1)
         what = " ".join(part for part in (error.context, error.problem) if part) or "syntax error"
         report.add(path, line, column, f"not valid YAML ({what})", _advice(what))
         return None

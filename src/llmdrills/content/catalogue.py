@@ -1,0 +1,145 @@
+"""The katas, quickly: what the daily command needs, from a cache as long as no file of drills/ changed.
+
+Nothing here imports YAML or parses Python on a hit: `llmdrills today --json` has to start about as fast as an empty
+command.
+The cache is JSON, keyed by the package's version and by path, size and mtime of each kata's three files; one that can't
+be read, or was made for something else, is made anew. Wrong kernels are left out: `load_katas` has them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmdrills import __version__
+from llmdrills.content.model import Budget, Forbidden, Kata, Position, Source, Variant
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["cache_file", "load_catalogue"]
+
+_FORMAT = 1  # raise it when Kata gains or loses something that is kept
+_FILES = ("kata.yaml", "reference.py", "cases.py")
+
+Json = dict[str, Any]
+
+
+def load_catalogue(root: Path, cache_dir: Path) -> tuple[Kata, ...]:
+    """The katas of the workspace at `root`, checked, without their wrong kernels.
+
+    Raises ContentError, with every problem of every kata, when one has any; then nothing is cached.
+    """
+    root = root.absolute()
+    stamp = _stamp(root)
+    path = cache_file(root, cache_dir)
+    cached = _read(path, root, stamp)
+    if cached is not None:
+        return cached
+    from llmdrills.content.load import load_katas
+
+    katas = load_katas(root)
+    _write(path, {"stamp": stamp, "katas": [_to_json(kata) for kata in katas]})
+    return tuple(_from_json(_to_json(kata), root) for kata in katas)
+
+
+def cache_file(root: Path, cache_dir: Path) -> Path:
+    """Where the catalogue of that workspace is cached."""
+    return cache_dir / f"catalogue-{zlib.crc32(os.fsencode(root)):08x}.json"
+
+
+def _stamp(root: Path) -> list[Any]:
+    """What the cache depends on."""
+    stamp: list[Any] = [_FORMAT, __version__, str(root)]
+    drills = os.path.join(root, "drills")  # noqa: PTH118  # str paths: pathlib takes as long as the rest of this function
+    try:
+        names = sorted(os.listdir(drills))  # noqa: PTH208  # the same
+    except OSError:
+        return stamp
+    for name in names:
+        for file in _FILES:
+            try:
+                found = os.stat(os.path.join(drills, name, file))  # noqa: PTH116, PTH118  # the same
+            except OSError:
+                continue
+            stamp.append([name, file, found.st_mtime_ns, found.st_size])
+    return stamp
+
+
+def _read(path: Path, root: Path, stamp: list[Any]) -> tuple[Kata, ...] | None:
+    try:
+        data = json.loads(path.read_bytes())
+        if data["stamp"] != stamp:
+            return None
+        return tuple(_from_json(entry, root) for entry in data["katas"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        return None  # a cache is never worth an error
+
+
+def _write(path: Path, data: Json) -> None:
+    from llmdrills.content.computed import write_atomically
+
+    try:
+        write_atomically(path, json.dumps(data, ensure_ascii=False))
+    except OSError:
+        return  # a full disk or a read-only home costs speed, nothing else
+
+
+def _to_json(kata: Kata) -> Json:
+    return {
+        "id": kata.id,
+        "title": _both(kata.title),
+        "topic": kata.topic,
+        "minutes": kata.minutes,
+        "entry": kata.entry,
+        "prompt": _both(kata.prompt),
+        "hints": [_both(hint) for hint in kata.hints],
+        "variants": [
+            [v.id, _both(v.title), [_both(line) for line in v.contract], v.reference, v.mistaken and _both(v.mistaken)]
+            for v in kata.variants
+        ],
+        "at": [str(kata.position.file), kata.position.line, kata.position.column],
+        "requires": kata.requires,
+        "proves": kata.proves,
+        "needs": kata.needs,
+        "forbidden": [[one.call, _both(one.why)] for one in kata.forbidden],
+        "budgets": [[one.case, _both(one.why), one.flops, one.largest_tensor] for one in kata.budgets],
+        "sources": [[one.title, one.url] for one in kata.sources],
+    }
+
+
+def _from_json(data: Json, root: Path) -> Kata:
+    file, line, column = data["at"]
+    return Kata(
+        id=data["id"],
+        title=Bilingual(*data["title"]),
+        topic=data["topic"],
+        minutes=data["minutes"],
+        entry=data["entry"],
+        prompt=Bilingual(*data["prompt"]),
+        hints=_texts(data["hints"]),
+        variants=tuple(
+            Variant(name, Bilingual(*title), _texts(contract), reference, Bilingual(*mistaken) if mistaken else None)
+            for name, title, contract, reference, mistaken in data["variants"]
+        ),
+        folder=root / "drills" / data["id"],
+        position=Position(Path(file), line, column),
+        requires=tuple(data["requires"]),
+        proves=tuple(data["proves"]),
+        needs=tuple(data["needs"]),
+        forbidden=tuple(Forbidden(call, Bilingual(*why)) for call, why in data["forbidden"]),
+        budgets=tuple(Budget(case, Bilingual(*why), flops, largest) for case, why, flops, largest in data["budgets"]),
+        sources=tuple(Source(title, url) for title, url in data["sources"]),
+    )
+
+
+def _both(text: Bilingual) -> list[str]:
+    return [text.en, text.zh]
+
+
+def _texts(pairs: Iterable[list[str]]) -> tuple[Bilingual, ...]:
+    return tuple(Bilingual(*pair) for pair in pairs)
