@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -43,7 +43,9 @@ class Caller:
             "cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize
         }.get(self._device.type)  # fmt: skip
         self._frame = sys._getframe
-        self.guard: Callable[[], AbstractContextManager[None]] = nullcontext  # entered around the kernel's own code only
+        self.guard: Callable[[], AbstractContextManager[None]] = (
+            nullcontext  # entered around the kernel's own code only
+        )
         self._functions_off = torch._C.DisableTorchFunction
         self._dispatch_off = torch._C._DisableTorchDispatch
 
@@ -118,11 +120,11 @@ class Caller:
 
     def line(self) -> int:
         """The line of the kernel's file that is being run; 0 when it is none of its."""
-        frame = self._frame(1)
+        frame: FrameType | None = self._frame(1)
         while frame is not None:
             if frame.f_code.co_filename == self._file:
                 return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]  # None at the end, which the loop asks for
+            frame = frame.f_back
         return 0
 
     def raised(self, error: BaseException) -> Raised:

@@ -1,0 +1,348 @@
+"""Grading, as the commands use it.
+
+    with Grader() as grader:                      # the server starts to import torch; this does not wait
+        verdict = grader.grade(kata, "half-split", Path("practice/rope-pairing.py"))
+
+No torch is imported here. One `Grader` grades any number of attempts, of any katas, one at a time; `prepare` between
+two attempts makes the next one answer in milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmdrills.errors import GraderError, UsageError
+from llmdrills.grading.answer import Answer, Attempt, Ended, Expected
+from llmdrills.grading.limits import Limits
+from llmdrills.grading.process import Server, ServerDied, Worker
+from llmdrills.grading.pump import Cancelled, Job, OracleFeed, Pump, ask_explain, ask_prepare
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from llmdrills.content.model import Kata
+    from llmdrills.grading.verdict import Verdict
+    from llmdrills.language import Language
+
+__all__ = ["Cancelled", "Grader", "Limits", "grade_once"]
+
+ACCELERATORS = ("cuda", "mps")
+
+
+@dataclass
+class _Asked:
+    """What the oracle was asked to prepare, and what it has said of it."""
+
+    kata: Kata
+    variant: str
+    seed: int
+    device: str
+    stamp: tuple[int, ...]
+    folder: Path
+    feed: OracleFeed
+
+
+class Grader:
+    """Grades attempts. A context manager: leaving it ends every process that it started.
+
+    `device` is "auto", "cpu", "cuda" or "mps"; auto is the CPU, where a warm attempt takes milliseconds. `needs` are
+    libraries to load beside torch, where they are known already; a kata's own are loaded when it is graded.
+    """
+
+    def __init__(self, *, device: str = "auto", needs: tuple[str, ...] = ()) -> None:
+        self._device = "cpu" if device == "auto" else device
+        self._needs = set(needs)
+        self._server = Server(sorted(needs))
+        self._spawner: Server | None = None
+        self._oracle: Worker | None = None
+        self._asked: _Asked | None = None
+        self._spare: Worker | None = None
+        self._number = 0
+        self._lock = threading.Lock()
+        self._cancel_read, self._cancel_write = os.pipe()
+        os.set_blocking(self._cancel_read, False)
+        self._grading = False
+        self._closed = False
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def grade(
+        self,
+        kata: Kata,
+        variant: str,
+        source: Path | str,
+        *,
+        seed: int | None = None,
+        language: Language = "en",
+        limits: Limits | None = None,
+    ) -> Verdict:
+        """Grade a file, or a text, against one variant.
+
+        Without a seed, one is drawn; the verdict tells it. Raises UsageError when the file cannot be read or the
+        device is absent, ContentError for faults of the kata, MissingExtraError, GraderError, and Cancelled when
+        `cancel` is called meanwhile.
+        """
+        return self._on(self._device, kata, variant, source, seed, language, limits or Limits())
+
+    def parity(
+        self,
+        kata: Kata,
+        variant: str,
+        source: Path | str,
+        *,
+        seed: int | None = None,
+        language: Language = "en",
+        limits: Limits | None = None,
+    ) -> Verdict:
+        """Grade on the CPU and on the device, under one seed; the device's verdict, whose report compares the two.
+
+        `report["parity"]` holds `cpu` and `device` (outcomes), `agree`, and `differ` (the cases that went differently).
+        """
+        device = self._device if self._device in ACCELERATORS else self._accelerator()
+        chosen = secrets.randbelow(1 << 31) if seed is None else seed
+        ours = self._on("cpu", kata, variant, source, chosen, language, limits or Limits())
+        theirs = self._on(device, kata, variant, source, chosen, language, limits or Limits())
+        here = {case.name: case.outcome for case in ours.cases}
+        there = {case.name: case.outcome for case in theirs.cases}
+        differ = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+        theirs.report["parity"] = {
+            "cpu": ours.outcome,
+            "device": theirs.outcome,
+            "agree": ours.outcome == theirs.outcome and not differ,
+            "differ": differ,
+        }
+        return theirs
+
+    def prepare(self, kata: Kata, variant: str) -> None:
+        """Get the next attempt ready while the learner types: fork its process, and let the oracle work beforehand."""
+        with self._lock, contextlib.suppress(ServerDied):  # a server that died is started again by the next attempt
+            self._ready(kata, self._device)
+            asked = self._ask(kata, variant, None, self._device)
+            if self._oracle is not None and not asked.feed.asked_to_explain:
+                ask_explain(self._oracle, asked.feed.number)
+                asked.feed.asked_to_explain = True
+            if self._spare is None:
+                self._spare = self._learners(self._device).fork("learner")
+
+    def cancel(self) -> None:
+        """End the attempt in progress, from another thread:
+
+        its `grade` raises Cancelled. Does nothing when there is none.
+        """
+        if self._grading:
+            os.write(self._cancel_write, b"x")
+
+    def close(self) -> None:
+        """End the server and everything it started."""
+        if self._closed:
+            return
+        self._closed = True
+        for worker in (self._spare, self._oracle):
+            if worker is not None:
+                worker.close()
+        for server in (self._server, self._spawner):
+            if server is not None:
+                server.close()
+        os.close(self._cancel_read)
+        os.close(self._cancel_write)
+
+    def _on(
+        self,
+        device: str,
+        kata: Kata,
+        variant: str,
+        source: Path | str,
+        seed: int | None,
+        language: Language,
+        limits: Limits,
+    ) -> Verdict:
+        text, file = _read(source)
+        with self._lock:
+            self._grading = True
+            try:
+                return self._grade(device, kata, variant, text, file, seed, language, limits)
+            finally:
+                self._grading = False
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._cancel_read, 64)
+
+    def _grade(
+        self,
+        device: str,
+        kata: Kata,
+        variant: str,
+        source: bytes,
+        file: str,
+        seed: int | None,
+        language: Language,
+        limits: Limits,
+    ) -> Verdict:
+        from llmdrills.grading.judge import judge  # here, so that it is read while the server imports torch
+
+        self._ready(kata, device)
+        asked = self._ask(kata, variant, seed, device)
+        job = Job(
+            file,
+            source,
+            kata.entry,
+            device,
+            tuple(rule.call for rule in kata.forbidden),
+            bool(kata.needs),
+            limits,
+        )
+        expected, attempt = self._run(asked, job)
+
+        def explain() -> list[dict[str, Answer]]:
+            return [] if self._oracle is None else asked.feed.explain(self._oracle, self._cancel_read)
+
+        return judge(
+            kata,
+            variant,
+            attempt,
+            expected,
+            source=source.decode("utf-8", "replace"),
+            seed=asked.seed,
+            device=device,
+            language=language,
+            explain=explain,
+        )
+
+    def _run(self, asked: _Asked, job: Job) -> tuple[list[Expected], Attempt]:
+        assert self._oracle is not None  # noqa: S101  # for the type checker: `_ask` has just seen to it
+        server = self._learners(job.device)
+        learner = self._spare or server.fork("learner")
+        self._spare = self._asked = None
+        pump = Pump(self._oracle, learner, asked.feed, job, self._cancel_read, lambda worker: server.reap(worker)[0])
+        try:
+            result = pump.run()
+            server.reap(learner)
+        except ServerDied as died:
+            # The attempt killed it, or the system did while the attempt ran: either way the attempt did not come to
+            # its end.
+            self._forget()
+            return asked.feed.expected, pump.attempt(Ended("crashed", "", f"the grader's server ended: {died.how}"))
+        except BaseException:
+            with contextlib.suppress(ServerDied, GraderError):
+                server.reap(learner)
+            self._drop_oracle()  # it may be in the middle of an answer
+            raise
+        finally:
+            learner.close()
+        return result
+
+    def _ready(self, kata: Kata, device: str) -> None:
+        """See to it that a server is there that has what the kata needs, and that the device is."""
+        if not self._server.alive:
+            self._forget()
+            self._server.close()
+            self._server = Server(sorted(self._needs))
+        devices = self._server.hello()["devices"]
+        if not devices.get(device):
+            raise UsageError(f"torch finds no {device} device here", "use --device cpu")
+        if device in ACCELERATORS and self._spawner is None:
+            self._spawner = Server(sorted(self._needs), spawn=True)
+        missing = set(kata.needs) - self._needs
+        if missing:
+            self._needs |= missing
+            for server in (self._server, self._spawner):
+                if server is not None:
+                    server.load(sorted(missing))
+            # Workers that were forked earlier do not have it.
+            self._drop_oracle()
+            self._drop_spare()
+
+    def _ask(self, kata: Kata, variant: str, seed: int | None, device: str) -> _Asked:
+        """What the oracle prepares for this attempt: what it was asked for beforehand, where that still fits."""
+        stamp = _stamp(kata)
+        asked = self._asked
+        if asked is not None:
+            same = (asked.kata == kata, asked.variant == variant, asked.device == device, asked.stamp == stamp)
+            if all(same) and seed in (None, asked.seed):
+                return asked
+        if self._oracle is None:
+            self._oracle = self._server.fork("oracle")
+        self._number += 1
+        folder = self._server.root / f"cases-{self._number}"
+        folder.mkdir(mode=0o700)
+        chosen = secrets.randbelow(1 << 31) if seed is None else seed
+        ask_prepare(self._oracle, self._number, kata, variant, chosen, folder)
+        self._asked = _Asked(kata, variant, chosen, device, stamp, folder, OracleFeed(self._number))
+        return self._asked
+
+    def _learners(self, device: str) -> Server:
+        return self._spawner if device in ACCELERATORS and self._spawner is not None else self._server
+
+    def _accelerator(self) -> str:
+        devices = self._server.hello()["devices"]
+        for device in ACCELERATORS:
+            if devices.get(device):
+                return device
+        raise UsageError("--parity compares the CPU with a GPU, and torch finds none here", "leave --parity out")
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            with contextlib.suppress(ServerDied, GraderError):
+                self._learners(self._device).reap(self._spare)
+            self._spare.close()
+            self._spare = None
+
+    def _drop_oracle(self) -> None:
+        if self._oracle is not None:
+            with contextlib.suppress(ServerDied, GraderError):
+                self._server.reap(self._oracle)
+            self._oracle.close()
+            self._oracle = self._asked = None
+
+    def _forget(self) -> None:
+        """The server is gone, and its workers with it."""
+        for worker in (self._spare, self._oracle):
+            if worker is not None:
+                worker.close()
+        self._spare = self._oracle = self._asked = None
+
+
+def grade_once(
+    kata: Kata,
+    variant: str,
+    source: Path | str,
+    *,
+    device: str = "auto",
+    seed: int | None = None,
+    language: Language = "en",
+    limits: Limits | None = None,
+) -> Verdict:
+    """Grade one attempt with a grader of its own. Raises what `Grader.grade` raises."""
+    with Grader(device=device, needs=kata.needs) as grader:
+        return grader.grade(kata, variant, source, seed=seed, language=language, limits=limits)
+
+
+def _read(source: Path | str) -> tuple[bytes, str]:
+    """The attempt's bytes, and its name as tracebacks show it."""
+    if isinstance(source, str):
+        return source.encode("utf-8", "surrogatepass"), "solution.py"
+    try:
+        return source.read_bytes(), str(source)
+    except OSError as error:
+        raise UsageError(f"cannot read {source}: {error.strerror}", "give the path of your file") from error
+
+
+def _stamp(kata: Kata) -> tuple[int, ...]:
+    """What changes when the kata's code does."""
+    numbers: list[int] = []
+    for path in (kata.reference_file, kata.cases_file):
+        with contextlib.suppress(OSError):  # the oracle says so, with the file's name
+            status = path.stat()
+            numbers += (status.st_mtime_ns, status.st_size)
+    return tuple(numbers)
