@@ -13,7 +13,7 @@ import platformdirs
 
 from llmdrills.errors import UsageError
 
-__all__ = ["Locations", "bundled_workspace", "find_workspace", "is_workspace", "locations"]
+__all__ = ["Locations", "bundled_workspace", "came_with_the_package", "find_workspace", "is_workspace", "locations"]
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,8 @@ def find_workspace(given: Path | None = None, start: Path | None = None) -> Path
         if is_workspace(folder):
             return folder
     return bundled_workspace()
+
+
+def came_with_the_package(workspace: Path) -> bool:
+    """Whether this workspace lies inside an installed llmdrills: then it is not the user's to change."""
+    return workspace == Path(__file__).resolve().parent / "_workspace"

@@ -55,7 +55,8 @@ WORDS: dict[str, Bilingual] = {
         "Enter {rating} · c compare with the reference · q quit", "Enter {rating} · c 与参考实现并排 · q 退出"
     ),
     "rated": Bilingual(
-        "{kata}: {rating}; due again on {due} (in {days} d)", "{kata}：{rating}；{due} 到期（{days} 天后）"
+        "{kata}: {rating}; due again on {due} (in {days} d)",
+        "{kata}：{rating}；{due} 到期（{days} 天后）",
     ),
     "after_keys": Bilingual(
         "Enter next · c compare · u undo the rating · q quit", "Enter 下一个 · c 并排对比 · u 撤销评级 · q 退出"
@@ -80,7 +81,9 @@ WORDS: dict[str, Bilingual] = {
 
 HELP = Bilingual(
     "h next hint · H all hints so far · s solution · d diff with the reference · c reference beside yours\n"
-    "g grade now · e editor · p prompt again · w write the file back · r rate · k skip · u undo the last rating · q quit",
+    "g grade now · e editor · p prompt again · w write the file back\n"
+    "r rate · k skip · u undo the last rating · q quit",
     "h 下一条提示 · H 已看过的提示 · s 答案 · d 与参考实现的差异 · c 与参考实现并排\n"
-    "g 立即判题 · e 编辑器 · p 重看题目 · w 写回文件 · r 评级 · k 跳过 · u 撤销上次评级 · q 退出",
+    "g 立即判题 · e 编辑器 · p 重看题目 · w 写回文件\n"
+    "r 评级 · k 跳过 · u 撤销上次评级 · q 退出",
 )

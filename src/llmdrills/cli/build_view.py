@@ -1,0 +1,109 @@
+"""A build's report as an author reads it: what was written, and what Anki will do with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from llmdrills.decks.build import BuildReport
+    from llmdrills.decks.forecast import Forecast, NoteForecast
+    from llmdrills.language import Language
+
+__all__ = ["build_text"]
+
+_SHOWN = 12  # notes named before "and N more"; --verbose names all
+_STATUS = {
+    "new": Bilingual("new", "新增"),
+    "updated": Bilingual("updated", "更新"),
+    "unchanged": Bilingual("unchanged", "不变"),
+    "retired": Bilingual("retired", "停用"),
+}
+_WROTE = Bilingual(
+    "{path}: {notes} notes, {cards} cards, {kib} KiB", "{path}：{notes} 条笔记，{cards} 张卡片，{kib} KiB"
+)
+_WOULD = Bilingual(
+    "{path}: {notes} notes, {cards} cards (dry run: not written)",
+    "{path}：{notes} 条笔记，{cards} 张卡片（试运行，未写入）",
+)
+_COLLECTION = Bilingual(
+    "In a collection that holds the previous release, Anki will find:",
+    "对于已导入上一版的牌组，Anki 的处理结果：",
+)
+_FIRST = Bilingual("The first release: every note is new.", "这是首个版本：所有笔记都是新增。")
+_LOCK_MOVED = Bilingual("{path} has moved: commit it with the content.", "{path} 已更新：请与内容一起提交。")
+_LOCK_WOULD = Bilingual("{path} would move.", "{path} 将会更新。")
+_LOCK_STILL = Bilingual("{path} is up to date.", "{path} 无需更新。")
+_RETAG = Bilingual(
+    "An updated note takes all its fields and tags from the package: a learner's own edits on it go.",
+    "被更新的笔记，其字段和标签全部以牌组包为准：学习者自己的改动会丢失。",
+)
+_OPTION = Bilingual(
+    "{name}: {change}. In Anki's import dialog choose: {settings}", "{name}：{change}。导入时请选择：{settings}"
+)
+_REFUSED = Bilingual("{name}: {change}. Do not release this.", "{name}：{change}。请不要发布。")
+
+
+def build_text(report: BuildReport, root: Path, language: Language, *, verbose: bool = False) -> str:
+    """The whole report; paths relative to where they are shown from, `root`."""
+    lines = []
+    for package in report.packages:
+        words = _WOULD if report.dry_run else _WROTE
+        kib = (package.bytes + 1023) // 1024
+        shown = words.format(path=_near(package.path, root), notes=package.notes, cards=package.cards, kib=kib)
+        lines.append(shown[language])
+    for forecast in report.forecasts:
+        lines += list(_forecast(forecast, language, verbose=verbose))
+    if any(forecast.count("updated") for forecast in report.forecasts):
+        lines.append(_RETAG[language])
+    lock = _LOCK_MOVED if report.lock.moved else _LOCK_WOULD if report.lock.stale else _LOCK_STILL
+    lines.append(lock.format(path=_near(report.lock.path, root))[language])
+    return "\n".join(lines)
+
+
+def _near(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def _forecast(forecast: Forecast, language: Language, *, verbose: bool) -> Iterator[str]:
+    if all(note.status == "new" for note in forecast.notes):
+        yield f"[{forecast.language}] {_FIRST[language]}"
+        return
+    yield f"[{forecast.language}] {_COLLECTION[language]}"
+    for deck in forecast.decks:
+        counts = {"new": deck.new, "updated": deck.updated, "unchanged": deck.unchanged, "retired": deck.retired}
+        shown = ", ".join(f"{count} {_STATUS[status][language]}" for status, count in counts.items() if count)
+        renamed = f" (← {deck.renamed_from})" if deck.renamed_from else ""
+        yield f"  {deck.name}{renamed}: {shown or '0'}"
+    changed = [note for note in forecast.notes if note.status != "unchanged" or note.moved_from]
+    for note in changed if verbose else changed[:_SHOWN]:
+        yield f"    {_STATUS[note.status][language]} {note.id}{_details(note)}"
+    if not verbose and len(changed) > _SHOWN:
+        yield f"    … +{len(changed) - _SHOWN} (--verbose)"
+    for kind in forecast.note_types:
+        if kind.verdict == "refused":
+            yield "  " + _REFUSED.format(name=kind.name, change=kind.change)[language]
+        elif kind.verdict == "needs-option" and kind.settings is not None:
+            settings = kind.settings[language]
+            yield "  " + _OPTION.format(name=kind.name, change=kind.change, settings=settings)[language]
+        elif kind.change not in {"unchanged", "new"}:
+            yield f"  {kind.name}: {kind.change}"
+
+
+def _details(note: NoteForecast) -> str:
+    details = []
+    if note.restored:
+        details.append("restored")
+    if note.moved_from:
+        details.append(f"was in {note.moved_from}; existing cards stay there")
+    if note.status != "new" and note.cards_added:
+        details.append(f"+{note.cards_added} cards")
+    if note.cards_emptied:
+        details.append(f"{note.cards_emptied} cards left to Empty Cards")
+    if note.why:
+        details.append(note.why)
+    return f" ({'; '.join(details)})" if details else ""

@@ -1,0 +1,40 @@
+"""`llmdrills retire`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmdrills.cli.console import print_json
+from llmdrills.cli.options import JsonOption, WorkspaceOption, place
+from llmdrills.errors import UsageError
+from llmdrills.paths import came_with_the_package
+
+__all__ = ["command"]
+
+
+def command(
+    note: Annotated[str, typer.Argument(metavar="ID", help="The note's id.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; learners read it.")],
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Turn a note into a tombstone: new packages leave it out, the upgrade package empties it.
+
+    \b
+    Examples:
+      llmdrills retire attention-cost-memory --why "merged into attention-cost"
+    """
+    from llmdrills.decks.retire import retire
+
+    here = place(workspace)
+    if came_with_the_package(here.workspace):
+        raise UsageError("these decks came with the package", "`llmdrills init` makes a copy that is yours to change")
+    done = retire(here.workspace, note, why)
+    if json:
+        print_json(done.to_json())
+        return
+    if done.file is not None:
+        print(f"{done.file}:{done.line}: taken out:\n\n{done.text.rstrip()}\n")
+    print(f"{note} is a tombstone now ({', '.join(done.languages)}). Run `llmdrills build`, and commit decks/.")
