@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -20,6 +21,7 @@ from llmdrills.grading.wire import Raised, Value
 
 __all__ = ["Caller"]
 
+_HERE = str(Path(__file__).parent)
 MAX_MESSAGE = 2000
 MAX_TRACEBACK = 8000
 
@@ -136,7 +138,9 @@ class Caller:
             message = ""
         file, line = self._place(error)
         try:
-            shown = "".join(self._format(type(error), error, self._own(error.__traceback__)).format())
+            summary = self._format(type(error), error, self._own(error.__traceback__))
+            summary.stack[:] = [frame for frame in summary.stack if not frame.filename.startswith(_HERE)]
+            shown = "".join(summary.format())
         except BaseException:  # the same
             shown = ""
         names = tuple(type.__dict__["__name__"].__get__(cls) for cls in type.mro(type(error))[:-1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import linecache
 import os
 import socket
 import sys
@@ -105,6 +106,8 @@ def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Rais
     module.__file__ = job["file"]
     sys.modules["solution"] = module
     sys.argv = [job["file"]]
+    text = job["source"].decode("utf-8", "replace")
+    linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])  # for tracebacks
 
     def missing() -> None: ...
 
