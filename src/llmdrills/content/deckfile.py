@@ -232,7 +232,7 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
     if len(problems) > before:
         return None
     languages = reader.languages
-    note = _make(reader, node, values, Places(draft.file, reader.report.root, places))
+    note = _make(reader, node, values, Places(reader.shown, places))
     _check_values(reader, note, languages)
     if note.type == "cloze":
         for language in languages:

@@ -13,17 +13,15 @@ __all__ = ["Places"]
 class Places(Mapping[str, Position]):
     """Key path ("back.zh", "items.2.en") → Position, its file relative to the workspace."""
 
-    __slots__ = ("_file", "_places", "_root")
+    __slots__ = ("_file", "_places")
 
-    def __init__(self, file: Path, root: Path, places: dict[str, tuple[int, int]]) -> None:
+    def __init__(self, file: Path, places: dict[str, tuple[int, int]]) -> None:
         self._file = file
-        self._root = root
         self._places = places
 
     def __getitem__(self, path: str) -> Position:
         line, column = self._places[path]
-        file = self._file.relative_to(self._root) if self._file.is_relative_to(self._root) else self._file
-        return Position(file, line, column)
+        return Position(self._file, line, column)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

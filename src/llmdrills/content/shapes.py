@@ -38,11 +38,12 @@ _KINDS = {
 class Reader:
     """One file being read: where problems go, which languages its texts need, and where each key's value stands."""
 
-    __slots__ = ("_seen", "file", "languages", "places", "report")
+    __slots__ = ("_seen", "file", "languages", "places", "report", "shown")
 
     def __init__(self, file: Path, report: Report) -> None:
         self.file = file
         self.report = report
+        self.shown = report.shown(file)
         self.languages: tuple[Language, ...] = LANGUAGES
         self.places: dict[str, tuple[int, int]] = {}
         self._seen: set[int] = set()
@@ -54,7 +55,8 @@ class Reader:
 
     def position(self, node: Node) -> Position:
         """Where `node` begins."""
-        return Position(self.report.shown(self.file), node.start_mark.line + 1, node.start_mark.column + 1)
+        mark = node.start_mark
+        return Position(self.shown, mark.line + 1, mark.column + 1)
 
     def again(self, node: Node, path: str) -> bool:
         """Whether an alias brings `node` here a second time: reported, and not read again, so that it always ends."""
