@@ -1,0 +1,114 @@
+"""Which misconception explains a failing attempt.
+
+A wrong kernel explains an attempt when it gives the attempt's own answer to every case that fails (by the case's
+tolerance, NaNs in the same places, the same exception type), and is right wherever the attempt is right. Two bugs at
+once match nothing: then the best partial explanation is named as one, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from llmdrills.grading.answer import Answer, Expected
+from llmdrills.grading.compare import compare, same_answer
+from llmdrills.grading.findings import Finding
+from llmdrills.grading.recognise import Recognition, recognitions
+
+__all__ = ["Explanation", "Judged", "diagnose"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One case with the attempt's answer and what is wrong with it."""
+
+    expected: Expected
+    answer: Answer
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A misconception's id, or `recognised-…`. It is whole when it explains all of the failing cases.
+
+    `undecided` are other misconceptions that fit as well: one more input would tell them apart.
+    """
+
+    id: str
+    explains: int
+    failing: int
+    recognition: Recognition | None = None
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether every failing case is explained."""
+        return self.explains == self.failing
+
+
+def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) -> Explanation | None:
+    """The best explanation, None when there is none. `extra` holds the same attempt on other seeds, to separate what
+    fits."""
+    failing = [case for case in cases if case.findings]
+    if not failing:
+        return None
+    fitting = [name for name in _names(cases) if _fits(name, cases)]
+    for more in extra:
+        fitting = [name for name in fitting if _fits(name, more)] or fitting
+    if fitting:
+        return Explanation(fitting[0], len(failing), len(failing), undecided=tuple(fitting[1:]))
+    recognised = _recognised(failing)
+    if recognised is not None and recognised.whole:
+        return recognised
+    candidates = [found for found in (_partial(cases, failing), recognised) if found is not None]
+    return max(candidates, key=lambda found: found.explains, default=None)
+
+
+def _names(cases: Sequence[Judged]) -> list[str]:
+    return list(dict.fromkeys(name for case in cases for name in case.expected.misconceptions))
+
+
+def _fits(name: str, cases: Sequence[Judged]) -> bool:
+    return all(_agrees(name, case) for case in cases)
+
+
+def _agrees(name: str, case: Judged) -> bool:
+    wrong = case.expected.misconceptions.get(name)
+    if wrong is None:
+        return False
+    if not case.findings:
+        return not compare(case.expected, wrong)
+    return same_answer(case.expected, wrong, case.answer) and bool(compare(case.expected, wrong))
+
+
+def _partial(cases: Sequence[Judged], failing: Sequence[Judged]) -> Explanation | None:
+    """The misconception that gives the attempt's answer to most failing cases, and is least wrong where the attempt
+    is right."""
+    best: tuple[int, int, str] | None = None
+    for name in _names(cases):
+        explains = sum(_agrees(name, case) for case in failing)
+        contradicts = sum(not _agrees(name, case) for case in cases if not case.findings)
+        if best is None or (explains, -contradicts) > best[:2]:
+            best = (explains, -contradicts, name)
+    if best is None or not _worth_saying(best[0], len(failing)):
+        return None
+    return Explanation(best[2], best[0], len(failing))
+
+
+def _recognised(failing: Sequence[Judged]) -> Explanation | None:
+    """What describes the answers to the most failing cases in the same way."""
+    seen: dict[tuple[str, tuple[int, ...]], list[Recognition]] = {}
+    for case in failing:
+        found = {(r.id, r.key): r for r in reversed(recognitions(case.expected, case.answer))}
+        for key in reversed(found):
+            seen.setdefault(key, []).append(found[key])
+    if not seen:
+        return None
+    most = max(seen.values(), key=len)
+    if not _worth_saying(len(most), len(failing)):
+        return None
+    return Explanation(f"recognised-{most[0].id}", len(most), len(failing), most[0])
+
+
+def _worth_saying(explains: int, failing: int) -> bool:
+    return explains > 0 and (explains >= 3 or 2 * explains >= failing)
