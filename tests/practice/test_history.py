@@ -1,0 +1,431 @@
+"""The record: append-only, whole after a crash, safe for several processes, never silently replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from learners import START, Learner, make_kata
+
+from llmdrills.errors import HistoryError
+from llmdrills.practice import replay, schema
+from llmdrills.practice.history import History, decode, encode
+
+KATA = make_kata("rope")
+
+
+def review(history: History, number: int, kata: str = "rope", rating: int = 3, code: str = "") -> str:
+    moment = START.plus(number * 86_400_000_000)
+    if code:
+        history.append(
+            "attempts", moment, session="s", kata=kata, variant="v", outcome="passed", diagnosis=None, seconds=1.0,
+            seed=0, device="cpu", cases="[]", **encode(code),
+        )  # fmt: skip
+    return history.append(
+        "reviews", moment.plus(1), session=f"s{number}", kata=kata, variant="v", derived=rating, rating=rating,
+        override=0, seconds=60.0,
+    )  # fmt: skip
+
+
+def ids(history: History, table: str = "reviews") -> list[str]:
+    return [row["id"] for row in history.rows(f"SELECT id FROM {table} ORDER BY seq")]
+
+
+def python(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+    lines = "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n" + textwrap.dedent(program)
+    here = str(Path(__file__).parent)
+    return subprocess.Popen(
+        [sys.executable, "-c", lines, here, *map(str, arguments)], stdout=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize("table", sorted(schema.EVENTS))
+def test_events_can_neither_be_changed_nor_deleted(history: History, table: str) -> None:
+    values = {
+        name: {"TEXT": "x", "INTEGER": 1, "REAL": 1.0}[column.type] for name, column in schema.EVENTS[table].items()
+    }
+    history.append(table, START, **values)
+    for statement in (f"UPDATE {table} SET at = 0", f"DELETE FROM {table}"):
+        with pytest.raises(HistoryError, match="append-only"):
+            history.rows(statement)
+    assert len(ids(history, table)) == 1
+
+
+def test_a_value_of_the_wrong_type_is_refused(history: History) -> None:
+    with pytest.raises(HistoryError):
+        history.append("hints", START, session="s", kata="k", number="one")
+    assert ids(history, "hints") == []
+
+
+@pytest.mark.parametrize("raw", [b"", b"plain", "空 文件\r\n".encode(), b"\xff\xfe\x00", b"nul\x00inside"])
+def test_code_is_kept_byte_for_byte(raw: bytes) -> None:
+    assert decode(**encode(raw)) == raw
+
+
+def test_half_a_character_in_code_does_not_stop_the_record(history: History) -> None:
+    review(history, 0, code="x = '\ud800'")
+    row = history.rows("SELECT code, encoding FROM attempts")[0]
+    assert decode(row["code"], row["encoding"]) == b"x = '\xed\xa0\x80'"
+
+
+def test_events_written_together_are_all_there_or_none(history: History) -> None:
+    good = {"session": "s", "kata": "k", "number": 1}
+    with pytest.raises(HistoryError):
+        history.write([("hints", good), ("hints", {**good, "number": "bad"})], START)
+    assert ids(history, "hints") == []
+
+
+# ---- several processes, and crashes -------------------------------------------------------------
+
+WRITER = """
+from test_history import review
+from llmdrills.practice.history import History
+history = History.open(Path(sys.argv[2]))
+first = int(sys.argv[3])
+for number in range(first, first + int(sys.argv[4])):
+    print(review(history, number, kata=f"kata-{number % 3}", code="x" * 5000), flush=True)
+"""
+
+
+def test_four_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    processes = [python(WRITER, path, first, 15) for first in (0, 100, 200, 300)]
+    said = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert all(process.returncode == 0 for process in processes)
+    with History.open(path, check=True) as history:
+        assert sorted(ids(history)) == sorted(chain.from_iterable(said))
+        assert history.recovery is None
+
+
+def test_what_a_killed_process_said_it_wrote_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    said: list[str] = []
+    for turn in range(6):
+        process = python(WRITER, path, turn * 1000, 1000)
+        assert process.stdout is not None
+        said.append(process.stdout.readline().strip())
+        time.sleep(0.003 * turn)
+        process.kill()
+        said += process.communicate()[0].split()
+    with History.open(path, check=True) as history:
+        assert history.recovery is None
+        assert set(said) <= set(ids(history))
+        assert history.check() == []
+        assert {row["n"] for row in history.rows("SELECT count(*) AS n FROM attempts WHERE length(code) != 5000")} == {
+            0
+        }
+        assert replay.load(history)[0] == replay.fresh(history)
+
+
+def test_a_process_that_holds_the_database_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "history.sqlite3"
+    monkeypatch.setattr("llmdrills.practice.history._WAIT", 0.1)
+    with History.open(path) as history, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(HistoryError, match="another process"):
+            review(history, 0)
+        other.execute("ROLLBACK")
+        review(history, 0)
+        assert len(ids(history)) == 1
+
+
+# ---- no room, no right ----------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(history: History) -> None:
+    first = review(history, 0, code="kept")
+    pages = history.rows("PRAGMA page_count")[0][0]
+    history.rows(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(HistoryError, match="full"):
+        review(history, 1, code="x" * 200_000)
+    assert ids(history) == [first]
+    history.rows("PRAGMA max_page_count = 1000000")
+    review(history, 1, code="x" * 200_000)
+    assert history.check() == []
+    assert len(ids(history)) == 2
+
+
+def test_a_file_that_may_not_grow_is_a_clear_error(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "history.sqlite3"
+    with History.open(path) as history:
+        kept = review(history, 0)
+    program = """
+    from test_history import review
+    from llmdrills.errors import HistoryError
+    from llmdrills.practice.history import History
+    try:
+        review(History.open(Path(sys.argv[2])), 1, code="x" * 3_000_000)
+    except HistoryError as error:
+        print(error)
+    """
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    process = python(program, path, preexec_fn=limit)
+    said = process.communicate(timeout=60)[0]
+    assert "history.sqlite3" in said
+    assert "lost" in said
+    with History.open(path, check=True) as history:
+        assert ids(history) == [kept]
+
+
+def test_a_folder_without_the_right_to_write_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "closed" / "history.sqlite3"
+    with History.open(path) as history:
+        kept = review(history, 0)
+    tmp_path.chmod(0o755)
+    for file in path.parent.iterdir():
+        file.chmod(0o444)
+    path.parent.chmod(0o555)
+    program = """
+    import os
+    from llmdrills.errors import HistoryError
+    from llmdrills.practice.history import History
+    from test_history import review
+    if os.getuid() == 0:
+        os.setuid(65534)  # root may write anywhere
+    for place in sys.argv[2:]:
+        try:
+            with History.open(Path(place)) as history:
+                review(history, 1)
+        except HistoryError as error:
+            print(error)
+    """
+    elsewhere = tmp_path / "closed" / "new" / "history.sqlite3"
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    process = python(program, path, elsewhere)
+    said = process.communicate(timeout=60)[0].splitlines()
+    path.parent.chmod(0o755)
+    assert len(said) == 2
+    assert all("LLMDRILLS_HOME" in line for line in said)
+    path.chmod(0o644)
+    with History.open(path, check=True) as history:
+        assert ids(history) == [kept]
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "history.sqlite3").mkdir()
+    with pytest.raises(HistoryError, match="cannot be written"):
+        History.open(tmp_path / "history.sqlite3")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HistoryError, match="cannot be written"):
+        History.open(tmp_path / "file" / "history.sqlite3")
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(HistoryError, match="not a history"):
+        History.open(path)
+    assert path.read_bytes() == before
+
+
+# ---- versions -------------------------------------------------------------------------------------
+
+
+def test_a_migration_is_preceded_by_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "history.sqlite3"
+    with History.open(path) as history:
+        kept = review(history, 0)
+    monkeypatch.setattr(
+        schema, "MIGRATIONS", [*schema.MIGRATIONS, lambda c: c.execute("CREATE TABLE later (x INTEGER) STRICT")]
+    )
+    with History.open(path) as history:
+        assert ids(history) == [kept]
+        assert history.rows("PRAGMA user_version")[0][0] == 2
+        history.rows("SELECT x FROM later")
+    with contextlib.closing(sqlite3.connect(path.with_name("history.sqlite3.version-1"))) as backup:
+        assert backup.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert [row[0] for row in backup.execute("SELECT id FROM reviews")] == [kept]
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "history.sqlite3"
+    with History.open(path) as history:
+        kept = review(history, 0)
+
+    def bad(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE later (x INTEGER) STRICT")
+        connection.execute("INSERT INTO later VALUES ('text')")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, bad])
+        with pytest.raises(HistoryError):
+            History.open(path)
+    with History.open(path, check=True) as history:
+        assert ids(history) == [kept]
+        assert not history.rows("SELECT 1 FROM sqlite_master WHERE name = 'later'")
+
+
+def test_a_newer_version_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "history.sqlite3"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, lambda c: None])
+        History.open(path).close()
+    with pytest.raises(HistoryError, match="newer llmdrills"):
+        History.open(path)
+
+
+# ---- damage ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> tuple[Path, list[str]]:
+    """A history of 300 reviews, with code long enough for overflow pages, written and closed."""
+    path = tmp_path / "data" / "history.sqlite3"
+    with History.open(path) as history:
+        known = [
+            review(history, number, kata=f"kata-{number % 5}", code=f"# {number}\n" + "code " * 400)
+            for number in range(100)
+        ]
+    return path, known
+
+
+def damage(path: Path, start: int, length: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(os.urandom(length) if length < 5000 else b"\xa5" * length)
+
+
+def aside(path: Path) -> list[Path]:
+    return sorted(path.parent.glob("*.damaged-*"))
+
+
+@pytest.mark.parametrize("where", ["header", "schema"])
+def test_a_broken_first_page_loses_nothing(full: tuple[Path, list[str]], where: str) -> None:
+    path, known = full
+    damage(path, 0 if where == "header" else 100, 16 if where == "header" else 600)
+    broken = path.read_bytes()
+    with History.open(path, check=True) as history:
+        assert history.recovery is not None
+        assert sorted(ids(history)) == sorted(known)
+        assert history.check() == []
+        assert len(history.rows("SELECT 1 FROM attempts WHERE length(code) > 1990")) == 100
+        assert "rebuilt whole" in history.recovery.message.en
+        assert str(aside(path)[0]) in history.recovery.message.zh
+        assert replay.load(history)[0] == replay.fresh(history)
+    assert aside(path)[0].read_bytes() == broken
+
+
+def test_broken_pages_lose_only_what_stood_in_them_and_that_is_told(full: tuple[Path, list[str]]) -> None:
+    path, known = full
+    size = path.stat().st_size
+    for page in range(size // 4096 * 2 // 3, size // 4096 * 2 // 3 + 6):
+        damage(path, page * 4096, 4096)
+    with History.open(path, check=True) as history:
+        recovery = history.recovery
+        assert recovery is not None
+        found = len(ids(history)) + len(ids(history, "attempts"))
+        lost = sum(recovery.lost.values())
+        assert 0 < lost <= 40
+        assert found + lost == 200
+        assert set(ids(history)) <= set(known)
+        assert history.check() == []
+        assert "are lost" in recovery.message.en
+        assert "丢失" in recovery.message.zh
+
+
+def test_a_file_cut_short_keeps_what_is_left(full: tuple[Path, list[str]]) -> None:
+    path, known = full
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size * 3 // 4)
+    with History.open(path, check=True) as history:
+        assert history.recovery is not None
+        assert set(ids(history)) <= set(known)
+        assert len(ids(history)) + len(ids(history, "attempts")) > 80
+        assert history.check() == []
+
+
+def test_garbage_is_set_aside_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    path.write_bytes(b"this was never a database" * 400)
+    with History.open(path) as history:
+        assert history.recovery is not None
+        review(history, 0)
+    assert aside(path)[0].read_bytes().startswith(b"this was never")
+
+
+def test_what_only_the_log_holds_is_recovered_when_the_file_is_emptied(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    process = python(WRITER, path, 0, 1000)
+    assert process.stdout is not None
+    said = [process.stdout.readline().strip() for _ in range(5)]
+    process.kill()
+    said += process.communicate()[0].split()
+    assert path.with_name("history.sqlite3-wal").stat().st_size > 0
+    path.write_bytes(b"")
+    with History.open(path) as history:
+        assert history.recovery is not None
+        assert set(said) <= set(ids(history))
+
+
+def test_damage_met_in_the_middle_of_work_is_repaired_and_the_work_done(full: tuple[Path, list[str]]) -> None:
+    path, known = full
+    root = None
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'reviews'").fetchone()[0]
+    damage(path, (root - 1) * 4096, 64)
+    with History.open(path) as history:
+        fresh = review(history, 500)
+        assert history.recovery is not None
+        assert set(ids(history)) == {*known, fresh}
+
+
+def test_a_recovery_that_was_killed_goes_on_where_it_was(
+    full: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, known = full
+    damage(path, 0, 16)
+    original = Path.replace
+    for turn in range(3):
+        calls = []
+
+        def replace(self: Path, target: Path, turn: int = turn, calls: list[Path] = calls) -> Path:
+            calls.append(target)
+            if len(calls) == turn % 2 + 1:
+                raise KeyboardInterrupt
+            return original(self, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", replace)
+            with pytest.raises(KeyboardInterrupt):
+                History.open(path)
+    with History.open(path, check=True) as history:
+        assert sorted(ids(history)) == sorted(known)
+
+
+def test_a_process_whose_database_was_rebuilt_under_it_writes_to_the_new_one(full: tuple[Path, list[str]]) -> None:
+    path, known = full
+    with History.open(path) as slow:
+        slow.rows("SELECT 1 FROM reviews")
+        damage(path, 0, 16)
+        with History.open(path, check=True) as other:
+            assert other.recovery is not None
+            fresh = review(slow, 700)
+            assert set(ids(other)) == {*known, fresh}
+
+
+def test_archived_code_is_never_lost(learner: Learner) -> None:
+    for number in range(3):
+        repetition = learner.begin(KATA)
+        repetition.file.write_text(f"version {number}")
+    learner.begin(KATA)
+    codes = [row["code"] for row in learner.history.rows("SELECT code FROM archives ORDER BY seq")]
+    assert codes == ["version 0", "version 1", "version 2"]
