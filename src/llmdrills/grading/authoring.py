@@ -205,7 +205,8 @@ def _book() -> Book:
 
 
 def _line(function: Callable[..., Any]) -> int:
-    return inspect.unwrap(function).__code__.co_firstlineno
+    line: int = inspect.unwrap(function).__code__.co_firstlineno
+    return line
 
 
 def _slug(text: str, what: str) -> str:

@@ -232,7 +232,7 @@ def _walk(want: Value, got: Value, path: str, walk: _Walk) -> None:
         if type(want) is not type(got):
             walk.found.append(WrongType(path, type_name(want), type_name(got)))
             walk.leaf += sum(1 for _ in leaves(want))
-        elif isinstance(want, dict):
+        elif isinstance(want, dict) and isinstance(got, dict):
             _walk_dict(want, got, path, walk)
         elif len(want) != len(got):
             walk.found.append(WrongStructure(path, f"{len(want)} items", f"{len(got)} items"))

@@ -16,19 +16,20 @@ everything that `llmdrills.grading.report` renders:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llmdrills.content.model import Kata
 from llmdrills.grading import findings as f
-from llmdrills.grading.answer import Answer, Attempt, Counts, Expected, Raised, outcome_of
+from llmdrills.grading.answer import Answer, Attempt, Counts, Expected, outcome_of
 from llmdrills.grading.compare import compare
 from llmdrills.grading.derived import DERIVED
 from llmdrills.grading.diagnose import Explanation, Judged, diagnose
 from llmdrills.grading.forbidden import ForbiddenUse, scan
 from llmdrills.grading.snippet import snippet
 from llmdrills.grading.verdict import CaseResult, Diagnosis, Outcome, Verdict
+from llmdrills.grading.wire import Raised
 from llmdrills.grading.wording import NEXT_STEPS, OUTCOMES, describe
 from llmdrills.language import Bilingual, Language
 
@@ -52,29 +53,26 @@ class _Graded:
 def judge(
     kata: Kata,
     variant: str,
-    attempt: Attempt,
     expected: Sequence[Expected],
+    attempt: Attempt,
     *,
     seed: int,
     source: str = "",
     file: str = "attempt.py",
     device: str = "cpu",
     language: Language = "en",
-    explain: Callable[[], Sequence[dict[str, Answer]]] | None = None,
-    again: Callable[[], tuple[Sequence[Expected], Attempt]] | None = None,
+    extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
 ) -> Verdict:
-    """Judge what came back. `expected` are the oracle's, in the order of the questions.
+    """Judge what came back. `expected` are the oracle's, in the order of the questions, with the wrong kernels'
+    answers if it failed.
 
-    `source` is the attempt's text, read for forbidden calls, and `file` its path, for the snippet. A failing attempt is diagnosed:
-    `explain` gives every wrong kernel's answers, case by case, where `expected` does not hold them yet; `again` runs the
-    attempt on another seed, wrong kernels included, to separate two that fit.
+    `source` is the attempt's text, read for forbidden calls, and `file` its path, for the snippet. `extra` are runs
+    of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge again.
     """
     graded = [_one(kata, attempt, index, due, device) for index, due in enumerate(expected)]
     uses = _forbidden(kata, attempt, source)
     outcome = _outcome(graded, attempt, bool(uses))
-    explanation = None
-    if outcome in {"wrong", "crashed", "over-budget"}:
-        explanation = _explain(graded, explain, again, device)
+    explanation = _explain(graded, extra, device) if outcome in {"wrong", "crashed", "over-budget"} else None
     report = _report(kata, variant, graded, attempt, explanation, uses, seed, file, device, outcome, language)
     diagnosis = None if explanation is None else _diagnosis(kata, variant, explanation, language)
     verdict = Verdict(
@@ -166,26 +164,17 @@ def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
 
 
 def _explain(
-    graded: Sequence[_Graded],
-    explain: Callable[[], Sequence[dict[str, Answer]]] | None,
-    again: Callable[[], tuple[Sequence[Expected], Attempt]] | None,
-    device: str,
+    graded: Sequence[_Graded], extra: Iterable[tuple[Sequence[Expected], Attempt]], device: str
 ) -> Explanation | None:
     cases = [Judged(item.expected, item.answer, item.findings) for item in graded if item.answer is not None]
-    if explain is not None and not any(case.expected.misconceptions for case in cases):
-        known = explain()
-        cases = [
-            dataclasses.replace(case, expected=dataclasses.replace(case.expected, misconceptions=answers))
-            for case, answers in zip(cases, known, strict=False)
-        ]
-    found = diagnose(cases)
-    if found is None or not found.undecided or again is None:
-        return found
-    dues, run = again()
     more = [
-        Judged(due, answer, tuple(compare(due, answer, device))) for due, answer in zip(dues, run.answers, strict=False)
+        [
+            Judged(due, answer, tuple(compare(due, answer, device)))
+            for due, answer in zip(dues, run.answers, strict=False)
+        ]
+        for dues, run in extra
     ]
-    return diagnose(cases, [more])
+    return diagnose(cases, more)
 
 
 def _diagnosis(kata: Kata, variant: str, explanation: Explanation, language: Language) -> Diagnosis:

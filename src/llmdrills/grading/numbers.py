@@ -58,7 +58,7 @@ def array(tensor: TensorValue) -> Array:
             found = found.astype(np.float64)
         elif tensor.dtype.startswith("complex"):
             found = found.astype(np.complex128)
-    shaped: np.ndarray[Any, Any] = found.reshape(tensor.shape)
+    shaped: Array = found.reshape(tensor.shape)
     return shaped
 
 
@@ -80,5 +80,5 @@ def limits(
         found = np.maximum(absolute + relative * size, 2.0 * baseline)
     else:
         found = np.zeros(np.shape(want))
-    result: np.ndarray[Any, Any] = found
+    result: Array = found
     return result
