@@ -10,6 +10,7 @@ two attempts makes the next one answer in milliseconds.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import threading
@@ -204,20 +205,36 @@ class Grader:
         )
         expected, attempt = self._run(asked, job)
 
+        def again() -> tuple[list[Expected], Attempt]:
+            other = self._ask(kata, variant, (asked.seed + 1) % (1 << 31), device)
+            due, answered = self._run(other, job)
+            return self._explained(other, due), answered
+
         def explain() -> list[dict[str, Answer]]:
             return [] if self._oracle is None else asked.feed.explain(self._oracle, self._cancel_read)
 
+        # Wrong kernels are run only where their answers can explain something.
+        able = self._oracle is not None and bool(attempt.answers)
         return judge(
             kata,
             variant,
             attempt,
             expected,
-            source=source.decode("utf-8", "replace"),
             seed=asked.seed,
+            source=source.decode("utf-8", "replace"),
+            file=file,
             device=device,
             language=language,
-            explain=explain,
+            explain=explain if able else None,
+            again=again if able else None,
         )
+
+    def _explained(self, asked: _Asked, expected: list[Expected]) -> list[Expected]:
+        """The same, with what every wrong kernel answers."""
+        if self._oracle is None:
+            return expected
+        answers = asked.feed.explain(self._oracle, self._cancel_read)
+        return [dataclasses.replace(due, misconceptions=wrong) for due, wrong in zip(expected, answers, strict=True)]
 
     def _run(self, asked: _Asked, job: Job) -> tuple[list[Expected], Attempt]:
         assert self._oracle is not None  # noqa: S101  # for the type checker: `_ask` has just seen to it
@@ -232,7 +249,8 @@ class Grader:
             # The attempt killed it, or the system did while the attempt ran: either way the attempt did not come to
             # its end.
             self._forget()
-            return asked.feed.expected, pump.attempt(Ended("crashed", "", f"the grader's server ended: {died.how}"))
+            ended = Ended("crashed", "", f"the grader's server ended: {died.how}")
+            return asked.feed.expected, dataclasses.replace(pump.attempt(), loading=None, ended=ended)
         except BaseException:
             with contextlib.suppress(ServerDied, GraderError):
                 server.reap(learner)

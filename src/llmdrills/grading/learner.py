@@ -118,7 +118,8 @@ def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Rais
         return missing, caller.raised(error)
     kernel = module.__dict__.get(job["entry"])
     if not callable(kernel):
-        return missing, Raised("MissingEntry", ("MissingEntry",), job["entry"], job["file"])
+        said = f"the file defines no function {job['entry']}"
+        return missing, Raised("NameError", ("NameError", "Exception", "BaseException"), said, job["file"])
     return kernel, None
 
 

@@ -180,12 +180,12 @@ class Pump:
             self._read_output()
         return self._feed.expected, self.attempt()
 
-    def attempt(self, ended: Ended | None = None) -> Attempt:
-        """What is known of the attempt so far; `ended` says why it stopped, where the pump cannot know."""
+    def attempt(self) -> Attempt:
+        """What is known of the attempt so far."""
         return Attempt(
             self._loading,
             tuple(self._answers),
-            self._ended or ended,
+            self._ended,
             tuple(self._acts),
             self._output.decode("utf-8", "replace"),
             self._cut,
