@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from llmdrills.errors import ContentError, LLMDrillsError
+from llmdrills.errors import ContentError, LLMDrillsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,3 +100,12 @@ def main() -> None:
         # The reader (head, less) went away: that is its right. Python would complain once more at shutdown.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("LLMDRILLS_DEBUG"):
+            raise
+        print(
+            f"llmdrills: a fault of llmdrills itself: {type(error).__name__}: {error}\n"
+            "please report it with what `llmdrills doctor` prints; LLMDRILLS_DEBUG=1 shows where it happened",
+            file=sys.stderr,
+        )
+        sys.exit(UsageError.exit_code)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import print_json, rich_console
+from llmdrills.cli.console import print_json
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.model import TOPICS
@@ -49,12 +49,10 @@ def command(
         ]
         print_json({"schema": 1, "katas": rows})
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("kata", "topic", "min", "variants", "title"):
-        table.add_column(heading, no_wrap=heading in ("kata", "min"), overflow="fold")
+    widths = [
+        max((len(text) for text in column), default=0) for column in ([k.id for k in katas], [k.topic for k in katas])
+    ]
     for kata in katas:
-        variants = ", ".join(v.id for v in kata.variants) if len(kata.variants) > 1 else ""
-        table.add_row(kata.id, kata.topic, str(kata.minutes), variants, kata.title[here.language])
-    rich_console().print(table)
+        variants = f" ({', '.join(v.id for v in kata.variants)})" if len(kata.variants) > 1 else ""
+        title = kata.title[here.language]
+        print(f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {kata.minutes:>2} min  {title}{variants}")
