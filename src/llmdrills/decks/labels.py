@@ -15,10 +15,6 @@ LABELS: dict[str, Bilingual] = {
     "kata": Bilingual("Kata: ", "编码练习："),
     "number": Bilingual("Type a number", "输入数值"),
     "question": Bilingual("Question", "问题"),
-    "retired": Bilingual(
-        "This note was retired. Use Tools → Empty Cards to delete its cards.",
-        "这条笔记已停用。可用“工具 → 清理空卡片”删除它的卡片。",
-    ),
     "source": Bilingual("Sources: ", "来源："),
     "tolerance": Bilingual("Tolerance: ", "允许误差："),
     "unit": Bilingual("Unit: ", "单位："),

@@ -165,13 +165,12 @@ def _card(kind: NoteType, language: Language, body: str) -> str:
 
 
 def _front(kind: NoteType, language: Language) -> str:
+    # Anki offers to delete a card whose front shows no field: that is how a retired note takes its leave.
     return "{{^Retired}}" + _card(kind, language, _PROMPT[kind] + _ONLY_FRONT[kind]) + "{{/Retired}}"
 
 
 def _back(kind: NoteType, language: Language) -> str:
-    live = _card(kind, language, f'{_PROMPT[kind]}\n<hr id="answer">\n{_ANSWER[kind]}\n{_FOOT}')
-    gone = _labelled('<div class="llm"><p>@retired@</p><p>{{Retired}}</p></div>', language)
-    return "{{^Retired}}" + live + "{{/Retired}}{{#Retired}}" + gone + "{{/Retired}}"
+    return _card(kind, language, f'{_PROMPT[kind]}\n<hr id="answer">\n{_ANSWER[kind]}\n{_FOOT}')
 
 
 def _templates(kind: NoteType, language: Language) -> tuple[Template, ...]:

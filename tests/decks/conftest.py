@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from learner import Learner
+from making import Publisher
+
+
+@pytest.fixture
+def learner(tmp_path: Path) -> Iterator[Learner]:
+    """An empty collection in the real Anki backend."""
+    found = Learner(tmp_path / "collection")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    """An empty workspace from which releases are built."""
+    return Publisher(tmp_path / "workspace")
