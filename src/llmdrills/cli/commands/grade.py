@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -118,15 +119,16 @@ def _show(verdict: Verdict, here: Place, *, json: bool) -> None:
 
 
 def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, *, json: bool) -> None:
+    from llmdrills.grading.client import Cancelled
     from llmdrills.grading.watch import watch
 
-    grader.prepare(kata, variant.id)
     note(f"watching {path}: save to grade, Ctrl-C to stop")
 
     def saved() -> None:
-        if path.exists():
+        with contextlib.suppress(Cancelled):  # a newer save is graded next
             _show(grader.grade(kata, variant.id, path, language=here.language), here, json=json)
             sys.stdout.flush()
+        grader.prepare(kata, variant.id)
 
     saved()
-    watch(path, cast("object", saved))  # type: ignore[arg-type]  # settled with grading.watch below
+    watch(path, saved, grader.cancel)

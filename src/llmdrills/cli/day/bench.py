@@ -28,6 +28,7 @@ class _Job:
     kata: Kata
     variant: str
     code: bytes | None  # None: only get ready for the kata
+    file: str  # its name in messages
     language: Language
 
 
@@ -66,11 +67,11 @@ class Bench:
 
     def prepare(self, kata: Kata, variant: str, language: Language) -> None:
         """Get a pair of processes ready for the kata."""
-        self._put(_Job(kata, variant, None, language))
+        self._put(_Job(kata, variant, None, "", language))
 
-    def grade(self, kata: Kata, variant: str, code: bytes, language: Language) -> None:
+    def grade(self, kata: Kata, variant: str, code: bytes, file: str, language: Language) -> None:
         """Grade this code; a `Graded` or `Failed` event follows, unless newer code comes first."""
-        self._put(_Job(kata, variant, code, language))
+        self._put(_Job(kata, variant, code, file, language))
         began = self._began
         if began is not None and time.monotonic() - began > _STALE:
             self._cancel()
@@ -99,12 +100,16 @@ class Bench:
             self._began = None
 
     def _do(self, job: _Job) -> None:
+        from llmdrills.grading.client import Cancelled
+
         try:
             grader = self._grader(job.kata.needs)
             if job.code is None:
                 grader.prepare(job.kata, job.variant)
                 return
-            verdict = grader.grade(job.kata, job.variant, job.code, language=job.language)
+            verdict = grader.grade(job.kata, job.variant, job.code, file=job.file, language=job.language)
+        except Cancelled:
+            return  # newer code waits
         except LLMDrillsError as error:
             self._events.post(Failed(error))
             return

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmdrills.cli.day.keys import Keyboard
     from llmdrills.grading.verdict import Verdict
+    from llmdrills.grading.watch import Watcher
 
-__all__ = ["Event", "Events", "Failed", "Graded", "Key", "Redraw", "Saved"]
+__all__ = ["Event", "Events", "Failed", "Graded", "Key", "Looked", "Redraw", "Saved"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Saved:
-    """The learner's file changed, appeared or went."""
+    """The learner's file was saved."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,12 @@ class Redraw:
     """The terminal's size changed, or the loop is back from a stop."""
 
 
-Event = Key | Saved | Graded | Failed | Redraw
+@dataclass(frozen=True)
+class Looked:
+    """Nothing happened for a while: time to see whether the file is still there."""
+
+
+Event = Key | Saved | Graded | Failed | Redraw | Looked
 
 
 class Events:
@@ -68,10 +74,16 @@ class Events:
         with contextlib.suppress(OSError):
             os.write(self._in, b".")
 
-    def wait(self, keyboard: Keyboard) -> list[Event]:
-        """Wait until something happened, and return all of it; keys come last, after what they may depend on."""
-        ready, _, _ = select.select([self._out, keyboard], [], [])
-        found: list[Event] = []
+    def wait(self, keyboard: Keyboard, watcher: Watcher, seconds: float) -> list[Event]:
+        """Wait until something happened, and return all of it; keys come last, after what they may depend on.
+
+        Nothing for so many seconds gives a `Looked`.
+        """
+        wanted: list[int | Watcher | Keyboard] = [self._out, watcher, keyboard]
+        ready, _, _ = select.select(wanted, [], [], seconds)
+        found: list[Event] = [] if ready else [Looked()]
+        if watcher in ready and watcher.changed():
+            found.append(Saved())
         if self._out in ready:
             os.read(self._out, 65536)
             while not self._queue.empty():

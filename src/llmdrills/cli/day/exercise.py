@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llmdrills.cli.day.comparison import difference, side_by_side
-from llmdrills.cli.day.events import Failed, Graded, Key, Redraw, Saved
+from llmdrills.cli.day.events import Failed, Graded, Key, Looked, Redraw, Saved
 from llmdrills.cli.day.keys import ENTER
 from llmdrills.cli.day.words import HELP, WORDS
 from llmdrills.cli.kata_view import kata_markdown
@@ -19,7 +17,7 @@ from llmdrills.practice import schedule, session
 from llmdrills.practice.rating import Rating, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from llmdrills.cli.day.bench import Bench
     from llmdrills.cli.day.editor import Editor
@@ -35,6 +33,7 @@ __all__ = ["Exercise", "Outcome", "Table"]
 
 Outcome = Literal["rated", "skipped", "again", "quit"]  # again: ask for the plan anew (a rating was undone)
 _State = Literal["writing", "rating", "rated"]
+_LOOK = 1.0  # seconds without an event after which the file is looked for
 
 
 @dataclass(frozen=True)
@@ -69,24 +68,26 @@ class Exercise:
         self._state: _State = "rating" if repetition.passed else "writing"
         self._choices: list[Choice] = []
         self._code: bytes | None = None  # as last graded, or as begun
+        self._gone = False
         self._sure = ""  # the key that was pressed once and asks to be pressed again
-        self._outcome: Outcome | None = None
+        self._outcome: Outcome | None = None  # set when this exercise is over
 
     def run(self) -> Outcome:
         """Go on until the kata is rated, skipped or left."""
         self._table.bench.prepare(self._kata, self._variant.id, self._language)
         self._introduce()
-        with self._watching():
+        from llmdrills.grading.watch import Watcher
+
+        with Watcher(self._file) as watcher:
             if self._state == "rating":
                 self._ask()
             self._grade_if_new()
-            while self._outcome is None:
+            while True:
                 self._screen.status(self._status())
-                for event in self._table.events.wait(self._table.keyboard):
+                for event in self._table.events.wait(self._table.keyboard, watcher, _LOOK):
                     self._take(event)
                     if self._outcome is not None:
-                        break
-        return self._outcome
+                        return self._outcome
 
     # ---- what happens ----------------------------------------
 
@@ -95,6 +96,8 @@ class Exercise:
             self._press(event.key)
         elif isinstance(event, Saved):
             self._grade_if_new()
+        elif isinstance(event, Looked):
+            self._look()
         elif isinstance(event, Graded):
             self._graded(event)
         elif isinstance(event, Failed):
@@ -154,22 +157,27 @@ class Exercise:
         """Grade what the file says, unless that was graded already or is the blank starter of a fresh repetition."""
         code = self._read()
         if code is None:
-            if self._code is not None and not self._file.exists():
-                self._say("gone", file=self._file)
-                self._code = None
+            self._look()
             return
+        self._gone = False
         known = self._code if self._code is not None else self._repetition.last_code()
         if code == known or (known is None and code == self._starter):
             self._code = code
             return
         self._code = code
-        self._table.bench.grade(self._kata, self._variant.id, code, self._language)
+        self._table.bench.grade(self._kata, self._variant.id, code, str(self._file), self._language)
+
+    def _look(self) -> None:
+        """Say once that the file is gone: editors that save by a rename are without it for an instant."""
+        if not self._gone and not self._file.exists():
+            self._gone = True
+            self._say("gone", file=self._file)
 
     def _grade_now(self) -> None:
         code = self._read()
         if code is not None:
             self._code = code
-            self._table.bench.grade(self._kata, self._variant.id, code, self._language)
+            self._table.bench.grade(self._kata, self._variant.id, code, str(self._file), self._language)
 
     def _graded(self, event: Graded) -> None:
         if event.verdict.kata != self._kata.id or event.verdict.outcome == "error":
@@ -297,30 +305,8 @@ class Exercise:
     def _write_back(self) -> None:
         if not self._file.exists():
             session.resume(self._table.history, self._kata, self._starter.decode(), self._file)
-            self._code = self._read()
+            self._code, self._gone = self._read(), False
             self._say("written", file=self._file)
-
-    @contextlib.contextmanager
-    def _watching(self) -> Iterator[None]:
-        """Post a Saved event at every change of the file, for the time of the block."""
-        from llmdrills.grading.watch import watch
-
-        stop = threading.Event()
-        ready = threading.Event()
-        thread = threading.Thread(
-            target=watch,
-            args=(self._file, lambda: self._table.events.post(Saved())),
-            kwargs={"stop": stop, "ready": ready},
-            name="watch",
-            daemon=True,
-        )
-        thread.start()
-        ready.wait(timeout=5)
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join(timeout=5)
 
     # ---- what is shown ----------------------------------------
 
