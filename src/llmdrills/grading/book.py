@@ -208,74 +208,55 @@ def _at(file: Path, function: Callable[..., Any], what: str, todo: str) -> Probl
 
 
 def _problems(loaded: LoadedKata) -> Iterator[Problem]:
-    kata, book = loaded.kata, loaded.book
-    variants = {variant.id for variant in kata.variants}
-    cases = {case.name for case in book.cases}
-    for registered in (*book.cases, *book.misconceptions, *book.equivalents, *book.peers):
-        for name in registered.variants:
-            if name not in variants:
-                yield Problem(
-                    kata.cases_file,
-                    registered.line,
-                    1,
-                    f"there is no variant {name!r}",
-                    f"use one of {', '.join(sorted(variants))}",
-                )
-    for variant in kata.variants:
-        if not any(not case.variants or variant.id in case.variants for case in book.cases):
-            yield Problem(kata.cases_file, 1, 1, f"variant {variant.id} has no case", "write one with @case")
+    file = loaded.kata.cases_file
+    for line, what, todo in (*_names(loaded), *_signatures(loaded)):
+        yield Problem(file, line, 1, what, todo)
+    cases = {case.name for case in loaded.book.cases}
+    for budget in loaded.kata.budgets:
+        if budget.case not in cases:
+            what = f"a budget names the case {budget.case!r}, which cases.py lacks"
+            yield Problem(loaded.kata.folder / "kata.yaml", 1, 1, what, f"use one of {', '.join(sorted(cases))}")
+
+
+def _names(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
+    """Names in cases.py that stand for nothing, as (line, what, todo)."""
+    book = loaded.book
+    variants = {variant.id for variant in loaded.kata.variants}
+    registered: list[Case | Misconception | Equivalent | Peer] = [
+        *book.cases, *book.misconceptions, *book.equivalents, *book.peers
+    ]  # fmt: skip
+    for item in registered:
+        for name in set(item.variants) - variants:
+            yield item.line, f"there is no variant {name!r}", f"use one of {', '.join(sorted(variants))}"
+    for variant in sorted(variants):
+        if not any(not case.variants or variant in case.variants for case in book.cases):
+            yield 1, f"variant {variant} has no case", "write one with @case"
     for case in book.cases:
         if case.raises and not _is_exception(case.raises):
-            yield Problem(
-                kata.cases_file,
-                case.line,
-                1,
-                f"raises={case.raises!r} is no built-in exception",
-                'write for example raises="ValueError"',
-            )
-    ids = {m.id for m in book.misconceptions} | {f"variant-{v}" for v in variants}
+            yield case.line, f"raises={case.raises!r} is no built-in exception", 'write for example raises="ValueError"'
+    ids = {wrong.id for wrong in book.misconceptions} | {f"variant-{variant}" for variant in variants}
     for wrong in book.misconceptions:
         if wrong.same_as and (wrong.same_as not in ids or wrong.same_as == wrong.id):
-            yield Problem(
-                kata.cases_file,
-                wrong.line,
-                1,
-                f"same_as={wrong.same_as!r} names no other misconception",
-                "name the id of another one",
-            )
+            yield wrong.line, f"same_as={wrong.same_as!r} names no other misconception", "name the id of another one"
+    cases = {case.name for case in book.cases}
     for peer in book.peers:
         for name in peer.skips:
             if name not in cases and not any(name.startswith(f"{case}-") for case in cases):
-                yield Problem(
-                    kata.cases_file,
-                    peer.line,
-                    1,
-                    f"skips names {name!r}, which is no case",
-                    f"use one of {', '.join(sorted(cases))}",
-                )
-    for budget in kata.budgets:
-        if budget.case not in cases:
-            yield Problem(
-                kata.folder / "kata.yaml",
-                1,
-                1,
-                f"a budget names the case {budget.case!r}, which cases.py lacks",
-                f"use one of {', '.join(sorted(cases))}",
-            )
-    yield from _signatures(loaded)
+                yield peer.line, f"skips names {name!r}, which is no case", f"use one of {', '.join(sorted(cases))}"
 
 
-def _signatures(loaded: LoadedKata) -> Iterator[Problem]:
+def _signatures(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
+    """Kernels that take other arguments than the entry function, as (line, what, todo)."""
     if not loaded.references:
         return
-    asked = next(iter(loaded.references.values()))
-    names = list(inspect.signature(asked).parameters)
-    for registered in (*loaded.book.misconceptions, *loaded.book.equivalents, *loaded.book.peers):
-        own = list(inspect.signature(registered.kernel).parameters)
+    names = list(inspect.signature(next(iter(loaded.references.values()))).parameters)
+    book = loaded.book
+    registered: list[Misconception | Equivalent | Peer] = [*book.misconceptions, *book.equivalents, *book.peers]
+    for item in registered:
+        own = list(inspect.signature(item.kernel).parameters)
         if own != names:
-            what = f"{registered.kernel.__name__}({', '.join(own)}) takes other arguments than the entry function"
-            todo = f"write ({', '.join(names)}), with the same defaults"
-            yield Problem(loaded.kata.cases_file, registered.line, 1, what, todo)
+            what = f"{item.kernel.__name__}({', '.join(own)}) takes other arguments than the entry function"
+            yield item.line, what, f"write ({', '.join(names)}), with the same defaults"
 
 
 def _is_exception(name: str) -> bool:

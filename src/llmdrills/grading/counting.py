@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -74,11 +74,11 @@ class Watch:
 
     def line(self) -> int:
         """The line of the attempt that is being run, 0 when it is none of its."""
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if frame.f_code.co_filename == self._file:
                 return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
         return 0
 
     def _awake(self) -> bool:
@@ -112,6 +112,11 @@ class _DispatchMode(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # t
         self._watch = watch
         self._forbidden = forbidden
         self.seen = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # True, the default, imports torch._dynamo and sympy at the first operator: over a second, for nothing here.
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -201,10 +206,8 @@ def _resolve(calls: Sequence[str]) -> dict[Any, str]:
 
 
 def _formula(packet: Any) -> Callable[..., int] | None:
-    formula = flop_registry.get(packet) or _FORMULAS.get(packet)
-    if formula is None:
-        return None
-    return formula  # type: ignore[no-any-return]
+    formula: Callable[..., int] | None = flop_registry.get(packet) or _FORMULAS.get(packet)
+    return formula
 
 
 def _fused_cpu(*args: Any, **_: Any) -> int:

@@ -8,7 +8,6 @@ from llmdrills.errors import MissingExtraError
 from llmdrills.grading.wire import TensorValue
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[Any]

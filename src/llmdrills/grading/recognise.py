@@ -105,11 +105,9 @@ def _pairs(expected: Expected, want: Value, got: Value) -> Iterator[_Pair]:
                 continue
             dtype = expected.dtypes[index] if index < len(expected.dtypes) else leaf.dtype
             baselines = expected.allowed.get("baselines", [])
-            np = load_numpy()
-            yield _Pair(
-                array(leaf).astype(np.float64), array(other).astype(np.float64), dtype or leaf.dtype, other.dtype, expected,
-                baselines[index] if index < len(baselines) else 0.0,
-            )  # fmt: skip
+            numbers = [array(tensor).astype("float64") for tensor in (leaf, other)]
+            baseline = baselines[index] if index < len(baselines) else 0.0
+            yield _Pair(*numbers, dtype or leaf.dtype, other.dtype, expected, baseline)
 
 
 # Structure: the right thing in another wrapping
@@ -137,7 +135,8 @@ def _structure(expected: Expected, want: Value, got: Value) -> Iterator[Recognit
         ):
             names = type(want).__name__, type(got).__name__
             yield Recognition("container", (), Bilingual(
-                f"The items are right; return a {names[0]}, not a {names[1]}.", f"各项都对；应返回 {names[0]}，而不是 {names[1]}。"
+                f"The items are right; return a {names[0]}, not a {names[1]}.",
+                f"各项都对；应返回 {names[0]}，而不是 {names[1]}。",
             ))  # fmt: skip
         elif 2 <= len(want) <= 4:
             for order in itertools.permutations(range(len(want))):
@@ -260,7 +259,8 @@ def _order(pair: _Pair) -> Iterator[Recognition]:
     for axis in range(pair.want.ndim):
         if pair.want.shape[axis] >= FEWEST and pair.equal(np.sort(pair.want, axis), np.sort(pair.got, axis)):
             yield Recognition("order", (axis - pair.want.ndim,), Bilingual(
-                f"The values are right, but in another order along axis {axis}.", f"数值是对的，但沿第 {axis} 轴的顺序不同。"
+                f"The values are right, but in another order along axis {axis}.",
+                f"数值是对的，但沿第 {axis} 轴的顺序不同。",
             ))  # fmt: skip
     if pair.want.ndim > 1 and pair.equal(np.sort(pair.want, None), np.sort(pair.got, None)):
         yield Recognition(

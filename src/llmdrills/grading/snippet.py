@@ -36,9 +36,8 @@ def snippet(
         arguments = ", ".join(given)
     else:
         lines[0:1] = ["import runpy", "", "from llmdrills.grading.reproduce import inputs"]
-        lines += [
-            f"args, kwargs = inputs({str(kata.folder)!r}, {variant!r}, {expected.case!r}, seed={seed}, device={device!r})"
-        ]
+        where = f"{str(kata.folder)!r}, {variant!r}, {expected.case!r}, seed={seed}"
+        lines += [f"args, kwargs = inputs({where}{'' if device == 'cpu' else f', device={device!r}'})"]
         arguments = "*args, **kwargs"
     lines += [*_ending(f"{kata.entry}({arguments})", findings)]
     return "\n".join(lines) + "\n"

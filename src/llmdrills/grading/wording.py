@@ -149,7 +149,8 @@ def _wrong_values(x: f.WrongValues) -> Bilingual:
     worst = f"[{', '.join(map(str, x.greatest_index))}]"
     return Bilingual(
         f"{place.en}: expected {number(x.expected)}, got {number(x.got)}. {x.wrong} of {x.total} numbers are wrong; "
-        f"the greatest difference is {number(x.greatest)} at {worst}, up to {number(x.greatest_allowed)} is allowed there.",
+        f"the greatest difference is {number(x.greatest)} at {worst}, "
+        f"up to {number(x.greatest_allowed)} is allowed there.",
         f"{place.zh}：应为 {number(x.expected)}，得到 {number(x.got)}。{x.total} 个数中有 {x.wrong} 个不对；"
         f"最大误差为 {number(x.greatest)}（{worst} 处），该处允许 {number(x.greatest_allowed)}。",
     )
@@ -233,13 +234,16 @@ def _over_budget(x: f.OverBudget) -> Bilingual:
     times = x.got / x.allowed if x.allowed else math.inf
     if x.what == "flops":
         return Bilingual(
-            f"{x.got:,} floating-point operations, {x.allowed:,} are allowed: {times:.3g} times too many (the reference takes {x.reference:,})",
-            f"用了 {x.got:,} 次浮点运算，允许 {x.allowed:,} 次：是上限的 {times:.3g} 倍（参考实现用 {x.reference:,} 次）",
+            f"{x.got:,} floating-point operations, {x.allowed:,} are allowed: {times:.3g} times the limit "
+            f"(the reference takes {x.reference:,})",
+            f"用了 {x.got:,} 次浮点运算，允许 {x.allowed:,} 次：是上限的 {times:.3g} 倍"
+            f"（参考实现用 {x.reference:,} 次）",
         )
     return Bilingual(
-        f"the largest tensor allocated has {x.got:,} elements, {x.allowed:,} are allowed: {times:.3g} times too large "
+        f"the largest tensor allocated has {x.got:,} elements, {x.allowed:,} are allowed: {times:.3g} times the limit "
         f"(the reference's has {x.reference:,})",
-        f"分配的最大张量有 {x.got:,} 个元素，允许 {x.allowed:,} 个：是上限的 {times:.3g} 倍（参考实现为 {x.reference:,} 个）",
+        f"分配的最大张量有 {x.got:,} 个元素，允许 {x.allowed:,} 个：是上限的 {times:.3g} 倍"
+        f"（参考实现为 {x.reference:,} 个）",
     )
 
 
