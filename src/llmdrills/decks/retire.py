@@ -40,8 +40,8 @@ class Retirement:
 def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002  # the word of the design
     """Take the note out of its deck file, comments around it left alone, and make it a tombstone in the lock.
 
-    Packages change with the next build. To take it back, restore the note's text: the next build brings it back to life.
-    Raises LockError, or BuildError for an unknown id, an empty reason, a derived note whose source is still there.
+    Packages change with the next build. To take it back, restore its text: the next build revives it.
+    Raises LockError; BuildError for an unknown id, an empty reason, a derived note whose source is still there.
     """
     if not why.strip():
         raise BuildError("a retired note needs a reason", "write `--why '…'`: release notes and the lock keep it")
@@ -53,10 +53,10 @@ def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002
     released = [line for line in lock.notes.values() if line.note == id]
     if not released:
         raise BuildError(f"no released note is called {id!r}", _near(id, lock))
-    if all(line.retired for line in released):
-        raise BuildError(f"note {id!r} is retired already: {released[0].retired}", "there is nothing to do")
     _check_not_derived(workspace_root, id)
     found = next(_places(workspace_root, id), None)
+    if found is None and all(line.retired for line in released):
+        raise BuildError(f"note {id!r} is retired already: {released[0].retired}", "there is nothing to do")
     next_lock = prepare(lock_file(workspace_root), lock.retire(id, why.strip()).text().encode())
     if found is not None:
         try:
