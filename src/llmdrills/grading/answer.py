@@ -13,7 +13,6 @@ from llmdrills.grading.forbidden import ForbiddenUse
 from llmdrills.grading.wire import Raised, Value
 
 __all__ = [
-    "WIRE_CLASSES",
     "Answer",
     "Attempt",
     "Counts",
@@ -146,6 +145,3 @@ def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden"
 
 _MEMORY_SAID = ("can't allocate memory", "not enough memory", "out of memory")
 """How torch says that an allocation failed: it has no class of its own for that on the CPU."""
-
-WIRE_CLASSES: tuple[type, ...] = (Counts, ForbiddenUse, Question, Answer, Expected)
-"""The classes that `wire.unpack` may meet in what the oracle sends."""

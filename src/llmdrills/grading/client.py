@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import secrets
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
-from llmdrills.grading.answer import Answer, Attempt, Ended, Expected
+from llmdrills.grading.answer import Attempt, Ended, Expected
 from llmdrills.grading.limits import Limits
 from llmdrills.grading.process import Server, ServerDied, Worker
 from llmdrills.grading.pump import Cancelled, Job, OracleFeed, Pump, ask_explain, ask_prepare
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once"]
 
 ACCELERATORS = ("cuda", "mps")
+EXPLAINED = ("wrong", "crashed", "over-budget")
+"""The outcomes for which a wrong kernel may be the explanation."""
 
 
 @dataclass
@@ -83,29 +86,31 @@ class Grader:
         self,
         kata: Kata,
         variant: str,
-        source: Path | str,
+        source: Path | str | bytes,
         *,
         seed: int | None = None,
         language: Language = "en",
         limits: Limits | None = None,
+        file: str = "solution.py",
     ) -> Verdict:
-        """Grade a file, or a text, against one variant.
+        """Grade a file, or a text that messages call `file`, against one variant.
 
         Without a seed, one is drawn; the verdict tells it. Raises UsageError when the file cannot be read or the
         device is absent, ContentError for faults of the kata, MissingExtraError, GraderError, and Cancelled when
         `cancel` is called meanwhile.
         """
-        return self._on(self._device, kata, variant, source, seed, language, limits or Limits())
+        return self._on(self._device, kata, variant, source, seed, language, limits or Limits(), file)
 
     def parity(
         self,
         kata: Kata,
         variant: str,
-        source: Path | str,
+        source: Path | str | bytes,
         *,
         seed: int | None = None,
         language: Language = "en",
         limits: Limits | None = None,
+        file: str = "solution.py",
     ) -> Verdict:
         """Grade on the CPU and on the device, under one seed; the device's verdict, whose report compares the two.
 
@@ -113,8 +118,8 @@ class Grader:
         """
         device = self._device if self._device in ACCELERATORS else self._accelerator()
         chosen = secrets.randbelow(1 << 31) if seed is None else seed
-        ours = self._on("cpu", kata, variant, source, chosen, language, limits or Limits())
-        theirs = self._on(device, kata, variant, source, chosen, language, limits or Limits())
+        ours = self._on("cpu", kata, variant, source, chosen, language, limits or Limits(), file)
+        theirs = self._on(device, kata, variant, source, chosen, language, limits or Limits(), file)
         here = {case.name: case.outcome for case in ours.cases}
         there = {case.name: case.outcome for case in theirs.cases}
         differ = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
@@ -164,16 +169,17 @@ class Grader:
         device: str,
         kata: Kata,
         variant: str,
-        source: Path | str,
+        source: Path | str | bytes,
         seed: int | None,
         language: Language,
         limits: Limits,
+        file: str,
     ) -> Verdict:
-        text, file = _read(source)
+        text, name = _read(source, file)
         with self._lock:
             self._grading = True
             try:
-                return self._grade(device, kata, variant, text, file, seed, language, limits)
+                return self._grade(device, kata, variant, text, name, seed, language, limits)
             finally:
                 self._grading = False
                 with contextlib.suppress(BlockingIOError):
@@ -203,30 +209,22 @@ class Grader:
             bool(kata.needs),
             limits,
         )
+        said = functools.partial(
+            judge, kata, variant, source=source.decode("utf-8", "replace"), file=file, device=device, language=language
+        )
         expected, attempt = self._run(asked, job)
-
-        def again() -> tuple[list[Expected], Attempt]:
-            other = self._ask(kata, variant, (asked.seed + 1) % (1 << 31), device)
-            due, answered = self._run(other, job)
-            return self._explained(other, due), answered
-
-        def explain() -> list[dict[str, Answer]]:
-            return [] if self._oracle is None else asked.feed.explain(self._oracle, self._cancel_read)
-
-        # Wrong kernels are run only where their answers can explain something.
-        able = self._oracle is not None and bool(attempt.answers)
-        return judge(
-            kata,
-            variant,
-            attempt,
-            expected,
-            seed=asked.seed,
-            source=source.decode("utf-8", "replace"),
-            file=file,
-            device=device,
-            language=language,
-            explain=explain if able else None,
-            again=again if able else None,
+        verdict = said(expected=expected, attempt=attempt, seed=asked.seed)
+        if verdict.outcome not in EXPLAINED or not attempt.answers or self._oracle is None:
+            return verdict
+        expected = self._explained(asked, expected)
+        verdict = said(expected=expected, attempt=attempt, seed=asked.seed)
+        if not verdict.report.get("undecided"):
+            return verdict
+        # Two wrong kernels fit: other inputs may tell them apart.
+        other = self._ask(kata, variant, (asked.seed + 1) % (1 << 31), device)
+        due, answered = self._run(other, job)
+        return said(
+            expected=expected, attempt=attempt, seed=asked.seed, extra=[(self._explained(other, due), answered)]
         )
 
     def _explained(self, asked: _Asked, expected: list[Expected]) -> list[Expected]:
@@ -346,10 +344,12 @@ def grade_once(
         return grader.grade(kata, variant, source, seed=seed, language=language, limits=limits)
 
 
-def _read(source: Path | str) -> tuple[bytes, str]:
+def _read(source: Path | str | bytes, file: str) -> tuple[bytes, str]:
     """The attempt's bytes, and its name as tracebacks show it."""
+    if isinstance(source, bytes):
+        return source, file
     if isinstance(source, str):
-        return source.encode("utf-8", "surrogatepass"), "solution.py"
+        return source.encode("utf-8", "surrogatepass"), file
     try:
         return source.read_bytes(), str(source)
     except OSError as error:

@@ -1,8 +1,7 @@
 """The oracle's process: it runs the kata's reference, wrong kernels and cases, and tells the command what is right.
 
-Requests come from the command and are pickled katas: the command is trusted, and no learner's code ever runs here.
-Answers go back packed, each with its request's number: the questions first, all together, then what is expected of
-each.
+Requests and replies are pickled: command and oracle trust each other, and no learner's code ever runs in either.
+Replies carry their request's number: the questions first, all together, then what is expected of each.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from llmdrills.errors import ContentError, LLMDrillsError
 from llmdrills.grading import book, expected
 from llmdrills.grading.answer import Question
 from llmdrills.grading.channel import receive, send
-from llmdrills.grading.wire import pack
 
 __all__ = ["serve"]
 
@@ -34,11 +32,11 @@ def serve(sock: socket.socket) -> None:
                 (_prepare if what == "prepare" else _explain)(sock, number, **request)
             except ContentError as error:
                 problems = [(str(p.file), p.line, p.column, p.what, p.todo, p.rule) for p in error.problems]
-                send(sock, pack((number, "problems", problems)))
+                send(sock, pickle.dumps((number, "problems", problems)))
             except LLMDrillsError as error:
-                send(sock, pack((number, "failed", error.what, error.todo)))
+                send(sock, pickle.dumps((number, "failed", error.what, error.todo)))
             except Exception:  # a fault of the kata's author: shown whole
-                send(sock, pack((number, "failed", "the oracle failed", traceback.format_exc())))
+                send(sock, pickle.dumps((number, "failed", "the oracle failed", traceback.format_exc())))
     except OSError:
         pass  # the command is gone
     finally:
@@ -48,10 +46,10 @@ def serve(sock: socket.socket) -> None:
 def _prepare(sock: socket.socket, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
     # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
     questions, answers = expected.prepare(_loaded(kata), variant, seed, folder, misconceptions=False)
-    send(sock, pack((number, "questions", questions)))
+    send(sock, pickle.dumps((number, "questions", questions)))
     for answer in answers:
-        send(sock, pack((number, "expected", answer)))
-    send(sock, pack((number, "prepared")))
+        send(sock, pickle.dumps((number, "expected", answer)))
+    send(sock, pickle.dumps((number, "prepared")))
     _LAST[:] = [(number, kata, variant, questions)]
 
 
@@ -60,8 +58,8 @@ def _explain(sock: socket.socket, number: int) -> None:
     for last, kata, variant, questions in _LAST:
         if last == number:
             for answers in expected.explain(_loaded(kata), variant, questions):
-                send(sock, pack((number, "explained", answers)))
-    send(sock, pack((number, "all explained")))
+                send(sock, pickle.dumps((number, "explained", answers)))
+    send(sock, pickle.dumps((number, "all explained")))
 
 
 def _loaded(kata: Kata) -> book.LoadedKata:

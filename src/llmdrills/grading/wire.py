@@ -10,6 +10,7 @@ torch.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import struct
 from dataclasses import dataclass
@@ -147,6 +148,12 @@ def unpack(data: bytes, classes: Iterable[type] = ()) -> Value:
     return value
 
 
+@functools.cache
+def _fields(cls: Any) -> tuple[tuple[str, str], ...]:
+    """The names and types of a dataclass's fields."""
+    return tuple((field.name, str(field.type)) for field in dataclasses.fields(cls))
+
+
 def _block(tag: bytes, body: bytes) -> bytes:
     if len(body) >= 1 << 32:
         raise WireError("a value is longer than 4 GiB")
@@ -181,11 +188,11 @@ def _pack(value: Value, parts: list[bytes], depth: int) -> None:
             _pack(key, parts, depth + 1)
             _pack(item, parts, depth + 1)
     elif dataclasses.is_dataclass(kind):
-        fields = dataclasses.fields(kind)
+        fields = _fields(kind)
         parts.append(_block(b"C", kind.__name__.encode()))
         parts.append(_COUNT.pack(len(fields)))
-        for field in fields:
-            _pack(getattr(value, field.name), parts, depth + 1)
+        for name, _ in fields:
+            _pack(getattr(value, name), parts, depth + 1)
     else:
         raise WireError(f"a {kind.__qualname__} cannot travel")
 
@@ -269,11 +276,10 @@ class _Reader:
         cls = self.classes.get(name)
         if cls is None:
             raise WireError(f"a {name!r} has no place here")
-        fields = dataclasses.fields(cls)
+        fields = _fields(cls)
         if self.items() != len(fields):
             raise WireError(f"a {name} has {len(fields)} fields")
-        values = {field.name: self.value(depth + 1) for field in fields}
-        record = cls(**values)
+        record = cls(*[self.value(depth + 1) for _ in fields])
         if cls in _BASIC:
             _check(record)
         return record
@@ -281,16 +287,15 @@ class _Reader:
 
 def _check(record: Any) -> None:
     """Every field of a basic record has its type: whoever reads it later need not ask."""
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        name = str(field.type)
-        if name.startswith("tuple"):
-            item = str if "str" in name else int
+    for name, kind in _fields(type(record)):
+        value = getattr(record, name)
+        if kind.startswith("tuple"):
+            item = str if "str" in kind else int
             right = type(value) is tuple and all(type(element) is item for element in value)
         else:
-            right = type(value).__name__ == name
+            right = type(value).__name__ == kind
         if not right:
-            raise WireError(f"{type(record).__name__}.{field.name} is no {name}")
+            raise WireError(f"{type(record).__name__}.{name} is no {kind}")
     if isinstance(record, TensorValue):
         _check_tensor(record)
 
