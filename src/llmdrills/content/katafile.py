@@ -70,7 +70,7 @@ KATA = Record(
         ),
         "forbidden": Key(Many(_FORBIDDEN), "calls that would make the kata pointless"),
         "budgets": Key(Many(_BUDGET), "how much an attempt may cost on a case"),
-        "sources": Key(SOURCES, "where the technique can be looked up", needed=True),
+        "sources": Key(SOURCES, "where the technique can be looked up"),
     },
 )
 
@@ -157,7 +157,7 @@ def _make(folder: Path, reader: Reader, node: Any, values: dict[str, Any], cases
             Budget(one["case"], one["why"], one.get("flops"), one.get("largest_tensor"))
             for one in values.get("budgets", ())
         ),
-        sources=values["sources"],
+        sources=values.get("sources", ()),
         wrong_kernels=tuple(cases.wrong) if cases else (),
     )
 

@@ -1,0 +1,57 @@
+"""The content's linter: what makes a note bad to learn from, found by rule.
+
+A rule can be waived on a note, with the reason: `waive: {yes-no: "the sign is the fact"}`. A waiver whose rule finds
+nothing there is itself found, so that none outlives its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from llmdrills.content.computed import Computed
+from llmdrills.content.lint import chinese, kernels, markup, prompts  # registers the rules
+from llmdrills.content.lint.markup import note_digest
+from llmdrills.content.lint.rule import RULES, Context, Found, place
+from llmdrills.content.report import did_you_mean
+from llmdrills.errors import Problem
+
+if TYPE_CHECKING:
+    from llmdrills.content.model import Workspace
+
+__all__ = ["RULES", "WAIVER", "lint", "note_digest"]
+
+_MODULES = (chinese, kernels, markup, prompts)
+
+WAIVER = "waiver"
+"""The rule about waivers themselves; it can't be waived."""
+
+
+def lint(workspace: Workspace, computed: Computed | None = None) -> tuple[Problem, ...]:
+    """What every rule finds, waivers applied, in file order; each Problem names its `rule`."""
+    context = Context(workspace, computed or Computed())
+    used: set[tuple[str, str]] = set()
+    problems: list[Problem] = []
+    for name, rule in RULES.items():
+        for found in rule(context):
+            if found.note is not None and name in found.note.waive:
+                used.add((found.note.id, name))
+            else:
+                problems.append(_problem(found, name))
+    problems += [_problem(found, WAIVER) for found in _idle_waivers(context, used)]
+    return tuple(sorted(dict.fromkeys(problems)))
+
+
+def _problem(found: Found, name: str) -> Problem:
+    at = found.position
+    return Problem(at.file, at.line, at.column, found.what, found.todo, name)
+
+
+def _idle_waivers(context: Context, used: set[tuple[str, str]]) -> Iterator[Found]:
+    for note, _ in context.notes():
+        for name in note.waive:
+            at = place(note, f"waive.{name}")
+            if name not in RULES:
+                yield Found(at, f"`{note.id}` waives the unknown rule `{name}`", did_you_mean(name, RULES), note)
+            elif (note.id, name) not in used:
+                yield Found(at, f"`{note.id}` waives `{name}`, which finds nothing there", "drop the waiver", note)

@@ -1,0 +1,93 @@
+"""What a rule is: a function from the workspace to what it finds, and the register of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmdrills.content.computed import Computed
+from llmdrills.content.model import Kata, Note, Position, Workspace
+from llmdrills.language import Bilingual, Language
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["RULES", "Context", "Found", "Rule", "rule"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that a rule does not like. Those of a note can be waived there."""
+
+    position: Position
+    what: str
+    todo: str
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rules look at: every written note with its languages, the katas, and what was computed."""
+
+    workspace: Workspace
+    computed: Computed = field(default_factory=Computed)
+
+    def notes(self) -> Iterator[tuple[Note, tuple[Language, ...]]]:
+        """Every note and the languages that it is written in."""
+        for deck in self.workspace.decks:
+            for note in deck.notes:
+                yield note, deck.languages
+
+    def texts(self, language: Language) -> Iterator[tuple[Note | None, str, str, Position]]:
+        """Every text of one language, of notes and of katas: the note, the key path, the text, its place."""
+        for note, languages in self.notes():
+            if language in languages:
+                for path, both in note_texts(note):
+                    yield note, path, both[language], place(note, f"{path}.{language}")
+        for kata in self.workspace.katas:
+            for path, both in _kata_texts(kata):
+                yield None, path, both[language], kata.position
+            for kernel in kata.wrong_kernels:
+                yield None, f"misconception {kernel.id}", kernel.feedback[language], kernel.position
+
+
+Rule = Callable[[Context], Iterator[Found]]
+
+RULES: dict[str, Rule] = {}
+"""Every rule by its id, in the order in which they were written."""
+
+
+def rule(name: str) -> Callable[[Rule], Rule]:
+    """Register a rule."""
+
+    def register(function: Rule) -> Rule:
+        RULES[name] = function
+        return function
+
+    return register
+
+
+def note_texts(note: Note) -> list[tuple[str, Bilingual]]:
+    """The bilingual texts of a note by key path."""
+    found = [("front", note.front), ("back", note.back), ("extra", note.extra)]
+    texts = [(path, both) for path, both in found if both is not None]
+    return texts + [(f"items.{i}", item) for i, item in enumerate(note.items)]
+
+
+def _kata_texts(kata: Kata) -> Iterable[tuple[str, Bilingual]]:
+    yield "title", kata.title
+    yield "prompt", kata.prompt
+    yield from ((f"hints.{i}", hint) for i, hint in enumerate(kata.hints))
+    for variant in kata.variants:
+        yield f"variants.{variant.id}.title", variant.title
+        yield from ((f"variants.{variant.id}.contract.{i}", line) for i, line in enumerate(variant.contract))
+        if variant.mistaken:
+            yield f"variants.{variant.id}.mistaken", variant.mistaken
+    yield from ((f"forbidden.{i}.why", one.why) for i, one in enumerate(kata.forbidden))
+    yield from ((f"budgets.{i}.why", one.why) for i, one in enumerate(kata.budgets))
+
+
+def place(note: Note, path: str) -> Position:
+    """Where a text of a note stands; the note itself where that is not known."""
+    return note.positions.get(path) or note.positions.get(path.rpartition(".")[0]) or note.position

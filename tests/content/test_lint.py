@@ -1,0 +1,268 @@
+"""Each rule of the linter finds a planted instance, leaves what is right alone, and can be waived with a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+from content_folder import Folder
+
+from llmdrills.content.computed import Computed, Translation
+from llmdrills.content.lint import RULES, lint, note_digest
+from llmdrills.content.lint.chinese import glossary
+from llmdrills.content.model import Note, Position, Workspace
+from llmdrills.language import Bilingual
+
+PLANTED: dict[str, list[str]] = {
+    "several-facts": [
+        "back: {en: 'One. Two things. Three of them. Four in all.', zh: 一。}",
+        "back: {en: One., zh: 一。二。三。四。}",
+        'back: {en: "- one\\n- two", zh: 一。}',
+        "front: {en: 'What is it? Why is it so?', zh: 这是什么？}",
+        "front: {en: 'What does it cost, and why?', zh: 开销多大？}",
+    ],
+    "yes-no": [
+        "front: {en: Does FlashAttention take fewer FLOPs?, zh: 它的计算量怎样？}",
+        "front: {en: 'A mask is given. Is it added?', zh: 掩码怎么用？}",
+        "front: {en: What of it?, zh: 注意力是否更快？}",
+        "front: {en: What of it?, zh: 注意力更快吗？}",
+    ],
+    "missing-source": ["sources: null"],
+    "unbalanced-cloze": ["back: {en: 'It is {{c1::this}}.', zh: 是这个。}"],
+    "cloze-parity": ["type: cloze\nfront: {en: '{{c1::a}} {{c2::b}}', zh: '{{c1::甲}}乙'}"],
+    "cloze-braces": ["type: cloze\nfront: {en: 'Is {{c1::$\\sqrt{d_{k}}$}}', zh: '是{{c1::甲}}'}"],
+    "stale-translation": ["translation_of: '000000000000'"],
+    "untranslated": ["back: {en: The same words again., zh: The same words again.}"],
+    "mixed-punctuation": [
+        "back: {en: One., zh: '第一,第二。'}",
+        "back: {en: One., zh: '第一(就是它)。'}",
+        "back: {en: One., zh: 第一.}",
+        "back: {en: One., zh: 第 １ 个。}",
+        "back: {en: One。, zh: 一。}",
+    ],
+    "cjk-spacing": [
+        "back: {en: One., zh: 用GPU 计算。}",
+        "back: {en: One., zh: 用 GPU计算。}",
+        "back: {en: One., zh: 结果是$n$。}",
+        "back: {en: One., zh: 调用`f`即可。}",
+        "back: {en: One., zh: '第一， 第二。'}",
+    ],
+    "glossary": ["back: {en: The mask., zh: 遮罩。}"],
+}
+
+GOOD = [
+    "front: {en: 'Is it a sum or a mean, and over which axis?', zh: 是求和还是求平均？}",
+    "front: {en: How many keys does it see?, zh: 它能看到多少个键？}",
+    "back: {en: '$n^2 d$ — $n$ queries, each a dot product with $n$ keys.', zh: $n^2 d$ 次：$n$ 个查询各做一次点积。}",
+    "back: {en: 'A tensor (B, H, L, S).', zh: '返回 (B, H, L, S)，dtype 与输入相同。'}",
+    "back: {en: Half of it., zh: '占 50%，即 `x[0, :]` 与 **GPU** 上的那一半（见 §3.2）。'}",
+    "back: {en: softmax, zh: softmax}",
+    "back: {en: 'Ratio 3:1, e.g. 0.5.', zh: 比例 3:1，例如 0.5。}",
+    "type: cloze\nfront: {en: 'It tends to {{c1::the zero matrix}}.', zh: '它趋于{{c1::零矩阵}}。'}",
+    "back: {en: 'Full-width “quotes” and ‘these’ are fine.', zh: “引号”没有问题。}",
+]
+
+
+def with_note(folder: Folder, changes: str, waive: str = "") -> Workspace:
+    """The small workspace with one more note: the good one, its lines replaced by those of `changes`."""
+    lines = {
+        "id": "id: planted",
+        "type": "type: question",
+        "topic": "topic: systems",
+        "front": "front: {en: What is planted here?, zh: 这里埋了什么？}",
+        "back": "back: {en: A mistake., zh: 一个错误。}",
+        "sources": "sources: [A book]",
+        "waive": waive,
+    }
+    for change in changes.split("\n"):
+        key = change.partition(":")[0]
+        lines[key] = "" if change == "sources: null" else change
+    folder.note("\n".join(line for line in lines.values() if line))
+    return folder.load()
+
+
+def rules_of(workspace: Workspace, computed: Computed | None = None) -> set[str]:
+    # The small workspace's own checklist has one atom only: that is found in it always.
+    return {problem.rule for problem in lint(workspace, computed)} - {"enumeration-without-atoms"}
+
+
+@pytest.mark.parametrize(("rule", "changes"), [(rule, one) for rule, many in PLANTED.items() for one in many])
+def test_a_planted_instance_is_found_and_nothing_else(folder: Folder, rule: str, changes: str) -> None:
+    workspace = with_note(folder, changes)
+    assert rules_of(workspace) == {rule}
+    found = next(problem for problem in lint(workspace) if problem.rule == rule)
+    assert found.file == Path("decks/small.yaml")
+    assert found.line > 11
+    assert found.todo
+
+
+@pytest.mark.parametrize(("rule", "changes"), [(rule, many[0]) for rule, many in PLANTED.items()])
+def test_each_rule_can_be_waived_with_a_reason(folder: Folder, rule: str, changes: str) -> None:
+    assert rules_of(with_note(folder, changes, f"waive: {{{rule}: it is meant so}}")) == set()
+
+
+@pytest.mark.parametrize("changes", GOOD)
+def test_good_notes_pass(folder: Folder, changes: str) -> None:
+    assert rules_of(with_note(folder, changes)) <= ({"several-facts"} if "and over" in changes else set())
+
+
+def test_a_waiver_that_holds_nothing_back_is_a_problem(folder: Folder) -> None:
+    workspace = with_note(folder, "", "waive: {yes-no: never}")
+    found = [problem for problem in lint(workspace) if problem.rule == "waiver"]
+    assert "waives `yes-no`, which finds nothing there" in found[0].what
+    assert found[0].line > 11
+
+
+def test_a_waiver_of_an_unknown_rule_is_a_problem(folder: Folder) -> None:
+    workspace = with_note(folder, "", "waive: {yes-nay: never}")
+    assert any("did you mean `yes-no`?" in problem.todo for problem in lint(workspace) if problem.rule == "waiver")
+
+
+def test_a_checklist_without_atoms_is_found_until_it_has_two(folder: Folder) -> None:
+    assert "enumeration-without-atoms" in {problem.rule for problem in lint(folder.load())}
+    for name in ("one", "two"):
+        folder.note(f"""
+            id: {name}
+            type: question
+            topic: position
+            front: {{en: What is {name}?, zh: '{name} 是什么？'}}
+            back: {{en: A number., zh: 一个数。}}
+            sources: [A book]
+            proves: [ready-one]
+        """)
+    assert "enumeration-without-atoms" not in {problem.rule for problem in lint(folder.load())}
+
+
+def test_a_checklist_can_waive_its_atoms(folder: Folder) -> None:
+    folder.edit("decks/readiness.yaml", "    sources:", "    waive: {enumeration-without-atoms: small}\n    sources:")
+    assert lint(folder.load()) == ()
+
+
+def test_nearly_the_same_front_is_found_in_either_language(folder: Folder) -> None:
+    shared = (
+        "What is the cost of the scores of one head of attention, for n tokens and a key width of d, in multiply-adds"
+    )
+    folder.note(f"""
+        id: first
+        type: question
+        topic: position
+        front: {{en: "{shared}?", zh: 开销多大？}}
+        back: {{en: This., zh: 这个。}}
+        sources: [A book]
+    """)
+    folder.note(f"""
+        id: second
+        type: question
+        topic: position
+        front: {{en: "{shared} now?", zh: 花费几何？}}
+        back: {{en: That., zh: 那个。}}
+        sources: [A book]
+    """)
+    found = [problem for problem in lint(folder.load()) if problem.rule == "near-duplicate"]
+    assert [problem.what for problem in found] == [
+        "the front of `second` is nearly that of `first` (decks/small.yaml:12)"
+    ]
+
+
+def test_fronts_that_differ_in_a_number_or_symbol_are_two_fronts(folder: Folder) -> None:
+    for name in ("Q", "K"):
+        folder.note(f"""
+            id: shape-{name.lower()}
+            type: question
+            topic: position
+            front: {{en: "What is the shape of ${name}$?", zh: "${name}$ 的形状是什么？"}}
+            back: {{en: This., zh: 这个。}}
+            sources: [A book]
+        """)
+    assert rules_of(folder.load()) == set()
+
+
+def test_english_that_changed_alone_makes_the_translation_stale(folder: Folder) -> None:
+    note = folder.load().decks[1].notes[0]
+    english, chinese = note_digest(note, "en"), note_digest(note, "zh")
+    assert rules_of(folder.load(), Computed(translations={"scale": Translation(english, chinese)})) == set()
+    assert rules_of(folder.load(), Computed(translations={"scale": Translation("old", chinese)})) == {
+        "stale-translation"
+    }
+    assert rules_of(folder.load(), Computed(translations={"scale": Translation("old", "old")})) == set()
+
+
+def test_a_translation_can_be_declared_still_right(folder: Folder) -> None:
+    note = folder.load().decks[1].notes[0]
+    stale = Computed(translations={"scale": Translation("old", note_digest(note, "zh"))})
+    problem = next(one for one in lint(folder.load(), stale) if one.rule == "stale-translation")
+    line = next(part for part in problem.todo.split("`") if part.startswith("translation_of"))
+    folder.edit("decks/small.yaml", "    kata: twice", f"    kata: twice\n    {line}")
+    assert rules_of(folder.load(), stale) == set()
+
+
+def test_a_card_that_needs_what_it_does_not_show_is_found(folder: Folder) -> None:
+    folder.edit("drills/twice/cases.py", "y = x.clone()", "y = helper(x)")
+    found = [problem for problem in lint(folder.load()) if problem.rule == "kernel-not-whole"]
+    assert "`helper`" in found[0].what
+    assert found[0].file == Path("drills/twice/cases.py")
+
+
+def test_a_kernel_too_long_for_a_card_is_found(folder: Folder) -> None:
+    folder.edit("drills/twice/cases.py", "    # this is the bug\n", "    x = x + 0\n" * 30)
+    assert "kernel-too-long" in rules_of(folder.load())
+
+
+def test_a_deck_in_one_language_is_not_asked_for_the_other(folder: Folder) -> None:
+    folder.write(
+        "decks/english.yaml",
+        """
+        deck: english
+        languages: [en]
+        title: English
+        notes:
+          - id: bare
+            type: question
+            topic: position
+            front: What is it called?
+            back: This.
+            sources: [A book]
+        """,
+    )
+    assert rules_of(folder.load()) == set()
+
+
+def test_every_rule_has_a_planted_instance() -> None:
+    elsewhere = {"enumeration-without-atoms", "near-duplicate", "kernel-not-whole", "kernel-too-long"}
+    assert set(PLANTED) | elsewhere == set(RULES)
+
+
+def test_the_glossary_forbids_nothing_that_it_asks_for() -> None:
+    for term in glossary():
+        for word in term.never:
+            assert not any(word.lower() in good.lower() for other in glossary() for good in other.zh)
+
+
+def test_ten_thousand_notes_are_compared_in_seconds(folder: Folder) -> None:
+    workspace = folder.load()
+    place = Position(Path("decks/many.yaml"), 1, 1)
+    words = [f"w{i * 7919 % 4999}" for i in range(120_000)]
+    notes = tuple(
+        Note(f"n-{i}", "question", "systems", place, Bilingual(" ".join(words[i * 12 : i * 12 + 12]), f"第 {i} 条"))
+        for i in range(10_000)
+    )
+    deck = dataclasses.replace(workspace.decks[1], notes=notes)
+    begun = time.process_time()
+    list(RULES["near-duplicate"](_context(dataclasses.replace(workspace, decks=(deck,)))))
+    assert time.process_time() - begun < 5
+
+
+def _context(workspace: Workspace) -> object:
+    from llmdrills.content.lint.rule import Context
+
+    return Context(workspace)
+
+
+def test_the_shipped_content_is_clean(root: Path) -> None:
+    from llmdrills.content import load_workspace
+    from llmdrills.content.computed import load_computed
+
+    problems = lint(load_workspace(root), load_computed(root))
+    assert not problems, "\n".join(map(str, problems))
