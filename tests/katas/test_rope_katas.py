@@ -9,7 +9,7 @@ import pytest
 import torch
 from plain_harness import KataUnderTest, Matrix, prove
 
-KATAS = ["rope-pairing"]
+KATAS = ["rope-pairing", "rotary-embedding"]
 
 
 @functools.cache
@@ -47,6 +47,29 @@ def test_the_catalogue_of_rope_is_killed_by_the_case_named_for_it(kill_matrix: M
     assert {wrong for wrong, killer in catalogue.items() if killer not in kill_matrix.kills[wrong]} == set()
     [other] = [killers for wrong, killers in kill_matrix.kills.items() if wrong.startswith("variant-")]
     assert "base" in other
+
+
+def test_the_catalogue_of_rope_is_killed_in_the_first_kata_too(tmp_path: Path) -> None:
+    kills = prove(kata("rotary-embedding"), "standard", tmp_path).kills
+    catalogue = {
+        "halves-paired": "base",
+        "not-turned": "base",
+        "turned-backwards": "base",
+        "no-minus": "base",
+        "positions-from-one": "one-token",
+        "exponent-halved": "base",
+        "exponent-doubled": "base",
+        "exponent-stretched": "base",
+        "angles-in-the-inputs-dtype": "long-in-bfloat16",
+        "written-into-x": "base",
+    }
+    assert {wrong for wrong, killer in catalogue.items() if killer not in kills[wrong]} == set()
+
+
+def test_both_rope_katas_teach_the_same_rotation() -> None:
+    x = torch.randn(2, 3, 5, 8, generator=torch.Generator().manual_seed(6))
+    simple, general = kata("rotary-embedding").kernel("standard"), kata().kernel("interleaved")
+    torch.testing.assert_close(simple(x, 5, 8), general(x, torch.arange(5)), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("variant", ["interleaved", "half-split"])
