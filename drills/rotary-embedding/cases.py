@@ -306,12 +306,11 @@ def table_on_its_side(x, seq_len, dim):
     en="bfloat16 cannot count past 256: compute the angles in float32 and cast cos and sin.",
     zh="bfloat16 数不准 256 以上的整数：角度用 float32 计算，再转换 cos 和 sin。",
     seen="a model cast to bfloat16 as a whole, its inverse frequencies included",
-    fix="positions = torch.arange(seq_len, device=x.device)",
+    fix="angles = torch.arange(seq_len, device=x.device)[:, None] * theta",
 )
 def angles_in_the_inputs_dtype(x, seq_len, dim):
     theta = 10000.0 ** (-torch.arange(0, dim, 2, device=x.device) / dim)
-    positions = torch.arange(seq_len, device=x.device).to(x.dtype)
-    angles = positions[:, None] * theta.to(positions.dtype)
+    angles = torch.arange(seq_len, device=x.device).to(x.dtype)[:, None] * theta.to(x.dtype)
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     a, b = x[..., 0::2], x[..., 1::2]
     return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)
