@@ -153,24 +153,17 @@ def _with(node: ast.Import | ast.ImportFrom, aliases: list[ast.alias]) -> ast.Im
 
 
 def _signature(reference: Reference, name: str) -> str:
-    """`def …:` as written, comments left out, with the entry's name."""
+    """`def …:` as written, up to its colon, with the entry's name."""
     lines = reference.file.lines[reference.function.lineno - 1 :]
-    depth, shown, last = 0, "", (1, 0)
+    depth = 0
     for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
-        if token.type == tokenize.COMMENT:
-            continue
-        if token.start[0] > last[0]:
-            shown = shown.rstrip() + "\n" * (token.start[0] - last[0]) + lines[token.start[0] - 1][: token.start[1]]
-        else:
-            shown += lines[token.start[0] - 1][last[1] : token.start[1]]
-        is_name = token.type == tokenize.NAME and token.string == reference.function.name and shown == "def "
-        shown += name if is_name else token.string.rstrip("\n")
-        last = token.end
         if token.type == tokenize.OP:
             depth += (token.string in "([{") - (token.string in ")]}")
             if token.string == ":" and depth == 0:
-                break
-    return re.sub(r"\n(\s*\n)+", "\n", shown)
+                row, column = token.end
+                shown = "\n".join([*lines[: row - 1], lines[row - 1][:column]])
+                return shown.replace(f"def {reference.function.name}", f"def {name}", 1)
+    return f"def {name}(*args, **kwargs):"  # not reached: the file was parsed
 
 
 def _docstring(reference: Reference) -> list[str]:
@@ -179,9 +172,7 @@ def _docstring(reference: Reference) -> list[str]:
         return []
     lines = reference.file.lines[first.lineno - 1 : first.end_lineno]
     lines[-1] = lines[-1].encode()[: first.end_col_offset].decode()  # a comment or `; …` after it is not part of it
-    lines[0] = "    " + lines[0].encode()[first.col_offset :].decode() if first.lineno != first.end_lineno else lines[0]
-    if first.lineno == first.end_lineno:
-        lines[0] = "    " + lines[0].encode()[first.col_offset :].decode()
+    lines[0] = "    " + lines[0].encode()[first.col_offset :].decode()
     return lines
 
 

@@ -1,0 +1,88 @@
+"""Spot-the-bug notes: made from wrong kernels, without giving the bug away."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from content_folder import Folder
+
+from llmdrills.content import load_workspace
+from llmdrills.content.computed import Computed, Exposed
+from llmdrills.content.derive import bug_deck, bug_id, bug_notes, shown_kernel
+from llmdrills.content.model import Note
+
+
+def note(folder: Folder, computed: Computed | None = None) -> Note:
+    (made,) = bug_notes(folder.load().katas, computed)
+    return made
+
+
+def test_a_wrong_kernel_with_a_fix_becomes_a_note(folder: Folder) -> None:
+    made = note(folder)
+    assert (made.id, made.type, made.kata, made.topic) == ("bug-twice-squared", "bug", "twice", "transformer")
+    assert made.proves == ("ready-one",)
+    assert [source.title for source in made.sources] == ["Any primer"]
+    assert made.back is not None
+    assert "Times two, not squared." in made.back.en
+    assert "```python\nreturn x * by\n```" in made.back.zh
+
+
+def test_the_front_shows_contract_and_code_and_no_hint(folder: Folder) -> None:
+    front = note(folder).front
+    assert "- x: (N,) floats" in front.en
+    assert "- x：(N,) 浮点数" in front.zh
+    assert (
+        "```python\ndef twice(x, by=2.0):\n    y = x.clone()  # (N,)\n    return y * twice.__class__ and x * x\n```"
+        in front.en
+    )
+    for giveaway in ("squared", "Wrong on purpose", "bug\n", "haste"):
+        assert giveaway not in front.en.replace("**Twice**", "")
+
+
+def test_a_kernel_without_a_fix_makes_no_note(folder: Folder) -> None:
+    folder.edit("drills/twice/cases.py", ', fix="return x * by"', "")
+    assert bug_notes(folder.load().katas) == ()
+    assert bug_deck(folder.load().katas) is None
+
+
+def test_an_exposing_input_is_shown_on_the_back(folder: Folder) -> None:
+    exposed = Exposed("base", "twice(tensor([3.]))", "tensor([6.])", "tensor([9.])")
+    back = note(folder, Computed(kernels={"twice": {"squared": exposed}})).back
+    assert back is not None
+    assert "case `base`" in back.en
+    assert "twice(tensor([3.]))\n# right: tensor([6.])\n# this kernel: tensor([9.])" in back.en
+    assert "# 正确：tensor([6.])" in back.zh
+
+
+def test_an_id_depends_on_nothing_but_kata_misconception_and_its_own_variants(folder: Folder) -> None:
+    (kernel,) = folder.load().katas[0].wrong_kernels
+    assert bug_id("twice", kernel) == "bug-twice-squared"
+    assert bug_id("twice", dataclasses.replace(kernel, variants=("standard",))) == "bug-twice-squared-standard"
+
+
+def test_two_derived_notes_of_one_id_are_a_problem(folder: Folder) -> None:
+    for file in ("kata.yaml", "reference.py", "cases.py"):
+        folder.write(f"drills/twice-more/{file}", (folder.root / "drills/twice" / file).read_bytes())
+    folder.edit("drills/twice-more/kata.yaml", "kata: twice", "kata: twice-more")
+    folder.edit("drills/twice/cases.py", '"squared"', '"more-squared"')
+    assert "`bug-twice-more-squared`" in folder.only_problem().what
+
+
+def test_only_comments_that_are_shapes_stay() -> None:
+    source = 'def wrong(x):\n    """Doc."""\n    # forgot\n    y = x  # (B, H, L, S)\n    return wrong(y)  # not y.T "# (B)"\n'
+    assert shown_kernel(source, "right") == "def right(x):\n    y = x  # (B, H, L, S)\n    return right(y)\n"
+
+
+def test_the_shipped_deck_of_bugs_has_unique_ids_and_shows_the_entry(root: object) -> None:
+    from pathlib import Path
+
+    workspace = load_workspace(Path(str(root)))
+    deck = bug_deck(workspace.katas)
+    assert deck is not None
+    ids = [one.id for one in (*workspace.notes, *deck.notes)]
+    assert len(ids) == len(set(ids))
+    for one in deck.notes:
+        kata = workspace.kata(one.kata or "")
+        assert kata is not None
+        assert f"def {kata.entry}(" in one.front.en
+        assert f"def {kata.entry}(" in one.front.zh

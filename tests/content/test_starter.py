@@ -1,0 +1,147 @@
+"""Starters and solutions are derived from the reference: they compile, and say what they answer."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from content_folder import Folder
+
+from llmdrills.content import load_katas
+from llmdrills.content.starter import header, read_header, solution_text, starter_text
+from llmdrills.errors import ContentError
+from llmdrills.language import LANGUAGES
+
+
+def starter(folder: Folder, language: str = "en") -> str:
+    (kata,) = load_katas(folder.root)
+    return starter_text(kata, kata.variants[0], "zh" if language == "zh" else "en")
+
+
+def test_a_starter_holds_header_contract_imports_signature_and_docstring(folder: Folder) -> None:
+    assert starter(folder) == (
+        "# llmdrills: kata=twice variant=standard\n"
+        "# Twice: Standard\n"
+        "#\n"
+        "# What is graded:\n"
+        "# - x: (N,) floats\n"
+        "\n"
+        "import torch\n"
+        "\n"
+        "\n"
+        "def twice(x: torch.Tensor, by: float = 2.0) -> torch.Tensor:\n"
+        '    """Return x times `by`."""\n'
+        '    raise NotImplementedError("twice is yours to write")\n'
+    )
+
+
+def test_a_starter_speaks_the_learners_language(folder: Folder) -> None:
+    text = starter(folder, "zh")
+    assert "# - x：(N,) 浮点数\n" in text
+    assert "# 两倍：标准\n" in text
+
+
+@pytest.mark.parametrize(
+    ("signature", "shown"),
+    [
+        ("def twice(x, *, by=2.0):", "def twice(x, *, by=2.0):"),
+        (
+            "def twice(\n    x: torch.Tensor,  # (N,)\n    by=2.0,\n):",
+            "def twice(\n    x: torch.Tensor,  # (N,)\n    by=2.0,\n):",
+        ),
+        ("def twice(x, by='a:b', *rest, **named) -> 'x':", "def twice(x, by='a:b', *rest, **named) -> 'x':"),
+        ("def twice(x: dict[str, int], by=lambda a: a):", "def twice(x: dict[str, int], by=lambda a: a):"),
+    ],
+)
+def test_a_signature_is_kept_as_written(folder: Folder, signature: str, shown: str) -> None:
+    folder.edit("drills/twice/reference.py", "def twice(x: torch.Tensor, by: float = 2.0) -> torch.Tensor:", signature)
+    text = starter(folder)
+    compile(text, "starter", "exec")
+    assert shown in text
+    assert ("import math\n" in text) == ("math" in signature)
+
+
+def test_a_docstring_of_several_lines_is_kept(folder: Folder) -> None:
+    long = '"""Return it.\n\n    x is (N,); `by` is “a number”.\n    """  # after'
+    folder.edit("drills/twice/reference.py", '"""Return x times `by`."""', long)
+    text = starter(folder)
+    function = ast.parse(text).body[-1]
+    assert isinstance(function, ast.FunctionDef)
+    assert ast.get_docstring(function) == "Return it.\n\nx is (N,); `by` is “a number”."
+    assert "# after" not in text
+
+
+def test_the_reference_is_named_as_the_entry_and_brings_its_helpers(folder: Folder) -> None:
+    folder.edit("drills/twice/kata.yaml", "reference: twice", "reference: twice_plainly")
+    folder.write(
+        "drills/twice/reference.py",
+        '''
+        """Doubling."""
+
+        from __future__ import annotations
+
+        import math
+        import os
+
+        import torch
+
+        TWO = math.sqrt(4)
+        UNUSED = 3
+
+
+        def twice_plainly(x, n=1):
+            """Double x n times."""
+            return x if n == 0 else twice_plainly(_once(x), n - 1)
+
+
+        def _once(x):
+            return torch.as_tensor(x * TWO)
+        ''',
+    )
+    (kata,) = load_katas(folder.root)
+    text = solution_text(kata, kata.variants[0])
+    assert "import os" not in text
+    assert "UNUSED" not in text
+    assert read_header(text) == ("twice", "standard")
+    assert text.index("from __future__") < text.index("import math")
+    space: dict[str, object] = {}
+    exec(compile(text, "solution", "exec"), space)
+    assert space["twice"](3.0, 2).item() == 12.0  # type: ignore[operator]
+
+
+def test_starters_and_solutions_of_all_shipped_katas_compile_and_say_what_they_answer(root: object) -> None:
+    from pathlib import Path
+
+    for kata in load_katas(Path(str(root))):
+        for variant in kata.variants:
+            texts = [starter_text(kata, variant, language) for language in LANGUAGES]
+            for text in (*texts, solution_text(kata, variant)):
+                tree = ast.parse(text)
+                assert read_header(text) == (kata.id, variant.id)
+                assert kata.entry in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+            assert all("raise NotImplementedError" in text for text in texts)
+
+
+def test_a_missing_reference_is_a_content_error(folder: Folder) -> None:
+    (kata,) = load_katas(folder.root)
+    (folder.root / "drills/twice/reference.py").unlink()
+    with pytest.raises(ContentError, match=r"reference\.py:1:1: cannot be read"):
+        starter_text(kata, kata.variants[0], "en")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        header("rope-pairing", "half-split"),
+        "#llmdrills:kata=rope-pairing variant=half-split",
+        "  # LLMDrills: variant = half-split, kata = 'rope-pairing'",
+        "# llmdrills: kata: rope-pairing variant: half-split  (mine)",
+    ],
+)
+def test_a_header_may_be_edited(line: str) -> None:
+    assert read_header(f"\ufeff#!/usr/bin/env python\r\n\r\n{line}\r\nimport torch\n") == ("rope-pairing", "half-split")
+
+
+@pytest.mark.parametrize("text", ["", "import torch\n", "# llmdrills: kata=x\n", "x = 'llmdrills: kata=a variant=b'\n"])
+def test_a_file_without_a_header_has_none(text: str) -> None:
+    assert read_header(text) is None
