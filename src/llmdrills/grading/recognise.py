@@ -105,9 +105,9 @@ def _pairs(expected: Expected, want: Value, got: Value) -> Iterator[_Pair]:
                 continue
             dtype = expected.dtypes[index] if index < len(expected.dtypes) else leaf.dtype
             baselines = expected.allowed.get("baselines", [])
-            numbers = [array(tensor).astype("float64") for tensor in (leaf, other)]
+            one, two = array(leaf).astype("float64"), array(other).astype("float64")
             baseline = baselines[index] if index < len(baselines) else 0.0
-            yield _Pair(*numbers, dtype or leaf.dtype, other.dtype, expected, baseline)
+            yield _Pair(one, two, dtype or leaf.dtype, other.dtype, expected, baseline)
 
 
 # Structure: the right thing in another wrapping
