@@ -182,27 +182,34 @@ def _weights(leaf: Any) -> Any:
     return torch.cos(count * 0.7 + 0.3).to(leaf.dtype).reshape(leaf.shape).to(leaf.device)
 
 
+# Taken before the learner's file is imported, like everything that is used around its calls.
+_random_seed, _cuda_awake, _cuda_seed = random.seed, torch.cuda.is_initialized, torch.cuda.manual_seed_all
+_torch_seed = torch.default_generator.manual_seed
+_get_dtype, _set_dtype = torch.get_default_dtype, torch.set_default_dtype
+_get_grad, _set_grad = torch.is_grad_enabled, torch.set_grad_enabled
+
+
 def _seed(seed: int) -> None:
-    random.seed(seed)
+    _random_seed(seed)
     # torch.manual_seed formats the stack once for each kind of device: a third of a millisecond, on every call.
-    torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
+    _torch_seed(seed)
+    if _cuda_awake():
+        _cuda_seed(seed)
 
 
 def _settings() -> tuple[Any, bool]:
-    return torch.get_default_dtype(), torch.is_grad_enabled()
+    return _get_dtype(), _get_grad()
 
 
 def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
     """Put torch's global settings back; the names of those that were changed."""
     dtype, grad = settings
     changed = []
-    if torch.get_default_dtype() != dtype:
-        torch.set_default_dtype(dtype)
+    if _get_dtype() != dtype:
+        _set_dtype(dtype)
         changed.append("default dtype")
-    if torch.is_grad_enabled() != grad:
-        torch.set_grad_enabled(grad)
+    if _get_grad() != grad:
+        _set_grad(grad)
         changed.append("grad mode")
     return tuple(changed)
 

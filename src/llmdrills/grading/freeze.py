@@ -25,6 +25,12 @@ MAX_TEXT = 1 << 20
 DEPTH = 20
 
 _BASE = torch._C.TensorBase if hasattr(torch._C, "TensorBase") else torch._C._TensorBase
+# Taken before the learner's file is imported: what it does to torch does not reach the grader's own calls.
+_as_strided, _clone, _copy, _move = _BASE.as_strided, _BASE.clone, _BASE.copy_, _BASE.to
+_requires_grad, _reshape, _stride = _BASE.requires_grad_, _BASE.reshape, _BASE.stride
+_empty, _empty_strided, _frombuffer, _device = torch.empty, torch.empty_strided, torch.frombuffer, torch.device
+_storage_bytes = torch._C.StorageBase.nbytes
+
 _DTYPES: dict[str, Any] = {name: getattr(torch, name) for name in ITEM_SIZES if hasattr(torch, name)}
 
 
@@ -33,6 +39,7 @@ class Freezer:
 
     def __init__(self) -> None:
         self._names = {dtype: name for name, dtype in _DTYPES.items()}
+        self._storage_bytes = _storage_bytes
         self._string_at = ctypes.string_at
         self._no_function = torch._C.DisableTorchFunction
         self._no_dispatch = torch._C._DisableTorchDispatch
@@ -47,7 +54,7 @@ class Freezer:
             name: getattr(_BASE, name)
             for name in (
                 "contiguous", "data_ptr", "detach", "is_conj", "is_neg", "numel", "resolve_conj", "resolve_neg",
-                "size", "stride", "to",
+                "size", "storage_offset", "stride", "to", "untyped_storage",
             )
         }  # fmt: skip
         self._slot: dict[str, Callable[[Any], Any]] = {
@@ -102,7 +109,7 @@ class Freezer:
             needs_grad = bool(slot["requires_grad"](tensor))
             missing = self._missing(dtype, shape, device, layout, kind)
             strides = tuple(int(step) for step in method["stride"](tensor)) if layout is self._strided else ()
-            data = b"" if missing else self._bytes(tensor, ITEM_SIZES[dtype])
+            data = b"" if missing else self._bytes(tensor, shape, strides, ITEM_SIZES[dtype])
         except (RuntimeError, TypeError, ValueError, AttributeError):
             # A wrapper without storage, a freed storage, a transform's half tensor: its elements cannot be read.
             return TensorValue("unknown", (), b"", subclass=subclass, missing="unreadable")
@@ -126,8 +133,13 @@ class Freezer:
             size *= length
         return "too large" if size > self._left else ""
 
-    def _bytes(self, tensor: Any, item_size: int) -> bytes:
+    def _bytes(self, tensor: Any, shape: tuple[int, ...], strides: tuple[int, ...], item_size: int) -> bytes:
         method = self._method
+        if 0 not in shape:
+            reach = 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
+            end = (method["storage_offset"](tensor) + reach) * item_size
+            if self._storage_bytes(method["untyped_storage"](tensor)) < end:
+                raise ValueError("its storage was given back")  # reading it would end the process
         with self._no_grad():
             plain = method["detach"](tensor)
             if self._slot["device"](plain) != self._cpu:
@@ -179,24 +191,24 @@ def _thaw_tensor(value: TensorValue, device: Any) -> Any:
         raise ValueError(f"the tensor's data is missing: {value.missing}")
     dtype = _DTYPES[value.dtype]
     if value.numel:
-        flat = torch.frombuffer(bytearray(value.data), dtype=dtype).reshape(value.shape)
+        flat = _reshape(_frombuffer(bytearray(value.data), dtype=dtype), value.shape)
     else:
-        flat = torch.empty(value.shape, dtype=dtype)
+        flat = _empty(value.shape, dtype=dtype)
     laid = _lay_out(flat, value, device)
-    return laid.requires_grad_(True) if value.requires_grad else laid
+    return _requires_grad(laid, True) if value.requires_grad else laid
 
 
 def _lay_out(flat: Any, value: TensorValue, device: Any) -> Any:
     """`flat` on `device`, with the strides of `value`: transposed, sliced and expanded inputs stay what they were."""
-    if not value.strides or value.strides == tuple(flat.stride()) or not value.numel:
-        return flat.clone() if torch.device(device).type == "cpu" else flat.to(device)
+    if not value.strides or value.strides == tuple(_stride(flat)) or not value.numel:
+        return _clone(flat) if _device(device).type == "cpu" else _move(flat, device)
     expanded = [step == 0 and size > 1 for size, step in zip(value.shape, value.strides, strict=True)]
     small = tuple(1 if wide else size for size, wide in zip(value.shape, expanded, strict=True))
     if _overlaps(small, value.strides):
-        return flat.to(device)
-    base = torch.empty_strided(small, value.strides, dtype=flat.dtype, device=device)
-    base.copy_(flat[tuple(slice(0, 1) if wide else slice(None) for wide in expanded)])
-    return base.as_strided(value.shape, value.strides)
+        return _move(flat, device)
+    base = _empty_strided(small, value.strides, dtype=flat.dtype, device=device)
+    _copy(base, flat[tuple(slice(0, 1) if wide else slice(None) for wide in expanded)])
+    return _as_strided(base, value.shape, value.strides)
 
 
 def _overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

@@ -7,12 +7,14 @@ attempt: other processes, threads, signals to others.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import gc
 import linecache
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -38,7 +40,11 @@ _PROCESSES = {
     "pty.spawn": "pty.spawn",
     "subprocess.Popen": "subprocess",
 }
-_THREADS = {"_thread.start_new_thread": "threading", "_thread.start_joinable_thread": "threading"}
+_THREADS = ("start_new_thread", "start_new", "start_joinable_thread")
+
+
+CONFUSED = 70
+"""The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
 
 
 class ForbiddenError(RuntimeError):
@@ -72,17 +78,20 @@ def serve(sock: socket.socket) -> None:
         cap_files()
         guard = MemoryGuard(job["memory"] if job["device"] == "cpu" else 0)
         caller.guard = guard.hold
-        acts = _PROCESSES if job["threads"] else {**_PROCESSES, **_THREADS}
         reporter.say("ready")
         _hide_grader()
-        sys.addaudithook(_hook(acts, reporter, caller.line))
+        refuse = _refusal(reporter, caller.line)
+        sys.addaudithook(_hook(refuse))
+        if not job["threads"]:
+            _refuse_threads(refuse)
         kernel, problem = _load(job, caller)
         reporter.say("loaded", problem)
         if problem is None:
             _answer(sock, reporter, caller, kernel)
         _flush()
-    finally:
         os._exit(0)  # not sys.exit: nothing that the attempt registered with atexit runs
+    except BaseException:  # the attempt broke what this process needs
+        os._exit(CONFUSED)
 
 
 def _answer(sock: socket.socket, reporter: _Reporter, caller: Caller, kernel: Callable[..., Any]) -> None:
@@ -131,14 +140,34 @@ def _hide_grader() -> None:
     gc.collect(0)
 
 
-def _hook(acts: dict[str, str], reporter: _Reporter, line: Callable[[], int]) -> Callable[[str, tuple[Any, ...]], None]:
-    own, lookup, say, error = os.getpid(), acts.get, reporter.say, ForbiddenError
+def _refusal(reporter: _Reporter, line: Callable[[], int]) -> Callable[[str], None]:
+    say, error = reporter.say, ForbiddenError
+
+    def refuse(act: str) -> None:
+        say("act", act, line())  # said first: what the attempt catches, the command knows all the same
+        raise error(f"{act} is not allowed in a kata")
+
+    return refuse
+
+
+def _hook(refuse: Callable[[str], None]) -> Callable[[str, tuple[Any, ...]], None]:
+    own, lookup = os.getpid(), _PROCESSES.get
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         act = lookup(event)
-        if act is None or (act == "os.kill" and args[0] == own):
-            return
-        say("act", act, line())
-        raise error(f"{act} is not allowed in a kata")
+        if act is not None and not (act == "os.kill" and args[0] == own):
+            refuse(act)
 
     return hook
+
+
+def _refuse_threads(refuse: Callable[[str], None]) -> None:
+    """Python tells no audit hook of threads: replace what starts them."""
+
+    def start(*_: Any, **__: Any) -> None:
+        refuse("threading")
+
+    for name in _THREADS:
+        for module, attribute in ((_thread, name), (threading, f"_{name}")):
+            if hasattr(module, attribute):
+                setattr(module, attribute, start)

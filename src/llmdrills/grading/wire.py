@@ -10,7 +10,6 @@ torch.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import struct
 from dataclasses import dataclass
@@ -148,10 +147,14 @@ def unpack(data: bytes, classes: Iterable[type] = ()) -> Value:
     return value
 
 
-@functools.cache
 def _fields(cls: Any) -> tuple[tuple[str, str], ...]:
     """The names and types of a dataclass's fields."""
-    return tuple((field.name, str(field.type)) for field in dataclasses.fields(cls))
+    if cls not in _FIELDS:
+        _FIELDS[cls] = tuple((field.name, str(field.type)) for field in dataclasses.fields(cls))
+    return _FIELDS[cls]
+
+
+_FIELDS: dict[type, tuple[tuple[str, str], ...]] = {}
 
 
 def _block(tag: bytes, body: bytes) -> bytes:
