@@ -107,11 +107,34 @@ def test_a_month_away_does_not_bury_the_learner(learner: Learner, today: Today) 
     made = today(45, katas=(*many, SAMPLING), minutes=20)
     assert 1 <= len(made.items) <= 2
     assert made.minutes <= 20
-    assert "sampling" not in ids(made), "nothing new while something due has to wait"
+    assert "sampling" not in ids(made), "nothing new in the first days after a long break"
     assert made.waiting == 30 - len(made.items)
     assert made.catch_up_days >= 14
     assert str(made.waiting) in made.note.en
     assert str(made.waiting) in made.note.zh
+
+
+def test_new_katas_are_not_starved_by_what_is_due(learner: Learner, today: Today) -> None:
+    many = tuple(make_kata(f"kata-{number}") for number in range(12))
+    for number, kata in enumerate(many):
+        learner.on(number).passes(kata, Rating.HARD)
+    made = today(12, katas=(*many, SAMPLING, ROTARY), minutes=20)
+    assert made.waiting > 0
+    assert [item.kata for item in made.items if item.reason == "new"] == ["rotary"]
+    assert {item.reason for item in made.items} == {"new", "due"}
+
+
+def test_new_katas_come_back_some_days_after_a_break(learner: Learner, today: Today) -> None:
+    many = tuple(make_kata(f"kata-{number}") for number in range(12))
+    for kata in many:
+        learner.on(0).passes(kata, Rating.GOOD)
+    reasons = []
+    for day in range(40, 45):
+        made = today(day, katas=(*many, SAMPLING), minutes=20)
+        assert made.waiting > 0
+        reasons.append("new" in {item.reason for item in made.items})
+        learner.passes(next(kata for kata in many if kata.id == made.items[-1].kata), Rating.GOOD)
+    assert reasons == [False, False, False, True, True]
 
 
 def test_catching_up_comes_to_an_end(learner: Learner, today: Today) -> None:

@@ -1,15 +1,18 @@
 """What today holds, and why: deterministic, given the history, the day and the seed.
 
-What is due comes first, the most forgotten first, within the minutes that are left of the day. Only when nothing that
-is due has to wait does a new kata come in, once those that it builds on have been passed. A kata failed again and again
-is set aside for a while, with advice. Now and then a mastered one is asked for unannounced. Then the day is put in an
-order in which topics alternate and a kata comes after those that it builds on.
+The day is filled within the minutes that are left of it: one new kata, once those that it builds on have been passed;
+then what is due, the most forgotten first; then, if nothing that is due has to wait, more new ones up to the cap. That
+one new kata comes first because `benchmarks/schedule.py` says so: where all that is due must be done before anything
+new, a learner with little time never meets most katas. Only after a long break does the new one wait too. A kata
+failed again and again is set aside for a while, with advice; now and then a mastered one is asked for unannounced. Then
+the day is put in an order in which topics alternate and a kata comes after those that it builds on.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmdrills.content.model import TOPICS
@@ -32,6 +35,9 @@ LEECH_FAILURES = 4  # so many times Again in a row
 LEECH_REST = 14  # days that a leech rests
 _AUDIT_EVERY = 5  # days, on average
 _MASTERED = 30.0  # days of stability
+_RESERVED = 1  # new katas that come in even though something due has to wait
+_BREAK = 14  # days without practice after which the learner catches up first
+_RETURN = 3  # … for so many days of practice
 _UNFORGOTTEN = 7  # days in which a kata is not audited after a repetition
 
 Reason = Literal["unfinished", "due", "new", "audit"]
@@ -183,11 +189,16 @@ class _Planner:
         leeches = self._leeches()
         resting = {leech.kata for leech in leeches}
         due = [kata for kata in self._due() if kata.id not in taken | skipped | resting]
-        items = begun + self._fit([self._due_item(kata) for kata in due], first=not begun)
+        fresh = self._new(taken | skipped)
+        empty = not begun
+        chosen = [] if due and self._returning() else self._fit(fresh[:_RESERVED], first=empty)
+        chosen += self._fit([self._due_item(kata) for kata in due], first=empty and not chosen)
+        items = begun + chosen
         waiting = [kata for kata in due if kata.id not in {item.kata for item in items}]
-        audit = [] if waiting else self._fit(self._audit(taken | skipped | resting | {kata.id for kata in due}))
-        fresh = [] if waiting else self._fit(self._new(taken | skipped), first=not items and not audit)
-        items = self._order([*items, *audit, *fresh])
+        if not waiting:
+            items += self._fit(self._audit(taken | skipped | resting | {kata.id for kata in due}))
+            items += self._fit([item for item in fresh if item not in items], first=empty and not items)
+        items = self._order(items)
         return Plan(
             day=from_day_number(self.day),
             items=tuple(items),
@@ -200,6 +211,11 @@ class _Planner:
             next_due=self._next_due(),
             note=self._note(items, waiting),
         )
+
+    def _returning(self) -> bool:
+        """Whether the learner came back from a long break today, or on one of the last few days of practice."""
+        days = [self.day, *sorted((day for day in self.schedule.days if day < self.day), reverse=True)]
+        return any(later - earlier >= _BREAK for later, earlier in pairwise(days[: _RETURN + 1]))
 
     def _cost(self, kata: Kata) -> float:
         return self.schedule.expected_seconds(kata, self.pace)
@@ -351,11 +367,10 @@ class _Planner:
 
     def _note(self, items: list[Item], waiting: list[Kata]) -> Bilingual:
         if waiting:
-            days = self._catch_up(waiting)
+            days = self._catch_up(waiting) + 1
             return Bilingual(
-                f"{len(waiting)} more are due and wait: at this pace you have caught up in {days + 1} days. "
-                "New katas come after that.",
-                f"还有 {len(waiting)} 道到期的题在排队：按这个节奏 {days + 1} 天补完，之后再上新题。",
+                f"{len(waiting)} more are due and wait: at this pace it takes {days} days; the most forgotten come first.",
+                f"还有 {len(waiting)} 道到期的题在排队：按这个节奏要 {days} 天，最生疏的先来。",
             )
         if items:
             return Bilingual("", "")
