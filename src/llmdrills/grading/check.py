@@ -129,7 +129,8 @@ def run_proofs(
 def _kata_report(kata: Kata, seed: int, answer: dict[str, Any]) -> KataReport:
     if "report" in answer:
         return KataReport.from_json(answer["report"])
-    problem = Problem(kata.cases_file, 1, 1, f"the checker failed: {answer['failed']}", "see what it says above")
+    what, todo = f"the checker {answer['failed']}", "mend the kata; if nothing there explains it, report this"
+    problem = Problem(kata.cases_file, 1, 1, what, todo)
     return KataReport(kata.id, seed, (problem,), (), answer.get("seconds", 0.0))
 
 

@@ -287,9 +287,10 @@ def main() -> None:
         try:
             answer = _HANDLERS[request["what"]](request)
         except LLMDrillsError as error:
-            answer = {"failed": str(error)}
-        except Exception:  # a fault of ours: shown whole, and the next request is served
-            answer = {"failed": traceback.format_exc()}
+            answer = {"failed": f"failed: {error}"}
+        except Exception as error:  # a fault of ours: told, and the next request is served
+            traceback.print_exc()
+            answer = {"failed": f"failed: {type(error).__name__}: {error}"}
         answer["seconds"] = time.perf_counter() - started
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

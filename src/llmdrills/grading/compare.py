@@ -100,7 +100,7 @@ def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
     if expected.draws:
         return _distinct_equal(one.value, other.value)
     rules = _rules_of(expected, one.value)
-    if differences(one.value, other.value, rules):
+    if differences(one.value, other.value, rules) or not _cost_alike(expected, one, other):
         return False
     gradient_rules = Rules(
         _dtypes(expected, "grad_dtypes"), _baselines(expected, "grad_baselines"), rules.rtol, rules.atol, nan_ok=True
@@ -109,6 +109,15 @@ def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
         (a is None and b is None) or (a is not None and b is not None and not differences(a, b, gradient_rules))
         for a, b in zip(one.grads, other.grads, strict=True)
     )
+
+
+def _cost_alike(expected: Expected, one: Answer, other: Answer) -> bool:
+    """Whether two answers to a budgeted case exceed the same limits by about the same."""
+    for what, (limit, _) in expected.allowed.get("budget", {}).items():
+        costs = [0 if answer.counts is None else int(getattr(answer.counts, what)) for answer in (one, other)]
+        if max(costs) > limit and min(costs) < 0.75 * max(costs):
+            return False
+    return True
 
 
 def leaves(value: Value, path: str = "") -> Iterator[tuple[str, Value]]:

@@ -27,10 +27,11 @@ from llmdrills.grading.compare import compare
 from llmdrills.grading.derived import DERIVED
 from llmdrills.grading.diagnose import Explanation, Judged, diagnose
 from llmdrills.grading.forbidden import ForbiddenUse, scan
+from llmdrills.grading.report import report_text
 from llmdrills.grading.snippet import snippet
 from llmdrills.grading.verdict import CaseResult, Diagnosis, Outcome, Verdict
 from llmdrills.grading.wire import Raised
-from llmdrills.grading.wording import NEXT_STEPS, OUTCOMES, describe
+from llmdrills.grading.wording import NEXT_STEPS, describe
 from llmdrills.language import Bilingual, Language
 
 __all__ = ["feedback", "judge"]
@@ -304,13 +305,4 @@ def _first_words(
 
 
 def _with_message(verdict: Verdict, first: Bilingual, language: Language) -> Verdict:
-    passed, total = len(verdict.report["passing"]), len(verdict.cases)
-    outcome = OUTCOMES[verdict.outcome]
-    colon = Bilingual(": ", "：")[language] if first[language] else ""
-    head = f"{outcome[language]}{colon}{first[language]}"
-    counted = Bilingual(f" [{passed} of {total} cases pass]", f" [{total} 个用例中通过 {passed} 个]")[language]
-    message = f"{head}{counted if verdict.outcome not in {'unimplemented', 'error'} and total else ''}"
-    return Verdict(
-        verdict.kata, verdict.variant, verdict.device, verdict.seed, verdict.outcome, verdict.cases, verdict.diagnosis,
-        message, verdict.report,
-    )  # fmt: skip
+    return dataclasses.replace(verdict, message=report_text(verdict, first[language], language))

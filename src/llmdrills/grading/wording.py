@@ -82,13 +82,15 @@ def _place(path: str) -> Bilingual:
     if path.startswith("gradient of "):
         name = path.removeprefix("gradient of ")
         return Bilingual(f"the gradient of {name}", f"对 {name} 的梯度")
-    return Bilingual(f"result{path}", f"结果{path}") if path else Bilingual("the result", "结果")
+    return Bilingual(f"result{path}", f"result{path}") if path else Bilingual("the result", "返回值")
 
 
 def _at(path: str, index: tuple[int, ...]) -> Bilingual:
     place = _place(path)
     where = f"[{', '.join(map(str, index))}]" if index else ""
-    return Bilingual(f"{place.en} at {where}" if where else place.en, f"{place.zh} {where} 处" if where else place.zh)
+    return Bilingual(
+        f"{place.en} at {where}" if where else place.en, f"{place.zh} 的 {where} 处" if where else place.zh
+    )
 
 
 def _due(path: str, due_en: str, due_zh: str, got_en: str, got_zh: str) -> Bilingual:
