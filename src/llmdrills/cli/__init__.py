@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from llmdrills.errors import ContentError, LLMDrillsError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import typer
 
@@ -68,8 +69,22 @@ def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(module.command)
+            app.command(name)(_interruptible(module.command))
     return app
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """Ctrl-C ends a command with our words: Typer would catch it before `main` does, and say nothing."""
+
+    @functools.wraps(command)
+    def run(*args: object, **options: object) -> None:
+        try:
+            command(*args, **options)
+        except KeyboardInterrupt:
+            print("\nllmdrills: interrupted; nothing is lost: `llmdrills today` goes on where you were", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+
+    return run
 
 
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:

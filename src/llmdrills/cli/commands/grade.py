@@ -22,6 +22,7 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
+from llmdrills.cli.record import record_attempt
 from llmdrills.cli.verdict_view import print_verdict
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
@@ -84,15 +85,7 @@ def _variant_of(path: Path, kata: Kata) -> str | None:
     """The variant that the file's header names; the starter writes one."""
     from llmdrills.content.starter import read_header
 
-    try:
-        header = read_header(path.read_text("utf-8", errors="replace"))
-    except OSError as error:
-        todo = (
-            f"`llmdrills start {kata.id}` writes a starter there"
-            if isinstance(error, FileNotFoundError)
-            else "give another file"
-        )
-        raise UsageError(f"cannot read {path}: {error.strerror}", todo) from error
+    header = read_header(_read(path, kata).decode("utf-8", errors="replace"))
     if header is None:
         return None
     named, variant = header
@@ -103,12 +96,23 @@ def _variant_of(path: Path, kata: Kata) -> str | None:
     return variant
 
 
+def _read(path: Path, kata: Kata) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no {path}", f"`llmdrills start {kata.id}` writes a starter") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "give another file") from error
+
+
 def _grade(
     grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, seed: int | None, *, parity: bool
 ) -> Verdict:
-    if parity:
-        return grader.parity(kata, variant.id, path, seed=seed, language=here.language)
-    return grader.grade(kata, variant.id, path, seed=seed, language=here.language)
+    code = _read(path, kata)
+    grade = grader.parity if parity else grader.grade
+    verdict = grade(kata, variant.id, code, seed=seed, language=here.language, file=str(path))
+    record_attempt(here, kata, path, code, verdict)
+    return verdict
 
 
 def _show(verdict: Verdict, here: Place, *, json: bool) -> None:
@@ -126,7 +130,7 @@ def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next
-            _show(grader.grade(kata, variant.id, path, language=here.language), here, json=json)
+            _show(_grade(grader, kata, variant, path, here, None, parity=False), here, json=json)
             sys.stdout.flush()
         grader.prepare(kata, variant.id)
 

@@ -8,6 +8,7 @@ import typer
 
 from llmdrills.cli.kata_view import print_markdown
 from llmdrills.cli.options import KataArgument, LangOption, WorkspaceOption, find_kata, place
+from llmdrills.cli.record import open_repetition
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
 
@@ -27,6 +28,8 @@ def command(
     Examples:
       llmdrills hint rope-pairing
       llmdrills hint rope-pairing 2
+
+    While the kata is being practised, a hint counts: a pass after it is rated Hard.
     """
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
@@ -34,5 +37,9 @@ def command(
     if not 1 <= number <= count:
         raise UsageError(f"{kata} has no hint {number}", f"it has {count}: ask for 1 to {count}")
     shown = range(1, count + 1) if all_hints else (number,)
+    with open_repetition(here, found) as repetition:
+        if repetition is not None:
+            for index in shown:
+                repetition.hint(index)
     for index in shown:
         print_markdown(f"**{index}/{count}** {found.hints[index - 1][here.language].strip()}\n")

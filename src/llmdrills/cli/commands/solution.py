@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+from llmdrills.cli.console import coloured
 from llmdrills.cli.kata_view import print_markdown
 from llmdrills.cli.options import KataArgument, VariantOption, WorkspaceOption, find_kata, find_variant, place
+from llmdrills.cli.record import open_repetition
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import solution_text
 
@@ -17,14 +21,15 @@ def command(kata: KataArgument, variant: VariantOption = None, workspace: Worksp
     Examples:
       llmdrills solution rope-pairing
       llmdrills solution rope-pairing --variant half-split > mine.py
+
+    While the kata is being practised, looking at it before a pass counts as Again.
     """
     here = place(workspace)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     text = solution_text(found, find_variant(found, variant))
-    import sys
-
-    from llmdrills.cli.console import coloured
-
+    with open_repetition(here, found) as repetition:
+        if repetition is not None:
+            repetition.solution()
     if coloured(sys.stdout):
         print_markdown(f"```python\n{text}```\n")
     else:

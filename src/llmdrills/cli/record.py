@@ -1,0 +1,43 @@
+"""What commands outside of the daily loop add to the history: a hint, a look at the solution, an attempt.
+
+They count towards the repetition that is open for the kata, if there is one; without one they are looked at freely.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from llmdrills.practice import session
+from llmdrills.practice.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from llmdrills.cli.options import Place
+    from llmdrills.content.model import Kata
+    from llmdrills.grading.verdict import Verdict
+    from llmdrills.practice.session import Repetition
+
+__all__ = ["open_repetition", "record_attempt"]
+
+
+@contextlib.contextmanager
+def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
+    """The kata's unfinished repetition; None when there is none (then no history is made either)."""
+    if not here.locations.history_file.exists():
+        yield None
+        return
+    with History.open(here.locations.history_file) as history:
+        yield session.resume(history, kata)
+
+
+def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Verdict) -> None:
+    """Record a graded file when it is the one of the kata's open repetition."""
+    if verdict.outcome == "error":
+        return
+    with open_repetition(here, kata) as repetition:
+        same = repetition is not None and repetition.file.absolute() == path.absolute()
+        if repetition is not None and same and repetition.variant == verdict.variant:
+            repetition.attempt(code, verdict.to_json())
