@@ -69,8 +69,16 @@ def test_two_derived_notes_of_one_id_are_a_problem(folder: Folder) -> None:
 
 
 def test_only_comments_that_are_shapes_stay() -> None:
-    source = 'def wrong(x):\n    """Doc."""\n    # forgot\n    y = x  # (B, H, L, S)\n    return wrong(y)  # not y.T "# (B)"\n'
-    assert shown_kernel(source, "right") == "def right(x):\n    y = x  # (B, H, L, S)\n    return right(y)\n"
+    lines = [
+        "def wrong(x):",
+        '    """Doc."""',
+        "    # forgot",
+        "    y = x  # (B, H)",
+        "    return wrong(y)  # not y.T",
+        "",
+    ]
+    shown = ["def right(x):", "    y = x  # (B, H)", "    return right(y)", ""]
+    assert shown_kernel("\n".join(lines), "right") == "\n".join(shown)
 
 
 def test_the_shipped_deck_of_bugs_has_unique_ids_and_shows_the_entry(root: object) -> None:

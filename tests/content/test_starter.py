@@ -49,7 +49,7 @@ def test_a_starter_speaks_the_learners_language(folder: Folder) -> None:
             "def twice(\n    x: torch.Tensor,  # (N,)\n    by=2.0,\n):",
             "def twice(\n    x: torch.Tensor,  # (N,)\n    by=2.0,\n):",
         ),
-        ("def twice(x, by='a:b', *rest, **named) -> 'x':", "def twice(x, by='a:b', *rest, **named) -> 'x':"),
+        ("def twice(x, by='a:b', *a, **k) -> 'x':", "def twice(x, by='a:b', *a, **k) -> 'x':"),
         ("def twice(x: dict[str, int], by=lambda a: a):", "def twice(x: dict[str, int], by=lambda a: a):"),
     ],
 )

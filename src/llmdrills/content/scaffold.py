@@ -1,0 +1,155 @@
+"""New workspaces, decks, notes and katas: what `llmdrills init` and `llmdrills new` write. Nothing is overwritten."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmdrills.content import templates
+from llmdrills.content.computed import write_atomically
+from llmdrills.content.deckfile import DERIVED_PREFIX, read_deck
+from llmdrills.content.namespace import FILE_NAME, namespace_text
+from llmdrills.content.report import Report
+from llmdrills.errors import ContentError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["copy_workspace", "new_deck", "new_kata", "new_note"]
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PARTS = ("decks", "drills")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc", "deck.lock")
+
+
+def copy_workspace(source: Path, target: Path, namespace: str | None = None) -> tuple[Path, ...]:
+    """Copy decks/ and drills/ to a folder of the user's own, with a namespace of its own (a fresh UUID unless given).
+
+    The lock stays behind: it belongs to the guids of the old namespace. Returns what was made. Raises UsageError when
+    something of the workspace is there already, or the folder can't be written.
+    """
+    there = [name for name in (*_PARTS, FILE_NAME) if (target / name).exists()]
+    if there or (target.exists() and not target.is_dir()):
+        what = f"{target} holds {' and '.join(there)} already" if there else f"{target} is a file"
+        raise UsageError(what, "name another folder; nothing was changed")
+    if target.resolve().is_relative_to((source / _PARTS[0]).resolve()):
+        raise UsageError(f"{target} lies inside the workspace that is to be copied", "name another folder")
+    made = [target / name for name in (*_PARTS, FILE_NAME)]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        # Copied beside it first: an interrupted copy leaves no half workspace behind.
+        with tempfile.TemporaryDirectory(prefix=".llmdrills-", dir=target) as staging:
+            for name in _PARTS:
+                if (source / name).is_dir():
+                    shutil.copytree(
+                        source / name, Path(staging) / name, ignore=_LEFT_OUT, copy_function=shutil.copyfile
+                    )
+                else:
+                    (Path(staging) / name).mkdir()
+            write_atomically(Path(staging) / FILE_NAME, namespace_text(namespace or str(uuid.uuid4())))
+            for path in made:
+                (Path(staging) / path.name).rename(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {target} ({error.strerror or error})", "name another folder") from error
+    return tuple(made)
+
+
+def new_deck(root: Path, deck_id: str) -> Path:
+    """Write decks/ID.yaml with one note to replace. Raises UsageError when it exists or the id is no slug."""
+    _check_slug(deck_id, "deck")
+    path = root / "decks" / f"{deck_id}.yaml"
+    _write(path, templates.deck(deck_id))
+    return path
+
+
+def new_kata(root: Path, kata_id: str) -> tuple[Path, ...]:
+    """Write drills/ID/ with a small kata that works, to be replaced piece by piece. Raises UsageError as `new_deck`."""
+    _check_slug(kata_id, "kata")
+    folder = root / "drills" / kata_id
+    if folder.exists():
+        raise UsageError(f"{folder} exists already", "choose another id; nothing was changed")
+    entry = kata_id.replace("-", "_")
+    if not entry.isidentifier():
+        raise UsageError(f"the kata `{kata_id}` would have the entry `{entry}`", "begin the id with a letter")
+    files: dict[str, Callable[[str, str], str]] = {
+        "reference.py": templates.reference,
+        "cases.py": templates.cases,
+        "kata.yaml": templates.kata,  # last: a folder counts as a kata once this is there
+    }
+    for name, make in files.items():
+        _write(folder / name, make(kata_id, entry))
+    return tuple(folder / name for name in files)
+
+
+def new_note(root: Path, deck_id: str, note_id: str, kind: str = "question") -> tuple[Path, int]:
+    """Append a note to replace to decks/DECK.yaml; returns the file and the line where it begins.
+
+    Raises UsageError when there is no such deck, the id is taken or no slug, or the file does not end with its notes;
+    ContentError when the deck has problems.
+    """
+    _check_slug(note_id, "note")
+    if note_id.startswith(DERIVED_PREFIX):
+        raise UsageError(f"ids that begin with `{DERIVED_PREFIX}` belong to derived notes", "choose another id")
+    if kind not in templates.NOTES:
+        raise UsageError(f"there is no note type `{kind}`", f"use one of {', '.join(templates.NOTES)}")
+    path = root / "decks" / f"{deck_id}.yaml"
+    if not path.is_file():
+        raise UsageError(f"there is no deck `{deck_id}`", f"`llmdrills new deck {deck_id}` makes one")
+    if taken := _taken(root, note_id):
+        raise UsageError(f"the id `{note_id}` is used in {taken}", "choose another id")
+    before = path.read_text("utf-8")
+    text, line = _appended(before, templates.note(note_id, kind))
+    if not _is_right(root, path, text, note_id):
+        raise UsageError(f"{path} does not end with its list of notes", "add the note by hand where it belongs")
+    write_atomically(path, text)
+    return path, line
+
+
+def _check_slug(word: str, kind: str) -> None:
+    if not _SLUG.fullmatch(word):
+        raise UsageError(
+            f"`{word}` is no id for a {kind}", "use lower-case words joined by hyphens, as in `rope-pairing`"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists():
+        raise UsageError(f"{path} exists already", "choose another id; nothing was changed")
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path} ({error.strerror or error})", "check the folder's permissions"
+        ) from error
+
+
+def _taken(root: Path, note_id: str) -> Path | None:
+    report = Report(root)
+    for path in sorted((root / "decks").glob("*.yaml")):
+        if any(name == note_id for name, _ in read_deck(path, report).ids):
+            return path
+    if report.problems:
+        raise ContentError(report.problems)
+    return None
+
+
+def _appended(text: str, note: str) -> tuple[str, int]:
+    found = re.findall(r"^( *)- (?:id|type|topic|front):", text, re.MULTILINE)
+    margin = found[-1] if found else "  "
+    lines = [f"{margin}{'- ' if i == 0 else '  '}{line}".rstrip() for i, line in enumerate(note.splitlines())]
+    head = text.rstrip("\n") + "\n\n"
+    return head + "\n".join(lines) + "\n", head.count("\n") + 1
+
+
+def _is_right(root: Path, path: Path, text: str, note_id: str) -> bool:
+    """Whether the new text still reads as a deck that ends with the new note."""
+    with tempfile.TemporaryDirectory(prefix="llmdrills-") as folder:
+        trial = Path(folder) / path.name
+        trial.write_text(text, "utf-8")
+        report = Report(root)
+        ids = [name for name, _ in read_deck(trial, report).ids]
+    return not report.problems and bool(ids) and ids[-1] == note_id

@@ -1,0 +1,47 @@
+"""JSON Schemas of the YAML files, for editors: made from the shapes that read them, and kept in docs/schema/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from llmdrills.content.deckfile import DECK
+from llmdrills.content.katafile import KATA
+from llmdrills.content.shapes import Record
+
+__all__ = ["SCHEMAS", "deck_schema", "kata_schema", "write_schemas"]
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def deck_schema() -> dict[str, Any]:
+    """What decks/NAME.yaml may hold. References, ids and which languages a text needs are the loader's to check."""
+    return _whole(DECK, "llmdrills deck (decks/NAME.yaml)")
+
+
+def kata_schema() -> dict[str, Any]:
+    """What drills/KATA/kata.yaml may hold."""
+    return _whole(KATA, "llmdrills kata (drills/KATA/kata.yaml)")
+
+
+SCHEMAS = {"deck.json": deck_schema, "kata.json": kata_schema}
+"""File name in docs/schema → what it holds."""
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write every schema into `folder`; returns the files that changed."""
+    from llmdrills.content.computed import write_atomically
+
+    changed = []
+    for name, make in SCHEMAS.items():
+        text = json.dumps(make(), indent=2, ensure_ascii=False) + "\n"
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            write_atomically(path, text)
+            changed.append(path)
+    return changed
+
+
+def _whole(record: Record, title: str) -> dict[str, Any]:
+    return {"$schema": _DRAFT, "title": title} | record.schema()

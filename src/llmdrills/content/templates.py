@@ -1,0 +1,209 @@
+"""What a new deck, note or kata holds before its author replaces it: right as it stands, so it can be tried at once."""
+
+from __future__ import annotations
+
+__all__ = ["NOTES", "cases", "deck", "kata", "note", "reference"]
+
+_HEAD = """\
+id: {name}
+type: {type}
+topic: transformer
+"""
+_SOURCES = """\
+sources:
+  - {title: "Author year, Title, section", url: "https://example.org"}
+"""
+
+NOTES = {
+    "question": """\
+front:
+  en: What should be remembered of {id}?
+  zh: 关于 {id}，要记住什么？
+back:
+  en: One fact.
+  zh: 一个事实。
+""",
+    "cloze": """\
+front:
+  en: "The hidden part of {id} is {{{{c1::this}}}}."
+  zh: "{id} 中隐藏的部分是{{{{c1::这个}}}}。"
+""",
+    "checklist": """\
+front:
+  en: Which parts has {id}?
+  zh: 列出 {id} 的各个部分。
+items:
+  - {{en: The first part., zh: 第一部分。}}
+  - {{en: The second part., zh: 第二部分。}}
+""",
+    "number": """\
+front:
+  en: How many bytes does {id} take?
+  zh: 存储 {id} 需要多少字节？
+answer: {{value: "[[size]]", unit: {{en: bytes, zh: 字节}}, tolerance: exact}}
+proof: |
+  size = 2 * 1024
+values: [size]
+""",
+}
+"""Note type → what follows its head, with `{id}` to fill in."""
+
+_DECK = """\
+deck: {name}
+title: {{en: "{title}", zh: "{title}"}}
+description:
+  en: What this deck is about.
+  zh: 这个牌组的内容。
+notes:
+"""
+
+_KATA = """\
+kata: {name}
+title: {{en: "{title}", zh: "{title}"}}
+topic: transformer
+minutes: 10
+entry: {entry}
+requires: []
+needs: []
+proves: []
+prompt:
+  en: Write the softmax over the last axis.
+  zh: 写出沿最后一维的 softmax。
+hints:
+  - {{en: "Exponentials, divided by their sum.", zh: 取指数，再除以它们的和。}}
+  - en: Which number can be taken from all logits without changing the result?
+    zh: 所有 logits 同减去哪个数，结果不变？
+  - en: "Take the row's maximum away first: the largest exponential is then 1."
+    zh: 先减去每行的最大值：最大的指数就是 1。
+variants:
+  standard:
+    title: {{en: Standard, zh: 标准}}
+    reference: {entry}
+    contract:
+      - {{en: "x: (..., N), floating point, any magnitude", zh: "x：(..., N)，浮点，数值可以很大"}}
+      - {{en: "returns (..., N), each row sums to 1", zh: "返回 (..., N)，每行之和为 1"}}
+sources:
+  - {{title: "Author year, Title, section", url: "https://example.org"}}
+"""
+
+_REFERENCE = '''\
+"""{title}.
+
+What is not covered: an axis other than the last.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def {entry}(x: torch.Tensor) -> torch.Tensor:
+    """Turn the last axis of x (..., N) into probabilities."""
+    shifted = x - x.amax(dim=-1, keepdim=True)  # (..., N), the largest is 0: no exponential overflows
+    powers = shifted.exp()  # (..., N)
+    return powers / powers.sum(dim=-1, keepdim=True)
+'''
+
+_CASES = '''\
+"""Cases, wrong kernels and right ones of the kata `{id}`."""
+
+import torch
+from reference import {entry}
+
+from llmdrills.grading.authoring import Inputs, call, case, equivalent, misconception, peer
+
+
+@case(why="dimensions that differ: another axis gives other sums")
+def base(make: Inputs):
+    return call(make.normal(2, 3, 5))
+
+
+@case(why="exponentials that overflow unless the maximum is taken away")
+def large(make: Inputs):
+    return call(make.normal(4, 6, mean=500.0, std=20.0))
+
+
+@misconception(
+    "wrong-axis",
+    en="The sum runs over the last axis, not the first.",
+    zh="求和沿最后一维，不是第一维。",
+    seen="`dim=0` left over from a one-dimensional try",
+    fix="return powers / powers.sum(dim=-1, keepdim=True)",
+)
+def wrong_axis(x):
+    powers = (x - x.amax(dim=-1, keepdim=True)).exp()
+    return powers / powers.sum(dim=0, keepdim=True)
+
+
+@misconception(
+    "overflow",
+    en="Take the maximum away first: exp(500) is infinite, and inf / inf is NaN.",
+    zh="要先减去最大值：exp(500) 是无穷大，inf / inf 得到 NaN。",
+    seen="the formula typed in as it is printed",
+    fix="powers = (x - x.amax(dim=-1, keepdim=True)).exp()",
+)
+def overflow(x):
+    powers = x.exp()
+    return powers / powers.sum(dim=-1, keepdim=True)
+
+
+@equivalent("by-logsumexp", why="exp(x − logsumexp(x)), without a division")
+def by_logsumexp(x):
+    return (x - x.logsumexp(dim=-1, keepdim=True)).exp()
+
+
+@equivalent("shifted-by-mean", why="any shift does, as long as nothing overflows")
+def shifted_by_mean(x):
+    powers = (x - x.double().mean(dim=-1, keepdim=True)).exp()
+    return (powers / powers.sum(dim=-1, keepdim=True)).to(x.dtype)
+
+
+@equivalent("in-double", why="computes in float64")
+def in_double(x):
+    return {entry}(x.double()).to(x.dtype)
+
+
+@peer("torch")
+def by_torch(x):
+    return torch.softmax(x, dim=-1)
+'''
+
+
+def note(note_id: str, kind: str) -> str:
+    """A note of one of the types of NOTES, as a YAML mapping."""
+    return _HEAD.format(name=_quoted(note_id), type=kind) + NOTES[kind].format(id=note_id) + _SOURCES
+
+
+def deck(deck_id: str) -> str:
+    """decks/ID.yaml with one note."""
+    lines = note(f"{deck_id}-first", "question").splitlines()
+    shown = "".join(f"  {'- ' if i == 0 else '  '}{line}\n" for i, line in enumerate(lines))
+    return _DECK.format(name=_quoted(deck_id), title=_title(deck_id)) + shown
+
+
+def kata(kata_id: str, entry: str) -> str:
+    """kata.yaml of a kata that works: the softmax."""
+    return _KATA.format(name=_quoted(kata_id), entry=entry, title=_title(kata_id))
+
+
+def reference(kata_id: str, entry: str) -> str:
+    """Its reference.py."""
+    return _REFERENCE.format(entry=entry, title=_title(kata_id))
+
+
+def cases(kata_id: str, entry: str) -> str:
+    """Its cases.py."""
+    return _CASES.format(id=kata_id, entry=entry)
+
+
+def _title(word: str) -> str:
+    return word.replace("-", " ").capitalize()
+
+
+def _quoted(word: str) -> str:
+    """An id in YAML: one such as `7`, `no` or `1e5` would be read as something else than text without quotes."""
+    return (
+        f'"{word}"'
+        if word[0].isdigit() or word in ("no", "yes", "on", "off", "true", "false", "null", "y", "n")
+        else word
+    )

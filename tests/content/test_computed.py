@@ -1,0 +1,133 @@
+"""decks/computed.json: what proofs computed is read, written and shown, and damage is told with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from content_folder import Folder
+
+from llmdrills.content.computed import (
+    Computed,
+    Exposed,
+    NoteValues,
+    Translation,
+    computed_file,
+    digest,
+    fill,
+    load_computed,
+    placeholders,
+    write_computed,
+)
+from llmdrills.errors import ContentError
+
+FULL = Computed(
+    notes={"scale": NoteValues(digest("n = 2"), {"n": 2, "share": 0.1, "name": "四"})},
+    kernels={"twice": {"squared/standard": Exposed("base", "twice(3)", "6", "9", "abc")}},
+    translations={"scale": Translation("a", "b")},
+)
+
+
+def test_what_is_written_is_read_again(folder: Folder) -> None:
+    assert load_computed(folder.root) == Computed()
+    assert write_computed(folder.root, FULL)
+    assert load_computed(folder.root) == FULL
+
+
+def test_writing_the_same_again_leaves_the_file_alone(folder: Folder) -> None:
+    write_computed(folder.root, FULL)
+    before = computed_file(folder.root).stat()
+    assert not write_computed(folder.root, FULL)
+    assert computed_file(folder.root).stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_the_file_does_not_depend_on_the_order_of_what_is_written(folder: Folder) -> None:
+    first = {"b": Translation("1", "2"), "a": Translation("3", "4")}
+    write_computed(folder.root, Computed(translations=first))
+    text = computed_file(folder.root).read_text("utf-8")
+    assert not write_computed(folder.root, Computed(translations=dict(reversed(first.items()))))
+    assert text.index('"a"') < text.index('"b"')
+    assert [path.name for path in computed_file(folder.root).parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_number_that_is_none_is_not_written(folder: Folder) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_computed(folder.root, Computed(notes={"scale": NoteValues("x", {"n": float("nan")})}))
+    assert not computed_file(folder.root).exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[]", "does not hold what it should"),
+        ("null", "does not hold what it should"),
+        ('{"schema": 2}', "newer llmdrills"),
+        ('{"schema": 1, "notes": []}', "does not hold what it should"),
+        ('{"schema": 1, "notes": {"a": {"proof": "x", "values": {"n": [1]}}}}', "neither a number nor text"),
+        ('{"schema": 1, "kernels": {"a": {"b": {"case": "c"}}}}', "does not hold what it should"),
+        ("<<<<<<< HEAD\n{}", "merge conflict"),
+        ("[" * 100_000, "nested too deeply"),
+        (b"\xff\xfe", "byte-order mark"),
+    ],
+)
+def test_a_damaged_file_is_told_with_its_place(folder: Folder, text: str | bytes, says: str) -> None:
+    folder.write("decks/computed.json", text)
+    with pytest.raises(ContentError) as caught:
+        load_computed(folder.root)
+    (problem,) = caught.value.problems
+    assert problem.file == Path("decks/computed.json")
+    assert says in str(problem)
+
+
+def test_values_of_another_proof_do_not_count(folder: Folder) -> None:
+    folder.edit(
+        "decks/small.yaml", "    kata: twice", "    kata: twice\n    extra: {en: '[[n]]', zh: '[[n]]'}\n    proof: n = 2\n    values: [n]"
+    )  # fmt: skip
+    note = folder.load().decks[1].notes[0]
+    assert FULL.values(note) == {"n": 2, "share": 0.1, "name": "四"}
+    assert not FULL.is_stale(note)
+    old = Computed(notes={"scale": NoteValues(digest("n = 3"), {"n": 3})})
+    assert old.values(note) == {}
+    assert old.is_stale(note)
+    assert Computed().is_stale(note)
+
+
+def test_the_input_of_a_variant_is_found_before_that_of_all(folder: Folder) -> None:
+    assert FULL.exposed("twice", "squared", "standard") == FULL.kernels["twice"]["squared/standard"]
+    assert FULL.exposed("twice", "squared", "other") is None
+    assert FULL.exposed("thrice", "squared", "standard") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[[n]] of [[big:,.1f]]", "2 of 1,234.6"),
+        ("$[[n]]$ `[[share]]`", "$2$ `0.3`"),
+        ("[[big:.2e]] [[whole]] [[name]]", "1.23e+03 5 四"),
+        ("[[1, 2]] and x[[0]]", "[[1, 2]] and x[[0]]"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_placeholders_are_filled(text: str, shown: str) -> None:
+    values = {"n": 2, "big": 1234.567, "share": 0.1 + 0.2, "whole": 5.0, "name": "四"}
+    assert fill(text, values) == (shown, ())
+
+
+@pytest.mark.parametrize(("text", "says"), [("[[m]]", "no computed value"), ("[[n:q]]", "can't be formatted")])
+def test_a_placeholder_that_cannot_be_filled_is_told_and_stays(text: str, says: str) -> None:
+    shown, (fault,) = fill(text, {"n": 2})
+    assert shown == text
+    assert says in fault
+
+
+def test_placeholders_are_named() -> None:
+    assert placeholders("[[a]] [[b:.1f]] [[1]]") == {"a", "b"}
+
+
+def test_the_shipped_file_is_readable(root: Path) -> None:
+    if computed_file(root).exists():
+        assert json.loads(computed_file(root).read_text("utf-8"))["schema"] == 1
+    load_computed(root)
