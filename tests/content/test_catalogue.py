@@ -20,7 +20,8 @@ def test_a_hit_gives_what_loading_gives_but_for_the_wrong_kernels(folder: Folder
     folder.edit(
         "drills/twice/kata.yaml",
         "requires: []",
-        "forbidden: [{call: torch.mul, why: {en: w, zh: 因}}]\nbudgets: [{case: base, flops: 1.5, why: {en: w, zh: 因}}]",
+        "forbidden: [{call: torch.mul, why: {en: w, zh: 因}}]\n"
+        "budgets: [{case: base, flops: 1.5, why: {en: w, zh: 因}}]",
     )
     expected = tuple(dataclasses.replace(kata, wrong_kernels=()) for kata in load_katas(folder.root))
     assert load_catalogue(folder.root, tmp_path / "cache") == expected
@@ -42,7 +43,7 @@ def test_a_changed_file_is_noticed(folder: Folder, tmp_path: Path, file: str) ->
 def test_an_edit_of_the_same_length_is_noticed_by_its_time(folder: Folder, tmp_path: Path) -> None:
     load_catalogue(folder.root, tmp_path)
     folder.edit("drills/twice/kata.yaml", "minutes: 5", "minutes: 7")
-    later = os.stat(folder.root).st_mtime_ns + 10**9
+    later = folder.root.stat().st_mtime_ns + 10**9
     os.utime(folder.root / "drills/twice/kata.yaml", ns=(later, later))
     assert load_catalogue(folder.root, tmp_path)[0].minutes == 7
 

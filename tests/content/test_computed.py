@@ -83,9 +83,8 @@ def test_a_damaged_file_is_told_with_its_place(folder: Folder, text: str | bytes
 
 
 def test_values_of_another_proof_do_not_count(folder: Folder) -> None:
-    folder.edit(
-        "decks/small.yaml", "    kata: twice", "    kata: twice\n    extra: {en: '[[n]]', zh: '[[n]]'}\n    proof: n = 2\n    values: [n]"
-    )  # fmt: skip
+    more = "extra: {en: '[[n]]', zh: '[[n]]'}\n    proof: n = 2\n    values: [n]"
+    folder.edit("decks/small.yaml", "    kata: twice", f"    kata: twice\n    {more}")
     note = folder.load().decks[1].notes[0]
     assert FULL.values(note) == {"n": 2, "share": 0.1, "name": "四"}
     assert not FULL.is_stale(note)

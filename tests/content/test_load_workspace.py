@@ -89,6 +89,7 @@ def test_an_empty_folder_is_an_empty_workspace(tmp_path: Path) -> None:
         ("zh: 使方差保持为 1。}", "zh: ''}", (8, 48), "is empty"),
         ("zh: 使方差保持为 1。}", "zh: 12}", (8, 48), "put it in quotes: '12'"),
         ("zh: 使方差保持为 1。}", "de: x, zh: y}", (8, 44), "unknown language `de`"),
+        ("en: To keep", "en: Yes, to keep", (8, 21), "holds a comma in quotes"),
         ("zh: 使方差保持为 1。}", "zh: x, zh: y}", (8, 51), "written twice"),
         ("back: {en: To keep the variance at 1., zh: 使方差保持为 1。}", "back: bare", (8, 11), "{en: …, zh: …}"),
         ("    kata: twice", "    kata: twice\n    kata: twice", (12, 5), "written twice"),

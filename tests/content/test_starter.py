@@ -50,6 +50,7 @@ def test_a_starter_speaks_the_learners_language(folder: Folder) -> None:
             "def twice(\n    x: torch.Tensor,  # (N,)\n    by=2.0,\n):",
         ),
         ("def twice(x, by='a:b', *a, **k) -> 'x':", "def twice(x, by='a:b', *a, **k) -> 'x':"),
+        ("def twice(x, by=math.pi):", "def twice(x, by=math.pi):"),
         ("def twice(x: dict[str, int], by=lambda a: a):", "def twice(x: dict[str, int], by=lambda a: a):"),
     ],
 )

@@ -262,7 +262,8 @@ def _unknown_language(reader: Reader, key: Node, path: str, languages: tuple[Lan
             key, f"{path}.{key.value}: this deck is in {languages[0]} only", "drop it, or add it to `languages`"
         )
     else:
-        reader.wrong(key, f"{path}: unknown language `{key.value[:40]}`", f"write {_example(languages)}")
+        comma = "put text that holds a comma in quotes" if " " in key.value.strip() else f"write {_example(languages)}"
+        reader.wrong(key, f"{path}: unknown language `{key.value[:40]}`", comma)
 
 
 @dataclass(frozen=True)
