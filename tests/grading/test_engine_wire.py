@@ -1,0 +1,136 @@
+"""What travels between processes: everything packed comes back, and nothing else is believed."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmdrills.grading.answer import Answer, Counts
+from llmdrills.grading.forbidden import ForbiddenUse
+from llmdrills.grading.testimony import read_answer, write_answer
+from llmdrills.grading.wire import DtypeValue, Opaque, Raised, TensorValue, WireError, pack, unpack
+
+TENSOR = TensorValue("float32", (2, 3), bytes(24), strides=(3, 1))
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 100), 1 << 100),
+    st.floats(allow_nan=False),
+    st.text(),
+    st.binary(max_size=50),
+    st.just(TENSOR),
+    st.just(DtypeValue("bfloat16")),
+    st.just(Opaque("numpy.ndarray")),
+    st.just(Raised("ValueError", ("ValueError", "Exception"), "odd", "mine.py", 3, "Traceback")),
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.lists(inner, max_size=4).map(tuple),
+        st.dictionaries(st.one_of(st.text(), st.integers()), inner, max_size=4),
+    ),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_every_value_comes_back_as_it_went(value):
+    assert unpack(pack(value)) == value
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_refused_and_nothing_worse(data):
+    try:
+        unpack(data)
+    except WireError:
+        pass
+
+
+@given(VALUES, st.data())
+def test_a_damaged_message_is_refused_or_is_another_value(value, data):
+    packed = bytearray(pack(value))
+    at = data.draw(st.integers(0, len(packed) - 1))
+    packed[at] = data.draw(st.integers(0, 255))
+    try:
+        unpack(bytes(packed))
+    except WireError:
+        pass
+
+
+@pytest.mark.parametrize("tag", [b"L", b"U", b"M", b"S", b"B", b"I"])
+def test_a_length_beyond_the_message_is_refused_before_anything_is_allocated(tag):
+    with pytest.raises(WireError):
+        unpack(tag + struct.pack("<I", 0xFFFFFFFF))
+
+
+def test_nesting_is_limited_in_both_directions():
+    value: list[object] = []
+    for _ in range(100):
+        value = [value]
+    with pytest.raises(WireError):
+        pack(value)
+    with pytest.raises(WireError):
+        unpack((b"L" + struct.pack("<I", 1)) * 100_000 + b"N")
+
+
+def test_whole_numbers_are_limited():
+    with pytest.raises(WireError):
+        pack(1 << 100_000)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        TensorValue("float32", (2, 3), bytes(23)),
+        TensorValue("float32", (-1,), b""),
+        TensorValue("float32", (1 << 62, 1 << 62), b""),
+        TensorValue("nothing", (1,), bytes(4)),
+        TensorValue("float32", (1,), bytes(4), missing="meta"),
+        TensorValue("float32", (1,), bytes(4), strides=(1, 1)),
+        TensorValue("float32", ("1",), bytes(4)),
+        TensorValue("float32", (1,), "four"),
+        TensorValue("float32", [1], bytes(4)),
+        TensorValue("float32", (1,), bytes(4), requires_grad=1),
+    ],
+)
+def test_a_tensor_that_does_not_add_up_is_refused(tensor):
+    with pytest.raises(WireError):
+        unpack(pack(tensor))
+
+
+def test_a_class_that_was_not_expected_is_refused():
+    with pytest.raises(WireError):
+        unpack(pack(ForbiddenUse("torch.softmax", 1, "called")))
+
+
+def test_an_answer_comes_back_as_it_was_stated():
+    answer = Answer(
+        (TENSOR, None),
+        (1,),
+        (TENSOR, None),
+        Counts(12, 6, (2, 3), "mul", 4, {"mul": 2}),
+        (ForbiddenUse("torch.softmax", 3, "dispatched"),),
+        ("grad mode",),
+        0.5,
+    )
+    assert read_answer(unpack(pack(write_answer(answer)))) == answer
+
+
+@given(VALUES)
+def test_anything_but_an_answer_is_refused(value):
+    try:
+        read_answer(value)
+    except WireError:
+        pass
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+def test_an_answer_with_one_part_of_the_wrong_type_is_refused(at):
+    said = list(write_answer(Answer(None, counts=Counts(1, 1))))
+    said[at] = "nonsense"
+    with pytest.raises(WireError):
+        read_answer(tuple(said))
