@@ -117,11 +117,6 @@ def floor_under_k(make: Inputs):
     return call(make.normal(2, 6), top_k=1, min_tokens_to_keep=3)
 
 
-@case(why="the floor is higher than the vocabulary: everything stays")
-def floor_above_the_vocabulary(make: Inputs):
-    return call(make.normal(2, 3), top_k=1, top_p=0.1, min_tokens_to_keep=5)
-
-
 @case(why="logits of −inf stay at zero, though k and the floor ask for more tokens than are alive")
 def dead_tokens(make: Inputs):
     dead = float("-inf")

@@ -92,9 +92,9 @@ def one_of_each(make: Inputs):
     return call(make.normal(1, 2, 1, 1), make.normal(1, 2, 1, 1), make.normal(1, 2, 1, 3))
 
 
-@case(why="no key at all: every query is an empty row")
-def no_keys(make: Inputs):
-    return call(make.normal(2, 3, 4, 8), make.normal(2, 3, 0, 8), make.normal(2, 3, 0, 5))
+@case(why="an empty batch: every sequence is finished")
+def empty_batch(make: Inputs):
+    return call(make.normal(0, 3, 4, 8), make.normal(0, 3, 6, 8), make.normal(0, 3, 6, 5))
 
 
 @case(why="heads split off by a transpose, and an expanded mask: nothing is contiguous")
@@ -107,15 +107,6 @@ def non_contiguous(make: Inputs):
 def gradients(make: Inputs):
     Q, K, V = make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5)
     return call(Q, K, V, ragged([4, 5], 6))
-
-
-@case(grads=(0, 1, 2), why="an empty row whose output is zero may still send NaN backwards")
-def gradients_of_an_empty_row(make: Inputs):
-    Q, K, V = make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5)
-    mask = torch.ones(4, 6, dtype=torch.bool)
-    mask[1] = False
-    mask[2, 3:] = False
-    return call(Q, K, V, mask)
 
 
 @case(fresh=True, why="sizes and lengths that nobody could have hard-coded")
@@ -365,21 +356,6 @@ def only_output_cleaned(Q, K, V, mask=None):
 
 
 @misconception(
-    "nan-gradient",
-    en="The forward pass is right, but adding −inf lets NaN flow back from an empty row: fill the scores instead of adding.",
-    zh="前向是对的，但加上 −inf 会让空行把 NaN 传回去：应当填充分数，而不是相加。",
-    seen="additive masks with −inf: training turns to NaN though no output ever showed one",
-)
-def nan_gradient(Q, K, V, mask=None):
-    scores = Q @ K.transpose(-2, -1) / math.sqrt(Q.size(-1))
-    if mask is not None:
-        bias = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill(mask == 0, float("-inf"))
-        scores = scores + bias
-    weights = torch.softmax(scores, dim=-1).nan_to_num(0.0)
-    return weights @ V, weights
-
-
-@misconception(
     "minus-1e9",
     en='Your "minus infinity" is finite: −1e9 does not fit float16, and an empty row gets even weights.',
     zh="你的“负无穷”是有限的：float16 存不下 −1e9，空行还会得到均匀的权重。",
@@ -546,8 +522,6 @@ def float64_inside(Q, K, V, mask=None):
 def softmax_by_hand(Q, K, V, mask=None):
     scores = Q @ K.transpose(-2, -1) / math.sqrt(Q.size(-1))
     keep = torch.ones_like(scores, dtype=torch.bool) if mask is None else (mask != 0).expand_as(scores)
-    if scores.size(-1) == 0:
-        return Q.new_zeros(*Q.shape[:-1], V.size(-1)), scores
     highest = scores.masked_fill(~keep, torch.finfo(scores.dtype).min).amax(dim=-1, keepdim=True)
     powers = torch.exp((scores - highest).masked_fill(~keep, 0.0)).masked_fill(~keep, 0.0)
     weights = powers / powers.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
@@ -557,15 +531,14 @@ def softmax_by_hand(Q, K, V, mask=None):
 @equivalent("head-by-head", why="a loop over rows and heads that looks only at the keys a query may see")
 def head_by_head(Q, K, V, mask=None):
     (B, H, L, d), S = Q.shape, K.size(2)
-    keep = torch.ones(B, H, L, S, dtype=torch.bool) if mask is None else (mask != 0).expand(B, H, L, S)
-    rows = []
+    keep = (torch.ones(1) if mask is None else mask).to(Q.device).expand(B, H, L, S) != 0
+    weights = Q.new_zeros(B, H, L, S)
     for b in range(B):
         for h in range(H):
             for i in range(L):
-                seen = keep[b, h, i].nonzero().flatten()  # the keys that this query may see
+                seen = keep[b, h, i]  # (S,), the keys that this query may see
                 scores = K[b, h, seen] @ Q[b, h, i] / math.sqrt(d)
-                rows.append(Q.new_zeros(S).index_put((seen,), torch.softmax(scores, dim=0)))
-    weights = torch.stack(rows).view(B, H, L, S)
+                weights[b, h, i, seen] = torch.softmax(scores, dim=0)
     return weights @ V, weights
 
 

@@ -24,6 +24,8 @@ import yaml
 
 from llmdrills.grading.authoring import Book, Case, Inputs, Misconception, open_book
 
+torch.set_num_threads(1)  # the suite runs one worker a core
+
 DRILLS = Path(__file__).parents[2] / "drills"
 TOLERANCE = {torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7)}
 HALF = (torch.float16, torch.bfloat16)

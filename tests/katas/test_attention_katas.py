@@ -9,7 +9,7 @@ import torch
 from plain_harness import KataUnderTest, Matrix, prove
 from torch.nn import functional
 
-KATAS = ["scaled-dot-product-attention"]
+KATAS = ["scaled-dot-product-attention", "attention-mask"]
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +62,37 @@ def test_attention_agrees_with_pytorch_and_its_multi_head_module() -> None:
     torch.testing.assert_close(module.out_proj(output.transpose(1, 2).reshape(2, 5, 12)), want)
     torch.testing.assert_close(weights, want_weights)
     torch.testing.assert_close(output, functional.scaled_dot_product_attention(Q, K, V, padding[:, None, None, :]))
+
+
+def test_the_catalogue_of_masks_is_killed_by_the_case_named_for_it(tmp_path: Path) -> None:
+    kills = prove(KataUnderTest("attention-mask"), "standard", tmp_path).kills
+    catalogue = {
+        "upper-left": "with-a-cache",
+        "strict-triangle": "square",
+        "loose-triangle": "square",
+        "padding-inverted": "right-padding",
+        "padding-hides-queries-too": "right-padding",
+        "window-one-too-wide": "sliding-window",
+        "window-without-causal-accepted": "window-needs-causal",
+    }
+    assert {wrong for wrong, killer in catalogue.items() if killer not in kills[wrong]} == set()
+
+
+@pytest.mark.parametrize(("L", "S"), [(4, 4), (2, 5), (1, 6)])
+def test_the_causal_mask_is_torchs_lower_right_bias(L: int, S: int) -> None:
+    from torch.nn.attention.bias import causal_lower_right
+
+    mask = KataUnderTest("attention-mask").kernel("standard")(torch.ones(2, S), L)
+    Q, K, V = (torch.randn(2, 3, n, 4, generator=torch.Generator().manual_seed(n)) for n in (L, S, S))
+    theirs = functional.scaled_dot_product_attention(Q, K, V, attn_mask=causal_lower_right(L, S))
+    torch.testing.assert_close(functional.scaled_dot_product_attention(Q, K, V, attn_mask=mask), theirs)
+
+
+def test_the_mask_makes_padding_invisible_to_the_attention_kata() -> None:
+    attend = KataUnderTest("scaled-dot-product-attention").kernel("standard")
+    mask = KataUnderTest("attention-mask").kernel("standard")(torch.tensor([[0, 0, 1, 1, 1]]), 5)
+    Q, K, V = torch.randn(3, 1, 2, 5, 4, generator=torch.Generator().manual_seed(1))
+    output, weights = attend(Q, K, V, mask)
+    alone, _ = attend(Q[:, :, 2:], K[:, :, 2:], V[:, :, 2:], torch.ones(3, 3).tril())
+    torch.testing.assert_close(output[:, :, 2:], alone)
+    assert torch.equal(weights[:, :, :2], torch.zeros(1, 2, 2, 5))
