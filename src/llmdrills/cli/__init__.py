@@ -81,7 +81,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **options)
         except KeyboardInterrupt:
-            print("\nllmdrills: interrupted; nothing is lost: `llmdrills today` goes on where you were", file=sys.stderr)
+            print("\nllmdrills: interrupted; nothing is lost, `llmdrills today` goes on from here", file=sys.stderr)
             sys.exit(INTERRUPTED)
 
     return run

@@ -1,0 +1,117 @@
+"""`llmdrills check`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmdrills.cli.console import note, print_json
+from llmdrills.cli.options import JsonOption, WorkspaceOption, find_kata, place
+from llmdrills.content import load_workspace
+from llmdrills.errors import UsageError
+from llmdrills.paths import came_with_the_package
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmdrills.grading.audit import Audit
+    from llmdrills.grading.reports import VariantReport
+
+__all__ = ["command"]
+
+
+def command(
+    katas: Annotated[
+        list[str] | None, typer.Argument(metavar="[KATA]...", help="Prove these katas' graders; all unless given.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Lint only: run no proof and no kata.")] = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Print the kill matrix of each kata and variant.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write decks/computed.json, which `build` reads.")] = False,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use what was found sound before.")] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the cases.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes at once.")] = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Check the workspace: lint notes, run their proofs, prove the graders of the katas.
+
+    \b
+    Examples:
+      llmdrills check
+      llmdrills check --quick
+      llmdrills check rope-pairing --matrix
+      llmdrills check --write
+
+    Exit status: 0 clean, 1 problems found, 2 the workspace cannot be read.
+    """
+    from llmdrills.grading.audit import audit, write_audit
+
+    here = place(workspace)
+    loaded = load_workspace(here.workspace)
+    wanted = [find_kata(loaded.katas, name) for name in katas] if katas else list(loaded.katas)
+    if write and (quick or katas or came_with_the_package(here.workspace)):
+        raise UsageError(
+            "--write writes what the whole workspace computes",
+            "leave --quick and the katas' names out, and use a workspace of your own (`llmdrills init`)",
+        )
+    found = audit(
+        loaded,
+        wanted,
+        run=not quick,
+        cache_dir=here.locations.cache if cache else None,
+        seed=seed,
+        jobs=jobs,
+        progress=_progress(),
+    )
+    if write:
+        changed = write_audit(loaded, found)
+        note("decks/computed.json is written: commit it" if changed else "decks/computed.json is up to date")
+        found = audit(loaded, wanted, cache_dir=here.locations.cache, seed=seed, jobs=jobs)
+    if json:
+        print_json(found.to_json())
+    else:
+        _show(found, matrix=matrix)
+    raise typer.Exit(0 if found.clean else 1)
+
+
+def _show(found: Audit, *, matrix: bool) -> None:
+    for report in found.katas:
+        for variant in report.variants:
+            if matrix:
+                print(f"{report.kata} ({variant.variant})\n{_table(variant)}\n")
+            for case in variant.redundant:
+                note(
+                    f"{report.kata} ({variant.variant}): case {case} could go: without it as much is killed and told apart"
+                )
+    for problem in found.problems:
+        print(problem)
+    kernels = sum(len(variant.matrix.misconceptions) for report in found.katas for variant in report.variants)
+    cached = sum(report.cached for report in found.katas)
+    said = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
+    count = len(found.problems)
+    print(f"{'✗' if count else '✓'} {said}: {f'{count} problems' if count else 'clean'}")
+
+
+def _table(variant: VariantReport) -> str:
+    """Misconceptions down, cases across by number; the cases' names below."""
+    found = variant.matrix
+    width = max((len(name) for name in found.misconceptions), default=0)
+    heads = " ".join(f"{number:>2}" for number in range(1, len(found.cases) + 1))
+    lines = [f"{'':<{width}}  {heads}"]
+    for name in found.misconceptions:
+        marks = " ".join(" ✗" if found.kinds[name][case] else " ·" for case in found.cases)
+        lines.append(f"{name:<{width}}  {marks}")
+    lines += [f"{number:>4} {case}" for number, case in enumerate(found.cases, 1)]
+    return "\n".join(lines)
+
+
+def _progress() -> Callable[[str, bool], None] | None:
+    if not sys.stderr.isatty():
+        return None
+
+    def show(what: str, cached: bool) -> None:
+        print(f"\r{what}{' (unchanged)' if cached else ''}\x1b[K\r", end="", file=sys.stderr, flush=True)
+
+    return show
