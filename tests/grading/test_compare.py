@@ -1,0 +1,223 @@
+"""The order of checks, tolerances, NaN, structure: pure functions of values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+from bench import expect, raised, tensor
+
+from llmdrills.grading import findings as f
+from llmdrills.grading.answer import Answer, Counts
+from llmdrills.grading.compare import compare, same_answer
+from llmdrills.grading.wire import DtypeValue, Opaque
+from llmdrills.grading.wording import describe
+
+WANT = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+
+
+def kinds(expected, value, **answer):
+    found = compare(expected, Answer(value, **answer))
+    for finding in found:  # whatever is found can be said in both languages, and be written as strict JSON
+        assert describe(finding).en
+        assert describe(finding).zh
+        json.dumps(finding.to_json(), allow_nan=False)
+    return [finding.kind for finding in found]
+
+
+def test_the_right_values_in_the_due_dtype_pass():
+    assert kinds(expect(tensor(WANT, "float64")), tensor(WANT)) == []
+
+
+@pytest.mark.parametrize(
+    ("got", "kind"),
+    [
+        (None, "wrong-type"),
+        (WANT, "wrong-type"),
+        (Opaque("numpy.ndarray"), "wrong-type"),
+        (DtypeValue("float32"), "wrong-type"),
+        (tensor(WANT, subclass="attempt.Sneaky"), "wrong-type"),
+        (tensor([WANT]), "wrong-shape"),
+        (tensor([1.0, 2.0, 3.0]), "wrong-shape"),  # would broadcast
+        (tensor(WANT, "float64"), "wrong-dtype"),
+        (dataclasses.replace(tensor(WANT), data=b"", missing="meta"), "unreadable"),
+        (dataclasses.replace(tensor(WANT), layout="sparse_coo"), "unreadable"),
+        (tensor([[1.0, 2.0, math.nan], [4.0, 5.0, 6.0]]), "not-finite"),
+        (tensor([[1.0, 2.0, math.inf], [4.0, 5.0, 6.0]]), "not-finite"),
+        (tensor([[1.0, 2.0, 3.001], [4.0, 5.0, 6.0]]), "wrong-values"),
+    ],
+)
+def test_the_first_thing_wrong_is_the_only_finding(got, kind):
+    assert kinds(expect(tensor(WANT, "float64")), got) == [kind]
+
+
+def test_shape_is_looked_at_before_dtype_and_dtype_before_values():
+    assert kinds(expect(tensor(WANT, "float64")), tensor([0.0], "float16")) == ["wrong-shape"]
+    assert kinds(expect(tensor(WANT, "float64")), tensor([[math.nan] * 3] * 2, "float16")) == ["wrong-dtype"]
+
+
+def test_a_tensor_on_another_device_is_refused_only_where_a_device_is_asked_for():
+    expected, answer = expect(tensor(WANT, "float64")), Answer(tensor(WANT, device="cpu"))
+    assert [found.kind for found in compare(expected, answer, "cuda")] == ["wrong-device"]
+    assert compare(expected, answer, "cpu") == []
+
+
+@pytest.mark.parametrize(("dtype", "passes", "fails"), [("float32", 1e-5, 3e-5), ("float64", 2e-7, 5e-7)])
+def test_the_tolerance_is_that_of_the_dtype(dtype, passes, fails):
+    expected = expect(tensor([1.0, -2.0], "float64"), dtype)
+    assert kinds(expected, tensor([1.0 + passes, -2.0], dtype)) == []
+    assert kinds(expected, tensor([1.0 + fails, -2.0], dtype)) == ["wrong-values"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_types_may_err_twice_as_much_as_the_reference_in_the_same_precision(dtype):
+    want = tensor([1.0, 2.0], "float64")
+    off = tensor([1.0, 2.0625], dtype)
+    assert kinds(expect(want, dtype, allowed={"baselines": [0.032]}), off) == []
+    assert kinds(expect(want, dtype, allowed={"baselines": [0.01]}), off) == ["wrong-values"]
+
+
+def test_a_case_s_own_tolerance_replaces_the_dtype_s():
+    want = tensor([1.0, 2.0], "float64")
+    assert kinds(expect(want, allowed={"rtol": 0.1, "atol": 0.0}), tensor([1.05, 2.0])) == []
+    assert kinds(expect(want, allowed={"atol": 0.0, "rtol": 0.0, "baselines": [9.0]}), tensor([1.00001, 2.0])) == [
+        "wrong-values"
+    ]
+
+
+def test_nan_equals_nothing_unless_the_case_says_so():
+    both = tensor([1.0, math.nan], "float64")
+    assert kinds(expect(both), tensor([1.0, math.nan])) == ["not-finite"]
+    assert kinds(expect(both, nan_ok=True), tensor([1.0, math.nan])) == []
+    assert kinds(expect(both, nan_ok=True), tensor([math.nan, 1.0])) == ["not-finite"]
+
+
+def test_infinity_must_have_its_sign():
+    want = tensor([1.0, -math.inf], "float64")
+    assert kinds(expect(want), tensor([1.0, -math.inf])) == []
+    assert kinds(expect(want), tensor([1.0, math.inf])) == ["not-finite"]
+    assert kinds(expect(want), tensor([1.0, -3e38])) == ["not-finite"]
+
+
+def test_whole_numbers_and_bools_are_exact():
+    assert kinds(expect(tensor([1, 2**53 + 1], "int64"), "int64"), tensor([1, 2**53], "int64")) == ["wrong-values"]
+    assert kinds(expect(tensor([True, False], "bool"), "bool"), tensor([True, True], "bool")) == ["wrong-values"]
+    assert kinds(expect(tensor([1, 2], "int64"), "int64", allowed={"atol": 5.0}), tensor([1, 3], "int64")) == [
+        "wrong-values"
+    ]
+
+
+def test_empty_tensors_are_compared_by_shape_and_dtype():
+    assert kinds(expect(tensor([[]], "float64")), tensor([[]])) == []
+    assert kinds(expect(tensor([[]], "float64")), tensor([])) == ["wrong-shape"]
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "found"),
+    [
+        ((1, 2), [1, 2], ["wrong-type"]),
+        ((1, 2), (1, 2, 3), ["wrong-structure"]),
+        ({"a": 1}, {"b": 1}, ["wrong-structure"]),
+        ({"a": (1, "x")}, {"a": (1, "y")}, ["wrong-text"]),
+        (True, 1, ["wrong-type"]),
+        (1, True, ["wrong-type"]),
+        (1, 1.0, ["wrong-type"]),
+        (1.0, 1.0 + 1e-7, []),
+        (1.0, 1.1, ["wrong-scalar"]),
+        (None, 0, ["wrong-type"]),
+        ("abc", "abd", ["wrong-text"]),
+        ([1, 2, 3], [1, 5, 4], ["wrong-scalar", "wrong-scalar"]),
+        (math.nan, math.nan, ["wrong-scalar"]),
+    ],
+)
+def test_structure_and_scalars_have_exact_types(want, got, found):
+    assert kinds(expect(want), got) == found
+
+
+def test_every_wrong_leaf_is_found_with_its_path():
+    expected = expect((tensor(WANT, "float64"), {"k": tensor([1.0], "float64")}))
+    found = compare(expected, Answer((tensor([[0.0] * 3] * 2), {"k": tensor([2.0])})))
+    assert [finding.path for finding in found] == ["[0]", "[1]['k']"]
+
+
+def test_wrong_values_say_where_what_and_how_much_is_allowed():
+    got = tensor([[1.0, 2.0, 3.5], [4.0, 5.0, 9.0]])
+    (finding,) = compare(expect(tensor(WANT, "float64")), Answer(got))
+    assert isinstance(finding, f.WrongValues)
+    assert (finding.index, finding.expected, finding.got) == ((0, 2), 3.0, 3.5)
+    assert (finding.greatest, finding.greatest_index) == (3.0, (1, 2))
+    assert finding.greatest_allowed == pytest.approx(1e-5 + 1.3e-6 * 6)
+    assert (finding.wrong, finding.total) == (2, 6)
+    assert finding.expected_around == (1.0, 2.0, 3.0)
+    assert finding.got_around == (1.0, 2.0, 3.5)
+
+
+def test_a_changed_input_is_named():
+    (finding,) = compare(expect(tensor(WANT, "float64")), Answer(tensor(WANT), inputs_changed=(1,)))
+    assert finding == f.InputChanged("y")
+
+
+def test_changed_settings_of_torch_are_a_finding():
+    assert kinds(expect(1), 1, globals_changed=("default dtype", "grad mode")) == ["globals-changed"]
+
+
+def test_the_due_exception_passes_with_its_subclasses_and_nothing_else_does():
+    expected = expect(raised("ValueError").value, raises="ValueError")
+    assert compare(expected, raised("ValueError")) == []
+    assert compare(expected, raised("UnicodeError", "ValueError")) == []
+    assert [x.kind for x in compare(expected, raised("TypeError", message="no", line=3))] == ["raises-other"]
+    assert [x.kind for x in compare(expected, Answer(1))] == ["did-not-raise"]
+
+
+def test_a_starter_does_not_pass_where_a_runtime_error_is_due():
+    expected = expect(raised("RuntimeError").value, raises="RuntimeError")
+    assert compare(expected, raised("NotImplementedError", "RuntimeError"))
+
+
+def test_gradients_are_compared_each_by_itself():
+    grads = (tensor([1.0, 2.0], "float64"), tensor([3.0], "float64"))
+    expected = expect(tensor([1.0], "float64"), allowed={"grad_names": ["Q", "K"], "grad_dtypes": ["float32"] * 2})
+    expected = dataclasses.replace(expected, answer=dataclasses.replace(expected.answer, grads=grads))
+    right = Answer(tensor([1.0]), grads=(tensor([1.0, 2.0]), tensor([3.0])))
+    assert compare(expected, right) == []
+    wrong = dataclasses.replace(right, grads=(None, tensor([math.nan])))
+    assert [(x.kind, x.path) for x in compare(expected, wrong)] == [
+        ("no-gradient", "gradient of Q"),
+        ("not-finite", "gradient of K"),
+    ]
+    broken = dataclasses.replace(right, grads=(raised("RuntimeError", message="no graph").value,) * 2)
+    assert [x.kind for x in compare(expected, broken)] == ["raises"]
+
+
+def test_draws_are_compared_as_sets():
+    expected = expect(["a", "b", "a"], draws=3)
+    assert compare(expected, Answer(["b", "a", "b"])) == []
+    (finding,) = compare(expected, Answer(["b", "c", "b"]))
+    assert finding == f.WrongDraws("", 3, ("'a'",), ("'c'",))
+
+
+def test_over_budget_is_found_only_where_the_values_are_right():
+    expected = expect(1, allowed={"budget": {"flops": [150, 100]}})
+    assert compare(expected, Answer(1, counts=Counts(150, 0))) == []
+    (finding,) = compare(expected, Answer(1, counts=Counts(300, 0)))
+    assert finding == f.OverBudget("", "flops", 300, 150, 100)
+    assert "2 times" in describe(finding).en
+    assert kinds(expected, 2, counts=Counts(300, 0)) == ["wrong-scalar"]
+
+
+def test_two_answers_are_the_same_by_the_case_s_tolerance_with_nan_in_the_same_places():
+    expected = expect(tensor([1.0, 2.0], "float64"))
+    one = Answer(tensor([5.0, math.nan]))
+    assert same_answer(expected, one, Answer(tensor([5.000001, math.nan])))
+    assert not same_answer(expected, one, Answer(tensor([5.0, 7.0])))
+    assert not same_answer(expected, one, Answer(tensor([5.1, math.nan])))
+    assert not same_answer(expected, one, Answer(tensor([5.0, math.nan]), inputs_changed=(0,)))
+
+
+def test_exceptions_are_the_same_by_type_alone():
+    expected = expect(1)
+    assert same_answer(expected, raised("ValueError", message="a"), raised("ValueError", message="b"))
+    assert not same_answer(expected, raised("ValueError"), raised("TypeError"))
+    assert not same_answer(expected, raised("ValueError"), Answer(1))
