@@ -9,7 +9,7 @@ import torch
 from plain_harness import KataUnderTest, Matrix, prove
 from torch.nn import functional
 
-KATAS = ["scaled-dot-product-attention", "attention-mask"]
+KATAS = ["scaled-dot-product-attention", "attention-mask", "grouped-query-attention"]
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,12 @@ def test_the_mask_makes_padding_invisible_to_the_attention_kata() -> None:
     alone, _ = attend(Q[:, :, 2:], K[:, :, 2:], V[:, :, 2:], torch.ones(3, 3).tril())
     torch.testing.assert_close(output[:, :, 2:], alone)
     assert torch.equal(weights[:, :, :2], torch.zeros(1, 2, 2, 5))
+
+
+def test_grouped_queries_agree_with_the_repeated_heads_of_transformers() -> None:
+    from transformers.models.llama.modeling_llama import repeat_kv
+
+    Q, K, V = (torch.randn(2, h, n, 8, generator=torch.Generator().manual_seed(n)) for h, n in ((6, 3), (2, 5), (2, 5)))
+    attend = KataUnderTest("scaled-dot-product-attention").kernel("standard")
+    want, _ = attend(Q, repeat_kv(K, 3), repeat_kv(V, 3))
+    torch.testing.assert_close(KataUnderTest("grouped-query-attention").kernel("standard")(Q, K, V), want)
