@@ -12,5 +12,5 @@ rating      the rating that the recorded events imply
 plan        what today holds, and why
 session     one repetition of one kata, resumable at any point
 stats       figures worth looking at; report draws them on a page
-optimize    FSRS's parameters fitted to this learner
+optimize    FSRS's parameters fitted to this learner; fitting does it, in a process of its own
 """

@@ -369,7 +369,7 @@ class _Planner:
         if waiting:
             days = self._catch_up(waiting) + 1
             return Bilingual(
-                f"{len(waiting)} more are due and wait: at this pace it takes {days} days; the most forgotten come first.",
+                f"{len(waiting)} more are due and wait, the most forgotten first: at this pace it takes {days} days.",
                 f"还有 {len(waiting)} 道到期的题在排队：按这个节奏要 {days} 天，最生疏的先来。",
             )
         if items:

@@ -1,0 +1,231 @@
+"""One self-contained HTML page with the figures of `stats` and the readiness checklist. No script, no request."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from llmdrills.language import Bilingual
+from llmdrills.practice import plots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llmdrills.language import Language
+    from llmdrills.practice.stats import Stats
+
+__all__ = ["render"]
+
+_T = {
+    "title": Bilingual("llmdrills report", "llmdrills 学习报告"),
+    "as of": Bilingual("as of {day}", "截至 {day}"),
+    "streak": Bilingual("days in a row", "连续天数"),
+    "longest": Bilingual("longest: {n}", "最长 {n} 天"),
+    "known": Bilingual("katas recalled now", "现在还记得的题"),
+    "of met": Bilingual("expected, of {n} met", "期望值，共练过 {n} 道"),
+    "reviews": Bilingual("repetitions", "复习次数"),
+    "attempts": Bilingual("{n} attempts graded", "判分 {n} 次"),
+    "minutes": Bilingual("minutes", "分钟"),
+    "days": Bilingual("on {n} days", "共 {n} 天"),
+    "recall": Bilingual("recalled when due", "到期时的回忆率"),
+    "predicted": Bilingual("predicted: {n}", "预测 {n}"),
+    "year": Bilingual("The year", "这一年"),
+    "forecast": Bilingual("What falls due", "未来到期"),
+    "calibration": Bilingual("Recall: measured against predicted", "回忆率：实际与预测"),
+    "calibration note": Bilingual(
+        "Each dot holds reviews with a similar prediction. Below the line FSRS expects too much of you, above it too "
+        "little.",
+        "每个点是一组预测相近的复习。在线下方说明 FSRS 高估了你，上方说明低估了你。",
+    ),
+    "calibration none": Bilingual(
+        "Nothing to measure yet: a kata has to come back on another day first.",
+        "还没有数据：要等同一道题隔天再练之后才有。",
+    ),
+    "hardest": Bilingual("Hardest katas", "最难的题"),
+    "hardest none": Bilingual("Nothing failed so far.", "还没有失败过。"),
+    "hardest head": Bilingual("kata|failed|recall now|minutes", "题目|失败|现在的回忆率|分钟"),
+    "misconceptions": Bilingual("Misconceptions met", "遇到过的误解"),
+    "misconceptions none": Bilingual("None so far.", "还没有。"),
+    "misconceptions head": Bilingual("kata|misconception|times|last|beaten", "题目|误解|次数|最近|已克服"),
+    "beaten": Bilingual("✓ beaten", "✓ 已克服"),
+    "open": Bilingual("○ not yet", "○ 尚未"),
+    "readiness": Bilingual("Readiness", "准备情况"),
+    "readiness sum": Bilingual(
+        "{ready} of {all} ready, {fading} fading, {not_shown} not shown yet",
+        "{all} 项中 {ready} 项已具备，{fading} 项正在遗忘，{not_shown} 项尚未证明",
+    ),
+    "ready": Bilingual("✓ ready", "✓ 已具备"),
+    "fading": Bilingual("◐ fading", "◐ 正在遗忘"),
+    "not-shown": Bilingual("○ not shown yet", "○ 尚未证明"),
+    "clean": Bilingual(
+        "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，回忆率 {recall}"
+    ),
+    "never": Bilingual("{kata}: not practised yet", "{kata}：还没练过"),
+    "notes": Bilingual(
+        "{n} notes, reviewed in Anki (not counted here yet)", "{n} 条笔记，在 Anki 中复习（这里暂不统计）"
+    ),
+    "notes counted": Bilingual(
+        "{n} notes, {done} of them reviewed in Anki", "{n} 条笔记，其中 {done} 条已在 Anki 中复习"
+    ),
+    "next": Bilingual("Next: {what}", "下一步：{what}"),
+}
+
+_CSS = """
+:root { color-scheme: light dark; --page: #fff; --ink: #1c2024; --soft: #5d6670; --line: #d9dee3; --card: #f6f8fa;
+  --l0: #ebeef1; --l1: #b7dfd0; --l2: #6cc0a1; --l3: #2f9575; --l4: #12634c; --bar: #2f7fb8; --warn: #9a5b00;
+  --good: #12634c; }
+@media (prefers-color-scheme: dark) { :root { --page: #14181c; --ink: #e4e8ec; --soft: #9aa5b0; --line: #333b43;
+  --card: #1c2228; --l0: #262d34; --l1: #174a3b; --l2: #1f7459; --l3: #35a580; --l4: #7fdcbb; --bar: #5aa9de;
+  --warn: #e0a64a; --good: #7fdcbb; } }
+@media print { :root { color-scheme: light; --page: #fff; --ink: #000; --soft: #444; --line: #bbb; --card: #fff;
+  --l0: #eee; --l1: #b7dfd0; --l2: #6cc0a1; --l3: #2f9575; --l4: #12634c; --bar: #2f7fb8; --warn: #7a4800;
+  --good: #12634c; }
+  section, .tile, li { break-inside: avoid; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem; max-width: 56rem; background: var(--page); color: var(--ink); line-height: 1.5;
+  font-family: system-ui, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+p { margin: .25rem 0; } .soft { color: var(--soft); }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin-top: 1rem; }
+.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .75rem; }
+.tile b { display: block; font-size: 1.6rem; line-height: 1.2; } .tile small { color: var(--soft); }
+.wide { overflow-x: auto; } svg { max-width: 100%; height: auto; } .wide svg { max-width: none; }
+svg text { font-size: 10px; fill: var(--soft); } svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
+.l0 { fill: var(--l0); } .l1 { fill: var(--l1); } .l2 { fill: var(--l2); }
+.l3 { fill: var(--l3); } .l4 { fill: var(--l4); }
+.bar, .dot { fill: var(--bar); } .dot { fill-opacity: .75; } .axis, .grid { stroke: var(--line); }
+.diagonal { stroke: var(--soft); stroke-dasharray: 4 4; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem; vertical-align: top;
+  border-bottom: 1px solid var(--line); } th { color: var(--soft); font-weight: 600; }
+.n { text-align: right; font-variant-numeric: tabular-nums; }
+ul.items { list-style: none; padding: 0; } ul.items > li { border-bottom: 1px solid var(--line); padding: .6rem 0; }
+ul.evidence { margin: .2rem 0; padding-left: 1.2rem; color: var(--soft); } .state { float: right; white-space: nowrap; }
+.ready { color: var(--good); } .fading { color: var(--warn); } .not-shown { color: var(--soft); }
+"""
+
+
+def render(
+    stats: Stats, readiness: Mapping[str, Any], language: Language, titles: Mapping[str, Bilingual] | None = None
+) -> str:
+    """The page as HTML. `readiness`: what `Readiness.to_json` gives; `titles`: of the katas, by id."""
+    page = _Page(language, titles or {})
+    body = "".join(
+        [
+            f"<header><h1>{page.say('title')}</h1><p class='soft'>{page.say('as of', day=stats.day)}</p></header>",
+            page.tiles(stats),
+            page.section("year", f"<div class='wide'>{plots.heat_map(stats.heat, language, page.say('year'))}</div>"),
+            page.section("forecast", plots.forecast(stats.forecast, language, page.say("forecast"))),
+            page.section("calibration", page.calibration(stats)),
+            page.section("hardest", page.hardest(stats)),
+            page.section("misconceptions", page.misconceptions(stats)),
+            page.section("readiness", page.readiness(readiness)),
+        ]
+    )
+    lang = "zh-Hans" if language == "zh" else "en"
+    return (
+        f'<!doctype html>\n<html lang="{lang}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{page.say('title')}</title><style>{_CSS}</style></head><body>{body}</body></html>\n"
+    )
+
+
+class _Page:
+    def __init__(self, language: Language, titles: Mapping[str, Bilingual]) -> None:
+        self.language = language
+        self.titles = titles
+
+    def say(self, key: str, **values: object) -> str:
+        return escape(_T[key].format(**values)[self.language])
+
+    def title(self, kata: str) -> str:
+        return escape(self.titles[kata][self.language] if kata in self.titles else kata)
+
+    def section(self, key: str, inside: str) -> str:
+        return f"<section><h2>{self.say(key)}</h2>{inside}</section>"
+
+    def tiles(self, stats: Stats) -> str:
+        measured = "–" if stats.measured is None else f"{stats.measured:.0%}"
+        predicted = "–" if stats.predicted is None else f"{stats.predicted:.0%}"
+        entries = [
+            (stats.streak, "streak", self.say("longest", n=stats.longest_streak)),
+            (stats.katas_known, "known", self.say("of met", n=stats.katas_met)),
+            (stats.reviews, "reviews", self.say("attempts", n=stats.attempts)),
+            (stats.minutes, "minutes", self.say("days", n=stats.days_practised)),
+            (measured, "recall", self.say("predicted", n=predicted)),
+        ]
+        tiles = (
+            f"<div class='tile'><b>{figure}</b>{self.say(key)}<br><small>{note}</small></div>"
+            for figure, key, note in entries
+        )
+        return f"<div class='tiles'>{''.join(tiles)}</div>"
+
+    def calibration(self, stats: Stats) -> str:
+        if not stats.bins:
+            return f"<p class='soft'>{self.say('calibration none')}</p>"
+        plot = plots.calibration(stats.bins, self.language, self.say("calibration"))
+        return f"{plot}<p class='soft'>{self.say('calibration note')}</p>"
+
+    def hardest(self, stats: Stats) -> str:
+        rows = [
+            [
+                self.title(one.kata),
+                f"{one.lapses}/{one.reviews}",
+                f"{one.retrievability:.0%}",
+                str(one.minutes),
+            ]
+            for one in stats.hardest
+        ]
+        return self.table("hardest", rows, numbers={1, 2, 3})
+
+    def misconceptions(self, stats: Stats) -> str:
+        rows = [
+            [
+                self.title(one.kata),
+                f"<code>{escape(one.misconception)}</code>",
+                str(one.times),
+                str(one.last),
+                self.beaten(one.beaten),
+            ]
+            for one in stats.misconceptions
+        ]
+        return self.table("misconceptions", rows, numbers={2})
+
+    def beaten(self, yes: bool) -> str:
+        return f"<span class='ready'>{self.say('beaten')}</span>" if yes else self.say("open")
+
+    def table(self, key: str, rows: Sequence[Sequence[str]], numbers: set[int]) -> str:
+        if not rows:
+            return f"<p class='soft'>{self.say(f'{key} none')}</p>"
+
+        def row(cells: Sequence[str], tag: str) -> str:
+            classes = ["n" if number in numbers else "" for number in range(len(cells))]
+            inside = "".join(f"<{tag} class='{name}'>{cell}</{tag}>" for cell, name in zip(cells, classes, strict=True))
+            return f"<tr>{inside}</tr>"
+
+        head = row(self.say(f"{key} head").split("|"), "th")
+        return f"<div class='wide'><table>{head}{''.join(row(cells, 'td') for cells in rows)}</table></div>"
+
+    def readiness(self, readiness: Mapping[str, Any]) -> str:
+        counts = {name: readiness[name] for name in ("ready", "fading", "not_shown")}
+        items = readiness["items"]
+        total = self.say("readiness sum", all=len(items), **counts)
+        return f"<p>{total}</p><ul class='items'>{''.join(self.item(item) for item in items)}</ul>"
+
+    def item(self, item: Mapping[str, Any]) -> str:
+        state = item["state"]
+        evidence = [self.evidence(one) for one in item["katas"]]
+        count, done = len(item["notes"]), item["notes_reviewed"]
+        evidence.append(self.say("notes", n=count) if done is None else self.say("notes counted", n=count, done=done))
+        listed = "".join(f"<li>{one}</li>" for one in evidence)
+        return (
+            f"<li><span class='state {state}'>{self.say(state)}</span><b>{escape(item['title'][self.language])}</b>"
+            f"<ul class='evidence'>{listed}</ul>{self.say('next', what=item['next'][self.language])}</li>"
+        )
+
+    def evidence(self, one: Mapping[str, Any]) -> str:
+        # The title is escaped already, and `say` would do it again.
+        shown = Bilingual(one["kata"], one["kata"]) if one["kata"] not in self.titles else self.titles[one["kata"]]
+        name = shown[self.language]
+        if one["retrievability"] is None:
+            return self.say("never", kata=name)
+        return self.say("clean", kata=name, n=one["clean_days"], recall=f"{one['retrievability']:.0%}")

@@ -1,0 +1,242 @@
+"""Figures that a learner wants to look at. Only counts and dates: `report` draws them, the command prints them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmdrills.practice.moments import Moment, from_day_number
+from llmdrills.practice.schedule import Schedule, load, median
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from llmdrills.content.model import Kata
+    from llmdrills.practice.history import History
+    from llmdrills.practice.replay import Memory
+
+__all__ = ["FORECAST_DAYS", "Bin", "Day", "Due", "Hard", "Met", "Stats", "gather"]
+
+FORECAST_DAYS = 30
+_YEAR = 371  # 53 whole weeks, so that the heat map is a rectangle
+_HARDEST = 10
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of the heat map."""
+
+    day: date
+    reviews: int
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Due:
+    """How much falls due on a day; the first day holds what is overdue too."""
+
+    day: date
+    katas: int
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Reviews with a predicted chance of recall in [low, high): how many, the mean prediction, the share recalled."""
+
+    low: float
+    high: float
+    reviews: int
+    predicted: float
+    measured: float
+
+
+@dataclass(frozen=True)
+class Hard:
+    """A kata that costs effort: how often it was failed, its difficulty (1 … 10), its chance of recall now."""
+
+    kata: str
+    reviews: int
+    lapses: int
+    difficulty: float
+    retrievability: float
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Met:
+    """A misconception that an attempt ran into; beaten once the kata was passed without help on a later day."""
+
+    kata: str
+    misconception: str
+    times: int
+    last: date
+    beaten: bool
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Everything on one page. Shares are in [0, 1]; None where there is nothing to measure yet."""
+
+    day: date
+    streak: int
+    longest_streak: int
+    reviews: int
+    attempts: int
+    minutes: int
+    days_practised: int
+    katas_met: int
+    katas_known: int  # expected: the sum of the chances of recall
+    heat: tuple[Day, ...]
+    forecast: tuple[Due, ...]
+    bins: tuple[Bin, ...]
+    predicted: float | None
+    measured: float | None
+    hardest: tuple[Hard, ...]
+    misconceptions: tuple[Met, ...]
+    ratings: dict[str, int]
+    overrides: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Schema 1: it may gain keys, never lose one."""
+        return {"schema": 1, **_plain(asdict(self))}
+
+
+def gather(
+    history: History, katas: Sequence[Kata], now: Moment, *, retention: float = 0.9, longest: int = 365
+) -> Stats:
+    """The figures of a history as of `now`. Raises HistoryError."""
+    schedule = load(history, retention=retention, longest=longest)
+    today = now.day_number
+    days = [
+        (int(row["day"]), row["reviews"], row["seconds"]) for row in history.rows("SELECT * FROM days ORDER BY day")
+    ]
+    bins = _bins(schedule)
+    total = sum(entry.reviews for entry in bins)
+    attempts = history.rows("SELECT count(*) AS n FROM attempts")[0]["n"]
+    return Stats(
+        day=now.day,
+        streak=schedule.streak(today),
+        longest_streak=_longest([day for day, _, _ in days]),
+        reviews=sum(reviews for _, reviews, _ in days),
+        attempts=attempts,
+        minutes=round(sum(seconds for _, _, seconds in days) / 60),
+        days_practised=len(days),
+        katas_met=sum(kata.id in schedule.memories for kata in katas),
+        katas_known=round(sum(schedule.retrievability(kata.id, today) for kata in katas)),
+        heat=_heat(days, today),
+        forecast=_forecast(schedule, katas, today),
+        bins=bins,
+        predicted=sum(entry.predicted * entry.reviews for entry in bins) / total if total else None,
+        measured=sum(entry.measured * entry.reviews for entry in bins) / total if total else None,
+        hardest=_hardest(schedule, today),
+        misconceptions=_misconceptions(history),
+        **_ratings(history),
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return round(value, 4)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _longest(days: list[int]) -> int:
+    best = length = 0
+    for position, day in enumerate(days):
+        length = length + 1 if position and days[position - 1] == day - 1 else 1
+        best = max(best, length)
+    return best
+
+
+def _heat(days: list[tuple[int, int, float]], today: int) -> tuple[Day, ...]:
+    known = {day: (reviews, seconds) for day, reviews, seconds in days}
+    last = today + (6 - from_day_number(today).weekday())  # the running week to its Sunday
+    shown = range(last - _YEAR + 1, today + 1)
+    return tuple(Day(from_day_number(day), *_day(known.get(day, (0, 0.0)))) for day in shown)
+
+
+def _day(found: tuple[int, float]) -> tuple[int, int]:
+    return found[0], round(found[1] / 60)
+
+
+def _forecast(schedule: Schedule, katas: Sequence[Kata], today: int) -> tuple[Due, ...]:
+    pace = schedule.pace(katas)
+    due: dict[int, list[float]] = {}
+    for kata in katas:
+        day = schedule.due_day(kata.id)
+        if day is not None:
+            due.setdefault(max(day, today), []).append(schedule.expected_seconds(kata, pace))
+    return tuple(
+        Due(from_day_number(day), len(due.get(day, ())), round(sum(due.get(day, ())) / 60))
+        for day in range(today, today + FORECAST_DAYS)
+    )
+
+
+def _bins(schedule: Schedule) -> tuple[Bin, ...]:
+    merged: dict[int, tuple[int, float, int]] = {}
+    for memory in schedule.memories.values():
+        for name, (count, total, recalled) in memory.bins.items():
+            n, predicted, right = merged.get(int(name), (0, 0.0, 0))
+            merged[int(name)] = (n + count, predicted + total, right + recalled)
+    return tuple(
+        Bin(number / 20, (number + 1) / 20, n, predicted / n, right / n)
+        for number, (n, predicted, right) in sorted(merged.items())
+    )
+
+
+def _hardest(schedule: Schedule, today: int) -> tuple[Hard, ...]:
+    def effort(memory: Memory) -> tuple[float, float, str]:
+        return -(memory.reviews - memory.passes) / (memory.reviews + 1), -memory.difficulty, memory.kata
+
+    failed = [memory for memory in schedule.memories.values() if memory.reviews > memory.passes]
+    return tuple(
+        Hard(
+            memory.kata,
+            memory.reviews,
+            memory.reviews - memory.passes,
+            memory.difficulty,
+            schedule.retrievability(memory.kata, today),
+            round(median(memory.times) / 60),
+        )
+        for memory in sorted(failed, key=effort)[:_HARDEST]
+    )
+
+
+def _misconceptions(history: History) -> tuple[Met, ...]:
+    """Beaten: the same kata and variant passed with Good or better, on a day after the misconception was last seen."""
+    rows = history.rows(
+        "SELECT kata, diagnosis, count(*) AS times, max(at) AS last, zone, group_concat(DISTINCT variant) AS variants "
+        "FROM attempts WHERE diagnosis IS NOT NULL GROUP BY kata, diagnosis ORDER BY last DESC"
+    )
+    found = []
+    for row in rows:
+        passes = history.rows(
+            "SELECT at, zone, variant FROM reviews WHERE kata = ? AND at > ? AND rating > 2 AND derived > 2 "
+            "AND id NOT IN (SELECT review FROM undos)",
+            row["kata"],
+            row["last"],
+        )
+        last = Moment(row["last"], row["zone"]).day_number
+        variants = set(row["variants"].split(","))
+        beaten = any(one["variant"] in variants and Moment(one["at"], one["zone"]).day_number > last for one in passes)
+        found.append(Met(row["kata"], row["diagnosis"], row["times"], from_day_number(last), beaten))
+    return tuple(found)
+
+
+def _ratings(history: History) -> dict[str, Any]:
+    rows = history.rows(
+        "SELECT rating, count(*) AS n, sum(override) AS lowered FROM reviews "
+        "WHERE id NOT IN (SELECT review FROM undos) GROUP BY rating ORDER BY rating"
+    )
+    names = {1: "again", 2: "hard", 3: "good", 4: "easy"}
+    counts = {row["rating"]: row["n"] for row in rows}
+    return {
+        "ratings": {name: counts.get(number, 0) for number, name in names.items()},
+        "overrides": sum(row["lowered"] for row in rows),
+    }
