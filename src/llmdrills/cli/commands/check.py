@@ -82,9 +82,7 @@ def _show(found: Audit, *, matrix: bool) -> None:
             if matrix:
                 print(f"{report.kata} ({variant.variant})\n{_table(variant)}\n")
             for case in variant.redundant:
-                note(
-                    f"{report.kata} ({variant.variant}): case {case} could go: without it as much is killed and told apart"
-                )
+                note(f"{report.kata} ({variant.variant}): case {case} could go: as much dies without it")
     for problem in found.problems:
         print(problem)
     kernels = sum(len(variant.matrix.misconceptions) for report in found.katas for variant in report.variants)

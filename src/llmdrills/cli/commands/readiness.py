@@ -1,0 +1,71 @@
+"""`llmdrills readiness`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.console import print_json
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.content import load_workspace
+from llmdrills.language import Bilingual
+from llmdrills.practice import schedule
+from llmdrills.practice.history import History
+from llmdrills.practice.moments import Moment
+from llmdrills.readiness import LABELS, assess
+
+if TYPE_CHECKING:
+    from llmdrills.language import Language
+    from llmdrills.readiness import ItemState, Readiness
+
+__all__ = ["command"]
+
+_MARK = {"ready": "✓", "fading": "~", "not-shown": "○"}
+_KATA = Bilingual("{kata}: {days} clean passes, recall {recall}", "{kata}：无帮助通过 {days} 天，保持率 {recall}")
+_NEVER = Bilingual("not practised yet", "尚未练习")
+_NOTES = Bilingual("{count} notes, reviewed in Anki", "{count} 条笔记，在 Anki 中复习")
+_SUM = Bilingual(
+    "{ready} ready, {fading} fading, {rest} not shown yet", "{ready} 项已具备，{fading} 项正在遗忘，{rest} 项尚未证明"
+)
+_ANKI = Bilingual(
+    "What you review in Anki is not seen here yet: only katas count as evidence so far.",
+    "目前还看不到你在 Anki 中的复习：暂时只有编码练习算作证据。",
+)
+
+
+def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Answer the readiness checklist from evidence: what you wrote, and would still recall.
+
+    \b
+    Examples:
+      llmdrills readiness
+      llmdrills readiness --json
+    """
+    here = place(workspace, lang=lang)
+    loaded = load_workspace(here.workspace)
+    with History.open(here.locations.history_file) as history:
+        known = schedule.load(
+            history, retention=here.settings.number("retention"), longest=here.settings.integer("interval")
+        )
+        found = assess(loaded, known, Moment.now())
+    if json:
+        print_json(found.to_json())
+    else:
+        _show(found, here.language)
+
+
+def _show(found: Readiness, language: Language) -> None:
+    for item in found.items:
+        _show_item(item, language)
+    rest = found.count("not-shown")
+    print(_SUM.format(ready=found.count("ready"), fading=found.count("fading"), rest=rest)[language])
+    print(_ANKI[language])
+
+
+def _show_item(item: ItemState, language: Language) -> None:
+    print(f"{_MARK[item.state]} {LABELS[item.state][language]}: {item.title[language].strip()}")
+    for kata in item.katas:
+        recall = _NEVER[language] if kata.retrievability is None else f"{kata.retrievability:.0%}"
+        print("    " + _KATA.format(kata=kata.kata, days=kata.clean_days, recall=recall)[language])
+    if item.notes:
+        print("    " + _NOTES.format(count=len(item.notes))[language])
+    print(f"    → {item.next[language]}\n")

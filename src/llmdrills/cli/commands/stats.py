@@ -1,0 +1,37 @@
+"""`llmdrills stats`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.console import print_json
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.stats_view import stats_text
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.practice import stats
+from llmdrills.practice.history import History
+from llmdrills.practice.moments import Moment
+
+__all__ = ["command"]
+
+
+def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Show what you did, what you remember, and what falls due.
+
+    \b
+    Examples:
+      llmdrills stats
+      llmdrills stats --json
+    """
+    here = place(workspace, lang=lang)
+    katas = load_catalogue(here.workspace, here.locations.cache)
+    with History.open(here.locations.history_file) as history:
+        found = stats.gather(
+            history,
+            katas,
+            Moment.now(),
+            retention=here.settings.number("retention"),
+            longest=here.settings.integer("interval"),
+        )
+    if json:
+        print_json(found.to_json())
+    else:
+        print(stats_text(found, here.language))

@@ -1,0 +1,95 @@
+"""A learner's figures in the terminal: blocks of characters, with the number beside each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llmdrills.language import Language
+    from llmdrills.practice.stats import Day, Stats
+
+__all__ = ["stats_text"]
+
+_HEAT = " ░▒▓█"  # none, up to 1, 2, 4, more reviews a day
+_BAR = 30
+_W = {
+    "streak": Bilingual("streak {now} d (longest {longest})", "连续 {now} 天（最长 {longest} 天）"),
+    "total": Bilingual(
+        "{reviews} reviews, {attempts} attempts, {minutes} min on {days} days",
+        "{reviews} 次复习，{attempts} 次提交，{days} 天共 {minutes} 分钟",
+    ),
+    "known": Bilingual(
+        "{met} katas met, about {known} would be recalled today", "学过 {met} 个练习，今天预计能想起约 {known} 个"
+    ),
+    "year": Bilingual("The last year, a week a column", "最近一年（每列一周）"),
+    "forecast": Bilingual("Due in the next days", "未来几天到期"),
+    "retention": Bilingual(
+        "Recall: predicted {predicted}, measured {measured}", "记忆保持率：预测 {predicted}，实测 {measured}"
+    ),
+    "hardest": Bilingual("Hardest katas", "最难的练习"),
+    "hard": Bilingual(
+        "difficulty {difficulty:.1f}, {lapses} lapses in {reviews} reviews, recall now {recall:.0%}",
+        "难度 {difficulty:.1f}，{reviews} 次复习中遗忘 {lapses} 次，当前保持率 {recall:.0%}",
+    ),
+    "misconceptions": Bilingual("Misconceptions", "遇到过的误解"),
+    "beaten": Bilingual("beaten", "已克服"),
+    "met": Bilingual("met {times}×, last {last}", "出现 {times} 次，最近 {last}"),
+    "empty": Bilingual("Nothing yet: `llmdrills today` begins.", "还没有记录：运行 `llmdrills today` 开始。"),
+}
+
+
+def stats_text(stats: Stats, language: Language) -> str:
+    """Everything on one screen and a half; at most 80 columns wide."""
+    if not stats.attempts and not stats.reviews:
+        return _W["empty"][language]
+    return "\n".join(_lines(stats, language))
+
+
+def _lines(stats: Stats, language: Language) -> Iterator[str]:
+    yield _W["streak"].format(now=stats.streak, longest=stats.longest_streak)[language]
+    yield _W["total"].format(
+        reviews=stats.reviews, attempts=stats.attempts, minutes=stats.minutes, days=stats.days_practised
+    )[language]
+    yield _W["known"].format(met=stats.katas_met, known=stats.katas_known)[language]
+    if stats.predicted is not None and stats.measured is not None:
+        words = _W["retention"].format(predicted=f"{stats.predicted:.0%}", measured=f"{stats.measured:.0%}")
+        yield words[language]
+    yield from ("", _W["year"][language], *_heat_map(stats.heat))
+    due = [day for day in stats.forecast[:14] if day.katas]
+    if due:
+        yield from ("", _W["forecast"][language])
+        most = max(day.katas for day in due)
+        for day in due:
+            bar = "█" * max(1, round(_BAR * day.katas / most))
+            yield f"  {day.day}  {bar} {day.katas} ({day.minutes} min)"
+    if stats.hardest:
+        yield from ("", _W["hardest"][language])
+        for hard in stats.hardest[:5]:
+            words = _W["hard"].format(
+                difficulty=hard.difficulty, lapses=hard.lapses, reviews=hard.reviews, recall=hard.retrievability
+            )
+            yield f"  {hard.kata}: {words[language]}"
+    if stats.misconceptions:
+        yield from ("", _W["misconceptions"][language])
+        for met in stats.misconceptions:
+            mark = f"✓ {_W['beaten'][language]}" if met.beaten else "✗"
+            words = _W["met"].format(times=met.times, last=met.last)
+            yield f"  {mark} {met.kata}: {met.misconception} ({words[language]})"
+
+
+def _heat_map(days: tuple[Day, ...]) -> Iterator[str]:
+    """Seven rows, Monday first; a column is a week."""
+    first = days[0].day.weekday() if days else 0
+    cells = [" "] * first + [_shade(day.reviews) for day in days]
+    for weekday, name in enumerate(("Mon", "", "Wed", "", "Fri", "", "Sun")):
+        row = "".join(cells[weekday::7])
+        yield f"  {name:<4}{row}".rstrip()
+
+
+def _shade(reviews: int) -> str:
+    level = 0 if not reviews else 1 if reviews == 1 else 2 if reviews == 2 else 3 if reviews <= 4 else 4
+    return "·" if level == 0 else _HEAT[level]
