@@ -83,8 +83,10 @@ class Watch:
 
     def _awake(self) -> bool:
         """A canary: one operator that the mode must see."""
-        before = self._dispatch.seen
+        before, counted = self._dispatch.seen, self.tally
+        self.tally = Tally()
         torch.zeros(1)
+        self.tally = counted
         return self._dispatch.seen > before
 
 

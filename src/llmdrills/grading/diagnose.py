@@ -29,7 +29,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A misconception's id, or `recognised-…`. It is whole when it explains all of the failing cases.
+    """A misconception's id, or `recognised-…`. It is whole when it explains all of the failing cases and no right answer
+    speaks against it; `contradicts` counts the cases that do.
 
     `undecided` are other misconceptions that fit as well: one more input would tell them apart.
     """
@@ -39,11 +40,12 @@ class Explanation:
     failing: int
     recognition: Recognition | None = None
     undecided: tuple[str, ...] = ()
+    contradicts: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether every failing case is explained."""
-        return self.explains == self.failing
+        """Whether it explains everything."""
+        return self.explains == self.failing and not self.contradicts
 
 
 def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) -> Explanation | None:
@@ -92,7 +94,7 @@ def _partial(cases: Sequence[Judged], failing: Sequence[Judged]) -> Explanation 
             best = (explains, -contradicts, name)
     if best is None or not _worth_saying(best[0], len(failing)):
         return None
-    return Explanation(best[2], best[0], len(failing))
+    return Explanation(best[2], best[0], len(failing), contradicts=-best[1])
 
 
 def _recognised(failing: Sequence[Judged]) -> Explanation | None:

@@ -59,7 +59,7 @@ def scan(source: str, calls: Iterable[str] = (), *, counted: bool = False) -> li
         return []
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last: nested deeper than the parser's stack
         return []
     try:
         found = set(_Reader(tree, names, counted).uses())
@@ -157,6 +157,6 @@ def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
             while isinstance(value, ast.Attribute):
                 parts.append(value.attr)
                 value = value.value
-            if parts and isinstance(value, ast.Name) and known.get(value.id, "").partition(".")[0] == "torch":
+            if isinstance(value, ast.Name) and known.get(value.id, "").partition(".")[0] == "torch":
                 known.setdefault(node.targets[0].id, ".".join([known[value.id], *reversed(parts)]))
     yield from known.items()

@@ -180,7 +180,12 @@ def _explain(
 
 def _diagnosis(kata: Kata, variant: str, explanation: Explanation, language: Language) -> Diagnosis:
     said = explanation.recognition.text if explanation.recognition else feedback(kata, variant, explanation.id)
-    if not explanation.whole:
+    if explanation.contradicts and explanation.explains == explanation.failing:
+        said = Bilingual(
+            f"This would explain every failing case, but not why others pass: {said.en}",
+            f"这一条能解释所有失败的用例，但解释不了其他用例为什么通过：{said.zh}",
+        )
+    elif not explanation.whole:
         partial = Bilingual(
             "This explains {n} of the {m} failing cases: {said}", "{m} 个失败的用例中，这一条能解释 {n} 个：{said}"
         )
