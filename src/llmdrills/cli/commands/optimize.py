@@ -1,0 +1,29 @@
+"""`llmdrills optimize`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.console import print_json
+from llmdrills.cli.options import JsonOption, LangOption, place
+from llmdrills.practice.history import History
+from llmdrills.practice.optimize import optimize
+
+__all__ = ["command"]
+
+
+def command(lang: LangOption = None, json: JsonOption = False) -> None:
+    """Fit the schedule to your own memory, once there are enough reviews.
+
+    \b
+    Examples:
+      llmdrills optimize
+      llmdrills optimize --json
+
+    The new parameters are kept only where they predict your latest reviews better than those before.
+    """
+    here = place(lang=lang)
+    with History.open(here.locations.history_file) as history:
+        found = optimize(history)
+    if json:
+        print_json(found.to_json())
+    else:
+        print(found.message[here.language])

@@ -1,0 +1,52 @@
+"""`llmdrills report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmdrills.cli.options import LangOption, WorkspaceOption, place
+from llmdrills.content import load_workspace
+from llmdrills.content.computed import write_atomically
+from llmdrills.errors import UsageError
+from llmdrills.practice import report, schedule, stats
+from llmdrills.practice.history import History
+from llmdrills.practice.moments import Moment
+from llmdrills.readiness import assess
+
+__all__ = ["command"]
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write it.")] = Path("llmdrills-report.html"),
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    lang: LangOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write one page with your figures and the readiness checklist: no network, light and dark, printable.
+
+    \b
+    Examples:
+      llmdrills report
+      llmdrills report november.html --open
+    """
+    here = place(workspace, lang=lang)
+    loaded = load_workspace(here.workspace)
+    retention, longest = here.settings.number("retention"), here.settings.integer("interval")
+    now = Moment.now()
+    with History.open(here.locations.history_file) as history:
+        figures = stats.gather(history, loaded.katas, now, retention=retention, longest=longest)
+        ready = assess(loaded, schedule.load(history, retention=retention, longest=longest), now)
+    titles = {kata.id: kata.title for kata in loaded.katas}
+    page = report.render(figures, ready.to_json(), here.language, titles)
+    try:
+        write_atomically(file, page)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {file}: {error.strerror}", "name a file in a folder that can be written"
+        ) from error
+    print(file)
+    if open_it:
+        typer.launch(str(file.absolute()))
