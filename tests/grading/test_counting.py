@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from llmdrills.grading.counting import Watch
 from llmdrills.grading.forbidden import scan
@@ -33,7 +33,7 @@ def test_two_products_take_as_many_operations_by_hand_as_in_the_fused_operator()
     Q, K, V = attention_inputs()
     expected = 2 * B * H * L * S * (D + DV)
     assert cost(lambda: by_hand(Q, K, V)).flops == expected
-    assert cost(lambda: F.scaled_dot_product_attention(Q, K, V[..., :DV])).flops == expected
+    assert cost(lambda: functional.scaled_dot_product_attention(Q, K, V[..., :DV])).flops == expected
     assert cost(lambda: torch.einsum("bhls,bhsv->bhlv", torch.einsum("bhld,bhsd->bhls", Q, K), V)).flops == expected
 
 
@@ -78,9 +78,9 @@ def test_operators_are_counted_by_name():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda Q, K, V: F.scaled_dot_product_attention(Q, K, V),
-        lambda Q, K, V: F.scaled_dot_product_attention(Q, K, V, dropout_p=0.1),  # decomposes before dispatch
-        lambda Q, K, V: getattr(F, "scaled_dot_" + "product_attention")(Q, K, V),
+        lambda Q, K, V: functional.scaled_dot_product_attention(Q, K, V),
+        lambda Q, K, V: functional.scaled_dot_product_attention(Q, K, V, dropout_p=0.1),  # decomposes before dispatch
+        lambda Q, K, V: getattr(functional, "scaled_dot_" + "product_attention")(Q, K, V),
         lambda Q, K, V: torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(Q, K, V.expand(-1, -1, -1, -1)),
     ],
 )
@@ -101,7 +101,7 @@ def test_what_is_not_forbidden_is_not_reported():
 
 def test_softmax_is_one_operation_under_all_its_names():
     x = torch.ones(3)
-    for call in (lambda: x.softmax(0), lambda: torch.softmax(x, 0), lambda: F.softmax(x, 0)):
+    for call in (lambda: x.softmax(0), lambda: torch.softmax(x, 0), lambda: functional.softmax(x, 0)):
         with Watch(["torch.softmax"]) as watch:
             call()
         assert {use.call for use in watch.uses} == {"torch.softmax"}
@@ -186,7 +186,7 @@ def test_ordinary_code_is_not_suspected():
     source = """
 import math
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 from torch import nn
 
 def attention(Q, K, V, mask=None):

@@ -115,7 +115,9 @@ def test_no_method_of_a_hostile_object_runs():
     assert isinstance(freeze(Hostile()), Opaque)
 
 
-@pytest.mark.parametrize("value", [Opaque("set"), Raised("E", (), ""), TensorValue("float32", (1,), b"", missing="meta")])
+@pytest.mark.parametrize(
+    "value", [Opaque("set"), Raised("E", (), ""), TensorValue("float32", (1,), b"", missing="meta")]
+)
 def test_what_has_no_live_form_is_refused(value):
     with pytest.raises(ValueError, match="live form|missing"):
         thaw(value)

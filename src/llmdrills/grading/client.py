@@ -67,6 +67,7 @@ class Grader:
         self._oracle: Worker | None = None
         self._asked: _Asked | None = None
         self._spare: Worker | None = None
+        self._learner_of: dict[int, Server] = {}
         self._number = 0
         self._lock = threading.Lock()
         self._cancel_read, self._cancel_write = os.pipe()
@@ -140,7 +141,7 @@ class Grader:
                 ask_explain(self._oracle, asked.feed.number)
                 asked.feed.asked_to_explain = True
             if self._spare is None:
-                self._spare = self._learners(self._device).fork("learner")
+                self._spare = self._hire(self._device)
 
     def cancel(self) -> None:
         """End the attempt in progress, from another thread:
@@ -180,6 +181,8 @@ class Grader:
             self._grading = True
             try:
                 return self._grade(device, kata, variant, text, name, seed, language, limits)
+            except ServerDied as died:
+                raise GraderError(f"the grader's server ended ({died.how})", died.log or "try again") from died
             finally:
                 self._grading = False
                 with contextlib.suppress(BlockingIOError):
@@ -198,8 +201,6 @@ class Grader:
     ) -> Verdict:
         from llmdrills.grading.judge import judge  # here, so that it is read while the server imports torch
 
-        self._ready(kata, device)
-        asked = self._ask(kata, variant, seed, device)
         job = Job(
             file,
             source,
@@ -212,7 +213,7 @@ class Grader:
         said = functools.partial(
             judge, kata, variant, source=source.decode("utf-8", "replace"), file=file, device=device, language=language
         )
-        expected, attempt = self._run(asked, job)
+        asked, expected, attempt = self._run(job, kata, variant, seed)
         verdict = said(expected=expected, attempt=attempt, seed=asked.seed)
         if verdict.outcome not in EXPLAINED or not attempt.answers or self._oracle is None:
             return verdict
@@ -221,8 +222,7 @@ class Grader:
         if not verdict.report.get("undecided"):
             return verdict
         # Two wrong kernels fit: other inputs may tell them apart.
-        other = self._ask(kata, variant, (asked.seed + 1) % (1 << 31), device)
-        due, answered = self._run(other, job)
+        other, due, answered = self._run(job, kata, variant, (asked.seed + 1) % (1 << 31))
         return said(
             expected=expected, attempt=attempt, seed=asked.seed, extra=[(self._explained(other, due), answered)]
         )
@@ -234,29 +234,62 @@ class Grader:
         answers = asked.feed.explain(self._oracle, self._cancel_read)
         return [dataclasses.replace(due, misconceptions=wrong) for due, wrong in zip(expected, answers, strict=True)]
 
-    def _run(self, asked: _Asked, job: Job) -> tuple[list[Expected], Attempt]:
-        assert self._oracle is not None  # noqa: S101  # for the type checker: `_ask` has just seen to it
-        server = self._learners(job.device)
-        learner = self._spare or server.fork("learner")
-        self._spare = self._asked = None
-        pump = Pump(self._oracle, learner, asked.feed, job, self._cancel_read, lambda worker: server.reap(worker)[0])
+    def _run(self, job: Job, kata: Kata, variant: str, seed: int | None) -> tuple[_Asked, list[Expected], Attempt]:
+        """Run the file once. A server that is found dead is started again, once; one that dies under the file is not."""
+        for last in (False, True):
+            asked: _Asked | None = None
+            pump: Pump | None = None
+            try:
+                asked, oracle, learner = self._staff(kata, variant, seed, job.device)
+                pump = Pump(oracle, learner, asked.feed, job, self._cancel_read, self._reap)
+                return asked, *self._pumped(pump, learner)
+            except ServerDied as died:
+                self._forget()
+                if asked is not None and pump is not None and pump.began:
+                    # The attempt killed it, or the system did while the attempt ran: it did not come to its end.
+                    ended = Ended("crashed", "", f"the grader's server ended: {died.how}")
+                    attempt = dataclasses.replace(pump.attempt(), loading=None, ended=ended)
+                    return asked, asked.feed.expected, attempt
+                if last:
+                    raise GraderError(
+                        f"the grader's server ended twice ({died.how})", died.log or "try again"
+                    ) from died
+        raise AssertionError  # not reached: the second round returns or raises
+
+    def _pumped(self, pump: Pump, learner: Worker) -> tuple[list[Expected], Attempt]:
         try:
             result = pump.run()
-            server.reap(learner)
-        except ServerDied as died:
-            # The attempt killed it, or the system did while the attempt ran: either way the attempt did not come to
-            # its end.
-            self._forget()
-            ended = Ended("crashed", "", f"the grader's server ended: {died.how}")
-            return asked.feed.expected, dataclasses.replace(pump.attempt(), loading=None, ended=ended)
+            self._reap(learner)
         except BaseException:
             with contextlib.suppress(ServerDied, GraderError):
-                server.reap(learner)
+                self._reap(learner)
             self._drop_oracle()  # it may be in the middle of an answer
             raise
         finally:
+            self._learner_of.pop(learner.pid, None)
             learner.close()
         return result
+
+    def _staff(self, kata: Kata, variant: str, seed: int | None, device: str) -> tuple[_Asked, Worker, Worker]:
+        """What the oracle was asked, the oracle, and a learner's process for one attempt."""
+        self._ready(kata, device)
+        asked = self._ask(kata, variant, seed, device)
+        learner = self._spare if self._spare is not None and device == self._device else self._hire(device)
+        if learner is self._spare:
+            self._spare = None
+        self._asked = None
+        assert self._oracle is not None  # noqa: S101  # for the type checker: `_ask` has just seen to it
+        return asked, self._oracle, learner
+
+    def _hire(self, device: str) -> Worker:
+        """A new learner's process."""
+        server = self._spawner if device in ACCELERATORS and self._spawner is not None else self._server
+        learner = server.fork("learner")
+        self._learner_of[learner.pid] = server
+        return learner
+
+    def _reap(self, worker: Worker) -> int | None:
+        return self._learner_of.get(worker.pid, self._server).reap(worker)[0]
 
     def _ready(self, kata: Kata, device: str) -> None:
         """See to it that a server is there that has what the kata needs, and that the device is."""
@@ -267,6 +300,10 @@ class Grader:
         devices = self._server.hello()["devices"]
         if not devices.get(device):
             raise UsageError(f"torch finds no {device} device here", "use --device cpu")
+        if self._spawner is not None and not self._spawner.alive:
+            self._drop_spare()
+            self._spawner.close()
+            self._spawner = None
         if device in ACCELERATORS and self._spawner is None:
             self._spawner = Server(sorted(self._needs), spawn=True)
         missing = set(kata.needs) - self._needs
@@ -297,9 +334,6 @@ class Grader:
         self._asked = _Asked(kata, variant, chosen, device, stamp, folder, OracleFeed(self._number))
         return self._asked
 
-    def _learners(self, device: str) -> Server:
-        return self._spawner if device in ACCELERATORS and self._spawner is not None else self._server
-
     def _accelerator(self) -> str:
         devices = self._server.hello()["devices"]
         for device in ACCELERATORS:
@@ -310,7 +344,7 @@ class Grader:
     def _drop_spare(self) -> None:
         if self._spare is not None:
             with contextlib.suppress(ServerDied, GraderError):
-                self._learners(self._device).reap(self._spare)
+                self._reap(self._spare)
             self._spare.close()
             self._spare = None
 
@@ -323,6 +357,7 @@ class Grader:
 
     def _forget(self) -> None:
         """The server is gone, and its workers with it."""
+        self._learner_of.clear()
         for worker in (self._spare, self._oracle):
             if worker is not None:
                 worker.close()

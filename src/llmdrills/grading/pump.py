@@ -180,6 +180,11 @@ class Pump:
             self._read_output()
         return self._feed.expected, self.attempt()
 
+    @property
+    def began(self) -> bool:
+        """Whether the learner's process has begun to read the file."""
+        return self._ready
+
     def attempt(self) -> Attempt:
         """What is known of the attempt so far."""
         return Attempt(

@@ -1,0 +1,350 @@
+"""Grading through the real processes: outcomes, limits, seeds, and what becomes of everything that was started."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmdrills.content.model import Kata
+from llmdrills.errors import ContentError, MissingExtraError, UsageError
+from llmdrills.grading import process
+from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
+
+ROOT = Path(__file__).parents[2]
+QUICK = Limits(load=3.0, call=1.0, total=6.0, memory=1 << 28)
+RIGHT = """
+import torch
+
+def rms_norm(x, weight, eps=1e-6):
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    normal = wide * torch.rsqrt(wide.pow(2).mean(dim=-1, keepdim=True) + eps)
+    return weight * normal.to(x.dtype)
+"""
+
+
+@pytest.fixture(scope="module")
+def kata(shipped_kata) -> Kata:
+    return shipped_kata("rms-norm")
+
+
+@pytest.fixture(scope="module")
+def grader() -> Iterator[Grader]:
+    with Grader() as grader:
+        yield grader
+
+
+@pytest.fixture
+def grade(grader: Grader, kata: Kata):
+    return lambda source, **options: grader.grade(
+        kata, "cast-first", source, **{"limits": QUICK, "seed": 11, **options}
+    )
+
+
+def body(lines: str) -> str:
+    inner = "\n".join(f"    {line}" for line in lines.splitlines())
+    return f"import torch\n\ndef rms_norm(x, weight, eps=1e-6):\n{inner}\n"
+
+
+def test_right_attempt_passes_every_case(grade):
+    verdict = grade(RIGHT)
+    assert verdict.passed
+    assert verdict.cases
+    assert {case.outcome for case in verdict.cases} == {"passed"}
+    assert (verdict.seed, verdict.device) == (11, "cpu")
+
+
+def test_starter_is_unimplemented(grade):
+    assert grade(body("raise NotImplementedError")).outcome == "unimplemented"
+
+
+def test_syntax_error_crashes_at_its_file_and_line(grade, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("import torch\n\ndef rms_norm(x:\n", "utf-8")
+    verdict = grade(file)
+    assert verdict.outcome == "crashed"
+    assert f"{file}:3" in verdict.message
+
+
+@pytest.mark.parametrize("data", [b"x = '\xff'\n", b"x = 1\0\n", "# -*- coding: nonsense -*-\n".encode()])
+def test_bytes_that_are_no_source_crash(grade, data, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_bytes(data)
+    assert grade(file).outcome == "crashed"
+
+
+def test_source_in_another_encoding_is_read_as_python_reads_it(grade, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + RIGHT.encode())
+    assert grade(file).passed
+
+
+def test_error_inside_the_function_is_told_with_its_line_and_source(grade):
+    verdict = grade(body("y = x * 2\nreturn missing_name"))
+    assert verdict.outcome == "crashed"
+    smallest = verdict.report["smallest"]
+    assert "line 5, in rms_norm\n    return missing_name\n" in smallest["traceback"]
+    assert "llmdrills" not in smallest["traceback"], "the grader's own frames tell a learner nothing"
+
+
+def test_file_without_the_entry_function_crashes_and_says_so(grade):
+    verdict = grade("x = 1\n")
+    assert verdict.outcome == "crashed"
+    assert "rms_norm" in verdict.message
+
+
+@pytest.mark.parametrize(
+    "source", ["import sys; sys.exit(0)", "import os; os._exit(0)", body("raise SystemExit"), body("exit()")]
+)
+def test_leaving_never_passes(grade, source):
+    assert grade(source).outcome == "crashed"
+
+
+def test_endless_loop_names_the_case_and_the_time(grade):
+    started = time.monotonic()
+    verdict = grade(body("while x.dim() == 1: pass\nreturn x"))
+    assert verdict.outcome == "timeout"
+    assert time.monotonic() - started < 15
+    assert "one-vector" in verdict.message
+    assert "1.0 s" in verdict.message
+
+
+def test_all_cases_together_have_a_limit_too(grade):
+    slow = body("import time; time.sleep(0.3)\nreturn x")
+    assert grade(slow, limits=dataclasses.replace(QUICK, total=0.9)).outcome == "timeout"
+
+
+def test_native_crash_is_named(grade):
+    verdict = grade(body("import ctypes\nreturn ctypes.string_at(0)"))
+    assert verdict.outcome == "crashed"
+    assert "SIGSEGV" in verdict.message
+
+
+@pytest.mark.parametrize("line", ["return torch.empty(1 << 40)", "return bytearray(1 << 40)", "return [0] * (1 << 36)"])
+def test_too_much_memory_is_its_own_outcome(grade, line):
+    assert grade(body(line)).outcome == "memory"
+
+
+def test_what_is_printed_is_kept_and_cut(grade):
+    verdict = grade('print("loading")\n' + RIGHT)
+    assert verdict.report["output"].startswith("loading\n")
+    assert not verdict.report["output_cut"]
+    verdict = grade('print("x" * 1_000_000)\n' + RIGHT)
+    assert verdict.passed
+    assert len(verdict.report["output"]) == QUICK.output
+    assert verdict.report["output_cut"]
+
+
+def test_attempt_runs_in_a_private_folder(grade):
+    verdict = grade("import os, tempfile\nprint(os.getcwd(), os.environ['HOME'], tempfile.gettempdir())\n" + RIGHT)
+    cwd, home, temporary = verdict.report["output"].split()
+    assert cwd == home == temporary
+    assert cwd not in (os.getcwd(), str(Path.home()))
+    assert not Path(cwd).exists()
+
+
+def test_attempt_is_no_main_program_and_knows_its_name(grade):
+    verdict = grade("import sys\nprint(__name__, sys.argv, sys.modules[__name__].__file__)\n" + RIGHT, file="mine.py")
+    assert verdict.report["output"] == "solution ['mine.py'] mine.py\n"
+
+
+def test_attempts_do_not_see_each_other(grade):
+    grade("import torch\ntorch.kept = 1\n" + RIGHT)
+    verdict = grade("import torch\nprint(hasattr(torch, 'kept'))\n" + RIGHT)
+    assert verdict.report["output"] == "False\n"
+
+
+def test_same_seed_gives_the_same_verdict(kata, grade):
+    wrong = body("return x * weight")
+    first = grade(wrong, seed=5).to_json()
+    with Grader() as other:
+        second = other.grade(kata, "cast-first", wrong, seed=5, limits=QUICK).to_json()
+    first["report"].pop("seconds"), second["report"].pop("seconds")
+    assert first == second
+
+
+def test_a_seed_is_drawn_and_told_when_none_is_given(grade):
+    seeds = {grade(RIGHT, seed=None).seed for _ in range(3)}
+    assert len(seeds) == 3
+
+
+def test_prepared_attempt_gives_the_verdict_of_an_unprepared_one(kata, grader, grade):
+    wrong = body("return x * weight")
+    grader.prepare(kata, "cast-first")
+    prepared = grade(wrong, seed=None)
+    unprepared = grade(wrong, seed=prepared.seed)
+    assert prepared.outcome == unprepared.outcome == "wrong"
+    assert prepared.cases == unprepared.cases
+    assert prepared.diagnosis == unprepared.diagnosis
+
+
+def test_preparation_for_another_variant_is_not_used(kata, grader, grade):
+    grader.prepare(kata, "cast-last")
+    assert grade(RIGHT, seed=None).passed
+
+
+def test_preparation_is_dropped_when_the_kata_changes(tmp_path, kata, grader):
+    import shutil
+
+    shutil.copytree(kata.folder, tmp_path / "rms-norm")
+    moved = dataclasses.replace(kata, folder=tmp_path / "rms-norm")
+    grader.prepare(moved, "cast-first")
+    reference = moved.reference_file
+    reference.write_text(
+        reference.read_text("utf-8").replace("return weight * normal", "return 2 * weight * normal"), "utf-8"
+    )
+    assert grader.grade(moved, "cast-first", RIGHT, limits=QUICK).outcome == "wrong"
+
+
+def test_fault_of_the_kata_is_a_content_error_and_the_grader_goes_on(tmp_path, kata, grader, grade):
+    import shutil
+
+    shutil.copytree(kata.folder, tmp_path / "rms-norm")
+    broken = dataclasses.replace(kata, folder=tmp_path / "rms-norm")
+    broken.cases_file.write_text("import torch\n\nthis is no Python\n", "utf-8")
+    with pytest.raises(ContentError) as raised:
+        grader.grade(broken, "cast-first", RIGHT, limits=QUICK)
+    assert raised.value.problems[0].line == 3
+    assert grade(RIGHT).passed
+
+
+def test_missing_file_is_a_usage_error(grade, tmp_path):
+    with pytest.raises(UsageError, match="cannot read"):
+        grade(tmp_path / "none.py")
+
+
+def test_attempt_can_be_called_off_from_another_thread(kata, grader, grade):
+    timer = threading.Timer(0.5, grader.cancel)
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        grade("while True: pass", limits=Limits(load=30.0))
+    timer.join()
+    assert time.monotonic() - started < 10
+    grader.cancel()  # nothing is in progress: nothing happens
+    assert grade(RIGHT).passed
+
+
+def test_server_that_died_is_started_again(kata, grader, grade):
+    assert grade(RIGHT).passed
+    os.kill(grader._server.pid, signal.SIGKILL)
+    assert grade(RIGHT).passed
+
+
+def test_libraries_that_a_kata_needs_are_loaded_before_the_attempt(kata, grader):
+    needy = dataclasses.replace(kata, needs=("sqlite3",))
+    verdict = grader.grade(needy, "cast-first", "import sys\nprint('sqlite3' in sys.modules)\n" + RIGHT, limits=QUICK)
+    assert verdict.report["output"] == "True\n"
+
+
+def test_missing_library_is_told_with_the_sentence_that_installs_it(kata):
+    with Grader(needs=("no_such_library",)) as grader, pytest.raises(MissingExtraError, match="no_such_library"):
+        grader.grade(kata, "cast-first", RIGHT)
+
+
+def test_missing_library_of_a_kata_is_told_too(kata, grader, grade):
+    with pytest.raises(MissingExtraError, match="no_such_library"):
+        grader.grade(dataclasses.replace(kata, needs=("no_such_library",)), "cast-first", RIGHT)
+    assert grade(RIGHT).passed
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_absent_device_is_a_usage_error(kata, device):
+    import torch
+
+    if (torch.cuda if device == "cuda" else torch.mps).device_count():
+        pytest.skip(f"{device} is here")
+    with pytest.raises(UsageError, match=device):
+        grade_once(kata, "cast-first", RIGHT, device=device)
+
+
+def test_parity_without_a_gpu_is_a_usage_error(kata, grader):
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("a GPU is here")
+    with pytest.raises(UsageError, match="GPU"):
+        grader.parity(kata, "cast-first", RIGHT)
+
+
+def test_workers_can_be_new_processes_where_fork_is_not_safe(kata, monkeypatch):
+    # The path of GPUs and of macOS, on the CPU.
+    monkeypatch.setattr(process, "FORK_IS_SAFE", False)
+    with Grader() as grader:
+        assert grader._server.spawn
+        verdict = grader.grade(kata, "cast-first", body("return x * weight"), seed=3)
+    assert verdict.outcome == "wrong"
+    assert verdict.diagnosis is None or verdict.diagnosis.message
+
+
+def test_closing_ends_every_process_and_removes_every_file(kata, processes):
+    grader = Grader()
+    assert grader.grade(kata, "cast-first", RIGHT, limits=QUICK).passed
+    grader.prepare(kata, "cast-first")
+    server, root = grader._server.pid, grader._server.root
+    started = processes(server)
+    assert len(started) == 2
+    grader.close()
+    assert not root.exists()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (server, *started))
+    grader.close()  # twice is once
+
+
+PARENT = """
+import sys, pathlib
+from llmdrills.content.katafile import read_kata
+from llmdrills.content.report import Report
+from llmdrills.grading.client import Grader, Limits
+folder = pathlib.Path(sys.argv[1])
+kata = read_kata(folder, Report(folder.parents[1])).kata
+grader = Grader()
+print(grader._server.pid, grader._server.root, flush=True)
+if sys.argv[2] == "pass":
+    print(grader.grade(kata, "cast-first", sys.argv[3]).passed, [m for m in ("torch", "transformers") if m in sys.modules])
+    grader.close()
+else:
+    grader.grade(kata, "cast-first", "while True: pass", limits=Limits(load=600.0))
+"""
+
+
+def start_parent(kata: Kata, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PARENT, str(kata.folder), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_command_never_imports_torch(kata):
+    with start_parent(kata, "pass", RIGHT) as parent:
+        assert parent.communicate(timeout=60)[0].splitlines()[1] == "True []"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_outlives_the_command(kata, number, processes):
+    with start_parent(kata, "loop") as parent:
+        assert parent.stdout is not None
+        server, root = parent.stdout.readline().split()
+        assert wait_until(lambda: len(processes(int(server))) == 2, 30), "the oracle and the learner run"
+        workers = processes(int(server))
+        parent.send_signal(number)
+        parent.wait(timeout=30)
+        assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (server, *workers)), 10)
+        assert wait_until(lambda: not Path(root).exists(), 5)
+
+
+def wait_until(true, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if true():
+                return True
+        except OSError:
+            pass
+        time.sleep(0.02)
+    return False
