@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -44,10 +45,8 @@ def test_every_value_comes_back_as_it_went(value):
 
 @given(st.binary(max_size=300))
 def test_garbage_is_refused_and_nothing_worse(data):
-    try:
+    with contextlib.suppress(WireError):
         unpack(data)
-    except WireError:
-        pass
 
 
 @given(VALUES, st.data())
@@ -55,10 +54,8 @@ def test_a_damaged_message_is_refused_or_is_another_value(value, data):
     packed = bytearray(pack(value))
     at = data.draw(st.integers(0, len(packed) - 1))
     packed[at] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(WireError):
         unpack(bytes(packed))
-    except WireError:
-        pass
 
 
 @pytest.mark.parametrize("tag", [b"L", b"U", b"M", b"S", b"B", b"I"])
@@ -122,10 +119,8 @@ def test_an_answer_comes_back_as_it_was_stated():
 
 @given(VALUES)
 def test_anything_but_an_answer_is_refused(value):
-    try:
+    with contextlib.suppress(WireError):
         read_answer(value)
-    except WireError:
-        pass
 
 
 @pytest.mark.parametrize("at", range(1, 7))

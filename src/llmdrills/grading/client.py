@@ -235,7 +235,7 @@ class Grader:
         return [dataclasses.replace(due, misconceptions=wrong) for due, wrong in zip(expected, answers, strict=True)]
 
     def _run(self, job: Job, kata: Kata, variant: str, seed: int | None) -> tuple[_Asked, list[Expected], Attempt]:
-        """Run the file once. A server that is found dead is started again, once; one that dies under the file is not."""
+        """Run the file once. A server found dead is started again, once; one that dies under the file is not."""
         for last in (False, True):
             asked: _Asked | None = None
             pump: Pump | None = None
