@@ -1,11 +1,13 @@
 """`python -m llmdrills.practice.fitting`: reviews as JSON in, parameters and losses as JSON out. Imports torch.
 
-In: [[kata, rating, day], …] in order. Out: {"weights": […], "default": log loss, "fitted": log loss}, the losses on the
-latest fifth, after a fit to the rest; the weights are then fitted to all. Exit 3: torch is not installed.
+In: [[kata, rating, day], …] in order. Out: {"weights": […], "default": log loss, "fitted": log loss}: the weights are
+fitted to the earlier four fifths, the losses are those on the latest fifth. Exit 3: torch is not installed.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import math
 import sys
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["log_loss", "main"]
+__all__ = ["log_loss", "main", "split"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 0.2
@@ -25,19 +27,27 @@ _LATEST = 0.2
 def main() -> int:
     """Fit, and print what came of it."""
     try:
-        import torch  # noqa: F401  # only to know whether it is there
+        import torch
     except ImportError:
         return 3
-    for name in ("pandas", "tqdm"):
-        _stand_in(name)
+    torch.set_num_threads(1)  # tensors of one number: more threads only wait for each other
+    _import_optimizer()
     logs = json.load(sys.stdin)
-    cut = round(len(logs) * (1 - _LATEST))
-    earlier = _fit(logs[:cut])
-    weights = _fit(logs)
-    json.dump(
-        {"weights": weights, "default": log_loss(logs, None, cut), "fitted": log_loss(logs, earlier, cut)}, sys.stdout
-    )
+    cut = split(logs)
+    weights = _fit(logs[:cut])
+    losses = {"default": log_loss(logs, None, cut), "fitted": log_loss(logs, weights, cut)}
+    json.dump({"weights": weights, **losses}, sys.stdout)
     return 0
+
+
+def split(logs: Sequence[Sequence[Any]]) -> int:
+    """How many of the logs hold four fifths of the reviews that count: those on a later day than the one before."""
+    last: dict[str, int] = {}
+    counted = [0]
+    for kata, _, day in logs:
+        counted.append(counted[-1] + (kata in last and day > last[kata]))
+        last[kata] = day
+    return next(number for number, count in enumerate(counted) if count >= (1 - _LATEST) * counted[-1])
 
 
 def log_loss(logs: Sequence[Sequence[Any]], weights: Sequence[float] | None, start: int) -> float:
@@ -70,14 +80,18 @@ def _fit(logs: Sequence[Sequence[Any]]) -> list[float]:
     return [float(weight) for weight in Optimizer(reviews).compute_optimal_parameters()]
 
 
-def _stand_in(name: str) -> None:
-    """fsrs imports pandas and tqdm beside torch, for what is not used here: retention costs and a progress bar."""
-    try:
-        __import__(name)
-    except ImportError:
-        module = types.ModuleType(name)
-        module.tqdm = lambda steps, **_: steps  # type: ignore[attr-defined]  # what fsrs takes from tqdm
-        sys.modules[name] = module
+def _import_optimizer() -> None:
+    """Import it without pandas and tqdm, which it wants for what is not used here: retention costs, a progress bar."""
+    stand_ins = []
+    for name in ("pandas", "tqdm"):
+        if importlib.util.find_spec(name) is None:
+            sys.modules[name] = types.ModuleType(name)
+            stand_ins.append(name)
+    if "tqdm" in stand_ins:
+        sys.modules["tqdm"].tqdm = lambda steps, **_: steps  # type: ignore[attr-defined]  # what it takes from tqdm
+    importlib.import_module("fsrs.optimizer")
+    for name in stand_ins:  # torch looks for pandas too, and must not find this one
+        del sys.modules[name]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """FSRS's parameters fitted to this learner, once there is enough to fit them to.
 
-The `fsrs` package fits with torch, so that happens in a process of its own (`python -m llmdrills.practice.fitting`). The
-fit is judged on the learner's latest reviews, which it has not seen, and kept only if it predicts those better than the
-defaults.
+The `fsrs` package fits with torch, so that happens in a process of its own (`python -m llmdrills.practice.fitting`).
+The fit is judged on the learner's latest reviews, which it has not seen, and kept only if it predicts those better than
+the defaults.
 """
 
 from __future__ import annotations

@@ -1,0 +1,276 @@
+"""The figures, the checklist, and the page that shows both."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from learners import Learner, make_kata, verdict
+
+from llmdrills.content.model import Deck, Note, Position, Workspace
+from llmdrills.language import LANGUAGES, Bilingual, Language
+from llmdrills.practice import report, stats
+from llmdrills.practice.rating import Rating
+from llmdrills.practice.schedule import load
+from llmdrills.readiness import NoteReviews, Readiness, assess
+
+ATTENTION = make_kata("attention", proves=("ready-attention", "ready-tasks"))
+ROPE = make_kata("rope", "position", variants=("interleaved", "half-split"), proves=("ready-tasks",))
+KATAS = (ATTENTION, ROPE)
+ITEMS = ("ready-attention", "ready-tasks", "ready-moe")
+
+
+def note(name: str, proves: tuple[str, ...] = ()) -> Note:
+    return Note(
+        name, "question", "transformer", Position(Path("d.yaml"), 1, 1), Bilingual(name, f"{name} 中"), proves=proves
+    )
+
+
+def workspace() -> Workspace:
+    notes = (*map(note, ITEMS), note("n-attention", ("ready-attention",)), note("n-moe", ("ready-moe",)))
+    text = Bilingual("d", "d")
+    deck = Deck(id="d", title=text, description=text, notes=notes, position=Position(Path("d.yaml"), 1, 1))
+    return Workspace(Path(), (deck,), KATAS, ITEMS)
+
+
+def gather(learner: Learner) -> stats.Stats:
+    return stats.gather(learner.history, KATAS, learner.clock)
+
+
+def ready(learner: Learner, anki: dict[str, NoteReviews] | None = None) -> Readiness:
+    return assess(workspace(), load(learner.history), learner.clock, anki)
+
+
+def states(found: Readiness) -> dict[str, str]:
+    return {item.id: item.state for item in found.items}
+
+
+def test_an_empty_history_has_figures_too(learner: Learner) -> None:
+    found = gather(learner)
+    assert (found.streak, found.reviews, found.measured, found.katas_met) == (0, 0, None, 0)
+    assert sum(day.katas for day in found.forecast) == 0
+    json.dumps(found.to_json())
+
+
+def test_the_heat_map_is_a_year_in_whole_weeks_that_ends_today(learner: Learner) -> None:
+    learner.on(0).passes(ATTENTION, minutes=8)
+    learner.on(2).passes(ATTENTION)
+    found = gather(learner)
+    assert found.heat[0].day.weekday() == 0
+    assert found.heat[-1].day == date(2026, 3, 4)
+    assert 365 <= len(found.heat) <= 371
+    assert [(day.day.day, day.reviews) for day in found.heat if day.reviews] == [(2, 1), (4, 1)]
+    assert all(
+        later.day - earlier.day == timedelta(days=1) for earlier, later in zip(found.heat, found.heat[1:], strict=False)
+    )
+
+
+def test_streaks_are_counted(learner: Learner) -> None:
+    for day in (0, 1, 2, 5, 6):
+        learner.on(day).passes(ATTENTION)
+    found = gather(learner)
+    assert (found.streak, found.longest_streak, found.days_practised) == (2, 3, 5)
+
+
+def test_what_is_undone_does_not_count(learner: Learner) -> None:
+    from llmdrills.practice import session
+
+    learner.passes(ATTENTION)
+    session.undo(learner.history, learner.tick())
+    found = gather(learner)
+    assert (found.reviews, found.minutes, found.streak, found.ratings["good"]) == (0, 0, 0, 0)
+    assert found.attempts == 1
+
+
+def test_the_forecast_holds_what_is_overdue_on_its_first_day(learner: Learner) -> None:
+    learner.on(0).passes(ATTENTION, Rating.GOOD)
+    learner.on(9).passes(ROPE, Rating.GOOD)
+    found = gather(learner)
+    assert [(day.day.day, day.katas) for day in found.forecast if day.katas] == [(11, 1), (13, 1)]
+    assert found.forecast[0].minutes == 8
+
+
+def test_recall_is_measured_against_what_was_predicted(learner: Learner) -> None:
+    learner.on(0).passes(ATTENTION, Rating.GOOD)
+    schedule = load(learner.history)
+    predicted = schedule.retrievability("attention", learner.clock.day_number + 10)
+    learner.on(10).fails(ATTENTION)
+    learner.on(10, 20).passes(ATTENTION)
+    found = gather(learner)
+    (only,) = found.bins
+    assert (only.reviews, only.measured) == (1, 0.0), "a repetition on the same day measures nothing"
+    assert only.predicted == pytest.approx(predicted)
+    assert only.low <= predicted < only.high
+
+
+def test_the_hardest_katas_are_those_failed_most(learner: Learner) -> None:
+    learner.on(0).passes(ATTENTION)
+    for day in range(3):
+        learner.on(day).fails(ROPE)
+    found = gather(learner)
+    assert [(one.kata, one.lapses, one.reviews) for one in found.hardest] == [("rope", 3, 3)]
+
+
+def test_a_misconception_is_beaten_by_a_clean_pass_on_a_later_day(learner: Learner) -> None:
+    repetition = learner.on(0).begin(ROPE)
+    repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
+    repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
+    repetition.attempt("code", verdict(), learner.tick(8))
+    repetition.rate(now=learner.tick())
+
+    def met() -> list[tuple[str, int, bool]]:
+        return [(one.misconception, one.times, one.beaten) for one in gather(learner).misconceptions]
+
+    assert met() == [("wrong-pairs", 2, False)]
+    learner.on(5).passes(ROPE, variant="half-split")
+    assert met() == [("wrong-pairs", 2, False)], "another variant shows nothing of it"
+    learner.on(9).passes(ROPE, variant="interleaved")
+    assert met() == [("wrong-pairs", 2, True)]
+
+
+def test_lowered_ratings_are_counted(learner: Learner) -> None:
+    learner.passes(ATTENTION, Rating.HARD)
+    found = gather(learner)
+    assert (found.ratings, found.overrides) == ({"again": 0, "hard": 1, "good": 0, "easy": 0}, 1)
+
+
+# ---- readiness ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_shown_at_first_and_the_next_step_is_named(learner: Learner) -> None:
+    found = ready(learner)
+    assert set(states(found).values()) == {"not-shown"}
+    assert found.items[0].next.en == "pass attention without help on 2 days: llmdrills start attention"
+    assert found.items[0].notes == ("ready-attention", "n-attention")
+
+
+def test_one_clean_pass_may_be_luck_two_days_are_evidence(learner: Learner) -> None:
+    learner.on(0).passes(ATTENTION, Rating.GOOD)
+    learner.on(0, 20).passes(ATTENTION, Rating.GOOD)
+    assert states(ready(learner))["ready-attention"] == "not-shown"
+    assert "one more day" in ready(learner).items[0].next.en
+    learner.on(2).passes(ATTENTION, Rating.GOOD)
+    assert states(ready(learner)) == {"ready-attention": "ready", "ready-tasks": "not-shown", "ready-moe": "not-shown"}
+
+
+def test_a_pass_with_help_is_no_evidence(learner: Learner) -> None:
+    for day in (0, 2, 4):
+        learner.on(day).passes(ATTENTION, Rating.HARD)
+    assert states(ready(learner))["ready-attention"] == "not-shown"
+
+
+def test_what_was_shown_fades_and_comes_back(learner: Learner) -> None:
+    for day in (0, 2):
+        learner.on(day).passes(ATTENTION, Rating.GOOD)
+    learner.on(300)
+    found = ready(learner).items[0]
+    assert found.state == "fading"
+    assert found.next.en.startswith("do attention again")
+    learner.passes(ATTENTION, Rating.GOOD)
+    assert states(ready(learner))["ready-attention"] == "ready"
+
+
+def test_a_failure_takes_readiness_away(learner: Learner) -> None:
+    for day in (0, 2):
+        learner.on(day).passes(ATTENTION, Rating.GOOD)
+    learner.on(12).fails(ATTENTION)
+    assert states(ready(learner))["ready-attention"] == "fading"
+
+
+def test_an_item_of_notes_alone_waits_for_ankis_reviews(learner: Learner) -> None:
+    item = ready(learner).items[2]
+    assert (item.state, item.notes_reviewed) == ("not-shown", None)
+    assert "Anki" in item.next.en
+    assert "tag:llmdrills::proves::ready-moe" in item.next.zh
+    remembered = {name: NoteReviews(3, 0.95) for name in ("ready-moe", "n-moe")}
+    assert states(ready(learner, remembered))["ready-moe"] == "ready"
+    assert states(ready(learner, {**remembered, "n-moe": NoteReviews(3, 0.5)}))["ready-moe"] == "fading"
+
+
+def test_readiness_json_is_versioned(learner: Learner) -> None:
+    said = ready(learner).to_json()
+    assert (said["schema"], said["not_shown"], len(said["items"])) == (1, 3, 3)
+    json.dumps(said)
+
+
+# ---- the page -------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Checks nesting, and collects tags, attributes and text."""
+
+    VOID = ("meta", "line", "rect", "circle", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, Any]] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def full_report(learner: Learner, language: Language) -> str:
+    for day in (0, 2, 9, 30):
+        learner.on(day).passes(ATTENTION, Rating.GOOD)
+    learner.on(31).fails(ROPE)
+    repetition = learner.on(32).begin(ROPE)
+    repetition.attempt("code", verdict("wrong", "<b>&pairs"), learner.tick())
+    titles = {"rope": Bilingual("RoPE <pairs> & more", "RoPE 配对")}
+    return report.render(gather(learner), ready(learner).to_json(), language, titles)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_whole_and_asks_for_nothing(learner: Learner, language: Language) -> None:
+    text = full_report(learner, language)
+    page = Page(text)
+    assert page.tags.count("svg") == 3
+    assert "script" not in page.tags
+    assert not [name for name, _ in page.attributes if name in {"src", "href"} or name.startswith("on")]
+    assert not re.search(r"url\(|@import|https?://", text)
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+
+
+def test_what_learners_and_authors_wrote_is_shown_as_text(learner: Learner) -> None:
+    page = Page(full_report(learner, "en"))
+    assert "RoPE <pairs> & more" in page.text
+    assert "<b>&pairs" in page.text
+    assert "&amp;" not in page.text
+
+
+def test_the_chinese_page_is_chinese(learner: Learner) -> None:
+    page = Page(full_report(learner, "zh"))
+    assert "学习报告" in page.text
+    assert ("lang", "zh-Hans") in page.attributes
+    words = re.sub(
+        r"llmdrills|Anki|FSRS|RoPE|tag\S+|start|today|[a-z-]*(attention|tasks|moe|rope)|pairs|Chromium", "", page.text
+    )
+    assert not re.search(r"[A-Za-z]{4,}", words.split("}")[-1])
+
+
+def test_an_empty_history_makes_a_page_too(learner: Learner) -> None:
+    for language in LANGUAGES:
+        Page(report.render(gather(learner), ready(learner).to_json(), language))
