@@ -65,11 +65,10 @@ def forecast(days: Sequence[Due], language: Language, label: str) -> str:
             )
             parts.append(f'<text class="mid" x="{x + step / 2:.1f}" y="{y - 4:.1f}">{day.katas}</text>')
         if number % 7 == 0:
-            parts.append(
-                f'<text x="{x:.1f}" y="{height - 6}">{day.day.day:02}.{day.day.month:02}.</text>'
-                if language == "en"
-                else f'<text x="{x:.1f}" y="{height - 6}">{day.day.month}月{day.day.day}日</text>'
+            shown = (
+                f"{day.day.day} {_month(day.day, 'en')}" if language == "en" else f"{day.day.month}月{day.day.day}日"
             )
+            parts.append(f'<text x="{x:.1f}" y="{height - 6}">{shown}</text>')
     return _svg(width, height, label, parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from llmdrills.practice.stats import Stats
 
 __all__ = ["render"]
+
+_MOST = 20  # misconceptions shown, those still open first
 
 _T = {
     "title": Bilingual("llmdrills report", "llmdrills 学习报告"),
@@ -47,6 +50,7 @@ _T = {
     "misconceptions": Bilingual("Misconceptions met", "遇到过的误解"),
     "misconceptions none": Bilingual("None so far.", "还没有。"),
     "misconceptions head": Bilingual("kata|misconception|times|last|beaten", "题目|误解|次数|最近|已克服"),
+    "misconceptions sum": Bilingual("{all} met, {beaten} beaten", "遇到 {all} 个，已克服 {beaten} 个"),
     "beaten": Bilingual("✓ beaten", "✓ 已克服"),
     "open": Bilingual("○ not yet", "○ 尚未"),
     "readiness": Bilingual("Readiness", "准备情况"),
@@ -95,7 +99,8 @@ svg text { font-size: 10px; fill: var(--soft); } svg .mid { text-anchor: middle;
 .l3 { fill: var(--l3); } .l4 { fill: var(--l4); }
 .bar, .dot { fill: var(--bar); } .dot { fill-opacity: .75; } .axis, .grid { stroke: var(--line); }
 .diagonal { stroke: var(--soft); stroke-dasharray: 4 4; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem; vertical-align: top;
+table { border-collapse: collapse; width: 100%; min-width: 32rem; }
+th, td { text-align: left; padding: .35rem .6rem; vertical-align: top;
   border-bottom: 1px solid var(--line); } th { color: var(--soft); font-weight: 600; }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
 ul.items { list-style: none; padding: 0; } ul.items > li { border-bottom: 1px solid var(--line); padding: .6rem 0; }
@@ -127,6 +132,16 @@ def render(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{page.say('title')}</title><style>{_CSS}</style></head><body>{body}</body></html>\n"
     )
+
+
+def _plain(markdown: str) -> str:
+    """A note's one-line Markdown as text: without the marks of math and code."""
+    return escape(re.sub(r"[$`*]|\\(?=[a-z])", "", markdown))
+
+
+def _code(text: str) -> str:
+    """Escaped text whose `commands` are set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
 class _Page:
@@ -186,9 +201,11 @@ class _Page:
                 str(one.last),
                 self.beaten(one.beaten),
             ]
-            for one in stats.misconceptions
+            for one in sorted(stats.misconceptions, key=lambda one: one.beaten)[:_MOST]
         ]
-        return self.table("misconceptions", rows, numbers={2})
+        beaten = sum(one.beaten for one in stats.misconceptions)
+        total = self.say("misconceptions sum", all=len(stats.misconceptions), beaten=beaten)
+        return (f"<p>{total}</p>" if rows else "") + self.table("misconceptions", rows, numbers={2})
 
     def beaten(self, yes: bool) -> str:
         return f"<span class='ready'>{self.say('beaten')}</span>" if yes else self.say("open")
@@ -218,8 +235,8 @@ class _Page:
         evidence.append(self.say("notes", n=count) if done is None else self.say("notes counted", n=count, done=done))
         listed = "".join(f"<li>{one}</li>" for one in evidence)
         return (
-            f"<li><span class='state {state}'>{self.say(state)}</span><b>{escape(item['title'][self.language])}</b>"
-            f"<ul class='evidence'>{listed}</ul>{self.say('next', what=item['next'][self.language])}</li>"
+            f"<li><span class='state {state}'>{self.say(state)}</span><b>{_plain(item['title'][self.language])}</b>"
+            f"<ul class='evidence'>{listed}</ul>{_code(self.say('next', what=item['next'][self.language]))}</li>"
         )
 
     def evidence(self, one: Mapping[str, Any]) -> str:

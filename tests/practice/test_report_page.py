@@ -1,0 +1,75 @@
+"""The report in Chromium: both modes, narrow and wide, on paper, without a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from learners import Learner
+from test_stats import full_report
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api")
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("needs Debian's chromium")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def file(learner: Learner, tmp_path: Path) -> Path:
+    path = tmp_path / "report.html"
+    path.write_text(full_report(learner, "zh"), encoding="utf-8")
+    return path
+
+
+def contrast(page: Any, selector: str) -> float:
+    """WCAG contrast of an element's text against the page."""
+    return page.evaluate(
+        """selector => {
+          const parse = c => c.match(/[\\d.]+/g).slice(0, 3).map(v => { v /= 255;
+            return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 });
+          const light = c => { const [r, g, b] = parse(c); return .2126 * r + .7152 * g + .0722 * b };
+          const style = getComputedStyle(document.querySelector(selector));
+          const a = light(selector.startsWith('svg') ? style.fill : style.color);
+          const b = light(getComputedStyle(document.body).backgroundColor);
+          return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) }""",
+        selector,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_can_be_read(browser: Any, file: Path, scheme: str, width: int) -> None:
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    asked: list[str] = []
+    wrong: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: wrong.append(message.text))
+    page.goto(file.as_uri())
+    assert asked == [file.as_uri()]
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in ("h1", ".soft", "td", ".state.ready", ".state.not-shown", "svg text"):
+        assert contrast(page, selector) >= 4.5, selector
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    assert all(box["height"] > 50 for box in (svg.bounding_box() for svg in page.query_selector_all("svg")))
+    page.close()
+
+
+def test_the_page_can_be_printed_light_whatever_the_mode(browser: Any, file: Path) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto(file.as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf().startswith(b"%PDF")
+    page.close()
