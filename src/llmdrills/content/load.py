@@ -22,9 +22,10 @@ READINESS = "readiness"
 """The deck whose notes are the items of the readiness checklist."""
 
 
-def load_workspace(root: Path) -> Workspace:
+def load_workspace(root: Path, cache_dir: Path | None = None) -> Workspace:
     """Read and check everything in the workspace at `root`.
 
+    With `cache_dir`, deck files that were read before and had no problem are remembered there.
     Raises ContentError with every problem, their files relative to `root`; UsageError when there is no such folder.
     """
     root = root.absolute()
@@ -32,7 +33,7 @@ def load_workspace(root: Path) -> Workspace:
         raise UsageError(f"{root} is not a folder", "name a workspace; `llmdrills init` makes one")
     report = Report(root)
     with paused_gc():
-        decks = [read_deck(file, report) for file in deck_files(root)]
+        decks = [_read(file, report, cache_dir) for file in deck_files(root)]
         katas = [read_kata(folder, report) for folder in kata_folders(root)]
         _check_ids(decks, report)
         _check_derived_ids(katas, report)
@@ -43,6 +44,14 @@ def load_workspace(root: Path) -> Workspace:
     loaded = tuple(draft.deck for draft in decks if draft.deck)
     readiness = tuple(note.id for deck in loaded if deck.id == READINESS for note in deck.notes)
     return Workspace(root, loaded, tuple(draft.kata for draft in katas if draft.kata), readiness, namespace)
+
+
+def _read(file: Path, report: Report, cache_dir: Path | None) -> DeckDraft:
+    if cache_dir is None:
+        return read_deck(file, report)
+    from llmdrills.content.remembered import read_deck_again
+
+    return read_deck_again(file, report, cache_dir)
 
 
 def load_katas(root: Path) -> tuple[Kata, ...]:

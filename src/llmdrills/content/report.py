@@ -22,8 +22,8 @@ class Report:
         self.problems: list[Problem] = []
 
     def add(self, file: Path, line: int, column: int, what: str, todo: str, rule: str = "") -> None:
-        """Note one problem; line and column count from 1."""
-        self.problems.append(Problem(self.shown(file), line, column, what, todo, rule))
+        """Note one problem; line and column count from 1. Line breaks in what it quotes of the file are not kept."""
+        self.problems.append(Problem(self.shown(file), line, column, _one_line(what), _one_line(todo), rule))
 
     def shown(self, file: Path) -> Path:
         """`file` relative to the root where it lies below it."""
@@ -36,6 +36,10 @@ class Report:
         """Raise one ContentError that holds every problem, each place and text once."""
         if self.problems:
             raise ContentError(dict.fromkeys(self.problems))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

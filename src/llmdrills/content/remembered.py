@@ -1,0 +1,80 @@
+"""Deck files that were read before, remembered by their content: after an edit of one file only that one is read anew.
+
+One file a deck in a cache folder of the user's own, behind a checksum. It is pickled, and so trusted as Python's own
+byte-code caches are: whoever can write there can run code as the user anyway. Only what had no problem is remembered,
+so problems are always reported by the reader itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmdrills.content.deckfile import DeckDraft, read_deck
+
+if TYPE_CHECKING:
+    from llmdrills.content.report import Report
+
+__all__ = ["read_deck_again"]
+
+
+@cache
+def _code() -> str:
+    """What decides the draft besides the file: this package's own text, and the interpreter."""
+    digest = hashlib.blake2b(sys.version.encode(), digest_size=16)
+    for source in (*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "language.py"):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def read_deck_again(path: Path, report: Report, folder: Path) -> DeckDraft:
+    """As `read_deck`, from `folder` where this very text was read before from the same place."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return read_deck(path, report)
+    key = hashlib.blake2b(f"{_code()}\0{report.root}\0{path}\0".encode() + text, digest_size=16).hexdigest().encode()
+    place = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
+    kept = folder / "decks" / f"{path.stem}-{place}.pickle"
+    known = _recall(kept, key)
+    if known is not None:
+        return known
+    before = len(report.problems)
+    draft = read_deck(path, report)
+    if draft.deck is not None and len(report.problems) == before:
+        _keep(kept, key, draft)
+    return draft
+
+
+def _recall(kept: Path, key: bytes) -> DeckDraft | None:
+    try:
+        head, _, body = kept.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if head != key + b" " + hashlib.blake2b(body, digest_size=16).hexdigest().encode():
+        return None
+    draft = pickle.loads(body)  # noqa: S301  # written by `_keep`, checksummed, in the user's own cache
+    return draft if isinstance(draft, DeckDraft) else None
+
+
+def _keep(kept: Path, key: bytes, draft: DeckDraft) -> None:
+    body = pickle.dumps(draft, pickle.HIGHEST_PROTOCOL)
+    head = key + b" " + hashlib.blake2b(body, digest_size=16).hexdigest().encode()
+    # A cache that can't be written costs time, nothing else.
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=kept.parent, prefix=f".{kept.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(head + b"\n" + body)
+            Path(name).replace(kept)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
