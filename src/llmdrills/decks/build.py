@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.computed import load_computed
+from llmdrills.content.yamlfile import paused_gc
 from llmdrills.decks.cache import RenderCache
 from llmdrills.decks.compose import Composer
 from llmdrills.decks.figures import Figures
@@ -111,6 +112,7 @@ def package_path(out_dir: Path, language: Language, *, upgrade: bool = False) ->
     return out_dir / f"llmdrills-{language}{'-upgrade' if upgrade else ''}.apkg"
 
 
+@paused_gc()
 def build(
     workspace: Workspace,
     out_dir: Path,

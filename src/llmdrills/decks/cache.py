@@ -1,13 +1,13 @@
 """Rendered fields, kept by content: what was rendered once is not rendered again.
 
-One JSON file. It holds nothing that can't be made anew, so a damaged or unreadable one is ignored and replaced.
+One file. It holds nothing that can't be made anew, so a damaged or unreadable one is ignored and replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from llmdrills.decks.files import prepare
 from llmdrills.errors import BuildError
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["RenderCache"]
 
-_FORMAT = 1
 _SPARE = 2000  # entries of earlier texts that are kept: an edit undone, the other language
 
 
 class RenderCache:
-    """Maps a key made of texts to the texts rendered from them. Without a folder it only lasts as long as the build."""
+    """Maps a key made of texts to the texts made from them. Without a folder it lasts as long as the build.
+
+    The file's first line holds a checksum of the rest, and what rendered it: a flipped bit must not end up on a card.
+    """
 
     def __init__(self, folder: Path | None, about: str) -> None:
         self._file = folder / "rendered.json" if folder else None
@@ -36,18 +38,21 @@ class RenderCache:
         if self._file is None:
             return {}
         try:
-            stored = json.loads(self._file.read_bytes())
-            if stored["format"] == _FORMAT and stored["about"] == self._about and isinstance(stored["entries"], dict):
-                return stored["entries"]  # each entry is checked where it is used
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            head, _, body = self._file.read_bytes().partition(b"\n")
+            if head == self._head(body):
+                return cast("dict[str, list[str]]", json.loads(body))
+        except (OSError, ValueError):
             pass
         return {}
+
+    def _head(self, body: bytes) -> bytes:
+        return f"{hashlib.blake2b(body, digest_size=16).hexdigest()} {self._about}".encode()
 
     def get(self, parts: Iterable[str], make: Callable[[], list[str]]) -> list[str]:
         """What `make` returns, from the cache where the same parts were asked for before."""
         key = hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         found = self._used.get(key) or self._old.get(key)
-        if not (isinstance(found, list) and all(isinstance(text, str) for text in found)):
+        if found is None:
             found = make()
             self._changed = True
         self._used[key] = found
@@ -58,14 +63,9 @@ class RenderCache:
         if self._file is None or not self._changed:
             return
         unused = [key for key in self._old if key not in self._used]
-        room = max(_SPARE, len(self._used))
-        kept = {key: self._old[key] for key in unused[-room:]}
-        data = json.dumps(
-            {"format": _FORMAT, "about": self._about, "entries": kept | self._used},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        kept = {key: self._old[key] for key in unused[-max(_SPARE, len(self._used)) :]}
+        body = json.dumps(kept | self._used, separators=(",", ":")).encode()
         try:
-            prepare(self._file, data.encode("utf-8", "surrogatepass")).commit()
+            prepare(self._file, self._head(body) + b"\n" + body).commit()
         except BuildError:
             return

@@ -1,4 +1,4 @@
-"""Code in colour: pygments' class names, only those that the style knows, and cloze marks left standing."""
+"""Code in colour: Pygments' class names, only those that the style knows, and cloze marks left standing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
 from llmdrills.decks.cloze import MARKS
+from llmdrills.decks.pycode import python_pieces
 from llmdrills.decks.style import CODE_COLOURS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pygments.lexer import Lexer
 
 __all__ = ["highlight"]
@@ -53,16 +56,24 @@ def _cut(text: str) -> tuple[str, list[tuple[int, str]]]:
     return "".join(clean), marks
 
 
+def _pieces(code: str, language: str) -> Iterable[tuple[str, str]] | None:
+    """(class, text) of a code's pieces; None for a language that nobody knows."""
+    if language in ("python", "py"):
+        return python_pieces(code)
+    lexer = _lexer(language) if language else None
+    return None if lexer is None else ((_class(kind), value) for kind, value in lexer.get_tokens(code))
+
+
 def highlight(text: str, language: str) -> str:
     """HTML of `text`: escaped, with `<span class=…>` around what has a colour. An unknown language is only escaped."""
-    lexer = _lexer(language) if language else None
-    if lexer is None:
-        return escape(text, quote=False)
     clean, marks = _cut(text)
+    pieces = _pieces(clean, language)
+    if pieces is None:
+        return escape(text, quote=False)
     parts: list[str] = []
     offset, waiting = 0, list(reversed(marks))
-    for kind, value in lexer.get_tokens(clean):
-        name, end = _class(kind), offset + len(value)
+    for name, value in pieces:
+        end = offset + len(value)
         while waiting and waiting[-1][0] < end:  # a mark inside a token cuts it in two
             at, found = waiting.pop()
             parts += [_span(value[: at - offset], name), found]

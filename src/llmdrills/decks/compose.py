@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.decks.cloze import ordinals
 from llmdrills.decks.labels import LABELS, TOPIC_LABELS, tolerance_text
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
     from llmdrills.content.model import Kata, Note, NoteType
     from llmdrills.decks.cache import RenderCache
-    from llmdrills.decks.figures import Figures
+    from llmdrills.decks.figures import Figure, Figures
     from llmdrills.decks.notetypes import NoteTypeSpec
     from llmdrills.language import Language
 
@@ -31,8 +29,7 @@ TAG_ROOT = "llmdrills"
 RETIRED_TAG = f"{TAG_ROOT}::retired"
 
 
-@dataclass(frozen=True)
-class ComposedNote:
+class ComposedNote(NamedTuple):
     """Fields in the order of the note type, HTML; tags sorted; cards by template (or cloze) ordinal, from 0."""
 
     id: str
@@ -41,12 +38,12 @@ class ComposedNote:
     tags: tuple[str, ...]
     cards: tuple[int, ...]
     hash: str
-    media: dict[str, bytes] = field(default_factory=dict)
+    media: dict[str, bytes]  # what the figure needs
 
 
 def content_hash(model: int, fields: tuple[str, ...], tags: tuple[str, ...]) -> str:
     """What must differ for an update to be worth it: 128 bits of SHA-256 over note type, fields and tags."""
-    text = json.dumps([model, fields, tags], ensure_ascii=False, separators=(",", ":"))
+    text = "\x1f".join((str(model), *fields)) + "\x1e" + " ".join(tags)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -77,28 +74,46 @@ class Composer:
         self._figures = figures
         self._cache = cache
         self._fill = fill
+        self._prefixes = {
+            kind: "\x1f".join((str(spec.id), language, *(known.name for known in spec.fields)))
+            for kind, spec in specs.items()
+        }
         self._katas = {kata.id: kata.title[language] for kata in katas}
 
     def compose(self, note: Note) -> ComposedNote:
         """Render one note. Raises BuildError for a cloze without deletions, and for a figure that is not there."""
-        spec = self._specs[note.type]
         texts = self._texts(note)
-        names, rendered = (
-            list(texts),
-            self._cache.get(
-                [note.type, self._language, *(part for pair in texts.items() for part in pair)],
-                lambda: self._render(note.type, texts),
-            ),
+        figure = self._figures.get(note.figure, self._language) if note.figure else None
+        # Everything that decides the result is in the key, so that an unchanged note costs one look-up.
+        parts = [self._prefixes[note.type], note.id, note.topic, note.kata or "", self._katas.get(note.kata or "", "")]
+        for source in note.sources:
+            parts += (source.title, source.url)
+        parts += (
+            "\x1e",
+            *note.tags,
+            "\x1e",
+            *note.proves,
+            "\x1e",
+            figure.html if figure else "",
+            *texts,
+            *texts.values(),
         )
-        shown = dict(zip(_output_names(note.type, names), rendered, strict=True)) | self._plain(note)
-        media: dict[str, bytes] = {}
-        if note.figure:
-            figure = self._figures.get(note.figure, self._language)
-            shown["Figure"], media = figure.html, figure.media
+        if note.answer is not None:
+            parts.append(note.answer.tolerance)
+        digest, cards, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
+        places = (0,) if cards == "0" else tuple(map(int, cards.split()))
+        media = figure.media if figure else {}
+        return ComposedNote(note.id, note.type, tuple(fields), tuple(tags.split()), places, digest, media)
+
+    def _make(self, note: Note, texts: dict[str, str], figure: Figure | None) -> list[str]:
+        """The content hash, the cards, the tags, and the fields."""
+        spec = self._specs[note.type]
+        shown = self._render(texts) | self._plain(note)
+        if figure:
+            shown["Figure"] = figure.html
         fields = tuple(shown.get(known.name, "") for known in spec.fields)
-        tags = self._tags(note)
-        cards = self._cards(note, texts)
-        return ComposedNote(note.id, note.type, fields, tags, cards, content_hash(spec.id, fields, tags), media)
+        cards, tags = " ".join(map(str, self._cards(note, texts))), self._tags(note)
+        return [content_hash(spec.id, fields, tags), cards, " ".join(tags), *fields]
 
     def _texts(self, note: Note) -> dict[str, str]:
         """The Markdown texts of a note by field; the items of a checklist as Item1, Item2 and so on."""
@@ -112,9 +127,12 @@ class Composer:
             texts[f"Item{number}"] = item[language]
         if note.answer is not None:
             texts["Unit"] = note.answer.unit[language]
+            texts["Answer"] = note.answer.value
+        if not note.values:
+            return texts
         return {name: self._fill(note, text, f"{_key(name)}.{language}") for name, text in texts.items()}
 
-    def _render(self, kind: NoteType, texts: dict[str, str]) -> list[str]:
+    def _render(self, texts: dict[str, str]) -> dict[str, str]:
         shown: dict[str, str] = {}
         items: list[str] = []
         for name, text in texts.items():
@@ -122,12 +140,14 @@ class Composer:
                 items.append(render_inline(text))
             elif name == "Unit":
                 shown[name] = render_inline(text)
+            elif name == "Answer":  # typed by the learner: compared as text
+                shown[name] = escape(text, quote=False)
             else:
                 shown[name] = render_cloze(text) if name == "Text" else render(text)
         if items:
             shown["Items"] = "<ol>" + "".join(f"<li>{item}</li>" for item in items) + "</ol>"
             shown["Steps"] = "".join(self._step(number, item) for number, item in enumerate(items, 1))
-        return [shown[name] for name in _output_names(kind, list(texts))]
+        return shown
 
     def _step(self, number: int, item: str) -> str:
         summary = LABELS["item"][self._language].format(n=number)
@@ -142,7 +162,6 @@ class Composer:
             title = self._katas.get(note.kata, "")
             shown["Kata"] = f"{escape(title)} <code>{escape(note.kata)}</code>".strip()
         if note.answer is not None:
-            shown["Answer"] = escape(self._fill(note, note.answer.value, "answer.value"), quote=False)
             shown["Tolerance"] = escape(tolerance_text(note.answer.tolerance)[language], quote=False)
         shown["Sources"] = "; ".join(
             f'<a href="{escape(source.url)}">{escape(source.title, quote=False)}</a>'
@@ -177,10 +196,4 @@ def _key(name: str) -> str:
     """Where the text of a field stands in the note's YAML."""
     if name.startswith("Item"):
         return f"items.{int(name[4:]) - 1}"
-    return {"Text": "front", "Front": "front", "Unit": "answer.unit"}.get(name, name.lower())
-
-
-def _output_names(kind: NoteType, names: list[str]) -> list[str]:
-    """The fields that come of a note's texts: a checklist's items become two of them."""
-    out = [name for name in names if not name.startswith("Item")]
-    return [*out, "Items", "Steps"] if kind == "checklist" and len(out) < len(names) else out
+    return {"Text": "front", "Front": "front", "Unit": "answer.unit", "Answer": "answer.value"}.get(name, name.lower())

@@ -7,7 +7,7 @@ a note if and only if the package's time is greater than the one in the collecti
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmdrills.language import Bilingual
 
@@ -29,8 +29,7 @@ MERGE_OPTIONS = Bilingual(
 )
 
 
-@dataclass(frozen=True)
-class NoteForecast:
+class NoteForecast(NamedTuple):
     """What happens to one note. `retired`: with the upgrade package; with the other one the note stays as it is."""
 
     id: str
@@ -86,7 +85,7 @@ class Forecast:
             "counts": {status: self.count(status) for status in ("new", "updated", "unchanged", "retired")},
             "decks": [asdict(deck) for deck in self.decks],
             "note_types": [asdict(kind) for kind in self.note_types],
-            "notes": [asdict(note) for note in self.notes if note.status != "unchanged" or note.moved_from],
+            "notes": [note._asdict() for note in self.notes if note.status != "unchanged" or note.moved_from],
         }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmdrills.errors import LockError
 from llmdrills.language import LANGUAGES
@@ -23,11 +23,11 @@ __all__ = ["DeckLine", "Lock", "NoteLine", "NoteTypeLine", "lock_file", "parse_l
 
 FORMAT = 1
 _CONFLICT = re.compile(r"<{7}|={7}|>{7}|\|{7}")
+_NOTE_LINE = (str, str, str, str, str, str, int, int)  # the types of a note's line, up to `cards`
 _RESTORE = "restore it with `git checkout -- decks/deck.lock` (or from a backup)"
 
 
-@dataclass(frozen=True)
-class NoteLine:
+class NoteLine(NamedTuple):
     """One note in one language, as released. A tombstone has its reason in `retired`."""
 
     note: str
@@ -78,25 +78,30 @@ class Lock:
 
     def text(self) -> str:
         """The whole file, in an order that depends on nothing but its content."""
-        head = {"llmdrills_lock": FORMAT, "namespace": self.namespace}
-        lines: list[Any] = [self.decks[key] for key in sorted(self.decks)]
-        lines += [self.note_types[key] for key in sorted(self.note_types)]
-        lines += [self.notes[key] for key in sorted(self.notes)]
-        return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in [head, *map(_shown, lines)])
+        lines = [json.dumps({"llmdrills_lock": FORMAT, "namespace": self.namespace})]
+        lines += [_shown(self.decks[key]) for key in sorted(self.decks)]
+        lines += [_shown(self.note_types[key]) for key in sorted(self.note_types)]
+        lines += [_shown_note(self.notes[key]) for key in sorted(self.notes)]
+        return "\n".join(lines) + "\n"
 
     def retire(self, id: str, why: str) -> Lock:  # noqa: A002  # the word of the design
         """The lock with that note a tombstone in every language; the next build gives it its time."""
-        notes = {key: replace(line, retired=why) if line.note == id else line for key, line in self.notes.items()}
+        notes = {key: line._replace(retired=why) if line.note == id else line for key, line in self.notes.items()}
         return replace(self, notes=notes)
 
 
-def _shown(line: NoteLine | NoteTypeLine | DeckLine) -> dict[str, Any]:
-    if isinstance(line, NoteLine):  # asdict copies deeply, which is slow for ten thousand notes
-        shown: dict[str, Any] = dict(line.__dict__)
-        if not line.retired:
-            del shown["retired"]
-        return shown
-    return asdict(line)
+def _shown(line: NoteTypeLine | DeckLine) -> str:
+    return json.dumps(asdict(line), ensure_ascii=False)
+
+
+def _shown_note(line: NoteLine) -> str:
+    """The same as `_shown` would write, five times as fast: none of these texts but the reason needs escaping."""
+    retired = f', "retired": {json.dumps(line.retired, ensure_ascii=False)}' if line.retired else ""
+    return (
+        f'{{"note": "{line.note}", "language": "{line.language}", "guid": "{line.guid}", "type": "{line.type}", '
+        f'"deck": "{line.deck}", "hash": "{line.hash}", "mtime": {line.mtime}, "nid": {line.nid}, '
+        f'"cards": {list(line.cards)}{retired}}}'
+    )
 
 
 def lock_file(root: Path) -> Path:
@@ -167,12 +172,12 @@ def _add(lock: Lock, found: dict[str, Any]) -> None:
     if language not in LANGUAGES:
         raise ValueError(f"unknown language {language!r}")
     if "note" in found:
-        found["cards"] = tuple(_whole(card) for card in found["cards"])
+        found["cards"] = tuple(found["cards"])
         note = NoteLine(**found)
-        for text in (note.note, note.guid, note.type, note.deck, note.hash, note.retired):
-            _text(text)
-        _whole(note.mtime)
-        _whole(note.nid)
+        if tuple(map(type, note[:-2])) != _NOTE_LINE or not isinstance(note.retired, str) or not _safe(note[:6]):
+            raise ValueError("a value of another type, or with characters that do not belong there")
+        if not all(type(card) is int for card in note.cards):
+            raise TypeError("cards are whole numbers")
         known = lock.notes.get((note.note, note.language))
         if known is None or (note.mtime, note.retired) >= (known.mtime, known.retired):
             lock.notes[note.note, note.language] = note
@@ -188,6 +193,12 @@ def _add(lock: Lock, found: dict[str, Any]) -> None:
         lock.decks[_text(deck.deck), deck.language] = DeckLine(deck.deck, deck.language, _text(deck.name))
     else:
         raise ValueError("neither a note, a note type nor a deck")
+
+
+def _safe(texts: tuple[object, ...]) -> bool:
+    """Whether the texts of a note's line are as we write them: they are written without escapes."""
+    joined = "".join(map(str, texts))
+    return '"' not in joined and "\\" not in joined and joined.isprintable()
 
 
 def _text(value: object) -> str:

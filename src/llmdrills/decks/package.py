@@ -14,7 +14,7 @@ import json
 import sqlite3
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import genanki
 
@@ -38,8 +38,7 @@ class PackageDeck:
     description: str  # HTML
 
 
-@dataclass(frozen=True)
-class PackageNote:
+class PackageNote(NamedTuple):
     """A note of a package with everything that Anki stores. No cards: the note only updates one that is there."""
 
     guid: str
@@ -171,7 +170,9 @@ def logical_digest(notes: Sequence[PackageNote], mtimes: Mapping[int, int], medi
     for deck in sorted({note.deck for note in notes}, key=lambda deck: deck.id):
         add([deck.id, deck.name, deck.description])
     for note in notes:
-        add([note.guid, note.nid, note.mtime, note.type.id, note.deck.id, note.fields, note.tags, note.cards, note.due])
+        numbers = f"{note.nid} {note.mtime} {note.type.id} {note.deck.id} {note.due} {note.cards}"
+        text = "\x1f".join((note.guid, numbers, *note.tags, "", *note.fields))
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\x1e")
     for name in sorted(media):
         add([name, hashlib.sha256(media[name]).hexdigest()])
     return digest.hexdigest()
