@@ -21,7 +21,8 @@ from llmdrills.errors import ContentError
 Mutation = Callable[[random.Random, bytes], bytes]
 
 NASTY = [
-    *b"[ ] { } {{c1:: }} :_ -_ ?_ |_ >_ &a_ *a !!python/object:a !x ' \" # % @ ` \\ $ $$ [[x]] <<:_*a null ~ yes".split(),
+    *b"[ ] { } {{c1:: }} :_ -_ ?_ |_ >_ &a_ *a !!python/object:a !x ' \" # % @ ` \\ $ $$".split(),
+    *b"[[x]] <<:_*a null ~ yes".split(),
     *b"1e999 0o7 2026-01-01 1_000 - .inf lambda:_ **k,_ \xff \xef\xbb\xbf \x00 \xc2\x85 \xe2\x80\xa8".split(b" "),
     *("\U0001f600".encode(), "é".encode(), "，".encode()),
     *(b"\t", b"\n", b"\r", b"\r\n", b"---\n", b"...\n", b"(" * 250, b"[" * 120, b" " * 120),

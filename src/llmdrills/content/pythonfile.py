@@ -30,7 +30,7 @@ class PythonFile:
     @property
     def lines(self) -> list[str]:
         """The lines, without their ends, as `ast` numbers them."""
-        return self.text.replace("\r\n", "\n").split("\n")
+        return self.text.split("\n")
 
     @property
     def functions(self) -> list[ast.FunctionDef]:
@@ -51,6 +51,9 @@ def parse(path: Path, report: Report) -> PythonFile | None:
 
 def parse_text(path: Path, text: str, report: Report) -> PythonFile | None:
     """Parse the text of `path`, or None after reporting why it can't be."""
+    text = text.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )  # as Python itself reads it: else its line numbers are not ours
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape is the linter's to say

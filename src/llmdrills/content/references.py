@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from llmdrills.content.pythonfile import PythonFile
     from llmdrills.content.report import Report
 
-__all__ = ["Reference", "check_references", "find_reference", "free_names"]
+__all__ = ["ALLOWED_MODULES", "Reference", "bound_names", "check_references", "find_reference", "free_names"]
 
-_ALLOWED = frozenset(sys.stdlib_module_names) | {"torch"}
+ALLOWED_MODULES = frozenset(sys.stdlib_module_names) | {"torch"}
+"""What a kata may import, besides what its `needs` names."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _check_imports(file: PythonFile, needs: tuple[str, ...], report: Report) -> 
             else ["." * node.level + (node.module or "")]
         )
         for module in modules:
-            if module.partition(".")[0] not in _ALLOWED | set(needs):
+            if module.partition(".")[0] not in ALLOWED_MODULES | set(needs):
                 todo = "import only torch, the standard library and what `needs` names"
                 report.add(file.path, node.lineno, node.col_offset + 1, f"reference.py imports `{module}`", todo)
 
