@@ -10,6 +10,7 @@ replay      reviews folded, in order, into what is remembered of each kata; kept
 schedule    chance of recall now, due days, next dates for each rating
 rating      the rating that the recorded events imply
 plan        what today holds, and why
+openings    repetitions begun and not brought to an end
 session     one repetition of one kata, resumable at any point
 stats       figures worth looking at; report draws them on a page
 optimize    FSRS's parameters fitted to this learner; fitting does it, in a process of its own

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llmdrills.content.model import TOPICS
 from llmdrills.language import Bilingual
-from llmdrills.practice import session
+from llmdrills.practice import openings
 from llmdrills.practice.moments import from_day_number
 from llmdrills.practice.schedule import Schedule, draw, load
 
@@ -137,8 +137,8 @@ def today(
 ) -> Plan:
     """The plan that the history implies. Raises HistoryError."""
     schedule = load(history, retention=retention, longest=longest)
-    unfinished = session.unfinished(history)
-    skipped = session.skipped_on(history, now.day_number)
+    unfinished = openings.unfinished(history)
+    skipped = openings.skipped_on(history, now.day_number)
     return make(
         schedule, katas, now, minutes=minutes, new=new, topic=topic, unfinished=unfinished, skipped=skipped, seed=seed
     )

@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.errors import HistoryError, UsageError
 from llmdrills.practice import replay
 from llmdrills.practice.history import decode, encode, new_id
-from llmdrills.practice.moments import DAY_TURNS, Moment, day_number
+from llmdrills.practice.moments import DAY_TURNS, Moment
+from llmdrills.practice.openings import OPEN, skipped_on, superseded, unfinished
 from llmdrills.practice.rating import NOT_A_RUN, Facts, Rating, derive, quick_limit
 
 if TYPE_CHECKING:
@@ -46,12 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Repetition", "Review", "resume", "skipped_on", "start", "undo", "unfinished"]
 
-_OPEN = """
-SELECT id, kata, variant, file, seed, at, zone FROM sessions AS s
-WHERE NOT EXISTS (SELECT 1 FROM skips WHERE session = s.id)
-  AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE session = s.id AND r.id NOT IN (SELECT review FROM undos))
-"""
-_RECENT = 200  # a repetition followed by so many others is not gone back to
 _LONGEST_PAUSE = 2.0  # in a gap between two events, at most so many times the kata's minutes count as work
 
 
@@ -105,33 +100,14 @@ def resume(history: History, kata: Kata, starter: str | None = None, file: Path 
     With `starter`, the learner's file is put right after a crash: written if the crash came before that, or brought
     back from the last attempt if it is gone. `file`: where it lies now, if not where the repetition began.
     """
-    rows = history.rows(f"{_OPEN} AND kata = ? ORDER BY at DESC, id DESC LIMIT 1", kata.id)
-    if not rows or kata.variant(rows[0]["variant"]) is None or _superseded(history, kata.id, rows[0]["at"]):
+    rows = history.rows(f"{OPEN} AND kata = ? ORDER BY at DESC, id DESC LIMIT 1", kata.id)
+    if not rows or kata.variant(rows[0]["variant"]) is None or superseded(history, kata.id, rows[0]["at"]):
         return None
     row = rows[0]
     found = Repetition(history, kata, row["id"], row["variant"], file or Path(row["file"]), row["seed"])
     if starter is not None:
         found._restore(starter)
     return found
-
-
-def unfinished(history: History) -> list[tuple[str, str]]:
-    """(kata, variant) of the repetitions begun and neither rated nor skipped, newest first, one a kata."""
-    query = f"{_OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY at DESC, id DESC"
-    found: dict[str, str] = {}
-    for row in history.rows(query):
-        if not _superseded(history, row["kata"], row["at"]):
-            found.setdefault(row["kata"], row["variant"])
-    return list(found.items())
-
-
-def skipped_on(history: History, day: int) -> set[str]:
-    """The katas skipped on a day of the learner's, and not begun again after that."""
-    low = (day * 86400 + (DAY_TURNS - 15) * 3600) * 1_000_000  # no time zone is further than 15 hours from UTC
-    rows = history.rows("SELECT kata, at, zone FROM skips WHERE at >= ? ORDER BY at", low)
-    skipped = {row["kata"]: row["at"] for row in rows if day_number(row["at"], row["zone"]) == day}
-    again = "SELECT 1 FROM sessions WHERE kata = ? AND at > ? LIMIT 1"
-    return {kata for kata, at in skipped.items() if not history.rows(again, kata, at)}
 
 
 def undo(history: History, now: Moment | None = None) -> str | None:
@@ -146,15 +122,6 @@ def undo(history: History, now: Moment | None = None) -> str | None:
     history.append("undos", Moment(max(moment.at, rows[0]["at"] + 1), moment.zone), review=rows[0]["id"])
     replay.load(history)
     return str(rows[0]["kata"])
-
-
-def _superseded(history: History, kata: str, at: int) -> bool:
-    """Whether the kata was rated or skipped after that: then nobody goes back to it."""
-    query = (
-        "SELECT 1 FROM reviews WHERE kata = ? AND at > ? AND id NOT IN (SELECT review FROM undos) "
-        "UNION ALL SELECT 1 FROM skips WHERE kata = ? AND at > ? LIMIT 1"
-    )
-    return bool(history.rows(query, kata, at, kata, at))
 
 
 @dataclass(frozen=True)

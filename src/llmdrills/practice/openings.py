@@ -1,0 +1,50 @@
+"""Repetitions begun and not brought to an end. Apart from `session`: every plan asks, and few lead to a repetition."""
+
+# ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdrills.practice.moments import DAY_TURNS, day_number
+
+if TYPE_CHECKING:
+    from llmdrills.practice.history import History
+
+__all__ = ["OPEN", "skipped_on", "superseded", "unfinished"]
+
+# Neither skipped nor rated, unless the rating was undone.
+OPEN = """
+SELECT id, kata, variant, file, seed, at, zone FROM sessions AS s
+WHERE NOT EXISTS (SELECT 1 FROM skips WHERE session = s.id)
+  AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE session = s.id AND r.id NOT IN (SELECT review FROM undos))
+"""
+_RECENT = 200  # a repetition followed by so many others is not gone back to
+
+
+def unfinished(history: History) -> list[tuple[str, str]]:
+    """(kata, variant) of the repetitions begun and neither rated nor skipped, newest first, one a kata."""
+    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY at DESC, id DESC"
+    found: dict[str, str] = {}
+    for row in history.rows(query):
+        if not superseded(history, row["kata"], row["at"]):
+            found.setdefault(row["kata"], row["variant"])
+    return list(found.items())
+
+
+def skipped_on(history: History, day: int) -> set[str]:
+    """The katas skipped on a day of the learner's, and not begun again after that."""
+    low = (day * 86400 + (DAY_TURNS - 15) * 3600) * 1_000_000  # no time zone is further than 15 hours from UTC
+    rows = history.rows("SELECT kata, at, zone FROM skips WHERE at >= ? ORDER BY at", low)
+    skipped = {row["kata"]: row["at"] for row in rows if day_number(row["at"], row["zone"]) == day}
+    again = "SELECT 1 FROM sessions WHERE kata = ? AND at > ? LIMIT 1"
+    return {kata for kata, at in skipped.items() if not history.rows(again, kata, at)}
+
+
+def superseded(history: History, kata: str, at: int) -> bool:
+    """Whether the kata was rated or skipped after that: then nobody goes back to it."""
+    query = (
+        "SELECT 1 FROM reviews WHERE kata = ? AND at > ? AND id NOT IN (SELECT review FROM undos) "
+        "UNION ALL SELECT 1 FROM skips WHERE kata = ? AND at > ? LIMIT 1"
+    )
+    return bool(history.rows(query, kata, at, kata, at))
