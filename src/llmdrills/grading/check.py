@@ -46,22 +46,22 @@ def check_katas(
     `cache_dir` keeps the reports of katas that are sound; None turns that off. `jobs` processes run at once (default:
     a process a core). Raises GraderError when torch is not installed or no process can be started.
     """
-    found: dict[str, KataReport] = {}
-    asked: list[tuple[Kata, dict[str, Any]]] = []
-    for kata in katas:
+    found: dict[int, KataReport] = {}
+    asked: list[tuple[int, dict[str, Any]]] = []
+    for place, kata in enumerate(katas):
         known = _recall(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed)) if cache_dir else None
         if known is not None:
-            found[kata.id] = KataReport.from_json({**known, "cached": True})
+            found[place] = KataReport.from_json({**known, "cached": True})
             if progress is not None:
-                progress(found[kata.id])
+                progress(found[place])
         else:
             sent = base64.b64encode(pickle.dumps(kata)).decode()
-            asked.append((kata, {"what": "kata", "kata": sent, "seed": seed}))
+            asked.append((place, {"what": "kata", "kata": sent, "seed": seed}))
 
     def done(index: int, answer: dict[str, Any]) -> None:
-        kata = asked[index][0]
-        report = _kata_report(kata, seed, answer)
-        found[kata.id] = report
+        place = asked[index][0]
+        kata = katas[place]
+        report = found[place] = _kata_report(kata, seed, answer)
         if cache_dir and report.ok:
             _remember(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed), report.to_json())
         if progress is not None:
@@ -69,7 +69,7 @@ def check_katas(
 
     with Checkers(min(_jobs(jobs), len(asked))) as checkers:
         checkers.run([request for _, request in asked], KATA_SECONDS, done)
-    return [found[kata.id] for kata in katas]
+    return [found[place] for place in range(len(katas))]
 
 
 def exposed(katas: Sequence[Kata], reports: Sequence[KataReport]) -> dict[str, dict[str, Exposed]]:

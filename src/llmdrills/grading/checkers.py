@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -103,9 +104,11 @@ class _Checker:
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(
-                command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, encoding="utf-8"
-            )
+                command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, encoding="utf-8",
+                env={**os.environ, "OMP_NUM_THREADS": "1"},  # one process a core does the work
+            )  # fmt: skip
         except OSError as error:
+            self._errors.close()
             raise GraderError("the checker cannot be started", str(error)) from error
 
     @property

@@ -29,8 +29,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A misconception's id, or `recognised-…`. It is whole when it explains all of the failing cases and no right answer
-    speaks against it; `contradicts` counts the cases that do.
+    """A misconception's id, or `recognised-…`. It is whole when it explains all of the failing cases and no right
+    answer speaks against it; `contradicts` counts the cases that do.
 
     `undecided` are other misconceptions that fit as well: one more input would tell them apart.
     """

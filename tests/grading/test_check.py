@@ -1,0 +1,237 @@
+"""The proof of the grader: each planted defect of a kata makes `check` fail, and says where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from bench import CASES, REFERENCE, YAML, make_kata
+
+from llmdrills.content.model import Note, Position
+from llmdrills.errors import GraderError
+from llmdrills.grading.check import check_katas, exposed, run_proofs
+from llmdrills.grading.checker import run_proof
+from llmdrills.grading.matrix import Matrix
+from llmdrills.grading.prove import check_kata
+from llmdrills.grading.reports import KataReport
+from llmdrills.language import Bilingual
+
+SURVIVOR = """
+@misconception("harmless", en="x", zh="x", seen="a test")
+def harmless(x, scale=1.0):
+    if x.dim() != 2:
+        raise ValueError
+    return (x - x.mean(dim={dim}, keepdim=True)) * abs(scale)
+"""
+TWIN = """
+@misconception("twin", en="x", zh="x", seen="a test"{more})
+def twin(x, scale=1.0):
+    if x.dim() != 2:
+        raise ValueError
+    return x * scale + 0.0
+"""
+REJECTED = """
+@equivalent("almost", why="wrong by a little", variants=("rows",))
+def almost(x, scale=1.0):
+    if x.dim() != 2:
+        raise ValueError
+    return (x - x.mean(dim=1, keepdim=True)) * scale * 1.001
+"""
+HANG = """
+@misconception("dies", en="x", zh="x", seen="a test")
+def dies(x, scale=1.0):
+    import os
+    os._exit(3)
+"""
+
+
+def rules(report):
+    return {problem.rule for problem in report.problems}
+
+
+def test_a_sound_kata_is_proven(tmp_path):
+    report = check_kata(make_kata(tmp_path), 0)
+    assert report.ok, [str(p) for p in report.problems]
+    assert [v.variant for v in report.variants] == ["rows", "columns"]
+    rows = report.variants[0]
+    assert rows.equivalents == ("by-sum",)
+    assert rows.peers == ("torch",)
+    assert rows.skipped == ("torch: refused: raises another error",)
+    assert rows.matrix.killed_by("no-scale") == ("scaled",)
+    assert rows.matrix.killed_by("anything-goes") == ("refused",)
+    assert set(rows.exposures) == {"no-mean", "no-scale", "anything-goes", "variant-columns"}
+
+
+HIDDEN = REFERENCE.replace("* scale", "* scale * globals()['_ONE']") + "\n\n_ONE = 1.0\n"
+OTHER_PEER = CASES.replace("[:, 0]) * scale", "[:, 0]) * scale + 1")
+FORBIDDEN = YAML + "forbidden:\n  - {call: torch.Tensor.mean, why: {en: x, zh: x}}\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "rule", "says"),
+    [
+        ({"cases": CASES + SURVIVOR.format(dim=1)}, "survivor", "cases.py misconception harmless survives"),
+        ({"cases": CASES + REJECTED}, "rejected", "cases.py equivalent almost is rejected by case base"),
+        ({"cases": OTHER_PEER}, "peer", "cases.py reference and torch differ"),
+        ({"cases": CASES + TWIN.format(more="")}, "confused", "cases.py misconceptions no-mean and twin give the same"),
+        ({"reference": HIDDEN}, "starter", "reference.py the solution of variant rows is crashed"),
+        ({"yaml": FORBIDDEN}, "starter", "reference.py the solution of variant rows is forbidden"),
+    ],
+    ids=["survivor", "rejected", "peer", "confused", "solution", "forbidden"],
+)
+def test_a_planted_defect_is_found(tmp_path, texts, rule, says):
+    report = check_kata(make_kata(tmp_path, **texts), 0)
+    assert not report.ok
+    found = [problem for problem in report.problems if problem.rule == rule]
+    assert found, [str(p) for p in report.problems]
+    assert any(says in f"{problem.file.name} {problem.what}" for problem in found), [str(p) for p in found]
+    assert all(problem.line >= 1 and problem.todo for problem in report.problems)
+
+
+def test_a_starter_that_does_more_than_refuse_is_found(tmp_path, monkeypatch):
+    text = "def centre(x, scale=1.0):\n    return x\n"
+    monkeypatch.setattr("llmdrills.grading.prove.starter_text", lambda kata, variant, language: text)
+    report = check_kata(make_kata(tmp_path), 0)
+    assert [p.what.split(" (", 1)[0] for p in report.problems if p.rule == "starter"] == ["the starter"] * 4
+    assert "is wrong, not unimplemented" in report.problems[0].what
+
+
+def test_two_that_cannot_be_told_apart_may_be_declared_one(tmp_path):
+    report = check_kata(make_kata(tmp_path, cases=CASES + TWIN.format(more=', same_as="no-mean"')), 0)
+    assert report.ok, [str(p) for p in report.problems]
+
+
+def test_a_broken_kata_is_reported_not_raised(tmp_path):
+    report = check_kata(
+        make_kata(tmp_path, cases=CASES.replace("return call(make.normal(3, 4", "return call(nope(3, 4")), 0
+    )
+    assert "NameError" in str(report.problems[0])
+
+
+def test_a_report_survives_json(tmp_path):
+    report = check_kata(make_kata(tmp_path), 0)
+    assert KataReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def matrix(kinds, classes, **more):
+    cases, names = tuple(classes), tuple(kinds)
+    full = {name: {case: row.get(case, "") for case in cases} for name, row in kinds.items()}
+    return Matrix(cases, names, full, classes, **more)
+
+
+def test_a_case_is_redundant_when_nothing_changes_without_it():
+    found = matrix(
+        {"m": {"a": "x", "b": "x", "c": "x"}, "n": {"b": "x", "c": "x"}},
+        {"a": {"m": 1, "n": 0}, "b": {"m": 1, "n": 1}, "c": {"m": 1, "n": 1}, "d": {"m": 0, "n": 0}},
+    )
+    # a tells m from n, b and c stand in for each other, d shows nothing
+    assert found.redundant() == ("b", "c", "d")
+    assert found.survivors() == ()
+    assert found.confused() == ()
+    assert found.table()[1] == ["m", "x", "x", "x", "·"]
+
+
+def test_derived_cases_do_not_make_an_author_s_case_redundant():
+    kinds = {"m": {"a": "x", "a-derived": "x"}}
+    classes = {"a": {"m": 1}, "a-derived": {"m": 1}}
+    assert matrix(kinds, classes, derived=("a-derived",)).redundant() == ()
+
+
+def test_unchanged_katas_come_from_the_cache_and_changed_ones_do_not(tmp_path):
+    sound, cache = make_kata(tmp_path / "sound"), tmp_path / "cache"
+    faulty = make_kata(tmp_path / "faulty", cases=CASES + SURVIVOR.format(dim=1))
+    first = check_katas([sound], cache_dir=cache, jobs=1)
+    seen = []
+    second = check_katas([sound, faulty], cache_dir=cache, jobs=1, progress=seen.append)
+    assert [(report.ok, report.cached) for report in (*first, *second)] == [(True, False), (True, True), (False, False)]
+    assert seen == second
+    assert second[0].variants == first[0].variants
+    changed = make_kata(tmp_path / "sound", cases=CASES + "\n# changed\n")
+    third = check_katas([changed, faulty], cache_dir=cache, jobs=1)
+    assert [report.cached for report in third] == [False, False], "what is not sound is checked again"
+
+
+def test_a_kata_that_kills_the_checker_is_a_problem_and_the_next_is_checked(tmp_path):
+    deadly = make_kata(tmp_path / "a", cases=CASES + HANG)
+    sound = make_kata(tmp_path / "b")
+    first, second = check_katas([deadly, sound], jobs=1)
+    assert "exit status 3" in str(first.problems[0])
+    assert second.ok
+
+
+def test_the_exposing_inputs_are_named_as_the_computed_file_names_them(tmp_path):
+    kata = make_kata(tmp_path)
+    found = exposed([kata], [check_kata(kata, 0)])["centred-scale"]
+    assert "no-scale/rows" in found
+    assert found["no-scale/rows"].case == "scaled"
+    assert found["no-scale/rows"].expected != found["no-scale/rows"].got
+    assert found["no-scale/rows"].source
+
+
+def note(id, proof, values=(), line=10):  # noqa: A002
+    place = Position(Path("decks/concepts.yaml"), line, 5)
+    text = Bilingual("x", "x")
+    return Note(
+        id, "question", "transformer", place, text, text, proof=proof, values=values, positions={"proof": place}
+    )
+
+
+def test_proofs_leave_their_values_and_failures_their_place(tmp_path):
+    notes = [
+        note("right", "import torch\nn = torch.tensor(6) * 7\nhalf = 0.5", ("n", "half")),
+        note("wrong", "x = 1\nassert x == 2, 'no'\n"),
+        note("silent", "x = 1\n\nassert x == 2\n"),
+        note("syntax", "x = = 1\n"),
+        note("missing", "x = 1\n", ("y",)),
+        note("kind", "x = [1]\n", ("x",)),
+        note("dies", "import os\nos._exit(1)\n"),
+        note("after", "x = 'text'\n", ("x",)),
+    ]
+    found = {report.note: report for report in run_proofs([*notes, note("none", None)], jobs=1)}
+    assert list(found) == [one.id for one in notes]
+    assert found["right"].values == {"n": 42, "half": 0.5}
+    assert found["after"].values == {"x": "text"}
+    said = {name: str(report.problem) for name, report in found.items() if report.problem}
+    assert said["wrong"].startswith("decks/concepts.yaml:12:5: the proof of wrong raises AssertionError: no")
+    assert "decks/concepts.yaml:13:5" in said["silent"]
+    assert "does not hold: assert x == 2" in said["silent"]
+    assert "not Python" in said["syntax"]
+    assert "leaves no 'y' behind" in said["missing"]
+    assert "leave a number or a text" in said["kind"]
+    assert "ends its process" in said["dies"]
+    assert set(said) == {"wrong", "silent", "syntax", "missing", "kind", "dies"}
+
+
+def test_a_proof_that_takes_too_long_is_ended(tmp_path):
+    (report,) = run_proofs([note("endless", "while True: pass\n")], jobs=1, timeout=8.0)
+    assert "takes longer than 8 s" in str(report.problem)
+
+
+def test_proofs_come_from_the_cache_while_they_stay_as_they_are(tmp_path):
+    run_proofs([note("a", "x = 1\n", ("x",))], cache_dir=tmp_path, jobs=1)
+    (again,) = run_proofs([note("a", "x = 1\n", ("x",))], cache_dir=tmp_path, jobs=1)
+    assert again.cached
+    assert again.values == {"x": 1}
+    (changed,) = run_proofs([note("a", "x = 2\n", ("x",))], cache_dir=tmp_path, jobs=1)
+    assert not changed.cached
+
+
+def test_nothing_is_started_where_there_is_nothing_to_do(monkeypatch):
+    monkeypatch.setattr("llmdrills.grading.checkers.subprocess.Popen", lambda *a, **k: pytest.fail("started"))
+    assert check_katas([]) == []
+    assert run_proofs([note("none", None)]) == []
+
+
+def test_a_checker_that_cannot_be_started_is_a_grader_error(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("llmdrills.grading.checkers.subprocess.Popen", refuse)
+    with pytest.raises(GraderError, match="no more processes"):
+        run_proofs([note("a", "x = 1\n")])
+
+
+def test_a_proof_starts_from_the_same_seed_every_time():
+    text = "import torch\nx = torch.rand(1).item()"
+    assert run_proof(text, ["x"]) == run_proof(text, ["x"])
