@@ -29,7 +29,7 @@ _QUESTION = Bilingual(
     "A try at the kata **{title}**. Which line is wrong, and what should it say?",
     "这是编码练习**{title}**的一次尝试。哪一行写错了？应该怎么写？",
 )
-_OF_VARIANT = Bilingual("{title} ({variant})", "{title}（{variant}）")
+_OF_VARIANT = Bilingual("{title}: {variant}", "{title}：{variant}")
 _CONTRACT = Bilingual("Contract:", "约定：")
 _SHOWN_BY = Bilingual("An input that shows it (case `{case}`):", "能暴露它的输入（用例 `{case}`）：")
 _EXPECTED = Bilingual("# right: {value}", "# 正确：{value}")
