@@ -79,7 +79,7 @@ def judge(
     verdict = Verdict(
         kata.id, variant, device, seed, outcome, tuple(_case(item, language) for item in graded), diagnosis, "", report
     )
-    return _with_message(verdict, _first_words(graded, attempt, uses, outcome), language)
+    return _with_message(verdict, _first_words(kata, graded, attempt, uses, outcome), language)
 
 
 def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
@@ -284,7 +284,7 @@ def _case(item: _Graded, language: Language) -> CaseResult:
 
 
 def _first_words(
-    graded: Sequence[_Graded], attempt: Attempt, uses: Sequence[ForbiddenUse], outcome: Outcome
+    kata: Kata, graded: Sequence[_Graded], attempt: Attempt, uses: Sequence[ForbiddenUse], outcome: Outcome
 ) -> Bilingual:
     """The one fact that a learner reads first."""
     if attempt.loading is not None:
@@ -293,11 +293,7 @@ def _first_words(
         said = f"{place}{raised.type}: {raised.message}" if outcome != "unimplemented" else ""
         return Bilingual(said, said)
     if uses:
-        use = uses[0]
-        return Bilingual(
-            f"{use.call} is forbidden here (line {use.line})" if use.line else f"{use.call} is forbidden here",
-            f"这里禁用 {use.call}（第 {use.line} 行）" if use.line else f"这里禁用 {use.call}",
-        )
+        return describe(_rule(kata, uses[0]))
     if attempt.ended is not None:
         case, detail = attempt.ended.case, attempt.ended.detail
         where = Bilingual(f" in case {case}", f"（用例 {case}）") if case else Bilingual("", "")
