@@ -10,11 +10,13 @@ import copy
 import importlib.util
 import inspect
 import itertools
+import os
 import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from llmdrills.grading.authoring import Book, Case, Inputs, Misconception, open_
 
 torch.set_num_threads(1)  # the suite runs one worker a core
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # a kata may load a model: from its folder, never from the network
 DRILLS = Path(__file__).parents[2] / "drills"
 TOLERANCE = {torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7)}
 HALF = (torch.float16, torch.bfloat16)
@@ -234,10 +237,11 @@ def declared_alike(kata: KataUnderTest) -> set[frozenset[str]]:
 
 
 def repairs(wrong: Misconception, kata: KataUnderTest) -> Iterator[Any]:
-    """The wrong kernel with its `fix` in place of one line, for each line in turn that it could stand for."""
+    """The wrong kernel with its `fix` in place of one line, the likeliest line first."""
     lines = textwrap.dedent(inspect.getsource(wrong.kernel)).splitlines()
     body = lines[next(i for i, line in enumerate(lines) if line.startswith("def ")) :]
-    for at in range(1, len(body)):
+    likeness = [SequenceMatcher(None, line.strip(), wrong.fix).ratio() for line in body]
+    for at in sorted(range(1, len(body)), key=lambda i: -likeness[i]):
         indent = body[at][: len(body[at]) - len(body[at].lstrip())]
         scope = dict(vars(kata.cases_module))
         try:

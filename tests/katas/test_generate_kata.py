@@ -1,0 +1,66 @@
+"""The generation kata: tiny models with designed probabilities, and every wrong kernel against every case."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from plain_harness import KataUnderTest, prove
+
+from llmdrills.grading.authoring import Inputs
+
+
+@functools.cache
+def kata() -> KataUnderTest:
+    return KataUnderTest("generate-text")
+
+
+@pytest.mark.slow
+def test_the_catalogue_of_generation_is_killed_by_the_case_named_for_it(tmp_path: Path) -> None:
+    kills = prove(kata(), "standard", tmp_path, seed=2).kills
+    catalogue = {
+        "greedy": "two-tokens-at-high-temperature",
+        "temperature-ignored": "one-token-at-low-temperature",
+        "top-k-ignored": "top-k-of-one",
+        "top-p-ignored": "tiny-p",
+        "top-k-and-top-p-swapped": "tiny-p",
+        "new-tokens-counted": "top-k-of-one",
+        "prompt-cut-off": "early-end",
+        "special-tokens-left": "early-end",
+        "model-name-hard-coded": "defaults",
+        "ids-returned": "defaults",
+        "past-the-end": "early-end",
+        "no-padding-token": "defaults",
+    }
+    assert {wrong for wrong, killer in catalogue.items() if killer not in kills[wrong]} == set()
+
+
+def test_every_case_has_one_answer_whatever_the_random_stream(tmp_path: Path) -> None:
+    by_the_table = kata().book.peers[0].kernel
+    for case in kata().book.cases:
+        made = case.make(Inputs(0, case.name, tmp_path))
+        answers = set()
+        for seed in range(40):
+            torch.manual_seed(seed)
+            answers.add(by_the_table(*made.args, **made.kwargs))
+        assert len(answers) == 1, case.name
+
+
+def test_a_model_follows_its_table_and_its_tokenizer_keeps_every_space(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    cases = kata().cases_module
+    folder = cases.model(Inputs(0, "x", tmp_path), {"a": {"b": 2.0, "c": 1.0}, "ab": {"Ġ": 3.0}}, start=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer("ab  a ").input_ids
+    assert [cases.VOCABULARY[i] for i in ids] == [cases.START, "ab", "Ġ", "Ġ", "a", "Ġ"]
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "ab  a "
+    assert tokenizer.pad_token is None
+    with torch.no_grad():
+        logits = AutoModelForCausalLM.from_pretrained(folder)(torch.tensor([ids])).logits[0]
+    place = cases.VOCABULARY.index
+    torch.testing.assert_close(logits[1, place("Ġ")].item(), 3.0, rtol=0, atol=0.01)
+    torch.testing.assert_close(logits[4, [place("b"), place("c")]], torch.tensor([2.0, 1.0]), rtol=0, atol=0.01)
+    assert logits[4, place("d")] < -9000
