@@ -48,7 +48,7 @@ def command(
 
     here = place(workspace, lang=lang)
     report = build(
-        load_workspace(here.workspace),
+        load_workspace(here.workspace, here.locations.cache),
         out or out_folder(here),
         frozen=frozen,
         dry_run=dry_run,

@@ -24,7 +24,7 @@ __all__ = ["command"]
 
 def command(
     katas: Annotated[
-        list[str] | None, typer.Argument(metavar="[KATA]...", help="Prove these katas' graders; all unless given.")
+        list[str] | None, typer.Argument(metavar="KATA", help="Prove these katas' graders; all unless given.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Lint only: run no proof and no kata.")] = False,
     matrix: Annotated[bool, typer.Option("--matrix", help="Print the kill matrix of each kata and variant.")] = False,
@@ -81,8 +81,8 @@ def _show(found: Audit, *, matrix: bool) -> None:
         for variant in report.variants:
             if matrix:
                 print(f"{report.kata} ({variant.variant})\n{_table(variant)}\n")
-            for case in variant.redundant:
-                note(f"{report.kata} ({variant.variant}): case {case} could go: as much dies without it")
+                if variant.redundant:
+                    note(f"each of these cases alone could go, as much dies without it: {', '.join(variant.redundant)}")
     for problem in found.problems:
         print(problem)
     kernels = sum(len(variant.matrix.misconceptions) for report in found.katas for variant in report.variants)
