@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmdrills.content.model import TOPICS
+from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual
 from llmdrills.practice import openings
 from llmdrills.practice.moments import from_day_number
