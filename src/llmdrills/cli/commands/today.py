@@ -11,7 +11,7 @@ from llmdrills.cli.console import print_json
 from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.content.catalogue import load_catalogue
-from llmdrills.content.model import TOPICS
+from llmdrills.content.kata import TOPICS
 from llmdrills.errors import UsageError
 from llmdrills.practice import plan as plans
 from llmdrills.practice.history import History
