@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills import __version__
-from llmdrills.content.model import Budget, Forbidden, Kata, Position, Source, Variant
+from llmdrills.content.kata import Budget, Forbidden, Kata, Position, Source, Variant
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
