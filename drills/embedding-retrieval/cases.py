@@ -681,7 +681,7 @@ def numpy_mean(queries, query_mask, documents, document_mask, k):
 
     def embed(states, mask):
         vectors = np.zeros((len(states), states.shape[2]))
-        for row, (tokens, kept) in enumerate(zip(states.double().numpy(), mask.bool().numpy(), strict=True)):
+        for row, (tokens, kept) in enumerate(zip(states.detach().double().numpy(), mask.bool().numpy(), strict=True)):
             if kept.any():
                 vectors[row] = tokens[kept].mean(axis=0)
                 vectors[row] /= np.sqrt((vectors[row] ** 2).sum())
@@ -698,7 +698,7 @@ def numpy_last(queries, query_mask, documents, document_mask, k):
 
     def embed(states, mask):
         vectors = np.zeros((len(states), states.shape[2]))
-        for row, (tokens, kept) in enumerate(zip(states.double().numpy(), mask.bool().numpy(), strict=True)):
+        for row, (tokens, kept) in enumerate(zip(states.detach().double().numpy(), mask.bool().numpy(), strict=True)):
             if kept.any():
                 vectors[row] = tokens[kept][-1]
                 vectors[row] /= np.sqrt((vectors[row] ** 2).sum())

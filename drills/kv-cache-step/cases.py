@@ -83,7 +83,7 @@ def fresh(make: Inputs) -> Call:
 @misconception(
     "position-reset",
     en="Decoding restarted at position 0: the new tokens stand after the P cached ones.",
-    zh="位置又从 0 开始了：新 token 排在 cache 里的 P 个 token 之后。",
+    zh="位置又从 0 开始了：新 token 排在缓存里的 P 个 token 之后。",
     seen="generation loops that pass only the new token and let the model number it",
     fix="positions = torch.arange(past, x.shape[1])",
 )
@@ -134,7 +134,7 @@ def position_one_late(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "position-one-early",
     en="Your positions are one too low: P − 1 belongs to the last cached token.",
-    zh="位置少了 1：P − 1 是 cache 里最后一个 token 的位置。",
+    zh="位置少了 1：P − 1 是缓存里最后一个 token 的位置。",
     seen="`cache_length − 1` taken for the new token",
 )
 def position_one_early(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -184,7 +184,7 @@ def one_position_for_the_chunk(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "unrotated-k",
     en="The new keys enter the cache unrotated, beside rotated ones. Rotate k as well as q.",
-    zh="新的键没有旋转就进了 cache，和已旋转的键混在一起。q 和 k 都要旋转。",
+    zh="新的键没有旋转就进了缓存，和已旋转的键混在一起。q 和 k 都要旋转。",
     seen="cache code that appends before it applies RoPE",
     fix="q, k = rotate(q), rotate(k)",
 )
@@ -261,7 +261,7 @@ def rotated_v(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "rotated-cache",
     en="The cached keys are rotated already, and you rotate them again: rotate the new ones, then append.",
-    zh="cache 里的键已经旋转过，你又转了一次：先旋转新的键，再追加。",
+    zh="缓存里的键已经旋转过，你又转了一次：先旋转新的键，再追加。",
     seen="RoPE applied after the concatenation",
 )
 def rotated_cache(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -287,7 +287,7 @@ def rotated_cache(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "raw-keys-cached",
     en="You attend with rotated keys and cache the raw ones: the next step will take them for rotated.",
-    zh="注意力用的是旋转后的键，存进 cache 的却是未旋转的：下一步会把它们当成已旋转的。",
+    zh="注意力用的是旋转后的键，存进缓存的却是未旋转的：下一步会把它们当成已旋转的。",
     seen="caches written before RoPE and read after it",
 )
 def raw_keys_cached(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -312,7 +312,7 @@ def raw_keys_cached(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "cache-replaced",
     en="The new keys and values replace the cache: append them, or the model forgets everything before this step.",
-    zh="新的键值把 cache 覆盖了：应当追加，否则模型会忘掉之前的一切。",
+    zh="新的键值把缓存覆盖了：应当追加，否则模型会忘掉之前的一切。",
     seen="`cache = (k, v)` at the end of a forward pass",
 )
 def cache_replaced(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -361,7 +361,7 @@ def prepended(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "blind-to-itself",
     en="The new tokens attend to the old cache only: append first, then attend. A token sees itself.",
-    zh="新 token 只看到了旧的 cache：先追加，再做注意力。token 能看到自己。",
+    zh="新 token 只看到了旧的缓存：先追加，再做注意力。token 能看到自己。",
     seen="steps that update the cache last",
 )
 def blind_to_itself(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -386,7 +386,7 @@ def blind_to_itself(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "stale-cache",
     en="You return the cache that you were given: the next step will not know these tokens.",
-    zh="返回的还是传进来的旧 cache：下一步不知道这些新 token。",
+    zh="返回的还是传进来的旧缓存：下一步不知道这些新 token。",
     seen="functional code that forgets to hand the new state back",
 )
 def stale_cache(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -411,7 +411,7 @@ def stale_cache(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "upper-left-causal",
     en="Your triangle starts at the upper left: with P cached keys, query i of this step is token P + i.",
-    zh="你的三角是左上对齐的：cache 里有 P 个键时，这一步的第 i 个查询是第 P + i 个 token。",
+    zh="你的三角是左上对齐的：缓存里有 P 个键时，这一步的第 i 个查询是第 P + i 个 token。",
     seen="torch.tril on a mask that is not square, and is_causal=True",
     fix="later = torch.ones(new.shape[1], x.shape[1]).tril(diagonal=past) == 0",
 )
@@ -461,7 +461,7 @@ def no_mask_in_the_chunk(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "prefix-appended-again",
     en="You project all of x and append it to a cache that holds its prefix already: every old token is there twice.",
-    zh="你投影了整个 x，又追加到已含前缀的 cache 里：每个旧 token 都出现了两次。",
+    zh="你投影了整个 x，又追加到已含前缀的缓存里：每个旧 token 都出现了两次。",
     seen="the full input_ids passed together with past_key_values",
 )
 def prefix_appended_again(x, w_q, w_k, w_v, cache=None, base=10000.0):
@@ -511,7 +511,7 @@ def hard_coded_base(x, w_q, w_k, w_v, cache=None, base=10000.0):
 @misconception(
     "last-slot-overwritten",
     en="The new keys overwrite the end of the cache instead of growing it (and change the caller's tensors).",
-    zh="新的键覆盖了 cache 的末尾，而没有让它变长（还改动了调用者的张量）。",
+    zh="新的键覆盖了缓存的末尾，而没有让它变长（还改动了调用者的张量）。",
     seen="preallocated caches with an index that was not advanced",
 )
 def last_slot_overwritten(x, w_q, w_k, w_v, cache=None, base=10000.0):

@@ -388,10 +388,10 @@ def common_part_taken_out(target, draft, drafted, uniforms):
 def numpy_verify(target, draft, drafted, uniforms):
     import numpy as np
 
-    p, q = target.double().numpy(), draft.double().numpy()
+    p, q = target.detach().double().numpy(), draft.detach().double().numpy()
     rows = np.arange(len(drafted))
     ratios = p[rows, drafted.numpy()] / q[rows, drafted.numpy()]
-    rejected = np.flatnonzero(uniforms.double().numpy() >= ratios)
+    rejected = np.flatnonzero(uniforms.detach().double().numpy() >= ratios)
     if not rejected.size:
         return len(drafted), torch.from_numpy(p[-1]).float()
     owed = np.maximum(p - np.pad(q, ((0, 1), (0, 0))), 0)[rejected[0]]
