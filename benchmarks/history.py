@@ -2,8 +2,8 @@
 
     python -m benchmarks.history
 
-The reviews are real rows in a real database, folded once (that takes a while and is timed too); the bar is on what a learner
-waits for afterwards. The workspace is the shipped one, and half of the reviews belong to its katas.
+The reviews are real rows in a real database, folded once (that takes a while and is timed too); the bar is on what a
+learner waits for afterwards. The workspace is the shipped one, and half of the reviews belong to its katas.
 Bar: at most 1.5.
 """
 

@@ -429,3 +429,54 @@ def test_archived_code_is_never_lost(learner: Learner) -> None:
     learner.begin(KATA)
     codes = [row["code"] for row in learner.history.rows("SELECT code FROM archives ORDER BY seq")]
     assert codes == ["version 0", "version 1", "version 2"]
+
+
+DAY = """
+import os
+from learners import STARTER, make_kata, verdict
+from llmdrills.practice import session
+from llmdrills.practice.history import History
+kata = make_kata("rope")
+history = History.open(Path(sys.argv[2]))
+file = Path(sys.argv[3])
+turn = 0
+while True:
+    turn += 1
+    repetition = session.resume(history, kata, STARTER) or session.start(history, kata, "plain", file, STARTER)
+    print("begun", repetition.id, flush=True)
+    for number in range(3):
+        code = f"# {os.getpid()} {turn} {number}"
+        file.write_text(code)
+        repetition.attempt(code, verdict("wrong" if number < 2 else "passed"))
+        print("attempt", code, flush=True)
+    print("review", repetition.rate().id, flush=True)
+"""
+
+
+def test_a_day_killed_at_any_moment_keeps_what_was_said_and_resumes(tmp_path: Path) -> None:
+    path, file = tmp_path / "history.sqlite3", tmp_path / "rope.py"
+    said: list[list[str]] = []
+    for turn in range(6):
+        process = python(DAY, path, file)
+        assert process.stdout is not None
+        said.append(process.stdout.readline().split(maxsplit=1))
+        time.sleep(0.007 * turn)
+        process.kill()
+        # The last line may be cut off: then nothing was promised.
+        said += [
+            line.split(maxsplit=1) for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")
+        ]
+    with History.open(path, check=True) as history:
+        assert history.recovery is None
+        codes = {row["code"] for row in history.rows("SELECT code FROM attempts")}
+        promised = {
+            kind: {rest.strip() for what, rest in said if what == kind} for kind in ("begun", "attempt", "review")
+        }
+        assert promised["attempt"] <= codes
+        assert promised["review"] <= set(ids(history))
+        assert promised["begun"] <= set(ids(history, "sessions"))
+        assert replay.load(history)[0] == replay.fresh(history)
+        open_ones = [
+            row["id"] for row in history.rows("SELECT id FROM sessions WHERE id NOT IN (SELECT session FROM reviews)")
+        ]
+        assert len(open_ones) <= 1, "a repetition that was killed is gone on with, not begun anew"

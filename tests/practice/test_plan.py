@@ -191,6 +191,20 @@ def test_what_was_begun_comes_first(learner: Learner, today: Today) -> None:
     assert (made.items[0].kata, made.items[0].variant, made.items[0].reason) == ("pairing", "half-split", "unfinished")
 
 
+def test_many_begun_at_once_do_not_fill_more_than_the_day(learner: Learner, today: Today) -> None:
+    learner.on(0)
+    for kata in ALL:
+        learner.begin(kata)
+    made = today(0, minutes=22)
+    assert [item.reason for item in made.items] == ["unfinished", "unfinished"]
+    assert made.items[0].kata == ALL[-1].id, "the newest first"
+
+
+def test_what_was_begun_in_another_topic_is_left_out(learner: Learner, today: Today) -> None:
+    learner.on(0).begin(SAMPLING)
+    assert "sampling" not in ids(today(0, topic="position"))
+
+
 def test_what_was_skipped_today_is_left_out_until_tomorrow(learner: Learner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(30, 10).begin(ATTENTION).skip(now=learner.tick())

@@ -33,6 +33,7 @@ __all__ = ["Damaged", "History", "decode", "encode", "new_id"]
 
 _T = TypeVar("_T")
 _WAIT = 15.0  # seconds that a process waits for another's transaction, which take milliseconds
+_OLDEST = (3, 37)  # the first SQLite with STRICT tables
 _CORRUPT = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 
@@ -266,6 +267,8 @@ def _emptied(path: Path) -> bool:
 
 def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
     """A connection to a whole database of this version. Raises Damaged, HistoryError and sqlite3.Error."""
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise HistoryError(f"this Python brings SQLite {sqlite3.sqlite_version}", "use one with SQLite 3.37 or newer")
     connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row

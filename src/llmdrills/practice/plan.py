@@ -220,12 +220,15 @@ class _Planner:
     def _cost(self, kata: Kata) -> float:
         return self.schedule.expected_seconds(kata, self.pace)
 
-    def _fit(self, items: list[Item], *, first: bool = False) -> list[Item]:
-        """Those that fit into what is left of the day; the first fits in any case if nothing was practised today."""
+    def _fit(self, items: list[Item], *, first: bool = False, anyway: bool = False) -> list[Item]:
+        """Those that fit into what is left of the day.
+
+        `first`: nothing is chosen yet, so one is taken in any case if nothing was practised today; `anyway`: all are.
+        """
         chosen: list[Item] = []
         for item in items:
             cost = self._cost(self.by_id[item.kata])
-            if cost <= self.left or (first and not chosen and not self.spent and self.budget):
+            if anyway or cost <= self.left or (first and not chosen and not self.spent and self.budget):
                 chosen.append(item)
                 self.left -= cost
         return chosen
@@ -248,12 +251,13 @@ class _Planner:
         items: list[Item] = []
         for kata_id, variant in unfinished:
             kata = self.by_id.get(kata_id)
-            if kata is None or kata.variant(variant) is None or kata_id in skipped | {item.kata for item in items}:
+            seen = skipped | {item.kata for item in items}
+            if kata is None or kata not in self.wanted or kata.variant(variant) is None or kata_id in seen:
                 continue
             why = Bilingual("you began it and have not rated it yet", "已开始，尚未评分")
             items.append(replace(self._item(kata, "unfinished", why), variant=variant))
-            self.left -= self._cost(kata)
-        return items
+        # What was begun just now comes first even if the day's minutes are spent: it is half done.
+        return self._fit(items[:1], anyway=True) + self._fit(items[1:])
 
     # ---- what is due ----------------------------------------
 
