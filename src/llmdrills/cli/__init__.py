@@ -96,6 +96,10 @@ def _wanted(arguments: Sequence[str]) -> Sequence[str]:
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit."""
+    if sys.argv[1:2] == ["grade"] and not {"-h", "--help"} & set(sys.argv):
+        from llmdrills.grading.process import start_early
+
+        start_early()
     try:
         build_app(_wanted(sys.argv[1:]))()
     except ContentError as error:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.grading.answer import Attempt, Ended, Expected
 from llmdrills.grading.limits import Limits
-from llmdrills.grading.process import Server, ServerDied, Worker
+from llmdrills.grading.process import Server, ServerDied, Worker, take
 from llmdrills.grading.pump import Cancelled, Job, OracleFeed, Pump, ask_explain, ask_prepare
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Grader:
     def __init__(self, *, device: str = "auto", needs: tuple[str, ...] = ()) -> None:
         self._device = "cpu" if device == "auto" else device
         self._needs = set(needs)
-        self._server = Server(sorted(needs))
+        self._server = take(sorted(needs))
         self._spawner: Server | None = None
         self._oracle: Worker | None = None
         self._asked: _Asked | None = None

@@ -6,6 +6,7 @@ does, the socket closes and the server takes everything with it, its temporary f
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -24,7 +25,7 @@ from typing import Any
 from llmdrills.errors import GraderError, MissingExtraError, UsageError
 from llmdrills.grading.channel import Channel
 
-__all__ = ["Server", "ServerDied", "Worker", "ended_how"]
+__all__ = ["Server", "ServerDied", "Worker", "ended_how", "start_early", "take"]
 
 START_SECONDS = 300.0
 REPLY_SECONDS = 60.0
@@ -157,6 +158,8 @@ class Server:
     def close(self) -> None:
         """End it, and every process and file it started."""
         self._control.close()  # at this it kills its workers, sweeps, and ends
+        if self._hello is None:
+            self._process.kill()  # it still imports torch, and has no workers
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -196,6 +199,29 @@ class Server:
         except OSError:
             log = ""
         return ServerDied(ended_how(status), log)
+
+
+_early: Server | None = None
+
+
+def start_early() -> None:
+    """Start a server now, for whoever calls `take` later: it imports torch while the command reads its own code."""
+    global _early  # one command, one server: there is no better place to leave it
+    with contextlib.suppress(UsageError):  # whoever takes it is told
+        _early = Server()
+        atexit.register(_drop_early)
+
+
+def take(needs: Sequence[str] = ()) -> Server:
+    """The server that was started early, or a new one."""
+    global _early
+    server, _early = _early, None
+    return Server(needs) if server is None or needs else server
+
+
+def _drop_early() -> None:
+    if _early is not None:
+        _early.close()
 
 
 def ended_how(status: int | None) -> str:
