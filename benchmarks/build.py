@@ -9,8 +9,8 @@ a few rounds that take turns.
   as Markdown. Bar: at most 0.5.
 - after an edit of one note: ours against genanki writing the same notes, rendered beforehand. Bar: at most 3.
 
-anki-yaml-tool is no dependency of ours. Where it is installed apart (`pip install --target DIR anki-yaml-tool`), name the
-folder in ANKI_YAML_TOOL; else the reference is what it does at heart: yaml.safe_load of every file, then genanki.
+anki-yaml-tool is no dependency of ours. Where it is installed apart (`pip install --target DIR anki-yaml-tool`), name DIR
+in ANKI_YAML_TOOL; else the reference is what it does at heart: yaml.safe_load of every file, then genanki.
 """
 
 from __future__ import annotations

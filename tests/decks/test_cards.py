@@ -1,0 +1,171 @@
+"""The cards of real packages in the real Anki: counts, decks, both sides rendered, both languages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from learner import Learner
+from making import Publisher, checklist, cloze, note, number, one_of_each
+from test_markdown import CLOZES
+
+from llmdrills.content import load_workspace
+from llmdrills.decks.build import build
+from llmdrills.language import LANGUAGES, Language
+
+# What Anki writes on a card whose template or field it cannot use.
+FAULTS = re.compile(r"front of this card is blank|No cloze|found on card|templates/errors|\{\{(?:c\d+::|[#^/]|[A-Z])")
+
+
+@pytest.fixture
+def shipped(root: Path, tmp_path: Path):
+    """The shipped workspace, built elsewhere: its own lock must not move."""
+    workspace = load_workspace(root)
+    return workspace, build(workspace, tmp_path / "build", read_only_content=True), tmp_path / "build"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_shipped_card_renders_without_a_fault(shipped, learner: Learner, language: Language):
+    workspace, report, folder = shipped
+    log = learner.take(folder / f"llmdrills-{language}.apkg")
+    (package,) = [one for one in report.packages if one.language == language and not one.upgrade]
+    assert log.counts == (package.notes, 0, 0, 0)
+    assert learner.col.note_count() == package.notes >= len(workspace.notes)
+    assert learner.col.card_count() == package.cards
+    assert not learner.empty_cards()
+    for card in learner.col.find_cards(""):
+        question, answer = learner.sides(card)
+        for side in (question, answer):
+            shown = re.sub(r"<pre>.*?</pre>|<code>.*?</code>", "", side, flags=re.DOTALL)
+            assert not FAULTS.search(shown), shown
+            assert "[[" not in re.sub(r"\[\[type:Answer\]\]", "", shown)
+            assert "$" not in re.sub(r"\\[(\[].*?\\[)\]]", "", shown, flags=re.DOTALL), shown
+        assert len(answer) > len(re.sub(r"<details>.*</details>", "", question, flags=re.DOTALL))
+
+
+def test_shipped_decks_are_named_in_their_language(shipped, learner: Learner):
+    workspace, _, folder = shipped
+    for language in LANGUAGES:
+        learner.take(folder / f"llmdrills-{language}.apkg")
+        for deck in workspace.decks:
+            assert f"LLM Drills::{deck.title[language]}" in learner.deck_names()
+
+
+def test_both_languages_live_in_one_collection(publisher: Publisher, learner: Learner):
+    publisher.release(*one_of_each(), languages=LANGUAGES)
+    for language in LANGUAGES:
+        log = learner.take(publisher.root / "build" / f"llmdrills-{language}.apkg")
+        assert log.counts == (5, 0, 0, 0)
+    assert learner.col.card_count() == 12
+    assert len(learner.note_types()) == 10
+
+
+def test_each_type_shows_what_it_is_for(publisher: Publisher, learner: Learner):
+    publisher.release(*one_of_each())
+    learner.take(publisher.package)
+    sides = {
+        slug: learner.sides(learner.cards(slug)[0]) for slug in ("plain", "holes", "steps", "typed", "wrong-kernel")
+    }
+    assert "an answer" not in sides["plain"][0]
+    assert "an answer" in sides["plain"][1]
+    assert ">[...]</span>" in sides["holes"][0]
+    assert sides["steps"][0].count("<details><summary>Item") == 3
+    assert "<li>two</li>" in sides["steps"][1]
+    assert "[[type:Answer]]" in sides["typed"][0]
+    assert "within 1 %" in sides["typed"][0]
+    assert "<b>42</b> bytes" in sides["typed"][1]
+    assert "Spot the bug" in sides["wrong-kernel"][0]
+    for _, answer in sides.values():
+        assert '<a href="https://example.org/paper">A paper</a>' in answer
+        assert "Transformer" in answer
+
+
+def test_labels_are_in_the_language_of_the_package(publisher: Publisher, learner: Learner):
+    publisher.release(*one_of_each(), languages=("zh",))
+    learner.take(publisher.root / "build" / "llmdrills-zh.apkg")
+    question, answer = learner.sides(learner.cards("typed")[0])
+    assert 'lang="zh-CN"' in question
+    assert "误差不超过 1 %" in question
+    assert "来源：" in answer
+    assert "Sources" not in answer
+
+
+@pytest.mark.parametrize("name", CLOZES)
+def test_anki_hides_exactly_what_the_author_hid(publisher: Publisher, learner: Learner, name: str):
+    source, _ = CLOZES[name]
+    publisher.release(cloze("c", source))
+    learner.take(publisher.package)
+    cards = learner.cards("c")
+    assert len(cards) == len(set(re.findall(r"\{\{c(\d)::", source)))
+    for card in cards:
+        question, answer = learner.sides(card)
+        shown = answer.split('class="prompt">')[1].split("<hr")[0]
+        assert not FAULTS.search(question)
+        assert "{{c" not in shown
+        text = re.sub(r"<[^>]*>", "", shown).split("（")[0]
+        plain = re.sub(r"\{\{c\d::|::a slice|::what|[*`]", "", source)
+        # Nothing is lost and nothing is left over: braces that were syntax are gone, the others are there.
+        expected = plain if name == "text around braces" else _without_closings(source)
+        if name != "text around braces":
+            assert _bare(text) == _bare(expected), (text, expected)
+
+
+def _bare(text: str) -> str:
+    from html import unescape
+
+    return re.sub(r"\\[()]|[\s$]", "", unescape(text))
+
+
+def _without_closings(source: str) -> str:
+    from llmdrills.decks.cloze import deletions
+
+    cut = []
+    for found in deletions(source):
+        cut += [(found.start, found.content), (found.end if found.hint < 0 else found.hint, found.end + 2)]
+    kept = [character for place, character in enumerate(source) if not any(a <= place < b for a, b in cut)]
+    return re.sub("[*`]", "", "".join(kept))
+
+
+def test_an_edit_updates_exactly_that_note_in_place(publisher: Publisher, learner: Learner):
+    notes = one_of_each()
+    publisher.release(*notes)
+    learner.take(publisher.package)
+    nid, others = learner.nid("plain"), learner.notes()
+    report = publisher.release(note("plain", "Edited"), *notes[1:])
+    log = learner.take(publisher.package)
+    assert log.counts == (0, 1, 4, 0)
+    assert log.updated == {nid}
+    assert [one.id for one in report.forecasts[0].notes if one.status == "updated"] == ["plain"]
+    now = learner.notes()
+    assert {guid for guid in now if now[guid] != others[guid]} == {
+        guid for guid, state in now.items() if state.nid == nid
+    }
+
+
+def test_a_cloze_that_hides_nothing_is_an_error_with_its_place(publisher: Publisher):
+    from llmdrills.errors import BuildError
+
+    with pytest.raises(BuildError, match=r"decks/test\.yaml:1:1: the cloze 'c' hides nothing"):
+        publisher.release(cloze("c", "nothing hidden"))
+
+
+def test_tags_name_topic_type_kata_and_readiness_items(publisher: Publisher, learner: Learner):
+    publisher.release(note("a", tags=("two words", "plain"), kata="rope-pairing", proves=("ready-moe",)))
+    learner.take(publisher.package)
+    (state,) = learner.notes().values()
+    assert set(state.tags) == {
+        "two-words",
+        "plain",
+        "llmdrills::topic::transformer",
+        "llmdrills::type::question",
+        "llmdrills::kata::rope-pairing",
+        "llmdrills::proves::ready-moe",
+    }
+
+
+def test_a_number_keeps_its_tolerance_in_words(publisher: Publisher, learner: Learner):
+    publisher.release(number("n", "8192", "exact"), number("m", "3.5", "0.5"), checklist("c"))
+    learner.take(publisher.package)
+    assert "Tolerance: exact" in learner.question("n")
+    assert "Tolerance: within 0.5" in learner.question("m")
