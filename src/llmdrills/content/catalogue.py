@@ -3,7 +3,7 @@
 Nothing here imports YAML or parses Python on a hit: `llmdrills today --json` has to start about as fast as an empty
 command.
 The cache is JSON, keyed by the package's version and by path, size and mtime of each kata's three files; one that can't
-be read, or was made for something else, is made anew. Wrong kernels are left out: `load_katas` has them.
+be read, or was made for something else, is made anew. Wrong kernels are left out: `with_wrong_kernels` adds them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from llmdrills.language import Bilingual
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["cache_file", "load_catalogue"]
+__all__ = ["cache_file", "load_catalogue", "with_wrong_kernels"]
 
 _FORMAT = 1  # raise it when Kata gains or loses something that is kept
 _FILES = ("kata.yaml", "reference.py", "cases.py")
@@ -143,3 +143,19 @@ def _both(text: Bilingual) -> list[str]:
 
 def _texts(pairs: Iterable[list[str]]) -> tuple[Bilingual, ...]:
     return tuple(Bilingual(*pair) for pair in pairs)
+
+
+def with_wrong_kernels(kata: Kata) -> Kata:
+    """The kata with its wrong kernels read from cases.py, by parsing: for whoever names a learner's mistake.
+
+    Raises ContentError when cases.py cannot be read.
+    """
+    from dataclasses import replace
+
+    from llmdrills.content.kernels import read_cases
+    from llmdrills.content.report import Report
+
+    report = Report(kata.folder.parent.parent)
+    found = read_cases(kata.cases_file, tuple(variant.id for variant in kata.variants), report)
+    report.raise_if_any()
+    return replace(kata, wrong_kernels=tuple(found.wrong) if found else ())
