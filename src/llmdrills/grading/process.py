@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -157,15 +158,26 @@ class Server:
 
     def close(self) -> None:
         """End it, and every process and file it started."""
-        self._control.close()  # at this it kills its workers, sweeps, and ends
         if self._hello is None:
             self._process.kill()  # it still imports torch, and has no workers
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._control.close()
+        else:
+            self._await_farewell(5.0)
+        # Taking down a process that holds torch takes a moment that nobody needs to wait for.
+        threading.Thread(target=self._process.wait, name="llmdrills-reaper", daemon=True).start()
         _remove(self.root)
+
+    def _await_farewell(self, seconds: float) -> None:
+        """Let it kill its workers, sweep up and say so by closing its end; kill it if it does not."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+            self._control.settimeout(seconds)
+            while self._control.recv(1 << 16):
+                pass
+            self._control.close()
+            return
+        self._control.close()
+        self._process.kill()
 
     def _send(self, data: bytes, descriptors: list[int]) -> None:
         try:

@@ -173,6 +173,7 @@ class Server:
         with contextlib.suppress(Exception):  # nothing may keep the server from ending
             sweep(())
             shutil.rmtree(self._root, ignore_errors=True)
+            self._control.close()  # says farewell: what is left is only to give the memory back
         os._exit(0)
 
 
