@@ -1,0 +1,284 @@
+"""The lock: what keeps an unchanged note unchanged, merges, and says what to do when it can't be used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import RELEASED_AT, Publisher, deck, note, one_of_each
+
+from llmdrills.decks.build import release_time_from_environment
+from llmdrills.decks.lock import Lock, NoteLine, lock_file, parse_lock, read_lock
+from llmdrills.errors import BuildError, LockError, SettingError
+from llmdrills.language import LANGUAGES
+
+
+def times(publisher: Publisher) -> dict[str, int]:
+    lock = read_lock(publisher.root)
+    assert lock
+    return {line.note: line.mtime for line in lock.notes.values() if line.language == publisher.language}
+
+
+def test_unchanged_content_keeps_its_time_and_changed_content_gets_the_releases(publisher: Publisher):
+    publisher.release(note("a"), note("b"))
+    first = publisher.time
+    publisher.release(note("a"), note("b", "changed"))
+    assert times(publisher) == {"a": first, "b": publisher.time}
+
+
+def test_a_time_always_grows_even_when_the_release_is_older(publisher: Publisher):
+    publisher.release(note("a"), release_time=RELEASED_AT)
+    publisher.release(note("a", "two"), release_time=RELEASED_AT)
+    assert times(publisher) == {"a": RELEASED_AT + 1}
+    publisher.release(note("a", "three"), release_time=RELEASED_AT - 5000)
+    assert times(publisher) == {"a": RELEASED_AT + 2}
+
+
+def test_source_date_epoch_is_the_release_time(publisher: Publisher, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
+    assert publisher.release(note("a"), release_time=None).release_time == 1_600_000_000
+    assert times(publisher) == {"a": 1_600_000_000}
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "0", "1.5"])
+def test_a_source_date_epoch_that_is_no_time_is_an_error(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    with pytest.raises(SettingError, match="seconds since 1970"):
+        release_time_from_environment()
+
+
+def test_only_a_change_moves_the_lock_and_the_report_says_so(publisher: Publisher):
+    assert publisher.release(note("a")).lock.moved
+    text = lock_file(publisher.root).read_bytes()
+    assert not publisher.release(note("a")).lock.moved
+    assert lock_file(publisher.root).read_bytes() == text
+    assert publisher.release(note("a", "new")).lock.moved
+
+
+def test_moving_and_reordering_change_no_times(publisher: Publisher):
+    publisher.release(deck("x", note("a"), note("b")), deck("y", note("c")))
+    before = times(publisher)
+    report = publisher.release(deck("x", note("b")), deck("y", note("c"), note("a")))
+    assert times(publisher) == before
+    (moved,) = [one for one in report.forecasts[0].notes if one.moved_from]
+    assert (moved.id, moved.moved_from, moved.deck, moved.status) == ("a", "x", "y", "unchanged")
+
+
+def test_one_line_a_note_and_language_in_a_stable_order(publisher: Publisher):
+    publisher.release(*one_of_each(), languages=LANGUAGES)
+    lines = [json.loads(line) for line in lock_file(publisher.root).read_text("utf-8").splitlines()]
+    notes = [(line["note"], line["language"]) for line in lines if "note" in line]
+    assert notes == sorted(notes)
+    assert len(notes) == 10
+    shuffled = Publisher(publisher.root.parent / "other")
+    shuffled.release(*reversed(one_of_each()), languages=("zh",))
+    shuffled.release(*one_of_each(), languages=LANGUAGES)
+    assert [line["note"] for line in lines if "note" in line] == [
+        json.loads(line)["note"]
+        for line in lock_file(shuffled.root).read_text("utf-8").splitlines()
+        if '"note":' in line
+    ]
+
+
+def test_building_one_language_leaves_the_other_ones_lines(publisher: Publisher):
+    publisher.release(note("a"), languages=LANGUAGES)
+    lock = read_lock(publisher.root)
+    publisher.release(note("a", "changed"), languages=("zh",))
+    after = read_lock(publisher.root)
+    assert lock
+    assert after
+    assert after.notes["a", "en"] == lock.notes["a", "en"]
+    assert after.notes["a", "zh"] != lock.notes["a", "zh"]
+
+
+def test_two_branches_that_change_different_notes_merge_in_git(publisher: Publisher, tmp_path: Path):
+    def git(*words: str) -> None:
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words],
+            cwd=publisher.root,
+            check=True,
+            capture_output=True,
+        )
+
+    names = [f"note-{letter}" for letter in "abcdefghij"]
+    notes = {name: note(name) for name in names}
+    publisher.release(*notes.values())
+    git("init", "-b", "main")
+    git("add", "decks")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "other")
+    publisher.release(*(notes | {"note-b": note("note-b", "other")}).values())
+    git("commit", "-am", "other")
+    git("checkout", "main")
+    publisher.release(*(notes | {"note-i": note("note-i", "main"), "note-z": note("note-z")}).values())
+    git("commit", "-am", "main")
+    git("merge", "other")
+    merged = notes | {"note-b": note("note-b", "other"), "note-i": note("note-i", "main"), "note-z": note("note-z")}
+    assert not publisher.release(*merged.values()).lock.stale
+
+
+def test_a_note_that_stands_twice_counts_with_its_newer_line(publisher: Publisher):
+    publisher.release(note("a"))
+    old = lock_file(publisher.root).read_text("utf-8")
+    publisher.release(note("a", "new"))
+    new = lock_file(publisher.root).read_text("utf-8")
+    both = new + "".join(line + "\n" for line in old.splitlines() if '"note":' in line)
+    assert parse_lock(both, Path("x")) == parse_lock(new, Path("x"))
+
+
+def test_two_notes_with_one_id_of_two_branches_get_different_ones(publisher: Publisher):
+    publisher.release(note("a"), note("b"))
+    lock = read_lock(publisher.root)
+    assert lock
+    nid = lock.notes["a", "en"].nid
+    lock.notes["b", "en"] = lock.notes["b", "en"]._replace(nid=nid)
+    lock_file(publisher.root).write_text(lock.text(), "utf-8")
+    publisher.release(note("a"), note("b"))
+    after = read_lock(publisher.root)
+    assert after
+    assert len({line.nid for line in after.notes.values()}) == 2
+
+
+def test_conflict_markers_name_their_line_and_the_way_back(publisher: Publisher):
+    publisher.release(note("a"))
+    file = lock_file(publisher.root)
+    lines = file.read_text("utf-8").splitlines()
+    file.write_text("\n".join([lines[0], "<<<<<<< HEAD", *lines[1:], "=======", ">>>>>>> other"]) + "\n", "utf-8")
+    with pytest.raises(LockError, match=r"deck\.lock:2: a merge left conflict markers: delete the marker lines"):
+        publisher.release(note("a"))
+    file.write_text(
+        "\n".join(line for line in file.read_text("utf-8").splitlines() if line[:1] not in "<=>") + "\n", "utf-8"
+    )
+    assert not publisher.release(note("a")).lock.stale
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "is damaged"),
+        (lambda text: text.replace('"mtime": 17', '"mtime": "17', 1), "is damaged"),
+        (lambda text: text.replace('"guid": "', '"guid": 5, "x": "', 1), "is damaged"),
+        (lambda text: text.replace('"language": "en"', '"language": "fr"', 1), "unknown language 'fr'"),
+        (lambda text: "", "not the first line"),
+        (lambda text: text.split("\n", 1)[1], "not the first line"),
+        (lambda text: text.replace('"llmdrills_lock": 1', '"llmdrills_lock": 9'), "update llmdrills"),
+        (lambda text: text + "[]\n", "is damaged"),
+        (lambda text: text + '{"what": 1, "language": "en"}\n', "neither a note"),
+        (lambda text: "\x00" + text, "is damaged"),
+    ],
+)
+def test_a_damaged_lock_names_the_line_and_the_way_back(publisher: Publisher, damage, message: str):
+    publisher.release(note("a"))
+    file = lock_file(publisher.root)
+    file.write_text(damage(file.read_text("utf-8")), "utf-8")
+    packages = publisher.package.read_bytes()
+    with pytest.raises(LockError, match=message) as caught:
+        publisher.release(note("a"))
+    assert caught.value.todo
+    assert publisher.package.read_bytes() == packages
+
+
+@given(st.data())
+def test_no_damage_to_the_lock_is_a_traceback(data):
+    line = NoteLine("a", "en", "g!#$%", "question", "d", "00ff", 5, 6, (0, 1))
+    text = Lock("n", {("a", "en"): line, ("b", "zh"): line._replace(note="b", language="zh", retired='wh"y')}).text()
+    place = data.draw(st.integers(0, len(text)))
+    length = data.draw(st.integers(0, 20))
+    mutated = text[:place] + data.draw(st.text(max_size=5)) + text[place + length :]
+    # LockError is what is allowed; where the damage is none, what was read can be written and read again.
+    with contextlib.suppress(LockError):
+        lock = parse_lock(mutated, Path("deck.lock"))
+        assert parse_lock(lock.text(), Path("deck.lock")) == lock
+
+
+def test_a_lock_that_is_not_utf8_is_an_error(publisher: Publisher):
+    publisher.release(note("a"))
+    lock_file(publisher.root).write_bytes(b"\xff\xfe")
+    with pytest.raises(LockError, match="not UTF-8"):
+        publisher.release(note("a"))
+
+
+def test_a_lost_lock_is_an_error_until_a_new_one_is_asked_for(publisher: Publisher):
+    publisher.release(note("a"))
+    lock_file(publisher.root).unlink()
+    with pytest.raises(LockError, match=r"is lost.*--new-lock"):
+        publisher.release(note("a"))
+    report = publisher.release(note("a"), new_lock=True)
+    assert report.lock.created
+    assert report.lock.moved
+
+
+def test_a_lock_that_git_knows_is_lost_even_without_packages(publisher: Publisher):
+    publisher.release(note("a"))
+    for words in (["init"], ["add", "decks"], ["-c", "user.name=t", "-c", "user.email=t@e", "commit", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=publisher.root, check=True, capture_output=True)
+    lock_file(publisher.root).unlink()
+    publisher.package.unlink()
+    with pytest.raises(LockError, match="is lost"):
+        publisher.release(note("a"))
+
+
+def test_a_lock_of_another_namespace_is_refused(publisher: Publisher):
+    publisher.release(note("a"))
+    lock_file(publisher.root).write_text(
+        lock_file(publisher.root).read_text("utf-8").replace('"namespace": "llmdrills"', '"namespace": "mine"'), "utf-8"
+    )
+    with pytest.raises(LockError, match="was written for the namespace 'mine'"):
+        publisher.release(note("a"))
+
+
+def test_frozen_fails_when_the_lock_is_stale_and_writes_nothing(publisher: Publisher):
+    publisher.release(note("a"))
+    assert not publisher.release(note("a"), frozen=True).lock.stale
+    before = {path: path.read_bytes() for path in publisher.root.rglob("*") if path.is_file()}
+    with pytest.raises(LockError, match=r"is stale \(1 note differ: a\).*commit decks/deck\.lock"):
+        publisher.release(note("a", "changed"), frozen=True)
+    with pytest.raises(LockError, match="is stale"):
+        publisher.release(note("a"), note("b"), frozen=True)
+    assert before == {path: path.read_bytes() for path in publisher.root.rglob("*") if path.is_file()}
+
+
+def test_a_note_that_vanished_without_retire_is_an_error_that_says_so(publisher: Publisher):
+    publisher.release(note("a"), note("b"), note("c"))
+    with pytest.raises(BuildError, match=r"notes 'b', 'c' were in the last release and are gone.*llmdrills retire b"):
+        publisher.release(note("a"))
+
+
+def test_content_that_came_with_the_wheel_keeps_its_times_and_its_lock(publisher: Publisher):
+    publisher.release(note("a"))
+    before, lock = times(publisher), lock_file(publisher.root).read_bytes()
+    # Another version of a library renders something else: for a learner that is no edit.
+    report = publisher.release(note("a", "rendered by a newer library"), read_only_content=True)
+    assert (times(publisher), lock_file(publisher.root).read_bytes()) == (before, lock)
+    assert not report.lock.moved
+    assert report.forecasts[0].count("unchanged") == 1
+
+
+def test_a_dry_run_writes_nothing(publisher: Publisher, tmp_path: Path):
+    publisher.release(note("a"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    report = publisher.release(note("a", "new"), note("b"), dry_run=True, cache_dir=tmp_path / "cache")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert report.lock.stale
+    assert not report.lock.moved
+    assert (report.forecasts[0].count("new"), report.forecasts[0].count("updated")) == (1, 1)
+    assert json.loads(json.dumps(report.to_json()))["dry_run"] is True
+
+
+def test_guids_depend_on_namespace_language_and_id_alone():
+    from llmdrills.decks.identity import guid_for
+
+    made = {
+        guid_for(namespace, language, f"note-{number}")
+        for namespace in ("llmdrills", "own")
+        for language in LANGUAGES
+        for number in range(2000)
+    }
+    assert len(made) == 8000
+    assert guid_for("llmdrills", "en", "attention-cost") == "FIj#yGZ3q)"
+    assert not any(set(guid) & set("\"'\\ ,") for guid in made)
