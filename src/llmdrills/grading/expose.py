@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from llmdrills.grading import findings as f
 from llmdrills.grading.answer import Expected, Question
-from llmdrills.grading.compare import compare, leaves
+from llmdrills.grading.compare import compare
 from llmdrills.grading.derived import DERIVED
 from llmdrills.grading.describe import short_call
+from llmdrills.grading.matrix import Matrix
 from llmdrills.grading.numbers import array
 from llmdrills.grading.reports import Exposure
 from llmdrills.grading.wire import Raised, TensorValue, Value
@@ -18,25 +19,27 @@ __all__ = ["expose"]
 
 LONGEST_CALL = 220
 LONGEST_RESULT = 160
+MOST_NUMBERS = 24
 
 
-def expose(entry: str, name: str, questions: Sequence[Question], expected: Sequence[Expected]) -> Exposure | None:
-    """The smallest case that kills the misconception of that name; one whose call fits on a card comes first."""
-    best: tuple[tuple[bool, bool, int], Question, Expected, list[f.Finding]] | None = None
-    for question, due in zip(questions, expected, strict=True):
-        findings = compare(due, due.misconceptions[name])
-        if not findings:
-            continue
-        written = short_call(entry, question, LONGEST_CALL)
-        rank = (DERIVED in due.allowed["tags"], written is None, int(due.allowed["size"]))
-        if best is None or rank < best[0]:
-            best = (rank, question, due, findings)
-    if best is None:
-        return None
-    _, question, due, findings = best
-    call = short_call(entry, question, LONGEST_CALL) or _outline(entry, due)
-    right, wrong = _results(due, due.misconceptions[name].value, findings[0])
-    return Exposure(due.case, call, right, wrong)
+def expose(
+    entry: str, matrix: Matrix, questions: Sequence[Question], expected: Sequence[Expected]
+) -> dict[str, Exposure]:
+    """For each misconception the smallest case that kills it; one whose call fits on a card comes first."""
+    ranked = sorted(
+        (DERIVED in due.allowed["tags"], call is None, int(due.allowed["size"]), at)
+        for at, (question, due) in enumerate(zip(questions, expected, strict=True))
+        for call in [short_call(entry, question, LONGEST_CALL)]
+    )
+    found: dict[str, Exposure] = {}
+    for name in matrix.misconceptions:
+        at = next((rank[-1] for rank in ranked if matrix.kinds[name][expected[rank[-1]].case]), None)
+        if at is not None:
+            due = expected[at]
+            call = short_call(entry, questions[at], LONGEST_CALL) or _outline(entry, due)
+            answer = due.misconceptions[name]
+            found[name] = Exposure(due.case, call, *_results(due, answer.value, compare(due, answer)[0]))
+    return found
 
 
 def _outline(entry: str, due: Expected) -> str:
@@ -80,17 +83,22 @@ def _whole(value: Value) -> str | None:
     """The whole result in a few characters, or None."""
     if isinstance(value, Raised):
         return f"raises {value.type}"
-    parts = []
-    for path, leaf in leaves(value):
-        if isinstance(leaf, TensorValue):
-            if leaf.missing or leaf.numel > 24:
-                return None
-            text = _rounded(array(leaf).tolist())
-        else:
-            text = number(leaf) if isinstance(leaf, float) else repr(leaf)
-        parts.append(f"{path}: {text}" if path else text)
-    shown = ", ".join(parts)
-    return shown if len(shown) <= LONGEST_RESULT else None
+    shown = _shown(value)
+    return shown if shown is not None and len(shown) <= LONGEST_RESULT else None
+
+
+def _shown(value: Value) -> str | None:
+    if isinstance(value, TensorValue):
+        return None if value.missing or value.numel > MOST_NUMBERS else _rounded(array(value).tolist())
+    if isinstance(value, (list, tuple, dict)):
+        items = [_shown(item) for item in (value.values() if isinstance(value, dict) else value)]
+        if any(item is None for item in items):
+            return None
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key!r}: {item}" for key, item in zip(value, items, strict=True)) + "}"
+        inner = ", ".join(str(item) for item in items)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(items) == 1 else ''})"
+    return number(value) if isinstance(value, float) else repr(value)
 
 
 def _rounded(value: object) -> str:

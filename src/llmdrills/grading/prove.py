@@ -16,7 +16,7 @@ from llmdrills.content.model import Kata
 from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading import findings as f
-from llmdrills.grading.answer import Answer, Attempt, Expected, Question
+from llmdrills.grading.answer import Answer, Attempt, Expected, Question, outcome_of
 from llmdrills.grading.authoring import Kernel
 from llmdrills.grading.book import LoadedKata, VariantBook, load
 from llmdrills.grading.calling import Caller
@@ -27,6 +27,7 @@ from llmdrills.grading.expose import expose
 from llmdrills.grading.judge import judge
 from llmdrills.grading.matrix import Matrix
 from llmdrills.grading.reports import KataReport, VariantReport
+from llmdrills.grading.wire import Raised
 from llmdrills.grading.wording import describe
 from llmdrills.language import LANGUAGES
 
@@ -67,44 +68,55 @@ class _Proof:
 
     def run(self, problems: list[Problem]) -> VariantReport:
         """Run everything; what is wrong goes to `problems`."""
-        first: VariantReport | None = None
-        for seed in range(self.seed, self.seed + SEEDS):
+        with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
+            questions, expectations = prepare(self.loaded, self.variant, self.seed, Path(folder))
+            expected = list(expectations)
+            matrix = self._matrix(expected)
+            problems += self._of_matrix(matrix)
+            problems += self._of_equivalents(questions, expected, self.seed)
+            problems += self._of_peers(questions, expected, self.seed)
+            problems += self._of_files(questions, expected)
+            problems += self._of_outcomes(expected)
+            report = self._report(matrix, questions, expected)
+        for seed in range(self.seed + 1, self.seed + SEEDS):
             with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
                 questions, expectations = prepare(self.loaded, self.variant, seed, Path(folder))
                 expected = list(expectations)
-                matrix = self._matrix(expected)
-                problems += self._of_matrix(matrix, seed)
+                problems += self._survivors(self._kinds(expected), set(matrix.survivors()), seed)
                 problems += self._of_equivalents(questions, expected, seed)
                 problems += self._of_peers(questions, expected, seed)
-                if first is None:
-                    problems += self._of_files(questions, expected)
-                    problems += self._of_diagnosis(expected, matrix)
-                    first = self._report(matrix, questions, expected)
-        assert first is not None  # noqa: S101  # SEEDS is at least one
-        return first
+        return report
+
+    def _kinds(self, expected: Sequence[Expected]) -> dict[str, dict[str, str]]:
+        names = (wrong.id for wrong in self.book.misconceptions)
+        return {name: {due.case: _kind(compare(due, due.misconceptions[name])) for due in expected} for name in names}
 
     def _matrix(self, expected: Sequence[Expected]) -> Matrix:
         names = tuple(wrong.id for wrong in self.book.misconceptions)
-        found = {name: {due.case: _kind(compare(due, due.misconceptions[name])) for due in expected} for name in names}
-        classes = {due.case: _classes(due, names, {n: found[n][due.case] for n in names}) for due in expected}
+        kinds = self._kinds(expected)
+        classes = {due.case: _classes(due, names, {name: kinds[name][due.case] for name in names}) for due in expected}
         return Matrix(
             tuple(due.case for due in expected),
             names,
-            found,
+            kinds,
             classes,
             tuple(due.case for due in expected if DERIVED in due.allowed["tags"]),
             {wrong.id: wrong.same_as for wrong in self.book.misconceptions if wrong.same_as},
         )
 
-    def _of_matrix(self, matrix: Matrix, seed: int) -> Iterator[Problem]:
-        lines = {wrong.id: wrong.line for wrong in self.book.misconceptions}
-        for name in matrix.survivors():
-            what = f"misconception {name} survives: every case of variant {self.variant} passes it (seed {seed})"
-            yield self._at(self._line_of(name, lines), what, "write a case that exposes it", "survivor")
+    def _of_matrix(self, matrix: Matrix) -> Iterator[Problem]:
+        """Survivors, and pairs that no case tells apart: what can be told apart is diagnosed as itself."""
+        yield from self._survivors(matrix.kinds, set(), self.seed)
         for one, other in matrix.confused():
             what = f"misconceptions {one} and {other} give the same answer to every case of variant {self.variant}"
             todo = f"write a case that tells them apart, or declare same_as={one!r} on {other}"
-            yield self._at(self._line_of(other, lines), what, todo, "confused")
+            yield self._at(self._line_of(other), what, todo, "confused")
+
+    def _survivors(self, kinds: Mapping[str, Mapping[str, str]], known: set[str], seed: int) -> Iterator[Problem]:
+        for name, row in kinds.items():
+            if name not in known and not any(row.values()):
+                what = f"misconception {name} survives: every case of variant {self.variant} passes it (seed {seed})"
+                yield self._at(self._line_of(name), what, "write a case that exposes it", "survivor")
 
     def _of_equivalents(
         self, questions: Sequence[Question], expected: Sequence[Expected], seed: int
@@ -155,21 +167,16 @@ class _Proof:
                 what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
                 yield Problem(self.kata.reference_file, 1, 1, what, "mend reference.py", "starter")
 
-    def _of_diagnosis(self, expected: Sequence[Expected], matrix: Matrix) -> Iterator[Problem]:
-        """Each misconception, graded as an attempt, must be diagnosed as itself."""
-        doubtful = {name for pair in matrix.confused() for name in pair} | set(matrix.survivors())
+    def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
+        """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
         for wrong in self.book.misconceptions:
-            if wrong.id in doubtful:
-                continue  # reported already
-            verdict = self._verdict("", [due.misconceptions[wrong.id] for due in expected], expected)
-            if verdict.outcome in {"unimplemented", "memory", "forbidden"}:
-                what = f"misconception {wrong.id} is {verdict.outcome} when graded: {verdict.message}"
-                yield self._at(wrong.line, what, "a wrong kernel must answer", "diagnosis")
-                continue
-            said = verdict.diagnosis.id if verdict.diagnosis else "nothing"
-            if said != wrong.id and not matrix.declared_one(said, wrong.id):
-                what = f"misconception {wrong.id} of variant {self.variant} is diagnosed as {said}"
-                yield self._at(wrong.line, what, "write a case that tells them apart", "diagnosis")
+            for due in expected:
+                value = due.misconceptions[wrong.id].value
+                outcome = outcome_of(value) if isinstance(value, Raised) else "wrong"
+                if outcome not in {"wrong", "crashed"}:
+                    what = f"misconception {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
+                    yield self._at(wrong.line, what, "a wrong kernel must answer", "outcome")
+                    break
 
     def _verdict(self, source: str, answers: Sequence[Answer], expected: Sequence[Expected]) -> Any:
         return judge(self.kata, self.variant, expected, Attempt(None, tuple(answers)), seed=self.seed, source=source)
@@ -182,15 +189,15 @@ class _Proof:
             self.variant,
             matrix,
             matrix.redundant(),
-            {n: shown for n in matrix.misconceptions if (shown := expose(self.kata.entry, n, questions, expected))},
+            expose(self.kata.entry, matrix, questions, expected),
             tuple(right.id for right in self.book.equivalents),
             tuple(peer.library for peer in self.book.peers),
             tuple(f"{peer.library}: {case}: {why}" for peer in self.book.peers for case, why in peer.skips.items()),
         )
 
-    def _line_of(self, name: str, lines: Mapping[str, int]) -> int:
+    def _line_of(self, name: str) -> int:
         # Another variant's reference stands in reference.py; the place to mend is cases.py.
-        return 1 if name.startswith("variant-") else lines[name]
+        return next((wrong.line for wrong in self.loaded.book.misconceptions if wrong.id == name), 1)
 
     def _at(self, line: int, what: str, todo: str, rule: str) -> Problem:
         return Problem(self.kata.cases_file, line, 1, what, todo, rule)
