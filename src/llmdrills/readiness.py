@@ -196,7 +196,7 @@ def _next(
         return Bilingual(
             f"no kata proves this; learn its {len(notes)} notes in Anki (search {search}). Their reviews live in Anki "
             "and are not counted here yet",
-            f"没有对应的编程题；在 Anki 里学习它的 {len(notes)} 条笔记（搜索 {search}）。"
+            f"没有对应的编码练习；在 Anki 里学习它的 {len(notes)} 条笔记（搜索 {search}）。"
             "复习记录在 Anki 中，这里暂不统计",
         )
     return Bilingual(

@@ -72,6 +72,8 @@ def state(history: History) -> Any:
     return memories, decay, days, plan.today(history, KATAS, later), sorted(session.unfinished(history))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)  # `make soak` asks for 500 examples
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS, EVENTS, EVENTS, st.randoms(use_true_random=False))
 def test_merging_either_way_gives_the_same_state(

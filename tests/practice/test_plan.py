@@ -262,7 +262,7 @@ def test_every_reason_is_told_in_both_languages(learner: Learner, today: Today) 
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     (item,) = today(9, katas=(ATTENTION,)).items
     assert item.why.en == "7 days overdue: recall is down to 78%"
-    assert item.why.zh == "逾期 7 天：回忆率降到 78%"
+    assert item.why.zh == "逾期 7 天：保持率降到 78%"
 
 
 def test_json_is_versioned_and_complete(learner: Learner, today: Today) -> None:

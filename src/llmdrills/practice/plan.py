@@ -272,10 +272,10 @@ class _Planner:
         late = self.day - (self.schedule.due_day(kata.id) or self.day)
         recall = round(100 * self._recall(kata))
         if late == 0:
-            why = Bilingual(f"due today: recall is down to {recall}%", f"今天到期：回忆率降到 {recall}%")
+            why = Bilingual(f"due today: recall is down to {recall}%", f"今天到期：保持率降到 {recall}%")
         else:
             days = "1 day" if late == 1 else f"{late} days"
-            why = Bilingual(f"{days} overdue: recall is down to {recall}%", f"逾期 {late} 天：回忆率降到 {recall}%")
+            why = Bilingual(f"{days} overdue: recall is down to {recall}%", f"逾期 {late} 天：保持率降到 {recall}%")
         return self._item(kata, "due", why)
 
     def _catch_up(self, waiting: list[Kata]) -> int:
@@ -307,7 +307,7 @@ class _Planner:
         if not mastered:
             return []
         kata = mastered[draw(self.seed, self.day, "which") % len(mastered)]
-        why = Bilingual("a random check of one that you know well", "随机抽查：已掌握的题")
+        why = Bilingual("a random check of one that you know well", "随机抽查：已掌握的练习")
         return [self._item(kata, "audit", why)]
 
     def _is_mastered(self, kata: Kata) -> bool:
@@ -317,8 +317,8 @@ class _Planner:
     def _new(self, excluded: set[str] | frozenset[str]) -> list[Item]:
         begun_today = sum(memory.first_day == self.day for memory in self.schedule.memories.values())
         room = max(0, self.new - begun_today)
-        why = Bilingual("new: everything that it builds on is done", "新题：前置题都已通过")
-        plain = Bilingual("new", "新题")
+        why = Bilingual("new: everything that it builds on is done", "新练习：前置练习都已通过")
+        plain = Bilingual("new", "新练习")
         ready = [
             kata
             for kata in self._reachable()
@@ -374,19 +374,19 @@ class _Planner:
             days = self._catch_up(waiting) + 1
             return Bilingual(
                 f"{len(waiting)} more are due and wait, the most forgotten first: at this pace it takes {days} days.",
-                f"还有 {len(waiting)} 道到期的题在排队：按这个节奏要 {days} 天，最生疏的先来。",
+                f"还有 {len(waiting)} 个到期的练习在排队：按这个节奏要 {days} 天，最生疏的先来。",
             )
         if items:
             return Bilingual("", "")
         coming = self._next_due()
-        when = (f"the next one is due on {coming}", f"下一道 {coming} 到期") if coming else ("", "")
+        when = (f"the next one is due on {coming}", f"下一个 {coming} 到期") if coming else ("", "")
         if self.spent:
             return Bilingual(
                 "; ".join(filter(None, ("done for today", when[0]))), "；".join(filter(None, ("今天完成了", when[1])))
             )
         return Bilingual(
             "; ".join(filter(None, ("nothing is due today", when[0]))),
-            "；".join(filter(None, ("今天没有到期的题", when[1]))),
+            "；".join(filter(None, ("今天没有到期的练习", when[1]))),
         )
 
 
@@ -397,7 +397,7 @@ def _advice(kata: Kata, failures: int) -> Bilingual:
     zh = f"连续 {failures} 次没过：先放一放，在 Anki 里复习它的卡片（搜索 {cards}）"
     if first:
         en += f"; then do again what it builds on: llmdrills start {kata.requires[0]}"
-        zh += f"；再重做前置题：llmdrills start {kata.requires[0]}"
+        zh += f"；再重做前置练习：llmdrills start {kata.requires[0]}"
     return Bilingual(en, zh)
 
 

@@ -24,17 +24,17 @@ _T = {
     "as of": Bilingual("as of {day}", "截至 {day}"),
     "streak": Bilingual("days in a row", "连续天数"),
     "longest": Bilingual("longest: {n}", "最长 {n} 天"),
-    "known": Bilingual("katas recalled now", "现在还记得的题"),
-    "of met": Bilingual("expected, of {n} met", "期望值，共练过 {n} 道"),
+    "known": Bilingual("katas recalled now", "现在还记得的练习"),
+    "of met": Bilingual("expected, of {n} met", "期望值，共练过 {n} 个"),
     "reviews": Bilingual("repetitions", "复习次数"),
-    "attempts": Bilingual("{n} attempts graded", "判分 {n} 次"),
+    "attempts": Bilingual("{n} attempts graded", "判题 {n} 次"),
     "minutes": Bilingual("minutes", "分钟"),
     "days": Bilingual("on {n} days", "共 {n} 天"),
-    "recall": Bilingual("recalled when due", "到期时的回忆率"),
+    "recall": Bilingual("recalled when due", "到期时的保持率"),
     "predicted": Bilingual("predicted: {n}", "预测 {n}"),
     "year": Bilingual("The year", "这一年"),
     "forecast": Bilingual("What falls due", "未来到期"),
-    "calibration": Bilingual("Recall: measured against predicted", "回忆率：实际与预测"),
+    "calibration": Bilingual("Recall: measured against predicted", "保持率：实际与预测"),
     "calibration note": Bilingual(
         "Each dot holds reviews with a similar prediction. Below the line FSRS expects too much of you, above it too "
         "little.",
@@ -42,14 +42,14 @@ _T = {
     ),
     "calibration none": Bilingual(
         "Nothing to measure yet: a kata has to come back on another day first.",
-        "还没有数据：要等同一道题隔天再练之后才有。",
+        "还没有数据：要等同一个练习隔天再练之后才有。",
     ),
-    "hardest": Bilingual("Hardest katas", "最难的题"),
+    "hardest": Bilingual("Hardest katas", "最难的练习"),
     "hardest none": Bilingual("Nothing failed so far.", "还没有失败过。"),
-    "hardest head": Bilingual("kata|failed|recall now|minutes", "题目|失败|现在的回忆率|分钟"),
+    "hardest head": Bilingual("kata|failed|recall now|minutes", "练习|失败|现在的保持率|分钟"),
     "misconceptions": Bilingual("Misconceptions met", "遇到过的误解"),
     "misconceptions none": Bilingual("None so far.", "还没有。"),
-    "misconceptions head": Bilingual("kata|misconception|times|last|beaten", "题目|误解|次数|最近|已克服"),
+    "misconceptions head": Bilingual("kata|misconception|times|last|beaten", "练习|误解|次数|最近|已克服"),
     "misconceptions sum": Bilingual("{all} met, {beaten} beaten", "遇到 {all} 个，已克服 {beaten} 个"),
     "beaten": Bilingual("✓ beaten", "✓ 已克服"),
     "open": Bilingual("○ not yet", "○ 尚未"),
@@ -62,7 +62,7 @@ _T = {
     "fading": Bilingual("◐ fading", "◐ 正在遗忘"),
     "not-shown": Bilingual("○ not shown yet", "○ 尚未证明"),
     "clean": Bilingual(
-        "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，回忆率 {recall}"
+        "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，保持率 {recall}"
     ),
     "never": Bilingual("{kata}: not practised yet", "{kata}：还没练过"),
     "notes": Bilingual(
