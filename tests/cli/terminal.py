@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import signal
@@ -67,6 +68,20 @@ class Terminal:
             left = end - time.monotonic()
             if left <= 0 or not self._read(min(left, 0.2)):
                 raise AssertionError(f"{pattern!r} did not appear; since then:\n{self.text[self._seen :]}")
+
+    def picture(self, colours: Mapping[str, str]) -> str:
+        """The screen as HTML: each letter in its colour, bold where it is bold."""
+        self._read(0.05)
+        lines = []
+        for row in range(self._screen.lines):
+            cells = [self._screen.buffer[row][column] for column in range(self._screen.columns)]
+            line = "".join(
+                f'<span style="color:{colours.get(cell.fg, colours["default"])};'
+                f'font-weight:{"bold" if cell.bold else "normal"}">{html.escape(cell.data)}</span>'
+                for cell in cells
+            )
+            lines.append(line)
+        return "\n".join(lines)
 
     def press(self, keys: str) -> None:
         self.child.send(keys)
