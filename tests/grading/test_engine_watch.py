@@ -1,0 +1,140 @@
+"""Saves as editors make them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmdrills.grading.watch import Watcher, watch
+
+PATIENCE = 10.0
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine" / "kata.py"
+    path.parent.mkdir()
+    path.write_text("first", "utf-8")
+    return path
+
+
+@pytest.fixture
+def watcher(file: Path) -> Iterator[Watcher]:
+    with Watcher(file) as watcher:
+        yield watcher
+
+
+def replace(file: Path, text: str) -> None:
+    """Save as vim and most others do: write another file, rename it over the old one."""
+    other = file.with_suffix(".tmp")
+    other.write_text(text, "utf-8")
+    other.replace(file)
+
+
+def test_a_save_in_place_is_noticed(file, watcher):
+    file.write_text("second", "utf-8")
+    assert watcher.wait(PATIENCE)
+
+
+def test_a_save_by_renaming_is_noticed_every_time(file, watcher):
+    for number in range(3):
+        replace(file, f"text {number}")
+        assert watcher.wait(PATIENCE)
+
+
+def test_the_very_first_moment_counts(file):
+    with Watcher(file) as watcher:
+        file.write_text("at once", "utf-8")
+        assert watcher.wait(PATIENCE)
+
+
+def test_a_deletion_is_no_save_and_what_follows_it_is_one(file, watcher):
+    file.unlink()
+    assert not watcher.wait(0.7)
+    file.write_text("again", "utf-8")
+    assert watcher.wait(PATIENCE)
+
+
+def test_a_backup_then_a_new_file_is_a_save(file, watcher):
+    file.replace(file.with_suffix(".py~"))
+    file.write_text("new", "utf-8")
+    assert watcher.wait(PATIENCE)
+
+
+def test_the_folder_may_vanish_and_come_back(file, watcher):
+    shutil.rmtree(file.parent)
+    assert not watcher.wait(0.5)
+    file.parent.mkdir()
+    file.write_text("back", "utf-8")
+    assert watcher.wait(PATIENCE)
+
+
+def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path):
+    path = tmp_path / "later.py"
+    with Watcher(path) as watcher:
+        path.write_text("now", "utf-8")
+        assert watcher.wait(PATIENCE)
+
+
+def test_other_files_of_the_folder_are_no_saves(file, watcher):
+    (file.parent / "other.py").write_text("x", "utf-8")
+    (file.parent / "kata.py.swp").write_text("x", "utf-8")
+    assert not watcher.wait(0.7)
+
+
+def test_reading_the_file_is_no_save(file, watcher):
+    file.read_text("utf-8")
+    assert not watcher.wait(0.5)
+
+
+def test_the_last_of_many_saves_is_never_lost(file, watcher):
+    for number in range(10):
+        file.write_text(f"{number}", "utf-8")
+        time.sleep(0.02)
+    seen = ""
+    deadline = time.monotonic() + PATIENCE
+    while seen != "9" and time.monotonic() < deadline:
+        if watcher.wait(1.0):
+            seen = file.read_text("utf-8")
+    assert seen == "9"
+    assert not watcher.wait(0.7), "one save was told twice"
+
+
+def test_a_watcher_can_be_closed_twice_and_leaves_no_thread(file):
+    watcher = Watcher(file)
+    thread = watcher._thread
+    assert thread.is_alive()
+    watcher.close()
+    watcher.close()
+    assert not thread.is_alive()
+
+
+def test_watch_runs_after_each_save_and_tells_of_newer_ones(file):
+    seen: list[str] = []
+    newer = threading.Event()
+
+    def saved() -> None:
+        seen.append(file.read_text("utf-8"))
+        if len(seen) == 1:
+            replace(file, "newer")
+            assert newer.wait(PATIENCE), "a save during the work is told at once"
+        else:
+            raise KeyboardInterrupt
+
+    starter = threading.Timer(0.3, replace, (file, "new"))
+    starter.start()
+    with pytest.raises(KeyboardInterrupt):
+        watch(file, saved, newer.set)
+    starter.join()
+    assert seen == ["new", "newer"]
+
+
+def test_a_save_with_an_older_time_is_a_save(file, watcher):
+    os.utime(file, ns=(0, 0))
+    assert watcher.wait(PATIENCE)
