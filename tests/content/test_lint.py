@@ -198,6 +198,13 @@ def test_a_translation_can_be_declared_still_right(folder: Folder) -> None:
     assert rules_of(folder.load(), stale) == set()
 
 
+def test_texts_of_katas_are_read_too_each_with_its_place(folder: Folder) -> None:
+    folder.edit("drills/twice/kata.yaml", "zh: 加 x。", "zh: 加x。")
+    folder.edit("drills/twice/cases.py", "是乘以 2，", "是乘以 2,")
+    found = [(str(one.file), one.line, one.rule) for one in lint(folder.load()) if "drills" in str(one.file)]
+    assert found == [("drills/twice/cases.py", 12, "mixed-punctuation"), ("drills/twice/kata.yaml", 11, "cjk-spacing")]
+
+
 def test_a_card_that_needs_what_it_does_not_show_is_found(folder: Folder) -> None:
     folder.edit("drills/twice/cases.py", "y = x.clone()", "y = helper(x)")
     found = [problem for problem in lint(folder.load()) if problem.rule == "kernel-not-whole"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmdrills.language import Bilingual
 
 __all__ = ["TOPICS", "Budget", "Forbidden", "Kata", "Position", "Source", "Variant", "WrongKernel"]
@@ -104,6 +106,7 @@ class Kata:
     budgets: tuple[Budget, ...] = ()
     sources: tuple[Source, ...] = ()
     wrong_kernels: tuple[WrongKernel, ...] = ()
+    positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # key path → where it stands
 
     @property
     def reference_file(self) -> Path:

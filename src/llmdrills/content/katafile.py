@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.content.deckfile import SOURCES, Reference
 from llmdrills.content.kernels import CasesFile, read_cases
 from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Variant
+from llmdrills.content.places import Places
 from llmdrills.content.references import check_references
 from llmdrills.content.report import did_you_mean
 from llmdrills.content.shapes import Both, Choice, Key, Many, Number, Reader, Record, Table, Word, slug
@@ -159,6 +160,7 @@ def _make(folder: Path, reader: Reader, node: Any, values: dict[str, Any], cases
         ),
         sources=values.get("sources", ()),
         wrong_kernels=tuple(cases.wrong) if cases else (),
+        positions=Places(reader.shown, reader.places),
     )
 
 

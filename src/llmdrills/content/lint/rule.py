@@ -47,7 +47,7 @@ class Context:
                     yield note, path, both[language], place(note, f"{path}.{language}")
         for kata in self.workspace.katas:
             for path, both in _kata_texts(kata):
-                yield None, path, both[language], kata.position
+                yield None, path, both[language], place(kata, f"{path}.{language}")
             for kernel in kata.wrong_kernels:
                 yield None, f"misconception {kernel.id}", kernel.feedback[language], kernel.position
 
@@ -88,6 +88,6 @@ def _kata_texts(kata: Kata) -> Iterable[tuple[str, Bilingual]]:
     yield from ((f"budgets.{i}.why", one.why) for i, one in enumerate(kata.budgets))
 
 
-def place(note: Note, path: str) -> Position:
-    """Where a text of a note stands; the note itself where that is not known."""
-    return note.positions.get(path) or note.positions.get(path.rpartition(".")[0]) or note.position
+def place(of: Note | Kata, path: str) -> Position:
+    """Where a text of a note or kata stands; the note or kata itself where that is not known."""
+    return of.positions.get(path) or of.positions.get(path.rpartition(".")[0]) or of.position
