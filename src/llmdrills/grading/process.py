@@ -259,6 +259,7 @@ def _environment(root: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # a learner is shown what the attempt printed
         "TRANSFORMERS_VERBOSITY": "error",
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "TMPDIR": str(root),

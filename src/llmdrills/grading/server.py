@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ROLES = ("oracle", "learner")
+_LAZY = {"transformers": ("AutoModelForCausalLM", "AutoTokenizer", "GPT2LMHeadModel")}
+"""Packages that import nothing until a name is used: without this each worker would, and that takes seconds."""
 
 
 def main() -> None:
@@ -56,7 +58,9 @@ def _load(needs: list[str]) -> dict[str, Any]:
 
         torch.set_num_threads(1)
         for need in needs:
-            __import__(need)
+            module = __import__(need)
+            for name in _LAZY.get(need, ()):
+                getattr(module, name)
     except ModuleNotFoundError as error:
         return {"missing": error.name or "torch"}
     import llmdrills.grading.learner
