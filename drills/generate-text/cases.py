@@ -126,15 +126,22 @@ def tiny_p(make: Inputs):
 
 @case(why="hot: two tokens are even, one waits unseen, the other goes on; greedy waits for ever, sampling gets through")
 def two_tokens_at_high_temperature(make: Inputs):
-    table = {"a": {WAIT: 3.0, "b": 0.0}, WAIT: {WAIT: 3.0, "b": 0.0}, "b": {"c": 9.0}, "c": {END: 9.0}, END: {"e": 9.0}}
-    # Cold, p=.9 leaves only the waiting; at 50 both stay. Chances to miss the way out: one in 2^57.
+    table = {
+        "a": {WAIT: 20.0, "b": 0.0},
+        WAIT: {WAIT: 20.0, "b": 0.0},
+        "b": {"c": 9.0},
+        "c": {END: 9.0},
+        END: {"e": 9.0},
+    }
+    # At 1, p=.9 leaves only the waiting; at 50 it is .6 against .4, and 58 times the wrong one in a row do not happen.
     return call("a", model_name=model(make, table), max_length=60, temperature=50.0, top_k=2, top_p=0.9)
 
 
-@case(why="cold: .6 against .4 becomes .98, and p=.9 leaves one token; at temperature 1 both stay")
+@case(why="cold: a share of .12 becomes .87, and p=.8 leaves one token; at temperature 1 there are a dozen")
 def one_token_at_low_temperature(make: Inputs):
-    name = model(make, cycle("abcdefg", 0.405, others="h") | {"h": {"a": 1.0, "h": 0.6}})
-    return call("c", model_name=name, max_length=14, temperature=0.1, top_k=20, top_p=0.9)
+    letters = "abcdefghijklmnop"
+    name = model(make, cycle(letters, 0.68, others=letters))
+    return call("c", model_name=name, max_length=24, temperature=0.15, top_k=20, top_p=0.8)
 
 
 @case(why="an early end-of-text: generation stops, and the token itself does not show")
