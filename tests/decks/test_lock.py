@@ -122,6 +122,30 @@ def test_two_branches_that_change_different_notes_merge_in_git(publisher: Publis
     assert not publisher.release(*merged.values()).lock.stale
 
 
+def test_the_union_merge_of_this_repository_joins_changes_of_neighbours(publisher: Publisher, root: Path):
+    """With .gitattributes both sides' lines stay, and the newer of a note counts."""
+    assert "decks/deck.lock merge=union" in (root / ".gitattributes").read_text("utf-8")
+
+    def git(*words: str) -> None:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words]
+        subprocess.run(command, cwd=publisher.root, check=True, capture_output=True)
+
+    publisher.release(note("a"), note("b"))
+    (publisher.root / ".gitattributes").write_text("decks/deck.lock merge=union\n")
+    git("init", "-b", "main")
+    git("add", "decks", ".gitattributes")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "other")
+    publisher.release(note("a", "A"), note("b"))
+    git("commit", "-am", "other")
+    git("checkout", "main")
+    publisher.release(note("a"), note("b", "B"))
+    git("commit", "-am", "main")
+    git("merge", "other")
+    report = publisher.release(note("a", "A"), note("b", "B"))
+    assert report.forecasts[0].count("unchanged") == 2
+
+
 def test_a_note_that_stands_twice_counts_with_its_newer_line(publisher: Publisher):
     publisher.release(note("a"))
     old = lock_file(publisher.root).read_text("utf-8")

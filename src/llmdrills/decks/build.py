@@ -146,7 +146,7 @@ def build(
             f"the release time {moment} is more than a day ahead",
             "Anki would rewrite the ids: set SOURCE_DATE_EPOCH to a past time",
         )
-    old, first = _starting_lock(workspace, out_dir, new_lock=new_lock)
+    old, first = _starting_lock(workspace, out_dir, new_lock=new_lock, ours=not read_only_content)
     lock, releases = old, []
     cache, figures = RenderCache(cache_dir, renderer()), Figures(workspace.root)
     computed = load_computed(workspace.root)
@@ -178,12 +178,12 @@ def build(
     )
 
 
-def _starting_lock(workspace: Workspace, out_dir: Path, *, new_lock: bool) -> tuple[Lock, bool]:
+def _starting_lock(workspace: Workspace, out_dir: Path, *, new_lock: bool, ours: bool) -> tuple[Lock, bool]:
     """The lock to start from, and whether it is the first. Raises LockError when there should be one, or another."""
     path = lock_file(workspace.root)
     lock = None if new_lock else read_lock(workspace.root)
     if lock is None:
-        if not new_lock and _was_released(workspace.root, out_dir):
+        if ours and not new_lock and _was_released(workspace.root, out_dir):
             raise LockError(
                 f"{path} is lost",
                 "restore it with `git checkout HEAD -- decks/deck.lock` (or from a backup). If it is gone for good, "
@@ -223,16 +223,15 @@ def _sources(workspace: Workspace, computed: Computed) -> list[Deck]:
 def _compose(
     decks: Sequence[Deck], composer: Composer, language: Language, progress: Progress | None
 ) -> list[tuple[Deck, list[ComposedNote]]]:
+    decks = [deck for deck in decks if language in deck.languages]
     total, done = sum(len(deck.notes) for deck in decks), 0
     composed = []
     for deck in decks:
-        if language not in deck.languages:
-            continue
         notes = []
         for note in deck.notes:
             notes.append(composer.compose(note))
             done += 1
-            if progress and done % 100 == 0:
+            if progress and (done % 100 == 0 or done == total):
                 progress(f"render {language}", done, total)
         composed.append((deck, notes))
     return composed
@@ -263,14 +262,14 @@ def _write(
     sweep(out_dir)
     reports: list[PackageReport] = []
     prepared: list[PreparedFile] = []
+    listed = [(release, report) for release in releases for report in _listed(release, out_dir)]
     try:
-        for release in releases:
-            for report in _listed(release, out_dir):
-                if progress:
-                    progress(f"write {report.path.name}", len(reports), 2 * len(releases))
-                data, digest = _package(release, upgrade=report.upgrade)
-                prepared.append(prepare(report.path, data))
-                reports.append(_with(report, data, digest))
+        for release, report in listed:
+            data, digest = _package(release, upgrade=report.upgrade)
+            prepared.append(prepare(report.path, data))
+            reports.append(_with(report, data, digest))
+            if progress:
+                progress("write packages", len(reports), len(listed))
         if lock is not None:
             prepare(lock_file(root), lock.text().encode()).commit()
         for file in prepared:
@@ -279,9 +278,8 @@ def _write(
         for file in prepared:
             file.discard()
     for release in releases:
-        if (
-            not release.tombstones
-        ):  # an upgrade package of earlier tombstones would bring them back to life as they were
+        if not release.tombstones:
+            # An upgrade package of an earlier release would retire a note that is back.
             package_path(out_dir, release.language, upgrade=True).unlink(missing_ok=True)
     return tuple(reports)
 

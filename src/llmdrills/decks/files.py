@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmdrills.errors import BuildError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["PreparedFile", "prepare", "sweep"]
 
 _SUFFIX = ".llmdrills-tmp"
+_MINUTES = 10
 
 
 class PreparedFile:
@@ -61,13 +60,11 @@ def prepare(path: Path, data: bytes) -> PreparedFile:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed build left in `folder`."""
-    for left in _left_over(folder):
-        left.unlink(missing_ok=True)
-
-
-def _left_over(folder: Path) -> Iterator[Path]:
-    return folder.glob(f".*{_SUFFIX}")
+    """Remove what killed builds left in `folder`; a file of the last minutes may belong to a build that runs now."""
+    for left in folder.glob(f".*{_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _MINUTES * 60:
+                left.unlink()
 
 
 def _cannot_write(path: Path, error: OSError) -> BuildError:
