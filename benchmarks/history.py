@@ -65,6 +65,7 @@ def fill(path: Path, count: int) -> float:
 def today(home: Path) -> float:
     """Seconds of one cold `llmdrills today --json`."""
     variables = {**os.environ, "LLMDRILLS_HOME": str(home)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed llmdrills is compiled once, not at every start
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "llmdrills", "today", "--json"], env=variables, check=True, stdout=subprocess.DEVNULL

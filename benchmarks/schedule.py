@@ -1,6 +1,6 @@
 """Is the scheduling worth it? Simulated learners, minutes spent and recall held, against simpler rules.
 
-    python -m benchmarks.schedule --learners 8   # the tables of docs/practice.md (some minutes)
+    python -m benchmarks.schedule --learners 3   # the tables of docs/practice.md (some minutes)
     python -m benchmarks.schedule                # one learner of each kind: quicker, noisier
 
 The bar: as much recall as practice by chance, in at most 0.7 of its minutes.

@@ -166,17 +166,21 @@ def make(
     )
 
 
-@dataclass
 class _Planner:
-    schedule: Schedule
-    katas: tuple[Kata, ...]
-    day: int
-    budget: int
-    new: int
-    topic: str | None
-    seed: int
+    """The state of one planning. A plain class: making a dataclass takes a millisecond of every start."""
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        katas: tuple[Kata, ...],
+        day: int,
+        budget: int,
+        new: int,
+        topic: str | None,
+        seed: int,
+    ) -> None:
+        self.schedule, self.katas, self.day = schedule, katas, day
+        self.budget, self.new, self.topic, self.seed = budget, new, topic, seed
         self.by_id = {kata.id: kata for kata in self.katas}
         self.pace = self.schedule.pace(self.katas)
         self.spent = self.schedule.days.get(self.day, (0, 0.0))[1]
