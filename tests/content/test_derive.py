@@ -7,7 +7,7 @@ import dataclasses
 from content_folder import Folder
 
 from llmdrills.content import load_workspace
-from llmdrills.content.computed import Computed, Exposed
+from llmdrills.content.computed import Computed, Exposed, digest
 from llmdrills.content.derive import bug_deck, bug_id, bug_notes, shown_kernel
 from llmdrills.content.model import Note
 
@@ -52,6 +52,15 @@ def test_an_exposing_input_is_shown_on_the_back(folder: Folder) -> None:
     assert "case `base`" in back.en
     assert "twice(tensor([3.]))\n# right: tensor([6.])\n# this kernel: tensor([9.])" in back.en
     assert "# 正确：tensor([6.])" in back.zh
+
+
+def test_an_input_computed_for_an_older_kernel_is_not_shown(folder: Folder) -> None:
+    (kernel,) = folder.load().katas[0].wrong_kernels
+    for source, shown in ((digest(kernel.source), True), ("another", False)):
+        exposed = Exposed("base", "twice(3)", "6", "9", source)
+        back = note(folder, Computed(kernels={"twice": {"squared/standard": exposed}})).back
+        assert back is not None
+        assert ("twice(3)" in back.en) == shown
 
 
 def test_an_id_depends_on_nothing_but_kata_misconception_and_its_own_variants(folder: Folder) -> None:

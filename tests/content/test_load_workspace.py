@@ -202,6 +202,11 @@ def test_a_folder_named_as_a_deck_is_a_problem(folder: Folder) -> None:
     assert "cannot be read" in folder.only_problem().what
 
 
+def test_a_link_to_nowhere_is_a_problem(folder: Folder) -> None:
+    (folder.root / "decks" / "odd.yaml").symlink_to(folder.root / "nowhere.yaml")
+    assert "cannot be read" in folder.only_problem().what
+
+
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root reads everything")
 def test_a_deck_without_permission_is_a_problem(folder: Folder) -> None:
     (folder.root / "decks" / "small.yaml").chmod(0)

@@ -8,6 +8,7 @@ import re
 import tokenize
 from typing import TYPE_CHECKING
 
+from llmdrills.content.computed import digest
 from llmdrills.content.model import Deck, Note, Position
 from llmdrills.language import Bilingual
 
@@ -70,6 +71,8 @@ def bug_notes(katas: Iterable[Kata], computed: Computed | None = None) -> tuple[
 def _note(kata: Kata, kernel: WrongKernel, computed: Computed | None) -> Note:
     variant = next((one for one in kata.variants if not kernel.variants or one.id in kernel.variants), kata.variants[0])
     exposed = computed.exposed(kata.id, kernel.id, variant.id) if computed else None
+    if exposed and exposed.source and exposed.source != digest(kernel.source):
+        exposed = None  # computed for an older kernel: `check` says so, and the card does not show what may be wrong
     place = kernel.position
     return Note(
         id=bug_id(kata.id, kernel),
