@@ -208,6 +208,7 @@ class Grader:
             device,
             tuple(rule.call for rule in kata.forbidden),
             bool(kata.needs),
+            bool(kata.forbidden or kata.budgets),
             limits,
         )
         said = functools.partial(

@@ -31,6 +31,7 @@ ESCAPES: tuple[str, ...] = (
     "torch.compile",
     "torch.jit",
     "torch.multiprocessing",
+    "torch.ops",  # an operator called there decomposes before a mode sees its name
     "torch.overrides",
     "torch.utils._python_dispatch",
 )

@@ -19,6 +19,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import torch
+import torch.utils._mode_utils
+import torch.utils._python_dispatch
+
 from llmdrills.grading.answer import Question
 from llmdrills.grading.calling import Caller
 from llmdrills.grading.channel import receive, send
@@ -43,6 +47,13 @@ _PROCESSES = {
 _THREADS = ("start_new_thread", "start_new", "start_joinable_thread")
 
 
+_SWITCHES = (
+    (torch._C, ("DisableTorchFunction", "_DisableTorchDispatch", "_ExcludeDispatchKeyGuard", "_ForceDispatchKeyGuard")),
+    (torch._C, ("_pop_torch_dispatch_stack", "_pop_torch_function_stack")),
+    (torch.utils._python_dispatch, ("_disable_current_modes", "_pop_mode_temporarily")),
+    (torch.utils._mode_utils, ("no_dispatch",)),
+)
+"""What switches torch's modes off, and on again before anyone looks."""
 CONFUSED = 70
 """The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
 
@@ -84,6 +95,8 @@ def serve(sock: socket.socket) -> None:
         sys.addaudithook(_hook(refuse))
         if not job["threads"]:
             _refuse_threads(refuse)
+        if job["guarded"]:
+            _refuse_switches(refuse)
         kernel, problem = _load(job, caller)
         reporter.say("loaded", problem)
         if problem is None:
@@ -171,3 +184,15 @@ def _refuse_threads(refuse: Callable[[str], None]) -> None:
         for module, attribute in ((_thread, name), (threading, f"_{name}")):
             if hasattr(module, attribute):
                 setattr(module, attribute, start)
+
+
+def _refuse_switches(refuse: Callable[[str], None]) -> None:
+    """Where calls are watched, what would blind the watcher is refused; the grader holds its own references."""
+    for module, names in _SWITCHES:
+        for name in names:
+            if hasattr(module, name):
+                setattr(module, name, _refused(f"{module.__name__}.{name}", refuse))
+
+
+def _refused(act: str, refuse: Callable[[str], None]) -> Callable[..., None]:
+    return lambda *_, **__: refuse(act)

@@ -48,6 +48,7 @@ class Job:
     device: str
     forbidden: tuple[str, ...]
     threads: bool
+    guarded: bool
     limits: Limits
 
     def frame(self, nonce: bytes) -> bytes:
@@ -61,6 +62,7 @@ class Job:
                 "device": self.device,
                 "forbidden": self.forbidden,
                 "threads": self.threads,
+                "guarded": self.guarded,
                 "memory": self.limits.memory,
             }
         )
