@@ -83,7 +83,8 @@ def _code_rules() -> str:
 
 CSS = f"""\
 .card {{ {_variables(LIGHT)} color-scheme: light; }}
-.card.nightMode, .nightMode .card {{ {_variables(NIGHT)} color-scheme: dark; }}
+.card.nightMode, .nightMode .card {{ {_variables(NIGHT)} color-scheme: dark;
+  background: var(--page); color: var(--text); }}
 .card {{ background: var(--page); color: var(--text); font-family: {_FONTS}; font-size: 18px; line-height: 1.55;
   text-align: left; margin: 0; padding: 12px; overflow-wrap: break-word; }}
 .llm {{ max-width: 44rem; margin: 0 auto; }}
