@@ -252,6 +252,27 @@ def test_the_streak_counts_days_and_survives_until_today_is_over(learner: Learne
     assert today(7).streak == 0
 
 
+def test_a_long_streak_is_counted_to_its_beginning(learner: Learner, today: Today) -> None:
+    def year() -> None:
+        for day in range(200):
+            moment = learner.on(day).clock
+            values = {
+                "session": "s",
+                "kata": "k",
+                "variant": "v",
+                "derived": 3,
+                "rating": 3,
+                "override": 0,
+                "seconds": 1.0,
+            }
+            learner.history.append("reviews", moment, **values)
+
+    learner.history.transaction(year)
+    assert today(199).streak == 200
+    assert today(200).streak == 200
+    assert today(201).streak == 0
+
+
 def test_midnight_practice_counts_for_the_day_before(learner: Learner, today: Today) -> None:
     learner.on(0, 20).passes(SAMPLING)
     learner.on(1, 26).passes(ATTENTION)

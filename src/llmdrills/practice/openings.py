@@ -24,7 +24,8 @@ _RECENT = 200  # a repetition followed by so many others is not gone back to
 
 def unfinished(history: History) -> list[tuple[str, str]]:
     """(kata, variant) of the repetitions begun and neither rated nor skipped, newest first, one a kata."""
-    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY at DESC, id DESC"
+    # The plus keeps SQLite from walking all sessions by the index on `at`: 90 ms in a million.
+    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY +at DESC, id DESC"
     found: dict[str, str] = {}
     for row in history.rows(query):
         if not superseded(history, row["kata"], row["at"]):

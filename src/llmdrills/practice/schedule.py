@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Schedule", "draw", "load", "median"]
 
+_RECENT_DAYS = 60  # days of practice that are read first
+
 
 def load(history: History, *, retention: float = 0.9, longest: int = 365) -> Schedule:
     """The schedule that follows from the history.
@@ -30,8 +32,12 @@ def load(history: History, *, retention: float = 0.9, longest: int = 365) -> Sch
     Raises HistoryError.
     """
     memories, decay = replay.load(history)
-    days = history.rows("SELECT day, reviews, seconds FROM days ORDER BY day DESC LIMIT 4000")
-    return Schedule(memories, {row["day"]: (row["reviews"], row["seconds"]) for row in days}, retention, longest, decay)
+    query = "SELECT day, reviews, seconds FROM days ORDER BY day DESC"
+    rows = history.rows(f"{query} LIMIT {_RECENT_DAYS}")
+    if len(rows) == _RECENT_DAYS and rows[0]["day"] - rows[-1]["day"] == _RECENT_DAYS - 1:
+        rows = history.rows(query)  # a streak longer than that: count it to its beginning
+    days = {row["day"]: (row["reviews"], row["seconds"]) for row in rows}
+    return Schedule(memories, days, retention, longest, decay)
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Schedule:
     """What is remembered, and what follows for today. Days count from 1970 (`Moment.day_number`)."""
 
     memories: Mapping[str, Memory]
-    days: Mapping[int, tuple[int, float]]  # day → reviews, seconds of work
+    days: Mapping[int, tuple[int, float]]  # the latest days of practice → reviews, seconds of work
     retention: float = 0.9
     longest: int = 365
     decay: float = DEFAULT_DECAY
