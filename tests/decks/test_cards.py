@@ -44,6 +44,12 @@ def test_every_shipped_card_renders_without_a_fault(shipped, learner: Learner, l
         assert len(answer) > len(re.sub(r"<details>.*</details>", "", question, flags=re.DOTALL))
 
 
+def test_the_shipped_lock_is_up_to_date(root: Path, tmp_path: Path):
+    """Whoever edits decks/ or drills/ commits the lock that `llmdrills build` moved. Holds with the pinned libraries."""
+    report = build(load_workspace(root), tmp_path / "build", frozen=True)
+    assert not report.lock.stale
+
+
 def test_shipped_decks_are_named_in_their_language(shipped, learner: Learner):
     workspace, _, folder = shipped
     for language in LANGUAGES:
@@ -169,3 +175,17 @@ def test_a_number_keeps_its_tolerance_in_words(publisher: Publisher, learner: Le
     learner.take(publisher.package)
     assert "Tolerance: exact" in learner.question("n")
     assert "Tolerance: within 0.5" in learner.question("m")
+
+
+def test_anki_s_own_database_check_finds_nothing_to_mend(publisher: Publisher, learner: Learner):
+    publisher.release(*one_of_each())
+    learner.take(publisher.package)
+    learner.review("holes")
+    publisher.release(note("plain", "Edited"), *one_of_each()[1:])
+    learner.take(publisher.package)
+    before = (learner.notes(), learner.card_states())
+    report, sound = learner.col.fix_integrity()
+    assert sound
+    assert report == "Database rebuilt and optimized."
+    assert (learner.notes(), learner.card_states()) == before
+    assert not learner.col.media.check().missing
