@@ -45,7 +45,7 @@ def test_every_shipped_card_renders_without_a_fault(shipped, learner: Learner, l
 
 
 def test_the_shipped_lock_is_up_to_date(root: Path, tmp_path: Path):
-    """Whoever edits decks/ or drills/ commits the lock that `llmdrills build` moves. Holds with the pinned libraries."""
+    """Whoever edits decks/ or drills/ commits the lock too. Holds with the pinned libraries."""
     report = build(load_workspace(root), tmp_path / "build", frozen=True)
     assert not report.lock.stale
 
