@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from bench import CASES, REFERENCE, YAML, make_kata
 
 from llmdrills.content.model import Note, Position
 from llmdrills.errors import GraderError
+from llmdrills.grading.book import load
 from llmdrills.grading.check import check_katas, exposed, run_proofs
 from llmdrills.grading.checker import run_proof
 from llmdrills.grading.matrix import Matrix
@@ -167,6 +170,18 @@ def test_the_exposing_inputs_are_named_as_the_computed_file_names_them(tmp_path)
     assert found["no-scale/rows"].case == "scaled"
     assert found["no-scale/rows"].expected != found["no-scale/rows"].got
     assert found["no-scale/rows"].source
+
+
+def test_what_a_card_shows_is_what_its_call_gives(tmp_path):
+    kata = make_kata(tmp_path)
+    shown = check_kata(kata, 0).variants[0].exposures["no-scale"]
+    loaded = load(kata)
+    kernels = {wrong.id: wrong.kernel for wrong in loaded.book.misconceptions}
+    for kernel, text in ((loaded.references["rows"], shown.expected), (kernels["no-scale"], shown.got)):
+        result = eval(shown.call, {"torch": torch, "centre": kernel})
+        assert torch.allclose(result, torch.tensor(eval(text)), rtol=1e-3)
+    assert len(shown.call) <= 220
+    assert max(map(len, re.findall(r"\d+\.\d+", shown.call))) <= 6
 
 
 def note(id, proof, values=(), line=10):  # noqa: A002

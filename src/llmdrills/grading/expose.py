@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from llmdrills.grading import findings as f
-from llmdrills.grading.answer import Expected, Question
+from llmdrills.grading.answer import Answer, Expected, Question
 from llmdrills.grading.compare import compare
 from llmdrills.grading.derived import DERIVED
 from llmdrills.grading.describe import short_call
 from llmdrills.grading.matrix import Matrix
-from llmdrills.grading.numbers import array
+from llmdrills.grading.numbers import array, load_numpy
 from llmdrills.grading.reports import Exposure
 from llmdrills.grading.wire import Raised, TensorValue, Value
 from llmdrills.grading.wording import describe, number, shape
@@ -20,26 +21,63 @@ __all__ = ["expose"]
 LONGEST_CALL = 220
 LONGEST_RESULT = 160
 MOST_NUMBERS = 24
+MOST_ROUNDED = 64
 
 
 def expose(
-    entry: str, matrix: Matrix, questions: Sequence[Question], expected: Sequence[Expected]
+    entry: str,
+    matrix: Matrix,
+    questions: Sequence[Question],
+    expected: Sequence[Expected],
+    ask: Callable[[str, Question], Answer],
 ) -> dict[str, Exposure]:
-    """For each misconception the smallest case that kills it; one whose call fits on a card comes first."""
+    """For each misconception the smallest case that kills it; one whose call fits on a card comes first.
+
+    `ask` puts a question to the misconception of that name, or to the reference for "": a short call is put again
+    with its numbers rounded to three digits, so that a card shows 0.578 and not 0.57771957, and what it shows is what
+    was computed.
+    """
+    rounded = [_rounded_question(question, due) for question, due in zip(questions, expected, strict=True)]
+    calls = [short_call(entry, question, LONGEST_CALL) for question in rounded]
     ranked = sorted(
-        (DERIVED in due.allowed["tags"], call is None, int(due.allowed["size"]), at)
-        for at, (question, due) in enumerate(zip(questions, expected, strict=True))
-        for call in [short_call(entry, question, LONGEST_CALL)]
+        (DERIVED in due.allowed["tags"], calls[at] is None, int(due.allowed["size"]), at)
+        for at, due in enumerate(expected)
     )
     found: dict[str, Exposure] = {}
     for name in matrix.misconceptions:
         at = next((rank[-1] for rank in ranked if matrix.kinds[name][expected[rank[-1]].case]), None)
-        if at is not None:
-            due = expected[at]
-            call = short_call(entry, questions[at], LONGEST_CALL) or _outline(entry, due)
-            answer = due.misconceptions[name]
-            found[name] = Exposure(due.case, call, *_results(due, answer.value, compare(due, answer)[0]))
+        if at is None:
+            continue
+        due, answer = expected[at], expected[at].misconceptions[name]
+        call = short_call(entry, questions[at], LONGEST_CALL) or _outline(entry, due)
+        if calls[at] is not None and rounded[at] is not questions[at]:
+            new_due = dataclasses.replace(due, answer=ask("", rounded[at]))
+            new_answer = ask(name, rounded[at])
+            if compare(new_due, new_answer):
+                due, answer, call = new_due, new_answer, calls[at] or call
+        found[name] = Exposure(due.case, call, *_results(due, answer.value, compare(due, answer)[0]))
     return found
+
+
+def _rounded_question(question: Question, due: Expected) -> Question:
+    """The same with float32 tensors rounded to three digits; itself where that might change what the case is about."""
+    plain = not (due.raises or due.draws or question.grads or question.count)
+    if not plain or int(due.allowed["size"]) > MOST_ROUNDED:
+        return question
+    args = tuple(_rounded_value(value) for value in question.args)
+    kwargs = {name: _rounded_value(value) for name, value in question.kwargs.items()}
+    return dataclasses.replace(question, args=args, kwargs=kwargs)
+
+
+def _rounded_value(value: Value) -> Value:
+    np = load_numpy()
+    if not isinstance(value, TensorValue) or value.dtype != "float32" or value.missing or not value.numel:
+        return value
+    numbers = array(value)
+    if not np.isfinite(numbers).all() or (numbers.ndim and np.allclose(numbers.sum(-1), 1, atol=1e-3)):
+        return value  # probabilities must go on summing to 1
+    short = np.array([float(f"{number:.3g}") for number in numbers.reshape(-1)], dtype="<f4")
+    return dataclasses.replace(value, data=short.tobytes())
 
 
 def _outline(entry: str, due: Expected) -> str:

@@ -189,11 +189,15 @@ class _Proof:
             self.variant,
             matrix,
             matrix.redundant(),
-            expose(self.kata.entry, matrix, questions, expected),
+            expose(self.kata.entry, matrix, questions, expected, self._again),
             tuple(right.id for right in self.book.equivalents),
             tuple(peer.library for peer in self.book.peers),
             tuple(f"{peer.library}: {case}: {why}" for peer in self.book.peers for case, why in peer.skips.items()),
         )
+
+    def _again(self, name: str, question: Question) -> Answer:
+        kernel = next((wrong.kernel for wrong in self.book.misconceptions if wrong.id == name), self.book.reference)
+        return ask(self.loaded, self.caller, kernel, question)
 
     def _line_of(self, name: str) -> int:
         # Another variant's reference stands in reference.py; the place to mend is cases.py.
