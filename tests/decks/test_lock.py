@@ -194,6 +194,7 @@ def test_conflict_markers_name_their_line_and_the_way_back(publisher: Publisher)
         (lambda text: text + "[]\n", "is damaged"),
         (lambda text: text + '{"what": 1, "language": "en"}\n', "neither a note"),
         (lambda text: "\x00" + text, "is damaged"),
+        (lambda text: text.replace('"type": "question"', '"type": "quiz"'), "unknown type 'quiz'"),
     ],
 )
 def test_a_damaged_lock_names_the_line_and_the_way_back(publisher: Publisher, damage, message: str):

@@ -13,7 +13,7 @@ from llmdrills.decks.identity import deck_id_for, guid_for
 from llmdrills.decks.lock import DeckLine, Lock, NoteLine, NoteTypeLine
 from llmdrills.decks.markdown import render_inline
 from llmdrills.decks.package import PackageDeck, PackageNote
-from llmdrills.errors import BuildError
+from llmdrills.errors import BuildError, LockError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def plan_release(
     note types that can't follow.
     """
     planner = _Planner(lock, language, specs, time, pinned)
-    _check(lock, decks, language)
+    _check(lock, decks, language, specs)
     for deck, notes in decks:
         for note in notes:
             planner.add(deck, note)
@@ -67,7 +67,17 @@ def plan_release(
     return planner.release(decks)
 
 
-def _check(lock: Lock, decks: Sequence[tuple[Deck, Sequence[ComposedNote]]], language: Language) -> None:
+def _check(
+    lock: Lock,
+    decks: Sequence[tuple[Deck, Sequence[ComposedNote]]],
+    language: Language,
+    specs: Mapping[NoteType, NoteTypeSpec],
+) -> None:
+    unknown = sorted({line.type for line in lock.notes.values()} - set(specs))
+    if unknown:
+        raise LockError(
+            f"the lock has notes of an unknown type {unknown[0]!r}", "update llmdrills: a newer one wrote it"
+        )
     alive = {note.id: note for _, notes in decks for note in notes}
     gone = sorted(
         line.note
@@ -140,7 +150,7 @@ class _Planner:
         for old in [
             line for line in self._lock.notes.values() if line.language == self._language and line.note not in alive
         ]:
-            spec = self._specs[old.type]  # type: ignore[index]  # a type that is gone is caught by the release's check of types
+            spec = self._specs[old.type]  # type: ignore[index]  # `_check` has seen that it is one of them
             fields = tombstone_fields(spec, old.note, old.retired)
             line = self._line(
                 old.note, old.type, old.deck, content_hash(spec.id, fields, (RETIRED_TAG,)), old.cards, old.retired
