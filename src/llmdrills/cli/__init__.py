@@ -101,7 +101,7 @@ def main() -> None:
 
         start_early()
     try:
-        build_app(_wanted(sys.argv[1:]))()
+        build_app(_wanted(sys.argv[1:]))(prog_name="llmdrills")  # also when run as `python -m llmdrills`
     except ContentError as error:
         print(error, file=sys.stderr)
         print(f"llmdrills: {error.what}: {error.todo}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -27,6 +28,7 @@ __all__ = [
     "WorkspaceOption",
     "find_kata",
     "find_variant",
+    "own_workspace",
     "place",
     "version_callback",
 ]
@@ -101,6 +103,20 @@ def place(workspace: Path | None = None, **flags: Any) -> Place:
     root = paths.find_workspace(workspace)
     found = paths.locations(root)
     return Place(root, found, settings.load_settings(found.config_file, root, flags))
+
+
+def own_workspace(given: Path | None, here: Place) -> Path:
+    """The workspace, where it is the user's to change: named, or stood in. UsageError otherwise."""
+    if paths.came_with_the_package(here.workspace):
+        raise UsageError(
+            "this workspace came with the package", "`llmdrills init` makes a copy that is yours to change"
+        )
+    named = given is not None or bool(os.environ.get("LLMDRILLS_WORKSPACE"))
+    if not named and not Path.cwd().resolve().is_relative_to(here.workspace):
+        raise UsageError(
+            f"{Path.cwd()} lies in no workspace", "go into one, name it with --workspace, or make one: `llmdrills init`"
+        )
+    return here.workspace
 
 
 def find_kata(katas: Iterable[Kata], wanted: str) -> Kata:

@@ -72,11 +72,12 @@ def command(
     if json:
         print_json(found.to_json())
     else:
-        _show(found, matrix=matrix)
+        linted = f"{len(loaded.notes)} notes and {len(loaded.katas)} katas read, nothing run"
+        _show(found, matrix=matrix, linted=linted if quick else "")
     raise typer.Exit(0 if found.clean else 1)
 
 
-def _show(found: Audit, *, matrix: bool) -> None:
+def _show(found: Audit, *, matrix: bool, linted: str) -> None:
     for report in found.katas:
         for variant in report.variants:
             if matrix:
@@ -89,7 +90,7 @@ def _show(found: Audit, *, matrix: bool) -> None:
     cached = sum(report.cached for report in found.katas)
     said = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
     count = len(found.problems)
-    print(f"{'✗' if count else '✓'} {said}: {f'{count} problems' if count else 'clean'}")
+    print(f"{'✗' if count else '✓'} {linted or said}: {f'{count} problems' if count else 'clean'}")
 
 
 def _table(variant: VariantReport) -> str:

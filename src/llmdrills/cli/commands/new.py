@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.options import WorkspaceOption, place
+from llmdrills.cli.options import WorkspaceOption, own_workspace, place
 from llmdrills.content.scaffold import new_deck, new_kata, new_note
-from llmdrills.errors import UsageError
-from llmdrills.paths import came_with_the_package
 
 __all__ = ["app"]
 
@@ -72,7 +70,4 @@ def kata_command(
 
 
 def _own(workspace: Path | None) -> Path:
-    root = place(workspace).workspace
-    if came_with_the_package(root):
-        raise UsageError("this workspace came with the package", "`llmdrills init` makes a copy of your own")
-    return root
+    return own_workspace(workspace, place(workspace))

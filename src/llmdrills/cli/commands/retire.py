@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from llmdrills.cli.console import print_json
-from llmdrills.cli.options import JsonOption, WorkspaceOption, place
-from llmdrills.errors import UsageError
-from llmdrills.paths import came_with_the_package
+from llmdrills.cli.options import JsonOption, WorkspaceOption, own_workspace, place
 
 __all__ = ["command"]
 
@@ -28,10 +26,7 @@ def command(
     """
     from llmdrills.decks.retire import retire
 
-    here = place(workspace)
-    if came_with_the_package(here.workspace):
-        raise UsageError("these decks came with the package", "`llmdrills init` makes a copy that is yours to change")
-    done = retire(here.workspace, note, why)
+    done = retire(own_workspace(workspace, place(workspace)), note, why)
     if json:
         print_json(done.to_json())
         return
