@@ -32,17 +32,17 @@ ROUNDS_A_HOME = 12  # every kata of the workspace would be done after some more
 KATAS = 24
 SEED = 20260607
 
-# When the kill comes: in which phase of the day, how often, and up to how many seconds after the phase began.
+# In which phase of the day the kill comes: how often in a round of the bag, and up to how many seconds after it began.
 PHASES = {
-    "start": (15, 1.0),  # before the plan is on the screen
-    "warming": (15, 3.0),  # the grader is not up yet
-    "hint": (9, 0.2),
-    "wrong": (14, 1.0),  # a save that is graded wrong
-    "right": (14, 1.0),  # a save that passes
-    "loop": (4, 0.5),  # a save that never ends
-    "rate": (15, 0.3),
-    "undo": (7, 0.3),
-    "next": (7, 0.3),  # earlier code is archived, the next starter is written
+    "start": (2, 1.0),  # before the plan is on the screen
+    "warming": (2, 3.0),  # the grader is not up yet
+    "hint": (1, 0.2),
+    "wrong": (2, 1.0),  # a save that is graded wrong
+    "right": (2, 1.0),  # a save that passes
+    "loop": (1, 0.5),  # a save that never ends
+    "rate": (2, 0.3),
+    "undo": (1, 0.3),
+    "next": (1, 0.3),  # earlier code is archived, the next starter is written
 }
 KINDS = {"wrong": "✗", "right": "✓", "loop": "✗"}
 WORDS = {"passed": "passed", "wrong": "wrong", "timed out": "timeout"}
@@ -67,8 +67,12 @@ class Doom:
     now: str = "start"
 
     @classmethod
-    def drawn(cls, rng: random.Random) -> Doom:
-        phase = rng.choices(list(PHASES), [weight for weight, _ in PHASES.values()])[0]
+    def drawn(cls, rng: random.Random, bag: list[str]) -> Doom:
+        """One from the bag, which is filled again when empty: few kills too are spread over the phases."""
+        if not bag:
+            bag += [phase for phase, (times, _) in PHASES.items() for _ in range(times)]
+            rng.shuffle(bag)
+        phase = bag.pop()
         longest = PHASES[phase][1]
         # Half of the delays are tiny: what can be torn apart takes milliseconds.
         return cls(phase, rng.uniform(0, longest) if rng.random() < 0.5 else longest * 10 ** rng.uniform(-4, 0))
@@ -351,6 +355,7 @@ def test_should_lose_nothing_when_killed_at_any_moment(workspace, tmp_path):
     starters = starters_of(workspace)
     figures: Counter[str] = Counter()
     events: Counter[str] = Counter()
+    bag: list[str] = []
     slowest = 0.0
     for first in range(0, KILLS, ROUNDS_A_HOME):
         home = tmp_path / f"home-{first}"
@@ -360,7 +365,7 @@ def test_should_lose_nothing_when_killed_at_any_moment(workspace, tmp_path):
         learner = Learner(workspace, home, right, rng)
         notary = Notary(home, tmp_path / "copy")
         for _ in range(min(ROUNDS_A_HOME, KILLS - first)):
-            doom = Doom.drawn(rng)
+            doom = Doom.drawn(rng, bag)
             terminal = Mortal(doom, workspace, env)
             with pytest.raises(Killed):
                 learner.practise(terminal)
