@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,13 @@ def test_a_new_kata_that_cannot_be_is_refused(folder: Folder, name: str) -> None
     with pytest.raises(UsageError):
         new_kata(folder.root, name)
     assert snapshot(folder.root) == before
+
+
+@pytest.mark.slow
+def test_the_grader_of_a_new_kata_is_proven_by_check(folder: Folder) -> None:
+    new_kata(folder.root, "my-softmax")
+    command = [sys.executable, "-m", "llmdrills", "check", "my-softmax", "--workspace", str(folder.root)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert "2 wrong kernels" in run.stdout + run.stderr
+    told = [line for line in run.stdout.splitlines() if "my-softmax/" in line]
+    assert [line for line in told if "computed.json is stale" not in line] == []  # nothing was written yet

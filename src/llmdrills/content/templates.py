@@ -147,9 +147,9 @@ def overflow(x):
     return powers / powers.sum(dim=-1, keepdim=True)
 
 
-@equivalent("by-logsumexp", why="exp(x − logsumexp(x)), without a division")
-def by_logsumexp(x):
-    return (x - x.logsumexp(dim=-1, keepdim=True)).exp()
+@equivalent("by-log-softmax", why="the exponential of log_softmax, without a division")
+def by_log_softmax(x):
+    return x.log_softmax(dim=-1).exp()
 
 
 @equivalent("shifted-by-mean", why="any shift does, as long as nothing overflows")
