@@ -138,7 +138,6 @@ def nan_when_all_ignored_aligned(logits, labels, ignore_index=-100):
     zh="你让位置 t 预测它已经读过的第 t − 1 个 token。应当去掉 logits 的最后一位和 labels 的第一位。",
     seen="slices written from memory: logits[:, 1:] against labels[:, :-1]",
     variants=("shifted",),
-    fix="logits, labels = logits[:, :-1].float(), labels[:, 1:]",
 )
 def shifts_the_wrong_way(logits, labels, ignore_index=-100):
     logits, labels = logits[:, 1:].float(), labels[:, :-1]
@@ -225,7 +224,6 @@ def exp_without_maximum_shifted(logits, labels, ignore_index=-100):
     zh="你先求每行平均、再对行平均：短行里的 token 权重变大了。应当对所有计入的 token 一次求平均。",
     seen="per-sequence losses averaged at the end; gradient accumulation has the same fault",
     variants=("shifted",),
-    fix="return losses.sum() / counted.sum().clamp(min=1)",
 )
 def mean_of_row_means(logits, labels, ignore_index=-100):
     logits, labels = logits[:, :-1].float(), labels[:, 1:]

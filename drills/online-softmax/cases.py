@@ -133,7 +133,6 @@ def output_not_rescaled(Q, K, V, key_mask=None, block_size=64):
     en="The running sum still stands against the old maximum: multiply it by exp(m_old − m_new), like the output.",
     zh="指数和仍是相对旧最大值的：要像加权和那样乘以 exp(m_old − m_new)。",
     seen="first drafts of FlashAttention from memory",
-    fix="total = total * shrink + weights.sum(-1, keepdim=True)",
 )
 def sum_not_rescaled(Q, K, V, key_mask=None, block_size=64):
     q = Q.float() / math.sqrt(Q.shape[-1])
@@ -444,7 +443,6 @@ def finite_mask(Q, K, V, key_mask=None, block_size=64):
     en="A masked score becomes 0, and exp(0) is still a weight: masked scores must be −inf.",
     zh="被屏蔽的分数变成了 0，而 exp(0) 仍有权重：应当置为 −inf。",
     seen="masks applied as scores * mask",
-    fix="scores = scores.masked_fill(~key_mask[:, None, block], -math.inf)",
 )
 def mask_multiplied(Q, K, V, key_mask=None, block_size=64):
     q = Q.float() / math.sqrt(Q.shape[-1])

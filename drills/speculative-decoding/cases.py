@@ -25,7 +25,7 @@ def scripted(make: Inputs, size: int, script: str) -> Call:
 
 
 def three(token: int, uniform: float) -> Call:
-    """One draft over three tokens: p/q is 2.5, 1.4 and 3/11."""
+    """One draft over three tokens: p/q is 5/2, 7/5 and 3/11."""
     target = torch.tensor([[0.5, 0.35, 0.15], [0.1, 0.3, 0.6]])
     return call(target, torch.tensor([[0.2, 0.25, 0.55]]), torch.tensor([token]), torch.tensor([uniform]))
 
@@ -48,9 +48,14 @@ def three_kept(make: Inputs) -> Call:
     return three(2, 0.2)
 
 
-@case(why="three tokens: p > q is kept whatever the uniform")
+@case(why="three tokens: p > q is kept whatever the uniform, and although another token is likelier")
 def three_sure(make: Inputs) -> Call:
     return three(1, 0.99)
+
+
+@case(why="three tokens: the large model's favourite, kept with a uniform above p itself")
+def three_favourite(make: Inputs) -> Call:
+    return three(0, 0.9)
 
 
 @case(why="the first draft is rejected: nothing is kept")
