@@ -16,7 +16,7 @@ import pytest
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, MissingExtraError, UsageError
-from llmdrills.grading import process
+from llmdrills.grading import client, process
 from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +151,11 @@ def test_attempt_runs_in_a_private_folder(grade):
     assert not Path(cwd).exists()
 
 
+def test_folders_of_cases_are_removed_after_the_attempt(grader, grade):
+    assert grade(RIGHT).passed
+    assert not list(grader._server.root.glob("cases-*"))
+
+
 def test_attempt_is_no_main_program_and_knows_its_name(grade):
     verdict = grade("import sys\nprint(__name__, sys.argv, sys.modules[__name__].__file__)\n" + RIGHT, file="mine.py")
     assert verdict.report["output"] == "solution ['mine.py'] mine.py\n"
@@ -273,6 +278,15 @@ def test_parity_without_a_gpu_is_a_usage_error(kata, grader):
         pytest.skip("a GPU is here")
     with pytest.raises(UsageError, match="GPU"):
         grader.parity(kata, "cast-first", RIGHT)
+
+
+def test_parity_compares_two_verdicts_under_one_seed(kata, monkeypatch):
+    # The CPU stands in for the GPU: a worker of its own kind, and the comparison, are what can be seen without one.
+    monkeypatch.setattr(client, "ACCELERATORS", ("cpu",))
+    with Grader() as grader:
+        verdict = grader.parity(kata, "cast-first", body("return x * weight"), seed=3, limits=QUICK)
+    assert verdict.report["parity"] == {"cpu": "wrong", "device": "wrong", "agree": True, "differ": []}
+    assert verdict.seed == 3
 
 
 def test_workers_can_be_new_processes_where_fork_is_not_safe(kata, monkeypatch):

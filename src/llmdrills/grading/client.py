@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import os
 import secrets
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ class Grader:
         self._asked: _Asked | None = None
         self._spare: Worker | None = None
         self._learner_of: dict[int, Server] = {}
+        self._finished: list[Path] = []  # folders of cases that nobody will ask about again
         self._number = 0
         self._lock = threading.Lock()
         self._cancel_read, self._cancel_write = os.pipe()
@@ -185,6 +187,8 @@ class Grader:
                 raise GraderError(f"the grader's server ended ({died.how})", died.log or "try again") from died
             finally:
                 self._grading = False
+                while self._finished:
+                    shutil.rmtree(self._finished.pop(), ignore_errors=True)
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._cancel_read, 64)
 
@@ -275,6 +279,7 @@ class Grader:
         """What the oracle was asked, the oracle, and a learner's process for one attempt."""
         self._ready(kata, device)
         asked = self._ask(kata, variant, seed, device)
+        self._finished.append(asked.folder)
         learner = self._spare if self._spare is not None and device == self._device else self._hire(device)
         if learner is self._spare:
             self._spare = None

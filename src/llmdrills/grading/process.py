@@ -228,7 +228,10 @@ def take(needs: Sequence[str] = ()) -> Server:
     """The server that was started early, or a new one."""
     global _early
     server, _early = _early, None
-    return Server(needs) if server is None or needs else server
+    if server is not None and needs:
+        server.close()
+        server = None
+    return server or Server(needs)
 
 
 def _drop_early() -> None:
