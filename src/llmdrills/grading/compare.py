@@ -7,6 +7,7 @@ at one place of the answer is the only finding there.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ __all__ = ["Rules", "compare", "differences", "leaves", "same_answer", "type_nam
 
 AROUND = 3
 """How many numbers are shown on each side of the first wrong one."""
+SMALL_BASELINE = 5e-6
+"""Twice this is float32's absolute tolerance: a smaller baseline changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Rules:
     nan_ok: bool = False
     widen: float = 1.0  # for numbers larger than the right ones, whose rounding is larger too
     device: str = ""  # "" : wherever
+    only_whether: bool = False  # any difference will do: stop at the first, and say nothing of it
 
 
 @dataclass
@@ -102,13 +106,24 @@ def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
     rules = _rules_of(expected, one.value)
     if differences(one.value, other.value, rules) or not _cost_alike(expected, one, other):
         return False
-    gradient_rules = Rules(
-        _dtypes(expected, "grad_dtypes"), _baselines(expected, "grad_baselines"), rules.rtol, rules.atol, nan_ok=True
-    )
     return all(
-        (a is None and b is None) or (a is not None and b is not None and not differences(a, b, gradient_rules))
-        for a, b in zip(one.grads, other.grads, strict=True)
+        _same_gradient(expected, index, a, b) for index, (a, b) in enumerate(zip(one.grads, other.grads, strict=True))
     )
+
+
+def _same_gradient(expected: Expected, index: int, one: Value | None, other: Value | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    if isinstance(one, Raised) and isinstance(other, Raised):
+        return one.type == other.type
+    rules = _gradient_rules(expected, index)
+    return not differences(one, other, dataclasses.replace(rules, nan_ok=True, only_whether=True))
+
+
+def _gradient_rules(expected: Expected, index: int) -> Rules:
+    at, allowed = slice(index, index + 1), expected.allowed
+    dtypes, baselines = _dtypes(expected, "grad_dtypes")[at], _baselines(expected, "grad_baselines")[at]
+    return Rules(dtypes, baselines, allowed.get("rtol"), allowed.get("atol"), expected.nan_ok)
 
 
 def _cost_alike(expected: Expected, one: Answer, other: Answer) -> bool:
@@ -170,7 +185,6 @@ def _value(expected: Expected, answer: Answer, device: str) -> list[Finding]:
 
 def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
     names = expected.allowed.get("grad_names", [])
-    dtypes, baselines = _dtypes(expected, "grad_dtypes"), _baselines(expected, "grad_baselines")
     found: list[Finding] = []
     for index, want in enumerate(expected.answer.grads):
         path = f"gradient of {names[index] if index < len(names) else index}"
@@ -179,15 +193,10 @@ def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
             continue
         if got is None:
             found.append(NoGradient(path))
-            continue
-        if isinstance(got, Raised):
-            found.append(Raises(path, got.type, got.message, got.line))
-            break  # one backward pass, one failure
-        rules = Rules(
-            dtypes[index : index + 1], baselines[index : index + 1], expected.allowed.get("rtol"),
-            expected.allowed.get("atol"), expected.nan_ok,
-        )  # fmt: skip
-        found += differences(want, got, rules, path)
+        elif isinstance(got, Raised):
+            return [*found, Raises(path, got.type, got.message, got.line)]  # one backward pass, one failure
+        else:
+            found += differences(want, got, _gradient_rules(expected, index), path)
     return found
 
 
@@ -215,9 +224,13 @@ def _rules_of(expected: Expected, value: Value) -> Rules:
     scaled up to its size."""
     allowed = expected.allowed
     dtypes = [leaf.dtype if isinstance(leaf, TensorValue) else "" for _, leaf in leaves(value)]
-    widen = max(1.0, _size(value) / max(_size(expected.answer.value), 1e-30))
     baselines = _baselines(expected, "baselines")
-    return Rules(dtypes, baselines, allowed.get("rtol"), allowed.get("atol"), nan_ok=True, widen=min(widen, 1e3))
+    widen = 1.0
+    if max(baselines, default=0.0) > SMALL_BASELINE:
+        widen = min(max(1.0, _size(value) / max(_size(expected.answer.value), 1e-30)), 1e3)
+    return Rules(
+        dtypes, baselines, allowed.get("rtol"), allowed.get("atol"), nan_ok=True, widen=widen, only_whether=True
+    )
 
 
 def _size(value: Value) -> float:
@@ -237,6 +250,8 @@ def _size(value: Value) -> float:
 
 
 def _walk(want: Value, got: Value, path: str, walk: _Walk) -> None:
+    if walk.rules.only_whether and walk.found:
+        return
     if isinstance(want, (tuple, list, dict)):
         if type(want) is not type(got):
             walk.found.append(WrongType(path, type_name(want), type_name(got)))
@@ -307,6 +322,8 @@ def _tensor(want: TensorValue, got: TensorValue, path: str, index: int, rules: R
         return WrongDevice(path, rules.device, got.device)
     if got.missing:
         return Unreadable(path, got.missing)
+    if rules.nan_ok and want.data == got.data and want.dtype == got.dtype:
+        return None
     baseline = rules.baselines[index] if index < len(rules.baselines) else 0.0
     return _numbers(array(want), array(got), dtype, path, baseline, rules)
 
@@ -325,6 +342,8 @@ def _numbers(want: Array, got: Array, dtype: str, path: str, baseline: float, ru
             wrong = ~exact & ~(distance <= allowed)
     if not wrong.any():
         return None
+    if rules.only_whether:
+        return _DIFFERENT
     finite = np.isfinite(want) & np.isfinite(got)
     odd = wrong & ~finite
     if odd.any():
@@ -347,6 +366,9 @@ def _row(numbers: Array, at: tuple[int, ...], start: int) -> tuple[float, ...]:
     if not at:
         return (_number(numbers[()]),)
     return tuple(_number(number) for number in numbers[at[:-1]][start : at[-1] + AROUND + 1])
+
+
+_DIFFERENT = WrongScalar("", None, None)
 
 
 def _first(flags: Array) -> tuple[int, ...]:

@@ -54,24 +54,38 @@ def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) ->
     failing = [case for case in cases if case.findings]
     if not failing:
         return None
-    fitting = [name for name in _names(cases) if _fits(name, cases)]
+    first = _Agreement(cases)
+    fitting = [name for name in first.names if first.fits(name)]
     for more in extra:
-        fitting = [name for name in fitting if _fits(name, more)] or fitting
+        other = _Agreement(more)
+        fitting = [name for name in fitting if other.fits(name)] or fitting
     if fitting:
         return Explanation(fitting[0], len(failing), len(failing), undecided=tuple(fitting[1:]))
     recognised = _recognised(failing)
     if recognised is not None and recognised.whole:
         return recognised
-    candidates = [found for found in (_partial(cases, failing), recognised) if found is not None]
+    candidates = [found for found in (_partial(first, len(failing)), recognised) if found is not None]
     return max(candidates, key=lambda found: found.explains, default=None)
 
 
-def _names(cases: Sequence[Judged]) -> list[str]:
-    return list(dict.fromkeys(name for case in cases for name in case.expected.misconceptions))
+class _Agreement:
+    """Whether each wrong kernel agrees with the attempt in each case; asked for at most once."""
 
+    def __init__(self, cases: Sequence[Judged]) -> None:
+        self.cases = cases
+        self.names = list(dict.fromkeys(name for case in cases for name in case.expected.misconceptions))
+        self._known: dict[tuple[str, int], bool] = {}
 
-def _fits(name: str, cases: Sequence[Judged]) -> bool:
-    return all(_agrees(name, case) for case in cases)
+    def fits(self, name: str) -> bool:
+        """Whether it agrees in every case."""
+        return all(self.agrees(name, at) for at in range(len(self.cases)))
+
+    def agrees(self, name: str, at: int) -> bool:
+        """Whether it gives the attempt's answer to a failing case, or is right in one that passes."""
+        key = (name, at)
+        if key not in self._known:
+            self._known[key] = _agrees(name, self.cases[at])
+        return self._known[key]
 
 
 def _agrees(name: str, case: Judged) -> bool:
@@ -83,18 +97,20 @@ def _agrees(name: str, case: Judged) -> bool:
     return same_answer(case.expected, wrong, case.answer) and bool(compare(case.expected, wrong))
 
 
-def _partial(cases: Sequence[Judged], failing: Sequence[Judged]) -> Explanation | None:
-    """The misconception that gives the attempt's answer to most failing cases, and is least wrong where the attempt
-    is right."""
+def _partial(agreement: _Agreement, failing: int) -> Explanation | None:
+    """The misconception that gives the attempt's answer to most failing cases, and is least wrong where it is right."""
     best: tuple[int, int, str] | None = None
-    for name in _names(cases):
-        explains = sum(_agrees(name, case) for case in failing)
-        contradicts = sum(not _agrees(name, case) for case in cases if not case.findings)
+    for name in agreement.names:
+        explains = contradicts = 0
+        for at, case in enumerate(agreement.cases):
+            agrees = agreement.agrees(name, at)
+            explains += bool(case.findings) and agrees
+            contradicts += not case.findings and not agrees
         if best is None or (explains, -contradicts) > best[:2]:
             best = (explains, -contradicts, name)
-    if best is None or not _worth_saying(best[0], len(failing)):
+    if best is None or not _worth_saying(best[0], failing):
         return None
-    return Explanation(best[2], best[0], len(failing), contradicts=-best[1])
+    return Explanation(best[2], best[0], failing, contradicts=-best[1])
 
 
 def _recognised(failing: Sequence[Judged]) -> Explanation | None:
