@@ -22,7 +22,7 @@ def kill_matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
 
 
 def test_other_seeds_kill_the_same_wrong_kernels(tmp_path: Path) -> None:
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         prove(kata(), "standard", tmp_path, seed)
 
 
