@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from learners import START, Learner, make_kata
 
 from llmdrills.errors import HistoryError
-from llmdrills.practice import replay, schema
+from llmdrills.practice import exchange, plan, replay, schema
 from llmdrills.practice.history import History, decode, encode
 
 KATA = make_kata("rope")
@@ -351,6 +352,40 @@ def test_a_file_cut_short_keeps_what_is_left(full: tuple[Path, list[str]]) -> No
         assert set(ids(history)) <= set(known)
         assert len(ids(history)) + len(ids(history, "attempts")) > 80
         assert history.check() == []
+
+
+def test_the_loss_is_told_until_the_learner_has_read_it(full: tuple[Path, list[str]]) -> None:
+    path, _ = full
+    damage(path, 0, 16)
+    History.open(path).close()
+    with History.open(path) as later:
+        assert later.recovery is not None
+        assert later.recovery.aside == tuple(aside(path))
+        replay.load(later)
+        assert later.recovery is not None
+        later.told()
+    with History.open(path) as last:
+        assert last.recovery is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage_anywhere_ends_in_a_whole_database(full: tuple[Path, list[str]], seed: int) -> None:
+    path, known = full
+    rng = random.Random(seed)
+    data = bytearray(path.read_bytes())
+    for _ in range(rng.choice((1, 5, 60))):
+        place, length = rng.randrange(len(data)), rng.choice((1, 8, 300))
+        data[place : place + length] = rng.randbytes(len(data[place : place + length]))
+    path.write_bytes(data)
+    with History.open(path, check=True) as history:
+        assert history.check() == []
+        memories, _ = replay.load(history)
+        assert memories == replay.fresh(history)
+        list(exchange.export_lines(history))
+        plan.today(history, (KATA,), START)
+        found = set(ids(history)) & set(known)
+        lost = history.recovery.lost["reviews"] if history.recovery else 0
+        assert len(found) + lost >= 90, "hardly anything is lost without a word"
 
 
 def test_garbage_is_set_aside_not_overwritten(tmp_path: Path) -> None:

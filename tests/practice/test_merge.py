@@ -114,6 +114,19 @@ def test_merging_either_way_gives_the_same_state(
             assert replay.load(history)[0] == replay.fresh(history)
 
 
+REVIEW = {
+    "kind": "reviews",
+    "id": "i",
+    "at": "2026-03-02T18:00:00+00:00",
+    "session": "s",
+    "kata": "k",
+    "variant": "v",
+    "derived": 3,
+    "rating": 3,
+    "override": 0,
+}
+
+
 def hint(**changes: object) -> str:
     event = {"kind": "hints", "id": "i", "at": "2026-03-02T18:00:00+00:00", "session": "s", "kata": "k", "number": 1}
     return json.dumps({**event, **changes})
@@ -139,6 +152,9 @@ def exported(learner: Learner) -> list[str]:
         (hint(number=100.0), "number is 100.0"),
         (hint(number=2**70), "number is"),
         (hint(more=1), "unknown key"),
+        (hint(at="9999-12-31T00:00:00+00:00"), "not a time"),
+        (json.dumps({**REVIEW, "seconds": float("nan")}), "seconds is nan"),
+        (json.dumps({**REVIEW, "seconds": -1}), "seconds is -1"),
         ("[" * 100_000, "not JSON"),
     ],
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ _PYTHON = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float)}
 def export_lines(history: History) -> Iterator[str]:
     """The whole history as lines without their ends: a header, then the events by time and UUID."""
     yield json.dumps({"llmdrills": "history", "schema": FORMAT})
-    for row in history.each(_union()):
+    for row in history.rows(_union()):  # keys only, and all at once: a rebuild on the way would close a running query
         yield _line(row["kind"], history, row["id"])
 
 
@@ -144,7 +145,7 @@ def _inside(event: dict[str, Any], name: str, number: int) -> tuple[str, dict[st
     moment = None
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         moment = Moment.parse(event.get("at", ""))
-    if moment is None:
+    if moment is None or not moment.plausible:
         raise _bad(name, number, f"{event.get('at')!r} is not a time with its offset")
     row: dict[str, Any] = {"id": event["id"], "at": moment.at, "zone": moment.zone}
     for column, wanted in columns.items():
@@ -161,7 +162,11 @@ def _fitting(value: Any, column: str, wanted: schema.Column, name: str, number: 
         raise _bad(name, number, f"{column} holds half a character")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise _bad(name, number, f"{column} is {value!r}")
-    return float(value) if wanted.type == "REAL" and isinstance(value, int | float) else value
+    if wanted.type == "REAL" and isinstance(value, int | float):
+        if not 0 <= value < math.inf:
+            raise _bad(name, number, f"{column} is {value!r}")
+        return float(value)
+    return value
 
 
 def _bad(name: str, number: int, what: str) -> HistoryError:

@@ -34,6 +34,7 @@ __all__ = ["Damaged", "History", "decode", "encode", "new_id"]
 _T = TypeVar("_T")
 _WAIT = 15.0  # seconds that a process waits for another's transaction, which take milliseconds
 _OLDEST = (3, 37)  # the first SQLite with STRICT tables
+_UNREADABLE = "Could not decode to UTF-8"
 _CORRUPT = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 
@@ -76,7 +77,6 @@ class History:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
-        self.recovery: Recovery | None = None
         self._connection = connection
         self._file = _identity(path)
         self._lock = threading.RLock()
@@ -88,26 +88,23 @@ class History:
 
         `check`: read every page first and rebuild what is damaged (a second per million reviews).
 
-        Raises HistoryError. After a recovery, `recovery` says what was set aside and what was lost.
+        Raises HistoryError. After a recovery, by this process or an earlier one, `recovery` says what was lost.
         """
         from_earlier = path.with_name(path.name + ".rebuilt")
-        recovery = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if from_earlier.exists() or _emptied(path):
-                recovery = _recover(path)
+                _recover(path)
             try:
                 connection = _connect(path, check=check)
             except Damaged:
-                recovery = _recover(path)
+                _recover(path)
                 connection = _connect(path, check=True)
         except (sqlite3.Error, OSError) as error:
             raise explain(error, path) from error
         except Damaged as error:
             raise HistoryError(f"{path} is damaged", "free some disk space and run this again") from error
-        history = cls(path, connection)
-        history.recovery = recovery
-        return history
+        return cls(path, connection)
 
     def __enter__(self) -> History:
         return self
@@ -176,12 +173,31 @@ class History:
         try:
             yield from self._connection.execute(query, values)
         except sqlite3.Error as error:
-            raise explain(error, self.path) from error
+            if self._inside:
+                raise
+            if not _is_damage(error):
+                raise explain(error, self.path) from error
+            self._rebuild(error)
+            raise HistoryError(f"{self.path} was damaged and has been rebuilt", "run this again") from error
 
     def check(self) -> list[str]:
         """What SQLite finds wrong with the file, page by page; empty when it is whole."""
         found = [str(row[0]) for row in self.rows("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What was set aside and lost when the database had to be rebuilt; None once the learner was `told`."""
+        rows = self.rows("SELECT value FROM marks WHERE name = 'recovery'")
+        if not rows:
+            return None
+        from llmdrills.practice.salvage import Recovery  # only ever needed after damage
+
+        return Recovery.from_text(rows[0]["value"])
+
+    def told(self) -> None:
+        """The learner has read `recovery.message`."""
+        self.transaction(lambda: self.execute("DELETE FROM marks WHERE name = 'recovery'"))
 
     def backup(self, target: Path) -> None:
         """Write a whole copy to `target`. Raises HistoryError."""
@@ -199,13 +215,18 @@ class History:
             except sqlite3.Error as error:
                 if not _is_damage(error):
                     raise explain(error, self.path) from error
+                damage = error
             try:
-                self._connection.close()
-                self.recovery = _recover(self.path)
-                self._reopen()
+                self._rebuild(damage)
                 return work()
             except (sqlite3.Error, OSError, Damaged) as error:
                 raise explain(error, self.path) from error
+
+    def _rebuild(self, error: sqlite3.Error) -> None:
+        self._connection.close()
+        # Text that is not UTF-8 passes every check of SQLite's own: the error itself is the proof.
+        _recover(self.path, certain=_UNREADABLE in str(error))
+        self._reopen()
 
     def _follow(self) -> None:
         # Another process may have put a rebuilt database in this one's place: what is written to the old file is lost.
@@ -248,7 +269,8 @@ def explain(error: Exception, path: Path) -> HistoryError:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT or "no such table" in str(error)
+    text = str(error)
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT or "no such table" in text or _UNREADABLE in text
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -335,7 +357,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
     partial.replace(target)
 
 
-def _recover(path: Path) -> Recovery | None:
+def _recover(path: Path, *, certain: bool = False) -> None:
     from llmdrills.practice.salvage import rebuild  # only ever needed after damage
 
-    return rebuild(path)
+    rebuild(path, certain=certain)

@@ -9,6 +9,7 @@ __all__ = ["DAY_TURNS", "Moment", "day_number", "from_day_number"]
 
 DAY_TURNS = 4  # o'clock, local time: whoever practises after midnight still practises the day before
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 7_258_118_400 * 1_000_000  # 1 January 2200
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -54,6 +55,11 @@ class Moment:
     def day_number(self) -> int:
         """The learner's day, counted from 1 January 1970."""
         return day_number(self.at, self.zone)
+
+    @property
+    def plausible(self) -> bool:
+        """Whether it lies between 1970 and 2200, on a clock less than a day off UTC: anything else is damage."""
+        return 0 <= self.at < _LAST and abs(self.zone) < 86400
 
     def plus(self, microseconds: int) -> Moment:
         """A moment so much later, in the same zone."""

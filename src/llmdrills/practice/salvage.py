@@ -10,11 +10,14 @@ counts without gaps, so that what was lost can be counted.
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import shutil
 import sqlite3
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.language import Bilingual
@@ -23,11 +26,11 @@ from llmdrills.practice.moments import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["Recovery", "rebuild"]
 
 _LEAF = 0x0D  # a page of a table's rows
+_HOLE = "\ufffd"  # what stands for bytes that are not UTF-8
 _FRAME = 24  # bytes before each page in the log
 _LONGEST = 64 * 1024 * 1024  # no row of ours is longer: a larger figure is damage
 
@@ -39,6 +42,16 @@ class Recovery:
     aside: tuple[Path, ...]
     kept: dict[str, int]
     lost: dict[str, int]
+
+    def to_text(self) -> str:
+        """What the rebuilt database keeps, so that whoever opens it next can tell the learner."""
+        return json.dumps([[str(path) for path in self.aside], self.kept, self.lost])
+
+    @classmethod
+    def from_text(cls, text: str) -> Recovery:
+        """Read what `to_text` writes."""
+        aside, kept, lost = json.loads(text)
+        return cls(tuple(map(Path, aside)), kept, lost)
 
     @property
     def message(self) -> Bilingual:
@@ -78,14 +91,15 @@ class _Found:
         self.highest[kind] = max(self.highest.get(kind, 0), seq)
 
 
-def rebuild(path: Path) -> Recovery | None:
+def rebuild(path: Path, *, certain: bool = False) -> Recovery | None:
     """Set the damaged database aside and put a rebuilt one in its place; None where another process has just done so.
 
+    `certain`: it is damaged even if SQLite finds nothing wrong with it.
     Killed at any point, the next call goes on: the rebuilt file is a source too. Raises OSError and sqlite3.Error.
     """
     with _alone(path):
         rebuilt = path.with_name(path.name + ".rebuilt")
-        if not rebuilt.exists() and path.exists() and path.stat().st_size and _whole(path):
+        if not certain and not rebuilt.exists() and path.exists() and path.stat().st_size and _whole(path):
             return None
         found = _Found()
         for source in (path, rebuilt):
@@ -93,22 +107,28 @@ def rebuild(path: Path) -> Recovery | None:
         aside = _set_aside(path)
         fresh = path.with_name(path.name + ".rebuilding")
         _remove(fresh)
-        _build(fresh, found)
+        kept = {kind: len(rows) for kind, rows in found.rows.items()}
+        recovery = Recovery(aside, kept, {kind: max(0, found.highest.get(kind, 0) - kept[kind]) for kind in kept})
+        _build(fresh, found, recovery)
         fresh.replace(rebuilt)
         _remove(path)  # its log first: SQLite would replay an old log into the new file
         rebuilt.replace(path)
-        kept = {kind: len(rows) for kind, rows in found.rows.items()}
-        return Recovery(aside, kept, {kind: max(0, found.highest.get(kind, 0) - kept[kind]) for kind in kept})
+        return recovery
 
 
 def _sound(values: tuple[Any, ...], columns: dict[str, schema.Column]) -> bool:
-    want: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float)}
-    pairs = zip(
-        values,
-        [schema.Column("TEXT"), schema.Column("INTEGER"), schema.Column("INTEGER"), *columns.values()],
-        strict=True,
-    )
-    return all(isinstance(value, want[column.type]) or (value is None and column.null) for value, column in pairs)
+    identity, at, zone, *own = values
+    if not (isinstance(identity, str) and isinstance(at, int) and isinstance(zone, int)) or _HOLE in identity:
+        return False
+    return Moment(at, zone).plausible and all(map(_fits, own, columns.values()))
+
+
+def _fits(value: Any, column: schema.Column) -> bool:
+    if value is None:
+        return column.null
+    if column.type == "REAL":
+        return isinstance(value, int | float) and 0 <= value < math.inf
+    return isinstance(value, str if column.type == "TEXT" else int)
 
 
 def _whole(path: Path) -> bool:
@@ -143,7 +163,7 @@ def _set_aside(path: Path) -> tuple[Path, ...]:
     return tuple(made)
 
 
-def _build(path: Path, found: _Found) -> None:
+def _build(path: Path, found: _Found, recovery: Recovery) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN")
@@ -155,6 +175,7 @@ def _build(path: Path, found: _Found) -> None:
             statement = f"INSERT INTO {kind} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
             in_order: list[tuple[Any, ...]] = sorted(rows.values(), key=_time_and_id)
             connection.executemany(statement, in_order)
+        connection.execute("INSERT INTO marks VALUES ('recovery', ?)", (recovery.to_text(),))
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
 
@@ -291,7 +312,8 @@ def _value(payload: bytes, place: int, kind: int) -> tuple[Any, int]:
         raise ValueError(kind)
     width = (kind - 12) // 2
     raw = payload[place : place + width]
-    return (raw.decode("utf-8") if kind % 2 else raw), place + width
+    # A few broken bytes must not cost a learner the rest of their code.
+    return (raw.decode("utf-8", "replace") if kind % 2 else raw), place + width
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
