@@ -12,7 +12,7 @@ KATA = plain.KataUnderTest("bpe-encode")
 encode = KATA.reference.bpe_encode
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_cases_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
     plain.prove(KATA, "pairs", tmp_path, seed)
 
