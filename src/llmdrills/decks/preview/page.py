@@ -50,7 +50,7 @@ def card_page(html: str, css: str, *, night: bool, ordinal: int = 1, mobile: boo
     reload = '<script src="/reload.js"></script>' if live else ""
     return (
         f'<!doctype html>\n<html class="{"night-mode" if night else ""}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>llmdrills</title><style>{_REVIEWER_CSS}</style><style>{css}</style>"
         f"<script>{MATHJAX_SETUP}</script>"
         '<script src="/mathjax/tex-chtml-full.js" defer></script>'
