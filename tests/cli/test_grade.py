@@ -1,0 +1,177 @@
+"""`llmdrills grade` through the real process: verdicts, exit codes, and what it says of a file that it cannot grade."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+KATA = "rms-norm"
+FIRST_KATAS = ("scaled-dot-product-attention", "rope-pairing", "sampling-parameters")
+VERDICT_KEYS = {
+    *("schema", "kata", "variant", "device", "seed", "passed", "outcome", "cases", "diagnosis", "message", "report"),
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.py"
+
+
+@pytest.fixture
+def solution(run) -> str:
+    return run("solution", KATA).out
+
+
+def spoilt(solution: str, statement: str) -> str:
+    """The reference with a statement as the first of its function."""
+    return solution.replace("    wide = ", f"    {statement}\n    wide = ", 1)
+
+
+@pytest.mark.parametrize("kata", FIRST_KATAS)
+def test_should_pass_the_reference_of_each_variant(run, file, kata):
+    variants = run("list", "--json").json["katas"]
+    for variant in next(found["variants"] for found in variants if found["kata"] == kata):
+        file.write_text(run("solution", kata, "--variant", variant).out)
+        ran = run("grade", kata, file, "--json")  # the file's header says which variant it is
+        verdict = ran.json
+        assert (ran.code, verdict["outcome"], verdict["variant"]) == (0, "passed", variant)
+        assert set(verdict) >= VERDICT_KEYS
+        assert verdict["schema"] == 1
+        assert {case["outcome"] for case in verdict["cases"]} == {"passed"}
+
+
+@pytest.mark.parametrize("kata", FIRST_KATAS)
+def test_should_call_the_untouched_starter_unimplemented(run, kata):
+    run("start", kata)
+    ran = run("grade", kata, "--json")
+    assert (ran.code, ran.json["outcome"], ran.json["passed"]) == (1, "unimplemented", False)
+
+
+def test_should_say_where_a_syntax_error_stands(run, file, solution):
+    text = spoilt(solution, "oops = = 1")
+    line = 1 + text.splitlines().index("    oops = = 1")
+    file.write_text(text)
+    ran = run("grade", KATA, file)
+    assert ran.code == 1
+    assert "crashed" in ran.out
+    assert f"{file}:{line}" in ran.out
+
+
+@pytest.mark.parametrize("statement", ["import sys; sys.exit(0)", "import os; os._exit(0)"])
+def test_should_never_pass_a_file_that_leaves(run, file, solution, statement):
+    file.write_text(spoilt(solution, statement))
+    ran = run("grade", KATA, file, "--json")
+    assert ran.code == 1
+    assert ran.json["outcome"] == "crashed"
+
+
+def test_should_never_pass_a_file_that_leaves_while_it_is_loaded(run, file, solution):
+    file.write_text(solution + "\nimport os\nos._exit(0)\n")
+    assert run("grade", KATA, file).code == 1
+
+
+@pytest.mark.slow
+def test_should_stop_an_endless_loop(run, file, solution):
+    file.write_text(spoilt(solution, "while True: pass"))
+    ran = run("grade", KATA, file, "--json")
+    assert (ran.code, ran.json["outcome"]) == (1, "timeout")
+
+
+def test_should_give_the_same_verdict_for_the_same_seed(run, file, solution):
+    file.write_text(solution.replace("return ", "return 1.001 * "))
+    verdicts = [run("grade", KATA, file, "--json", "--seed", 7).json for _ in range(2)]
+    for verdict in verdicts:
+        assert verdict["outcome"] == "wrong"
+        assert verdict["seed"] == 7
+        verdict["report"].pop("seconds", None)  # the one thing that may differ
+    assert verdicts[0] == verdicts[1]
+
+
+def test_should_explain_in_chinese_when_asked(run, file, solution):
+    file.write_text(solution.replace("return ", "return 2 * "))
+    ran = run("grade", KATA, file, "--lang", "zh")
+    assert ran.code == 1
+    assert ran.out.splitlines()[0].startswith(f"✗ {KATA} (cast-first): 答案不对")
+
+
+def test_should_grade_practice_and_record_it_as_an_attempt(run, home, solution):
+    file = Path(run("start", KATA, "--variant", "cast-first").out.strip())
+    text = solution + "# mine\n"
+    file.write_text(text)
+    assert run("grade", KATA).code == 0
+    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+        assert connection.execute("SELECT outcome, code FROM attempts").fetchall() == [("passed", text)]
+
+
+def test_should_not_record_a_file_from_elsewhere(run, home, file, solution):
+    run("start", KATA)
+    file.write_text(solution)
+    assert run("grade", KATA, file).code == 0
+    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+        assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (0,)
+
+
+# ---- what cannot be graded ----------------------------------------
+
+
+def test_should_say_how_to_get_a_starter_when_there_is_no_file(run, home):
+    ran = run("grade", KATA)
+    assert ran.code == 2
+    assert str(home / "practice" / f"{KATA}.py") in ran.err
+    assert f"llmdrills start {KATA}" in ran.err
+
+
+def test_should_refuse_a_file_written_for_another_kata(run, file):
+    file.write_text(run("solution", "online-softmax").out)
+    ran = run("grade", KATA, file)
+    assert ran.code == 2
+    assert f"llmdrills grade online-softmax {file}" in ran.err
+
+
+def test_should_name_the_variants_when_the_header_names_none_of_them(run, file, solution):
+    file.write_text(solution.replace("variant=cast-first", "variant=cast-twice"))
+    ran = run("grade", KATA, file)
+    assert ran.code == 2
+    assert "cast-last" in ran.err
+
+
+def test_should_refuse_a_folder_and_an_unknown_device(run, tmp_path, file, solution):
+    ran = run("grade", KATA, tmp_path)
+    assert ran.code == 2
+    assert str(tmp_path) in ran.err
+    file.write_text(solution)
+    assert run("grade", KATA, file, "--device", "tpu").code == 2
+
+
+def test_should_grade_a_file_whose_path_is_odd(run, tmp_path, solution):
+    file = tmp_path / "meine Lösung 注意力 (1)" / "-q 'x' %s.py"
+    file.parent.mkdir()
+    file.write_text(solution)
+    assert run("grade", KATA, file).code == 0
+    file.write_text(solution.replace("return ", "raise ValueError('ü') or "))
+    ran = run("grade", KATA, file)
+    assert ran.code == 1
+    assert str(file) in ran.out
+
+
+def test_should_grade_every_save_until_ctrl_c(file, solution):
+    file.write_text(solution.replace("return ", "return 2 * "))
+    words = [sys.executable, "-u", "-m", "llmdrills", "grade", KATA, str(file), "--watch"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            heads = (line for line in process.stdout if line.startswith(("✓", "✗")))
+            assert "wrong" in next(heads)
+            time.sleep(0.2)  # the watcher begins after the first verdict
+            file.write_text(solution)
+            assert "passed" in next(heads)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
