@@ -119,17 +119,6 @@ def own_workspace(given: Path | None, here: Place) -> Path:
     return here.workspace
 
 
-def own_workspace(given: Path | None) -> Path:
-    """The workspace to be changed: one that was named, or that one stands in; never the shipped one by accident."""
-    root = paths.find_workspace(given)
-    named = given is not None or bool(os.environ.get("LLMDRILLS_WORKSPACE"))
-    if paths.came_with_the_package(root) or not (named or Path.cwd().resolve().is_relative_to(root)):
-        raise UsageError(
-            "there is no workspace of yours here", "go into one, name one with -w, or make one with `llmdrills init`"
-        )
-    return root
-
-
 def find_kata(katas: Iterable[Kata], wanted: str) -> Kata:
     """The kata of that id; UsageError with the nearest ids otherwise."""
     known = {kata.id: kata for kata in katas}

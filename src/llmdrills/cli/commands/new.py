@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.options import WorkspaceOption, own_workspace
+from llmdrills.cli.options import WorkspaceOption, own_workspace, place
 from llmdrills.content.scaffold import new_deck, new_kata, new_note
 
 __all__ = ["app"]
@@ -37,7 +37,7 @@ def note_command(
       llmdrills new note concepts attention-dropout
       llmdrills new note concepts kv-cache-bytes-mine --type number
     """
-    path, line = new_note(own_workspace(workspace), deck, note, kind)
+    path, line = new_note(own_workspace(workspace, place(workspace)), deck, note, kind)
     print(f"{path}:{line}")
 
 
@@ -51,7 +51,7 @@ def deck_command(
     Examples:
       llmdrills new deck interview
     """
-    print(new_deck(own_workspace(workspace), deck))
+    print(new_deck(own_workspace(workspace, place(workspace)), deck))
 
 
 @app.command("kata")
@@ -64,5 +64,5 @@ def kata_command(
     Examples:
       llmdrills new kata layer-norm
     """
-    for path in new_kata(own_workspace(workspace), kata):
+    for path in new_kata(own_workspace(workspace, place(workspace)), kata):
         print(path)
