@@ -457,6 +457,19 @@ def test_a_process_whose_database_was_rebuilt_under_it_writes_to_the_new_one(ful
             assert set(ids(other)) == {*known, fresh}
 
 
+def test_a_database_deleted_while_it_is_open_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "history.sqlite3"
+    with History.open(path) as history:
+        known = [review(history, number) for number in range(3)]
+        for file in path.parent.iterdir():
+            file.unlink()
+        path.parent.rmdir()
+        known.append(review(history, 3))
+        assert ids(history) == known
+    with History.open(path, check=True) as history:
+        assert ids(history) == known
+
+
 def test_archived_code_is_never_lost(learner: Learner) -> None:
     for number in range(3):
         repetition = learner.begin(KATA)

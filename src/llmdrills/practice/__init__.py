@@ -9,6 +9,7 @@ memory      FSRS's forgetting curve, as published
 replay      reviews folded, in order, into what is remembered of each kata; kept in snapshots
 schedule    chance of recall now, due days, next dates for each rating
 rating      the rating that the recorded events imply
+agenda      what a plan is made of
 plan        what today holds, and why
 openings    repetitions begun and not brought to an end
 session     one repetition of one kata, resumable at any point

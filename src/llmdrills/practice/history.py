@@ -34,6 +34,7 @@ __all__ = ["Damaged", "History", "decode", "encode", "new_id"]
 _T = TypeVar("_T")
 _WAIT = 15.0  # seconds that a process waits for another's transaction, which take milliseconds
 _OLDEST = (3, 37)  # the first SQLite with STRICT tables
+_NO_FILE = (0, 0)
 _UNREADABLE = "Could not decode to UTF-8"
 _CORRUPT = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 
@@ -212,7 +213,7 @@ class History:
                 return work()
             try:
                 return work()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, Damaged) as error:
                 if not _is_damage(error):
                     raise explain(error, self.path) from error
                 damage = error
@@ -222,7 +223,7 @@ class History:
             except (sqlite3.Error, OSError, Damaged) as error:
                 raise explain(error, self.path) from error
 
-    def _rebuild(self, error: sqlite3.Error) -> None:
+    def _rebuild(self, error: Exception) -> None:
         self._connection.close()
         # Text that is not UTF-8 passes every check of SQLite's own: the error itself is the proof.
         _recover(self.path, certain=_UNREADABLE in str(error))
@@ -230,9 +231,14 @@ class History:
 
     def _follow(self) -> None:
         # Another process may have put a rebuilt database in this one's place: what is written to the old file is lost.
-        if _identity(self.path) != self._file:
-            self._connection.close()
-            self._reopen()
+        found = _identity(self.path)
+        if found == self._file:
+            return
+        if found == _NO_FILE:  # deleted under our hands, but open here: put it back
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _copy(self._connection, self.path)
+        self._connection.close()
+        self._reopen()
 
     def _reopen(self) -> None:
         self._connection = _connect(self.path, check=False)
@@ -268,16 +274,21 @@ def explain(error: Exception, path: Path) -> HistoryError:
     return HistoryError(f"{path}: {text}", "run `llmdrills doctor`")
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     text = str(error)
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT or "no such table" in text or _UNREADABLE in text
+    return (
+        isinstance(error, Damaged)
+        or getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
+        or "no such table" in text
+        or _UNREADABLE in text
+    )
 
 
 def _identity(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except FileNotFoundError:
-        return (0, 0)
+        return _NO_FILE
     return (found.st_dev, found.st_ino)
 
 

@@ -1,0 +1,99 @@
+"""What a plan is made of: the katas of a day, those set aside, and the words about them. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from llmdrills.language import Bilingual
+
+__all__ = ["Item", "Plan", "Reason", "SetAside"]
+
+Reason = Literal["unfinished", "due", "new", "audit"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One kata of the day."""
+
+    kata: str
+    title: Bilingual
+    topic: str
+    variant: str
+    reason: Reason
+    why: Bilingual
+    minutes: int
+    retrievability: float | None = None  # chance of recall today; None: never practised
+    due: date | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of the plan's schema."""
+        return {
+            "kata": self.kata,
+            "title": _both(self.title),
+            "topic": self.topic,
+            "variant": self.variant,
+            "reason": self.reason,
+            "why": _both(self.why),
+            "minutes": self.minutes,
+            "retrievability": None if self.retrievability is None else round(self.retrievability, 4),
+            "due": self.due.isoformat() if self.due else None,
+        }
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A leech: until when it rests, and what to do instead."""
+
+    kata: str
+    until: date
+    advice: Bilingual
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of the plan's schema."""
+        return {"kata": self.kata, "until": self.until.isoformat(), "advice": _both(self.advice)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The day. Minutes are whole; `waiting` counts what is due and does not fit today."""
+
+    day: date
+    items: tuple[Item, ...]
+    budget: int
+    spent: int
+    streak: int
+    waiting: int
+    catch_up_days: int
+    set_aside: tuple[SetAside, ...]
+    next_due: date | None
+    note: Bilingual
+
+    @property
+    def minutes(self) -> int:
+        """What the items take, by this learner's own times."""
+        return sum(item.minutes for item in self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        """Schema 1: it may gain keys, never lose one."""
+        return {
+            "schema": 1,
+            "day": self.day.isoformat(),
+            "items": [item.to_json() for item in self.items],
+            "minutes": self.minutes,
+            "budget": self.budget,
+            "spent": self.spent,
+            "streak": self.streak,
+            "waiting": self.waiting,
+            "catch_up_days": self.catch_up_days,
+            "set_aside": [leech.to_json() for leech in self.set_aside],
+            "next_due": self.next_due.isoformat() if self.next_due else None,
+            "note": _both(self.note),
+        }
+
+
+def _both(text: Bilingual) -> dict[str, str]:
+    return {"en": text.en, "zh": text.zh}
