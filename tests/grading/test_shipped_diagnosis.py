@@ -1,0 +1,44 @@
+"""Every wrong kernel of the shipped katas, graded as an attempt, is diagnosed as itself, on a seed that `check` does
+not use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llmdrills.content.load import kata_folders
+from llmdrills.content.model import Kata
+from llmdrills.grading.answer import Attempt
+from llmdrills.grading.book import load
+from llmdrills.grading.expected import prepare
+from llmdrills.grading.judge import judge
+
+ROOT = Path(__file__).parents[2]
+# `generate-text` makes its models anew for every call: the proof of the whole workspace covers it.
+KATAS = sorted(folder.name for folder in kata_folders(ROOT) if folder.name != "generate-text")
+FAMILIES = {"scaled-dot-product-attention": 20, "rope-pairing": 20, "sampling-parameters": 20}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KATAS)
+def test_each_misconception_is_diagnosed_as_itself(
+    name: str, shipped_kata: Callable[[str], Kata], tmp_path: Path
+) -> None:
+    kata = shipped_kata(name)
+    loaded = load(kata)
+    for variant in kata.variants:
+        book = loaded.variant(variant.id)
+        assert len(book.misconceptions) >= FAMILIES.get(name, 5)
+        _, expectations = prepare(loaded, variant.id, 1013, tmp_path)
+        expected = list(expectations)
+        declared = {wrong.id: wrong.same_as for wrong in book.misconceptions}
+        for wrong in book.misconceptions:
+            answers = tuple(due.misconceptions[wrong.id] for due in expected)
+            verdict = judge(kata, variant.id, expected, Attempt(None, answers), seed=1013, language="zh")
+            assert verdict.outcome in {"wrong", "crashed", "over-budget"}, wrong.id
+            assert verdict.diagnosis is not None, wrong.id
+            assert verdict.diagnosis.id in {wrong.id, declared[wrong.id]}
+            assert verdict.diagnosis.explains == verdict.diagnosis.failing
+            assert verdict.diagnosis.message == wrong.zh
