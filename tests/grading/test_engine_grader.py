@@ -16,7 +16,7 @@ import pytest
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, MissingExtraError, UsageError
-from llmdrills.grading import client, process
+from llmdrills.grading import client, process, staff
 from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def test_attempt_runs_in_a_private_folder(grade):
 
 def test_folders_of_cases_are_removed_after_the_attempt(grader, grade):
     assert grade(RIGHT).passed
-    assert not list(grader._server.root.glob("cases-*"))
+    assert not list(grader._staff.server.root.glob("cases-*"))
 
 
 def test_attempt_is_no_main_program_and_knows_its_name(grade):
@@ -240,7 +240,7 @@ def test_attempt_can_be_called_off_from_another_thread(kata, grader, grade):
 
 def test_server_that_died_is_started_again(kata, grader, grade):
     assert grade(RIGHT).passed
-    os.kill(grader._server.pid, signal.SIGKILL)
+    os.kill(grader._staff.server.pid, signal.SIGKILL)
     assert grade(RIGHT).passed
 
 
@@ -283,6 +283,7 @@ def test_parity_without_a_gpu_is_a_usage_error(kata, grader):
 def test_parity_compares_two_verdicts_under_one_seed(kata, monkeypatch):
     # The CPU stands in for the GPU: a worker of its own kind, and the comparison, are what can be seen without one.
     monkeypatch.setattr(client, "ACCELERATORS", ("cpu",))
+    monkeypatch.setattr(staff, "ACCELERATORS", ("cpu",))
     with Grader() as grader:
         verdict = grader.parity(kata, "cast-first", body("return x * weight"), seed=3, limits=QUICK)
     assert verdict.report["parity"] == {"cpu": "wrong", "device": "wrong", "agree": True, "differ": []}
@@ -293,7 +294,7 @@ def test_workers_can_be_new_processes_where_fork_is_not_safe(kata, monkeypatch):
     # The path of GPUs and of macOS, on the CPU.
     monkeypatch.setattr(process, "FORK_IS_SAFE", False)
     with Grader() as grader:
-        assert grader._server.spawn
+        assert grader._staff.server.spawn
         verdict = grader.grade(kata, "cast-first", body("return x * weight"), seed=3)
     assert verdict.outcome == "wrong"
     assert verdict.diagnosis is None or verdict.diagnosis.message
@@ -303,7 +304,7 @@ def test_closing_ends_every_process_and_removes_every_file(kata, processes):
     grader = Grader()
     assert grader.grade(kata, "cast-first", RIGHT, limits=QUICK).passed
     grader.prepare(kata, "cast-first")
-    server, root = grader._server.pid, grader._server.root
+    server, root = grader._staff.server.pid, grader._staff.server.root
     started = processes(server)
     assert len(started) == 2
     grader.close()
@@ -321,7 +322,7 @@ from llmdrills.grading.client import Grader, Limits
 folder = pathlib.Path(sys.argv[1])
 kata = read_kata(folder, Report(folder.parents[1])).kata
 grader = Grader()
-print(grader._server.pid, grader._server.root, flush=True)
+print(grader._staff.server.pid, grader._staff.server.root, flush=True)
 if sys.argv[2] == "pass":
     passed = grader.grade(kata, "cast-first", sys.argv[3]).passed
     print(passed, [name for name in ("torch", "transformers") if name in sys.modules])
