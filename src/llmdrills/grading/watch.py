@@ -105,8 +105,12 @@ class Watcher:
                     os.write(self._write, b"x")
 
 
-def watch(path: Path, on_change: Callable[[], None], on_newer: Callable[[], None] | None = None) -> None:
+def watch(
+    path: Path, on_change: Callable[[], None], on_newer: Callable[[], None] | None = None, *, at_once: bool = False
+) -> None:
     """Call `on_change` after every save of `path`, in this thread, until KeyboardInterrupt.
+
+    `at_once`: call it at the start too, when saves are noticed already.
 
     Saves that arrive while it runs are one more call after it; `on_newer` is told of the first of them at once, from
     another thread, so that it can call off what `on_change` is doing (`Grader.cancel`).
@@ -126,6 +130,8 @@ def watch(path: Path, on_change: Callable[[], None], on_newer: Callable[[], None
 
         listener = threading.Thread(target=listen, name="llmdrills-saves", daemon=True)
         listener.start()
+        if at_once:
+            saved.release()
         try:
             while True:
                 while not saved.acquire(timeout=_LOOK):

@@ -134,5 +134,4 @@ def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place
             sys.stdout.flush()
         grader.prepare(kata, variant.id)
 
-    saved()
-    watch(path, saved, grader.cancel)
+    watch(path, saved, grader.cancel, at_once=True)
