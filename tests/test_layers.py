@@ -1,0 +1,100 @@
+"""The house: who may import whom, and who may import torch."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "llmdrills"
+BASE = {"errors", "files", "language", "paths", "settings", "__init__"}
+MAY_IMPORT = {
+    **{name: BASE for name in BASE},
+    "content": BASE | {"content"},
+    "decks": BASE | {"content", "decks"},
+    "grading": BASE | {"content", "grading"},
+    "practice": BASE | {"content", "practice"},
+    "readiness": BASE | {"content", "practice", "grading", "decks", "readiness"},
+    "cli": BASE | {"content", "practice", "grading", "decks", "readiness", "cli"},
+    "__main__": {"cli"},
+}
+HEAVY = {"torch", "transformers", "genanki", "anki", "numpy"}
+
+
+def modules() -> Iterator[tuple[Path, str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "_workspace" not in path.parts and "_vendor" not in path.parts:
+            yield path, path.relative_to(PACKAGE).parts[0].removesuffix(".py"), ast.parse(path.read_text("utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_should_import_only_what_stands_below():
+    wrong = []
+    for path, room, tree in modules():
+        for name in imported(tree):
+            parts = name.split(".")
+            if parts[0] == "llmdrills" and len(parts) > 1:
+                below = (
+                    parts[1] if (PACKAGE / parts[1]).exists() or (PACKAGE / f"{parts[1]}.py").exists() else "__init__"
+                )
+                if below not in MAY_IMPORT[room]:
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert not wrong
+
+
+def test_should_neither_print_nor_exit_below_the_command_line():
+    wrong = []
+    for path, room, tree in modules():
+        if room in {"cli", "__main__"} or is_process(path):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "sys.exit", "exit", "quit"}:
+                wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert not wrong
+
+
+def is_process(path: Path) -> bool:
+    """A module that is started as a process of its own: it has a main, and its output is its answer."""
+    return bool(re.search(r"^if __name__ == .__main__.:", path.read_text("utf-8"), re.MULTILINE))
+
+
+def test_should_name_everything_that_all_promises():
+    wrong = []
+    for path, _, tree in modules():
+        names = {
+            name.id if isinstance(name, ast.Name) else getattr(name, "name", "")
+            for node in ast.walk(tree)
+            for name in [node, *getattr(node, "targets", [])]
+            if isinstance(name, (ast.Name, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
+        }
+        names |= {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                wrong += [f"{path}: {name}" for name in ast.literal_eval(node.value) if name not in names]
+    assert not wrong
+
+
+def test_should_keep_heavy_libraries_out_of_what_commands_import():
+    """At module level, outside of the workers: `tests/cli/test_surface.py` sees it in the real process."""
+    wrong = []
+    for path, room, tree in modules():
+        for node in tree.body:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                heavy = HEAVY & {name.split(".")[0] for name in imported(node)}
+                if heavy and room in {"cli", "content", "practice", "readiness"} and not is_process(path):
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {heavy}")
+    assert not wrong
