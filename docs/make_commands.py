@@ -15,9 +15,10 @@ HEAD = """# Commands
 What `llmdrills COMMAND -h` prints. Written by `python docs/make_commands.py`.
 
 Exit status of every command: 0 passed or nothing to do, 1 a drill failed or `check` or `doctor` found something,
-2 usage, configuration, content or grader error, 130 interrupted. Data goes to stdout, messages to stderr. Settings: flag, then
-environment (`LLMDRILLS_…`), then `llmdrills.toml` of the workspace, then the user's `config.toml`; `llmdrills paths`
-shows where each came from.
+2 usage, configuration, content or grader error, 130 interrupted. Data goes to stdout, messages to stderr.
+
+Settings: a flag, else the environment (`LLMDRILLS_…`), else `llmdrills.toml` of the workspace, else the user's
+`config.toml`; `llmdrills paths` shows where each came from.
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "llmdrills"
 BASE = {"errors", "files", "language", "paths", "settings", "__init__"}
 MAY_IMPORT = {
-    **{name: BASE for name in BASE},
+    **dict.fromkeys(BASE, BASE),
     "content": BASE | {"content"},
     "decks": BASE | {"content", "decks"},
     "grading": BASE | {"content", "grading"},
