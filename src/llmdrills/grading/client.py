@@ -184,8 +184,9 @@ class Grader:
             judge, kata, variant, source=source.decode("utf-8", "replace"), file=file, device=device, language=language
         )
         asked, expected, attempt = self._run(job, kata, variant, seed)
-        verdict = said(expected=expected, attempt=attempt, seed=asked.seed)
-        if verdict.outcome not in EXPLAINED or not attempt.answers or self._staff.oracle is None:
+        able = bool(attempt.answers) and self._staff.oracle is not None
+        verdict = said(expected=expected, attempt=attempt, seed=asked.seed, explain=not able)
+        if verdict.outcome not in EXPLAINED or not able:
             return verdict
         expected = self._explained(asked, expected)
         verdict = said(expected=expected, attempt=attempt, seed=asked.seed)

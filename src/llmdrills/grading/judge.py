@@ -63,17 +63,20 @@ def judge(
     device: str = "cpu",
     language: Language = "en",
     extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
+    explain: bool = True,
 ) -> Verdict:
     """Judge what came back. `expected` are the oracle's, in the order of the questions, with the wrong kernels'
     answers if it failed.
 
     `source` is the attempt's text, read for forbidden calls, and `file` its path, for the snippet. `extra` are runs
-    of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge again.
+    of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge again. Without
+    `explain` a failure is not diagnosed: that is quicker, where only the outcome is asked for.
     """
     graded = [_one(kata, attempt, index, due, device) for index, due in enumerate(expected)]
     uses = _forbidden(kata, attempt, source)
     outcome = _outcome(graded, attempt, bool(uses))
-    explanation = _explain(graded, extra, device) if outcome in {"wrong", "crashed", "over-budget"} else None
+    failed = outcome in {"wrong", "crashed", "over-budget"}
+    explanation = _explain(graded, extra, device) if failed and explain else None
     report = _report(kata, variant, graded, attempt, explanation, uses, seed, file, device, outcome, language)
     diagnosis = None if explanation is None else _diagnosis(kata, variant, explanation, language)
     verdict = Verdict(

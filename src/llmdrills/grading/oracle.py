@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import socket
 import traceback
 from pathlib import Path
@@ -17,49 +18,75 @@ from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, LLMDrillsError
 from llmdrills.grading import book, expected
 from llmdrills.grading.answer import Question
-from llmdrills.grading.channel import receive, send
+from llmdrills.grading.channel import Channel, receive
 
 __all__ = ["serve"]
 
 
 def serve(sock: socket.socket) -> None:
     """Answer requests until the command closes the channel; ends the process."""
+    out = _Outbox(sock)
     try:
-        while (frame := receive(sock)) is not None:
+        while (frame := out.next_request()) is not None:
             request: dict[str, Any] = pickle.loads(frame)  # noqa: S301  # written by our own command on a private socket
             number, what = request.pop("number"), request.pop("what")
             try:
-                (_prepare if what == "prepare" else _explain)(sock, number, **request)
+                (_prepare if what == "prepare" else _explain)(out, number, **request)
             except ContentError as error:
                 problems = [(str(p.file), p.line, p.column, p.what, p.todo, p.rule) for p in error.problems]
-                send(sock, pickle.dumps((number, "problems", problems)))
+                out.put(pickle.dumps((number, "problems", problems)))
             except LLMDrillsError as error:
-                send(sock, pickle.dumps((number, "failed", error.what, error.todo)))
+                out.put(pickle.dumps((number, "failed", error.what, error.todo)))
             except Exception:  # a fault of the kata's author: shown whole
-                send(sock, pickle.dumps((number, "failed", "the oracle failed", traceback.format_exc())))
+                out.put(pickle.dumps((number, "failed", "the oracle failed", traceback.format_exc())))
     except OSError:
         pass  # the command is gone
     finally:
         os._exit(0)
 
 
-def _prepare(sock: socket.socket, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
+class _Outbox:
+    """Replies that leave as fast as the command reads: the oracle works on while it does not.
+
+    While a learner types, nobody reads; a socket holds only some of the replies to one set of cases.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._channel = Channel(sock)
+
+    def put(self, frame: bytes) -> None:
+        self._channel.put(frame)
+
+    def next_request(self) -> bytes | None:
+        """Send what is left, then wait for a request; None at the end."""
+        while self._channel.wants_to_write:
+            select.select([], [self._sock], [])
+            self._channel.flush()
+        self._sock.setblocking(True)
+        try:
+            return receive(self._sock)
+        finally:
+            self._sock.setblocking(False)
+
+
+def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
     # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
     questions, answers = expected.prepare(_loaded(kata), variant, seed, folder, misconceptions=False)
-    send(sock, pickle.dumps((number, "questions", questions)))
+    out.put(pickle.dumps((number, "questions", questions)))
     for answer in answers:
-        send(sock, pickle.dumps((number, "expected", answer)))
-    send(sock, pickle.dumps((number, "prepared")))
+        out.put(pickle.dumps((number, "expected", answer)))
+    out.put(pickle.dumps((number, "prepared")))
     _LAST[:] = [(number, kata, variant, questions)]
 
 
-def _explain(sock: socket.socket, number: int) -> None:
+def _explain(out: _Outbox, number: int) -> None:
     """What every wrong kernel answers to the questions of the request of that number."""
     for last, kata, variant, questions in _LAST:
         if last == number:
             for answers in expected.explain(_loaded(kata), variant, questions):
-                send(sock, pickle.dumps((number, "explained", answers)))
-    send(sock, pickle.dumps((number, "all explained")))
+                out.put(pickle.dumps((number, "explained", answers)))
+    out.put(pickle.dumps((number, "all explained")))
 
 
 def _loaded(kata: Kata) -> book.LoadedKata:
