@@ -77,8 +77,8 @@ def terminal(browser: Browser, home: Path) -> None:
     file = home / "practice" / f"{kata.id}.py"
     mended = file.read_text().partition("    raise NotImplementedError")[0]
     file.write_text(
-        mended + "    centred = x - x.mean(-1, keepdim=True)\n"
-        "    return weight * centred * torch.rsqrt(centred.pow(2).mean(-1, keepdim=True) + eps)\n"
+        mended + "    x32 = x.float()\n    rms = x32.pow(2).mean(-1, keepdim=True).sqrt() + eps\n"
+        "    return weight * (x32 / rms).to(x.dtype)\n"
     )
     day.expect("✗")
     day.expect("waiting for a save")
