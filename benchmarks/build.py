@@ -2,26 +2,26 @@
 
     python -m benchmarks.build
 
-10,000 Markdown notes in one language, 20 files, with math in each and code in every fifth. Whole processes, the best of
-a few rounds that take turns.
+10,000 Markdown notes in one language, 20 files, with math in each and code in every fifth. Processor time of whole
+processes (none of them uses a second core, and it depends less on what else runs), the best of rounds that take turns.
 
 - cold: ours (load, check, render, lock, package) against anki-yaml-tool building the same notes, which it does not read
   as Markdown. Bar: at most 0.5.
 - after an edit of one note: ours against genanki writing the same notes, rendered beforehand. Bar: at most 3.
 
-anki-yaml-tool is no dependency of ours. Where it is installed apart (`pip install --target DIR anki-yaml-tool`), name DIR
-in ANKI_YAML_TOOL; else the reference is what it does at heart: yaml.safe_load of every file, then genanki.
+anki-yaml-tool is no dependency of ours. Where it lies apart (`pip install --target DIR anki-yaml-tool`), set
+ANKI_YAML_TOOL=DIR; else the reference is what it does at heart: yaml.safe_load of every file, then genanki.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,10 +134,16 @@ def make_reference(root: Path, notes: int = NOTES, files: int = FILES) -> None:
         (root / f"bench-{file}.yaml").write_text(head + "\n".join(lines) + "\n", "utf-8")
 
 
+def _children() -> float:
+    """Processor time of all children so far, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _timed(command: list[str], **variables: str) -> float:
-    started = time.perf_counter()
+    before = _children()
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
+    seconds = _children() - before
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:3])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return seconds

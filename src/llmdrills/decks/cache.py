@@ -66,6 +66,6 @@ class RenderCache:
         kept = {key: self._old[key] for key in unused[-max(_SPARE, len(self._used)) :]}
         body = json.dumps(kept | self._used, separators=(",", ":")).encode()
         try:
-            prepare(self._file, self._head(body) + b"\n" + body).commit()
+            prepare(self._file, self._head(body) + b"\n" + body, durable=False).commit()
         except BuildError:
             return

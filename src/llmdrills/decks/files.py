@@ -36,8 +36,8 @@ class PreparedFile:
         self._temporary.unlink(missing_ok=True)
 
 
-def prepare(path: Path, data: bytes) -> PreparedFile:
-    """Write `data` to a temporary file in the folder of `path`, flushed to disk. Raises BuildError."""
+def prepare(path: Path, data: bytes, *, durable: bool = True) -> PreparedFile:
+    """Write `data` to a temporary file in the folder of `path`; `durable`: flushed to disk. Raises BuildError."""
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +45,9 @@ def prepare(path: Path, data: bytes) -> PreparedFile:
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
     except OSError as error:
         if temporary is not None:
