@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -67,24 +69,57 @@ def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     for name in names:
         module = importlib.import_module(f"llmdrills.cli.commands.{name}")
         if hasattr(module, "app"):
+            for registered in module.app.registered_commands:
+                registered.callback = _guarded(registered.callback)
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(_interruptible(module.command))
+            app.command(name)(_guarded(module.command))
     return app
 
 
-def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
-    """Ctrl-C ends a command with our words: Typer would catch it before `main` does, and say nothing."""
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Ctrl-C, and a reader that leaves, end a command our way: Typer would take both before `main` does."""
 
     @functools.wraps(command)
     def run(*args: object, **options: object) -> None:
         try:
-            command(*args, **options)
+            try:
+                command(*args, **options)
+            finally:
+                _flush()
         except KeyboardInterrupt:
             print("\nllmdrills: interrupted; nothing is lost, `llmdrills today` goes on from here", file=sys.stderr)
             sys.exit(INTERRUPTED)
+        except BrokenPipeError as error:
+            _silence()
+            if error.__context__ is not None:  # how the command ended, before the rest of its output was written
+                raise error.__context__ from None
+            sys.exit(0)
 
     return run
+
+
+def _flush() -> None:
+    """Write what is left of the output while it can still be said that this failed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence()
+        raise UsageError(f"cannot write the output: {error.strerror}", "make room where it goes") from None
+
+
+def _silence() -> None:
+    """The reader (head, less) went away: that is its right, and Python would complain once more at shutdown."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _speak_utf8() -> None:
+    """Write UTF-8 whatever the locale says, and a path's bytes as they are: Chinese, ✓ and ✗ fit nowhere else."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
 
 
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:
@@ -96,6 +131,7 @@ def _wanted(arguments: Sequence[str]) -> Sequence[str]:
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit."""
+    _speak_utf8()
     if sys.argv[1:2] == ["grade"] and not {"-h", "--help"} & set(sys.argv):
         from llmdrills.grading.process import start_early
 
@@ -116,12 +152,16 @@ def main() -> None:
         )
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader (head, less) went away: that is its right. Python would complain once more at shutdown.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(0)
     except Exception as error:
         if os.environ.get("LLMDRILLS_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
+            _silence()
+            where = error.filename or "the output"
+            print(f"llmdrills: cannot write {where}: {error.strerror}: make room, and run this again", file=sys.stderr)
+            sys.exit(UsageError.exit_code)
         print(
             f"llmdrills: a fault of llmdrills itself: {type(error).__name__}: {error}\n"
             "please report it with what `llmdrills doctor` prints; LLMDRILLS_DEBUG=1 shows where it happened",
