@@ -117,14 +117,14 @@ def test_should_find_the_shipped_workspace_clean(run, root):
 
 def test_should_exit_1_where_the_linter_finds_something(run, small):
     assert run("check", "--quick", cwd=small).code == 0
-    edit(small / "decks" / "small.yaml", "使方差保持为 1。", "使方差不变,保持为1。")
+    edit(small / "decks" / "small.yaml", "使方差保持为 1。", "使方差保持为1。")
     ran = run("check", "--quick", cwd=small)
     assert ran.code == 1
     found = PLACE.findall(ran.out)
     assert found
     assert all(name.endswith("decks/small.yaml") for name, _, _ in found)
     problems = run("check", "--quick", "--json", cwd=small).json["problems"]
-    assert {problem["rule"] for problem in problems} == {"cjk-spacing", "mixed-punctuation"}
+    assert {problem["rule"] for problem in problems} == {"cjk-spacing"}
 
 
 @pytest.mark.parametrize("command", [("check", "--quick"), ("build",), ("readiness",)])

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,17 @@ def test_should_refuse_a_folder_and_an_unknown_device(run, tmp_path, file, solut
     assert str(tmp_path) in ran.err
     file.write_text(solution)
     assert run("grade", KATA, file, "--device", "tpu").code == 2
+
+
+@pytest.mark.parametrize("words", [("no-such-kata",), (KATA, "none.py"), (KATA, "--nonsense"), (KATA, "--device", "x")])
+def test_should_leave_nothing_behind_when_there_was_nothing_to_grade(run, tmp_path, words):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    assert run("grade", *words, env={"TMPDIR": str(scratch)}).code == 2
+    end = time.monotonic() + 20  # the server may be importing torch; it ends after that
+    while list(scratch.iterdir()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert list(scratch.iterdir()) == []
 
 
 def test_should_grade_a_file_whose_path_is_odd(run, tmp_path, solution):
