@@ -15,7 +15,7 @@ from types import TracebackType
 __all__ = ["DEBOUNCE", "Watcher", "watch"]
 
 DEBOUNCE = 0.05
-"""Seconds of quiet that end a save: an editor that truncates, writes and renames is heard once."""
+"""Seconds within which a save is told: half of them quiet, so that truncating, writing and renaming are one save."""
 _LONGEST = 0.3
 _LOOK = 0.25
 
@@ -84,7 +84,7 @@ class Watcher:
                 for _ in notifications(
                     folder,
                     watch_filter=lambda _, changed: Path(changed).name == self._path.name,
-                    step=int(DEBOUNCE * 1000),
+                    step=int(DEBOUNCE * 500),
                     debounce=int(_LONGEST * 1000),
                     rust_timeout=int(_LOOK * 1000),
                     yield_on_timeout=True,  # a look at the file in between: not every file system sends notifications
