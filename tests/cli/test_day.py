@@ -359,3 +359,21 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_should_say_once_what_became_of_a_damaged_history(day, run, workspace, home, solution):
+    day.expect("waiting for a save")
+    day.save(solution)
+    day.expect("How did it go")
+    day.press("\r")
+    day.expect("due again")
+    day.press("q")
+    assert day.ended() == 0
+    database = home / "data" / "history.sqlite3"
+    database.write_bytes(b"not a database" + database.read_bytes()[14:])
+    told = run("today", cwd=workspace)
+    assert told.code == 0
+    assert "damaged" in told.err
+    assert "rebuilt" in told.err
+    assert run("today", cwd=workspace).err == ""
+    assert run("stats", "--json", cwd=workspace).json["reviews"] == 1

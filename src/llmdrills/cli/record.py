@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from llmdrills.cli.console import note
 from llmdrills.practice import session
 from llmdrills.practice.history import History
 
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     from llmdrills.grading.verdict import Verdict
     from llmdrills.practice.session import Repetition
 
-__all__ = ["open_repetition", "record_attempt"]
+__all__ = ["open_history", "open_repetition", "record_attempt"]
+
+
+@contextlib.contextmanager
+def open_history(here: Place, *, check: bool = False) -> Iterator[History]:
+    """The history; one that was damaged and rebuilt says so once, on stderr. `check` looks at every page first."""
+    with History.open(here.locations.history_file, check=check) as history:
+        recovery = history.recovery
+        if recovery is not None:
+            note(recovery.message[here.language])
+            history.told()
+        yield history
 
 
 @contextlib.contextmanager
@@ -29,7 +41,7 @@ def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
     if not here.locations.history_file.exists():
         yield None
         return
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         yield session.resume(history, kata)
 
 

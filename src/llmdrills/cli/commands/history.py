@@ -12,6 +12,7 @@ import typer
 
 from llmdrills.cli.console import note, print_json
 from llmdrills.cli.options import JsonOption, place
+from llmdrills.cli.record import open_history
 from llmdrills.errors import HistoryError
 from llmdrills.practice.exchange import import_file, import_lines, write_export
 from llmdrills.practice.history import History
@@ -38,7 +39,7 @@ def export_command(
       llmdrills history export > history.jsonl
       llmdrills history export history.jsonl
     """
-    with History.open(place().locations.history_file) as history:
+    with open_history(place()) as history:
         if file is None:
             write_export(history, sys.stdout)
             return
@@ -79,7 +80,7 @@ def import_command(
       llmdrills history import laptop.jsonl
       ssh laptop llmdrills history export | llmdrills history import -
     """
-    with History.open(place().locations.history_file) as history:
+    with open_history(place()) as history:
         new, known = import_lines(history, sys.stdin, "stdin") if str(file) == "-" else import_file(history, file)
     if json:
         print_json({"schema": 1, "new": new, "known": known})

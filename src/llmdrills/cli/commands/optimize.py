@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmdrills.cli.console import print_json
 from llmdrills.cli.options import JsonOption, LangOption, place
-from llmdrills.practice.history import History
+from llmdrills.cli.record import open_history
 from llmdrills.practice.optimize import optimize
 
 __all__ = ["command"]
@@ -21,7 +21,7 @@ def command(lang: LangOption = None, json: JsonOption = False) -> None:
     The new parameters are kept only where they predict your latest reviews better than those before.
     """
     here = place(lang=lang)
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         found = optimize(history)
     if json:
         print_json(found.to_json())

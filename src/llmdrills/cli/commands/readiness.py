@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import print_json
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
 from llmdrills.language import Bilingual
 from llmdrills.practice import schedule
-from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import LABELS, assess
 
@@ -42,7 +42,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     """
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         known = schedule.load(
             history, retention=here.settings.number("retention"), longest=here.settings.integer("interval")
         )

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from llmdrills.cli.options import LangOption, WorkspaceOption, place
+from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
 from llmdrills.content.computed import write_atomically
 from llmdrills.errors import UsageError
 from llmdrills.practice import report, schedule, stats
-from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import assess
 
@@ -36,7 +36,7 @@ def command(
     loaded = load_workspace(here.workspace)
     retention, longest = here.settings.number("retention"), here.settings.integer("interval")
     now = Moment.now()
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         figures = stats.gather(history, loaded.katas, now, retention=retention, longest=longest)
         ready = assess(loaded, schedule.load(history, retention=retention, longest=longest), now)
     titles = {kata.id: kata.title for kata in loaded.katas}

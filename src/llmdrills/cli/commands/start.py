@@ -17,11 +17,11 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
+from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
 from llmdrills.language import Bilingual
 from llmdrills.practice import schedule, session
-from llmdrills.practice.history import History
 
 __all__ = ["command"]
 
@@ -57,7 +57,7 @@ def command(
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     asked = find_variant(found, variant) if variant is not None else None
     file = here.locations.practice / f"{found.id}.py"
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         going_on = None if again else session.resume(history, found, None, file)
         if going_on is not None and (asked is None or asked.id == going_on.variant):
             chosen = find_variant(found, going_on.variant)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from llmdrills.cli.console import print_json
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.record import open_history
 from llmdrills.cli.stats_view import stats_text
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.practice import stats
-from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 
 __all__ = ["command"]
@@ -23,7 +23,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     """
     here = place(workspace, lang=lang)
     katas = load_catalogue(here.workspace, here.locations.cache)
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         found = stats.gather(
             history,
             katas,

@@ -10,11 +10,11 @@ import typer
 from llmdrills.cli.console import print_json
 from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.plan_view import plan_text
+from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.kata import TOPICS
 from llmdrills.errors import UsageError
 from llmdrills.practice import plan as plans
-from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 
 __all__ = ["command"]
@@ -54,7 +54,7 @@ def command(
 
         raise typer.Exit(run_day(here, topic=topic, seed=seed))
     katas = load_catalogue(here.workspace, here.locations.cache)
-    with History.open(here.locations.history_file) as history:
+    with open_history(here) as history:
         plan = plans.today(
             history,
             katas,

@@ -15,6 +15,7 @@ from llmdrills.cli.day.keys import Keyboard
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.plan_view import plan_text
+from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
 from llmdrills.practice import plan as plans
@@ -39,7 +40,7 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
     """Practise until the plan is done or the learner quits; the exit code. KeyboardInterrupt passes through."""
     screen = Screen()
     katas = load_catalogue(here.workspace, here.locations.cache)
-    with contextlib.closing(Events()) as events, History.open(here.locations.history_file) as history:
+    with contextlib.closing(Events()) as events, open_history(here, check=True) as history:
         day = _Day(here, topic, seed, katas, history)
         plan = day.plan()
         screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
