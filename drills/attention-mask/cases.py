@@ -198,7 +198,7 @@ def upside_down(padding_mask, query_length, causal=True, window=None):
 @misconception(
     "inverted",
     en="The result is inverted: True means attend.",
-    zh="结果反了：True 表示可以看。",
+    zh="结果反了：True 表示可见。",
     seen="torch.nn.MultiheadAttention and torch.nn.Transformer, where True means ignore",
 )
 def inverted(padding_mask, query_length, causal=True, window=None):
@@ -563,7 +563,7 @@ def diagonal_forced(padding_mask, query_length, causal=True, window=None):
 @misconception(
     "additive",
     en="Return bool, True = attend; 0 and −inf is another convention.",
-    zh="要返回 bool，True 表示可以看；0 和 −inf 是另一种约定。",
+    zh="要返回 bool，True 表示可见；0 和 −inf 是另一种约定。",
     seen="masks that are added to the scores, as transformers' eager attention wants them",
 )
 def additive(padding_mask, query_length, causal=True, window=None):

@@ -122,7 +122,7 @@ def leftmost(word, merges):
 @misconception(
     "longest-match",
     en="You cut off the longest known token from the left, as WordPiece does. BPE replays merges, in the order of their ranks.",
-    zh="你从左边切下最长的已知 token，那是 WordPiece 的做法。BPE 是按 rank 重放合并。",
+    zh="你从左边切下最长的已知 token，那是 WordPiece 的做法。BPE 是按 rank 的次序重放合并。",
     seen="tokenisers rebuilt from a vocabulary file alone",
 )
 def longest_match(word, merges):
@@ -248,7 +248,7 @@ def most_frequent_pair(word, merges):
 @misconception(
     "looked-up-by-spelling",
     en="You merge whatever spells a token of the table. tiktoken ranks by spelling; here the table is of pairs, and (ab, c) is not (a, bc).",
-    zh="只要拼起来在表里，你就合并。tiktoken 按拼写查 rank；这里的表以「对」为键，(ab, c) 不是 (a, bc)。",
+    zh="只要拼起来在表里，你就合并。tiktoken 按拼写查 rank；这里的表以符号对为键，(ab, c) 不是 (a, bc)。",
     seen="code moved from a table of ranks by token (tiktoken) to a table of pairs (merges.txt of GPT-2)",
 )
 def looked_up_by_spelling(word, merges):

@@ -226,7 +226,7 @@ def softmax_over_heads(Q, K, V, mask=None):
 @misconception(
     "mask-inverted",
     en="You attend to exactly the padding: here 1/True means attend.",
-    zh="你恰好只看了填充位置：这里 1/True 表示可以看。",
+    zh="你恰好只看了填充位置：这里 1/True 表示可见。",
     seen="torch.nn.MultiheadAttention, whose key_padding_mask uses True = ignore",
     fix="hidden = torch.zeros_like(scores, dtype=torch.bool) if mask is None else mask == 0",
 )
