@@ -148,7 +148,7 @@ def shifts_the_wrong_way(logits, labels, ignore_index=-100):
 @misconception(
     "shifts-across-rows",
     en="You flatten before you shift: the last position of each row is scored on the first token of the next one.",
-    zh="你先展平再错位：每一行的最后一个位置被拿去预测下一行的第一个 token。",
+    zh="你先展平再移位：每一行的最后一个位置被拿去预测下一行的第一个 token。",
     seen="a shift written after .view(-1, V)",
     variants=("shifted",),
     fix="logits, labels = logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()",
@@ -321,8 +321,8 @@ def sum_aligned(logits, labels, ignore_index=-100):
 
 @misconception(
     "in-half-precision",
-    en="You compute the loss in bfloat16: with three digits it stops moving long before the model does. Lift the logits to float32 first.",
-    zh="你用 bfloat16 算损失：它只有约三位有效数字，模型还在变好，损失已经看不出变化。先把 logits 转成 float32。",
+    en="You compute the loss in bfloat16: with two or three digits it stops moving long before the model does. Lift the logits to float32 first.",
+    zh="你用 bfloat16 算损失：它只有两三位有效数字，模型还在变好，损失已经看不出变化。先把 logits 转成 float32。",
     seen="mixed-precision training outside autocast",
     variants=("shifted",),
 )
@@ -334,8 +334,8 @@ def in_half_precision(logits, labels, ignore_index=-100):
 
 @misconception(
     "in-half-precision",
-    en="You compute the loss in bfloat16: with three digits it stops moving long before the model does. Lift the logits to float32 first.",
-    zh="你用 bfloat16 算损失：它只有约三位有效数字，模型还在变好，损失已经看不出变化。先把 logits 转成 float32。",
+    en="You compute the loss in bfloat16: with two or three digits it stops moving long before the model does. Lift the logits to float32 first.",
+    zh="你用 bfloat16 算损失：它只有两三位有效数字，模型还在变好，损失已经看不出变化。先把 logits 转成 float32。",
     seen="mixed-precision training outside autocast",
     variants=("aligned",),
 )
