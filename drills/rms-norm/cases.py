@@ -107,7 +107,7 @@ def variance(x, weight, eps=1e-6):
 
 @misconception(
     "no-eps",
-    en="Without eps a vector of zeros is 0/0, and one padding row turns the batch into NaN.",
+    en="Without eps a vector of zeros is 0/0, and one padding row can turn the batch into NaN.",
     zh="没有 eps，全零向量就是 0/0，一行填充就能把整个 batch 变成 NaN。",
     seen="a formula copied from the paper's first equation",
 )
@@ -145,8 +145,8 @@ def half_accumulation(x, weight, eps=1e-6):
 
 @misconception(
     "sum-for-mean",
-    en="You divide by the length of the vector: sum the squares over D, but take their mean. You are off by √D.",
-    zh="你除以的是向量长度（平方和的根），应当取平方的平均：结果差了 √D 倍。",
+    en="You divide by the vector's length, the root of the summed squares: take their mean instead. You are off by √D.",
+    zh="你除以的是向量长度，即平方和的根；应当取平方的平均再开方。结果差了 √D 倍。",
     seen="F.normalize used as a norm layer",
 )
 def sum_for_mean(x, weight, eps=1e-6):

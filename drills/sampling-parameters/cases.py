@@ -513,7 +513,7 @@ def divided_by_zero(logits, temperature=1.0, top_k=0, top_p=1.0, min_tokens_to_k
 
 @misconception(
     "zero-made-tiny",
-    en="A tiny temperature is not argmax: equal maxima share the mass, and min_tokens_to_keep still matters.",
+    en="A tiny temperature is not argmax: equal maxima share the mass, and the contract gives all of it to the first.",
     zh="极小的温度不等于 argmax：并列的最大值会平分概率，而约定要求全部落在第一个上。",
     seen="`max(temperature, 1e-5)` as a guard against division by zero",
 )
