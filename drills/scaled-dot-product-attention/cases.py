@@ -270,7 +270,7 @@ def mask_multiplied(Q, K, V, mask=None):
 @misconception(
     "mask-after-softmax",
     en="Masking after the softmax leaves rows that no longer sum to 1: hidden keys already took their share.",
-    zh="softmax 之后再掩码，每行的和不再是 1：被隐藏的键已经分走了权重。",
+    zh="softmax 之后再做掩码，每行的和不再是 1：被隐藏的键已经分走了权重。",
     seen="attention rewritten from a diagram that draws the mask as a last step",
 )
 def mask_after_softmax(Q, K, V, mask=None):
