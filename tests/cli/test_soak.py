@@ -36,13 +36,13 @@ SEED = 20260607
 PHASES = {
     "start": (2, 1.0),  # before the plan is on the screen
     "warming": (2, 3.0),  # the grader is not up yet
-    "hint": (1, 0.2),
+    "hint": (1, 0.1),
     "wrong": (2, 1.0),  # a save that is graded wrong
     "right": (2, 1.0),  # a save that passes
     "loop": (1, 0.5),  # a save that never ends
-    "rate": (2, 0.3),
-    "undo": (1, 0.3),
-    "next": (1, 0.3),  # earlier code is archived, the next starter is written
+    "rate": (2, 0.2),
+    "undo": (1, 0.2),
+    "next": (2, 0.2),  # earlier code is archived, the next starter is written
 }
 KINDS = {"wrong": "✗", "right": "✓", "loop": "✗"}
 WORDS = {"passed": "passed", "wrong": "wrong", "timed out": "timeout"}
@@ -105,6 +105,12 @@ class Mortal(Terminal):
             if left <= 0 or not self._read(min(left, 0.2)):
                 raise AssertionError(f"{pattern!r} did not appear; since then:\n{self.text[self._seen :]}")
 
+    def settle(self) -> None:
+        """The screen confirmed it: if the end is to come in this phase, nothing else is begun before it."""
+        if self.doom.at < float("inf"):
+            self.doom.now += " confirmed"
+            self.fate()
+
     def fate(self) -> NoReturn:
         """Wait for the end."""
         while time.monotonic() < self.doom.at:
@@ -145,6 +151,14 @@ class Learner:
         self.texts.setdefault(kata, []).append(text)
         return text
 
+    def leave_earlier_code(self, katas: list[str]) -> None:
+        """Files that were there before anything began: the starter may replace them only once they are archived."""
+        (self.home / "practice").mkdir(parents=True)
+        for kata in katas:
+            text = f"earlier = {kata!r}\n# earlier\n"
+            (self.home / "practice" / f"{kata}.py").write_text(text)
+            self.texts[kata] = [text]
+
     def practise(self, terminal: Mortal) -> NoReturn:
         """A day, until the end comes. The phase in which it is to come is sure to come up."""
         doom = terminal.doom
@@ -152,6 +166,8 @@ class Learner:
             kata = terminal.until(_BEGUN)[1]
             if kata is None:
                 raise AssertionError("the workspace holds too few katas for so many rounds")
+            assert "# earlier" not in (self.home / "practice" / f"{kata}.py").read_text()
+            terminal.settle()
             doom.enter("warming")
             if doom.phase == "warming":
                 if self.rng.random() < 0.5:
@@ -180,6 +196,7 @@ class Learner:
         terminal.until(rf"{KINDS[kind]} {kata} \([\w-]+\): (?:{'|'.join(WORDS)})")
         self.confirmed.append((kata, outcome, text))
         self.graded[kata] = text
+        terminal.settle()
 
     def pass_it(self, terminal: Mortal, kata: str) -> None:
         doom = terminal.doom
@@ -187,6 +204,7 @@ class Learner:
             doom.enter("hint")
             terminal.press("h")
             terminal.until(r"Hint \d/|last hint")
+            terminal.settle()
         if doom.phase == "wrong" or self.rng.random() < 0.3:
             doom.enter("wrong")
             self.see(terminal, kata, "wrong", self.write(kata, "wrong"))
@@ -207,10 +225,12 @@ class Learner:
         doom.enter("rate")
         terminal.press("\r")
         terminal.until("due again on")
+        terminal.settle()
         if doom.phase == "undo" or self.rng.random() < 0.15:
             doom.enter("undo")
             terminal.press("u")
             terminal.until("is undone")
+            terminal.settle()
             terminal.until("How did it go")
             doom.enter("rate")
             terminal.press("1")
@@ -363,6 +383,7 @@ def test_should_lose_nothing_when_killed_at_any_moment(workspace, tmp_path):
         Path(env["TMPDIR"]).mkdir()
         right = tool("solution", "norm-00", workspace=workspace, env=env)
         learner = Learner(workspace, home, right, rng)
+        learner.leave_earlier_code(list(starters)[::2])
         notary = Notary(home, tmp_path / "copy")
         for _ in range(min(ROUNDS_A_HOME, KILLS - first)):
             doom = Doom.drawn(rng, bag)
