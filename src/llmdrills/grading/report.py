@@ -18,7 +18,8 @@ _CLOSING = "，。：；、）】”’？！"
 MOST_OUTPUT = 6
 MOST_TRACEBACK = 6
 
-_SMALLEST = Bilingual("The smallest failing case: {case} ({why})", "最小的失败用例：{case}（{why}）")
+# Why a case is there is written in English only, for authors: a Chinese report names the case alone.
+_SMALLEST = Bilingual("The smallest failing case: {case} ({why})", "最小的失败用例：{case}")
 _EXPECTED = Bilingual("expected", "应为")
 _GOT = Bilingual("got", "得到")
 _PASSING = Bilingual("Passing", "通过")
