@@ -377,3 +377,19 @@ def test_should_say_once_what_became_of_a_damaged_history(day, run, workspace, h
     assert "rebuilt" in told.err
     assert run("today", cwd=workspace).err == ""
     assert run("stats", "--json", cwd=workspace).json["reviews"] == 1
+
+
+def test_should_show_the_plan_before_torch_is_up(day):
+    day.expect("1 kata")
+    mapped = [pid for pid in descendants(day.child.pid) if has_torch(pid)]
+    day.expect("waiting for a save")
+    day.press("q")
+    assert day.ended() == 0
+    assert not mapped
+
+
+def has_torch(pid: int) -> bool:
+    try:
+        return "libtorch_cpu" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False

@@ -81,7 +81,7 @@ def _read(path: Path, root: Path, stamp: list[Any]) -> tuple[Kata, ...] | None:
 
 
 def _write(path: Path, data: Json) -> None:
-    from llmdrills.content.computed import write_atomically
+    from llmdrills.files import write_atomically
 
     try:
         write_atomically(path, json.dumps(data, ensure_ascii=False))

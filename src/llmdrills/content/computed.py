@@ -15,15 +15,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmdrills.files import write_atomically
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llmdrills.content.model import Note
     from llmdrills.content.report import Report
 
@@ -194,22 +195,6 @@ def write_computed(root: Path, computed: Computed) -> bool:
         return False
     write_atomically(path, text)
     return True
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's text, or leave the old one whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)  # mkstemp makes it private; this file is committed
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def placeholders(text: str) -> set[str]:

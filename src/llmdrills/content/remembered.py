@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmdrills.content.deckfile import DeckDraft, read_deck
+from llmdrills.files import write_atomically
 
 if TYPE_CHECKING:
     from llmdrills.content.report import Report
@@ -69,12 +68,4 @@ def _keep(kept: Path, key: bytes, draft: DeckDraft) -> None:
     head = key + b" " + hashlib.blake2b(body, digest_size=16).hexdigest().encode()
     # A cache that can't be written costs time, nothing else.
     with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=kept.parent, prefix=f".{kept.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(head + b"\n" + body)
-            Path(name).replace(kept)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_atomically(kept, head + b"\n" + body, durable=False)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmdrills.content import templates
-from llmdrills.content.computed import write_atomically
 from llmdrills.content.deckfile import DERIVED_PREFIX, read_deck
 from llmdrills.content.namespace import FILE_NAME, namespace_text
 from llmdrills.content.report import Report
 from llmdrills.errors import ContentError, UsageError
+from llmdrills.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

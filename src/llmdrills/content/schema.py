@@ -31,7 +31,7 @@ SCHEMAS = {"deck.json": deck_schema, "kata.json": kata_schema}
 
 def write_schemas(folder: Path) -> list[Path]:
     """Write every schema into `folder`; returns the files that changed."""
-    from llmdrills.content.computed import write_atomically
+    from llmdrills.files import write_atomically
 
     changed = []
     for name, make in SCHEMAS.items():

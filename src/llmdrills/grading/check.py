@@ -15,7 +15,6 @@ import json
 import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 from llmdrills.content.computed import Exposed, digest
 from llmdrills.content.model import Kata, Note
 from llmdrills.errors import Problem
+from llmdrills.files import write_atomically
 from llmdrills.grading.checkers import Checkers
 from llmdrills.grading.reports import KataReport, ProofReport
 
@@ -198,12 +198,8 @@ def _recall(cache_dir: Path, name: str, key: str) -> dict[str, Any] | None:
 
 
 def _remember(cache_dir: Path, name: str, key: str, value: dict[str, Any]) -> None:
-    folder = cache_dir / "check"
+    entry = json.dumps({"key": key, "value": value})
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"key": key, "value": value}, file)
-        Path(temporary).replace(folder / f"{name}.json")
+        write_atomically(cache_dir / "check" / f"{name}.json", entry, durable=False)
     except OSError:
         return  # a cache that cannot be written only costs time

@@ -22,15 +22,14 @@ learner's file. All raise HistoryError when nothing could be recorded, and Usage
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.errors import HistoryError, UsageError
+from llmdrills.files import write_atomically
 from llmdrills.practice import replay
 from llmdrills.practice.history import decode, encode, new_id
 from llmdrills.practice.moments import DAY_TURNS, Moment
@@ -336,17 +335,9 @@ def _read(file: Path) -> bytes | None:
 
 def _write(file: Path, content: bytes) -> None:
     """Replace the file at once: nobody ever sees half of it."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(file)
+        write_atomically(file, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise HistoryError(
             f"cannot write {file} ({error.strerror})",
             "make room or make the folder writable, then run `llmdrills today` again",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from llmdrills.cli.console import note, print_json
 from llmdrills.cli.options import JsonOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.errors import HistoryError
+from llmdrills.files import replacing
 from llmdrills.practice.exchange import import_file, import_lines, write_export
 from llmdrills.practice.history import History
 
@@ -50,17 +50,10 @@ def export_command(
 def _replace(history: History, file: Path) -> int:
     """Write the export beside the file first: an interrupted one leaves an older export whole."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-                count = write_export(history, out)
-                out.flush()
-                os.fsync(out.fileno())
-            partial.replace(file)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        with replacing(file.absolute()) as out:
+            text = io.TextIOWrapper(out, "utf-8", write_through=True)
+            count = write_export(history, text)
+            text.detach()
     except OSError as error:
         raise HistoryError(
             f"cannot write {file}: {error.strerror}", "name a file in a folder that can be written"

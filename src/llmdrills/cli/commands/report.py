@@ -10,8 +10,8 @@ import typer
 from llmdrills.cli.options import LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
-from llmdrills.content.computed import write_atomically
 from llmdrills.errors import UsageError
+from llmdrills.files import write_atomically
 from llmdrills.practice import report, schedule, stats
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import assess
