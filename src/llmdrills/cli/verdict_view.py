@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmdrills.cli.console import coloured
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmdrills.grading.verdict import Verdict
     from llmdrills.language import Language
 
@@ -25,6 +27,11 @@ OUTCOMES: dict[str, Bilingual] = {
     "over-budget": Bilingual("over budget", "开销超限"),
     "error": Bilingual("grader error", "判题器出错"),
 }
+_AGREE = Bilingual("CPU and {device} agree: {there}", "CPU 与 {device} 一致：{there}")
+_DIFFER = Bilingual(
+    "CPU: {here}; {device}: {there}. These cases differ: {cases}",
+    "CPU：{here}；{device}：{there}。结果不同的用例：{cases}",
+)
 _COLOURS = {"passed": "32", "unimplemented": "33"}
 
 
@@ -34,9 +41,19 @@ def verdict_text(verdict: Verdict, language: Language, *, colour: bool) -> str:
     good = sum(case.outcome == "passed" for case in verdict.cases)
     count = f" {good}/{len(verdict.cases)}" if verdict.cases else ""
     head = f"{symbol} {verdict.kata} ({verdict.variant}): {OUTCOMES[verdict.outcome][language]}{count}"
+    parity = verdict.report.get("parity")
+    told = f"{_parity(parity, verdict.device, language)}\n" if parity else ""
     if colour:
         head = f"\x1b[1;{_COLOURS.get(verdict.outcome, '31')}m{head}\x1b[0m"
-    return f"{head}\n{verdict.message.rstrip()}\n" if verdict.message.strip() else f"{head}\n"
+    message = f"{verdict.message.rstrip()}\n" if verdict.message.strip() else ""
+    return f"{head}\n{told}{message}"
+
+
+def _parity(parity: Mapping[str, Any], device: str, language: Language) -> str:
+    """What `--parity` found: the outcome on either, and the cases that went differently."""
+    words = _AGREE if parity["agree"] else _DIFFER
+    here, there = (OUTCOMES[parity[name]][language] for name in ("cpu", "device"))
+    return words.format(here=here, there=there, device=device, cases=", ".join(parity["differ"]))[language]
 
 
 def print_verdict(verdict: Verdict, language: Language) -> None:
