@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["plan_text"]
 
 _HEAD = Bilingual("Today, {day}: {count}, about {minutes} min", "今天 {day}：{count}，约 {minutes} 分钟")
+_MIN = Bilingual("min", "分钟")
 _NOTHING = Bilingual("Today, {day}: nothing is due", "今天 {day}：没有到期的练习")
 _STREAK = Bilingual("streak {days} d", "已连续 {days} 天")
 _SPENT = Bilingual("{minutes} min done", "已练习 {minutes} 分钟")
@@ -29,7 +30,7 @@ def plan_text(plan: Plan, language: Language) -> str:
     lines = [_head(plan, language)]
     width = max((len(item.kata) for item in plan.items), default=0)
     lines += [
-        f"  {number}. {item.kata:<{width}}  {item.minutes:>3} min  {item.why[language]}"
+        f"  {number}. {item.kata:<{width}}  {item.minutes:>3} {_MIN[language]}  {item.why[language]}"
         for number, item in enumerate(plan.items, 1)
     ]
     if plan.note[language]:

@@ -16,6 +16,8 @@ __all__ = ["stats_text"]
 
 _HEAT = " ░▒▓█"  # none, up to 1, 2, 4, more reviews a day
 _BAR = 30
+_MIN = Bilingual("min", "分钟")
+_WEEKDAYS = Bilingual("Mon,,Wed,,Fri,,Sun", "一,,三,,五,,日")
 _W = {
     "streak": Bilingual("streak {now} d (longest {longest})", "连续 {now} 天（最长 {longest} 天）"),
     "total": Bilingual(
@@ -58,14 +60,14 @@ def _lines(stats: Stats, language: Language) -> Iterator[str]:
     if stats.predicted is not None and stats.measured is not None:
         words = _W["retention"].format(predicted=f"{stats.predicted:.0%}", measured=f"{stats.measured:.0%}")
         yield words[language]
-    yield from ("", _W["year"][language], *_heat_map(stats.heat))
+    yield from ("", _W["year"][language], *_heat_map(stats.heat, language))
     due = [day for day in stats.forecast[:14] if day.katas]
     if due:
         yield from ("", _W["forecast"][language])
         most = max(day.katas for day in due)
         for day in due:
             bar = "█" * max(1, round(_BAR * day.katas / most))
-            yield f"  {day.day}  {bar} {day.katas} ({day.minutes} min)"
+            yield f"  {day.day}  {bar} {day.katas} ({day.minutes} {_MIN[language]})"
     if stats.hardest:
         yield from ("", _W["hardest"][language])
         for hard in stats.hardest[:5]:
@@ -81,13 +83,15 @@ def _lines(stats: Stats, language: Language) -> Iterator[str]:
             yield f"  {mark} {met.kata}: {met.misconception} ({words[language]})"
 
 
-def _heat_map(days: tuple[Day, ...]) -> Iterator[str]:
+def _heat_map(days: tuple[Day, ...], language: Language) -> Iterator[str]:
     """Seven rows, Monday first; a column is a week."""
+    from rich.cells import cell_len  # Chinese characters are two columns wide
+
     first = days[0].day.weekday() if days else 0
     cells = [" "] * first + [_shade(day.reviews) for day in days]
-    for weekday, name in enumerate(("Mon", "", "Wed", "", "Fri", "", "Sun")):
+    for weekday, name in enumerate(_WEEKDAYS[language].split(",")):
         row = "".join(cells[weekday::7])
-        yield f"  {name:<4}{row}".rstrip()
+        yield f"  {name}{' ' * (4 - cell_len(name))}{row}".rstrip()
 
 
 def _shade(reviews: int) -> str:

@@ -11,8 +11,11 @@ from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.model import TOPICS
 from llmdrills.errors import UsageError
+from llmdrills.language import Bilingual
 
 __all__ = ["command"]
+
+_MIN = Bilingual("min", "分钟")
 
 
 def command(
@@ -55,4 +58,6 @@ def command(
     for kata in katas:
         variants = f" ({', '.join(v.id for v in kata.variants)})" if len(kata.variants) > 1 else ""
         title = kata.title[here.language]
-        print(f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {kata.minutes:>2} min  {title}{variants}")
+        print(
+            f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {kata.minutes:>2} {_MIN[here.language]}  {title}{variants}"
+        )
