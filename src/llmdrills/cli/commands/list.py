@@ -57,7 +57,6 @@ def command(
     ]
     for kata in katas:
         variants = f" ({', '.join(v.id for v in kata.variants)})" if len(kata.variants) > 1 else ""
-        title = kata.title[here.language]
-        print(
-            f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {kata.minutes:>2} {_MIN[here.language]}  {title}{variants}"
-        )
+        minutes = f"{kata.minutes:>2} {_MIN[here.language]}"
+        head = f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {minutes}"
+        print(f"{head}  {kata.title[here.language]}{variants}")
