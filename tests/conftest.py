@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+# A shell that starts the tests in the background has Ctrl-C ignored, which every process that they start would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 _SET_BY_US = {"LLMDRILLS_HOME", "LLMDRILLS_KILLS", "LLMDRILLS_HISTORIES"}  # the last two: how long `make soak` runs
@@ -33,3 +41,21 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def root() -> Path:
     """The checkout: the workspace that is shipped."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, headless; a missing one fails in CI and skips elsewhere."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        reason = "chromium is not installed: `sh tests/install-browser.sh`"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    from playwright.sync_api import sync_playwright  # only where a browser is asked for
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=flags)
+        yield started
+        started.close()

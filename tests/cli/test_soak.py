@@ -30,7 +30,7 @@ from terminal import Terminal
 KILLS = int(os.environ.get("LLMDRILLS_KILLS", "6"))
 ROUNDS_A_HOME = 12  # every kata of the workspace would be done after some more
 KATAS = 24
-SEED = 20260607
+SEED = int(os.environ.get("LLMDRILLS_SEED", "20260607"))
 
 # In which phase of the day the kill comes: how often in a round of the bag, and up to how many seconds after it began.
 PHASES = {
