@@ -103,7 +103,8 @@ def test_the_last_of_many_saves_is_never_lost(file, watcher):
         if watcher.wait(1.0):
             seen = file.read_text("utf-8")
     assert seen == "9"
-    assert not watcher.wait(0.7), "one save was told twice"
+    watcher.wait(0.7)  # the word on an earlier save may have come when the last one was written already
+    assert not watcher.wait(0.7), "a save was told again and again"
 
 
 def test_a_watcher_can_be_closed_twice_and_leaves_no_thread(file):

@@ -79,7 +79,9 @@ class Caller:
     def _call(
         self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question
     ) -> tuple[Value, Any, Watch | None]:
-        watch = Watch(self._forbidden, self._file) if question.count or self._forbidden else None
+        watch = (
+            Watch(self._forbidden, self._file, counted=question.count) if question.count or self._forbidden else None
+        )
         try:
             if watch is None:
                 with self.guard():

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once"]
 
-EXPLAINED = ("wrong", "crashed", "over-budget")
-"""The outcomes for which a wrong kernel may be the explanation."""
-
 
 class Grader:
     """Grades attempts. A context manager: leaving it ends every process that it started.
@@ -112,14 +109,26 @@ class Grader:
         return theirs
 
     def prepare(self, kata: Kata, variant: str) -> None:
-        """Get the next attempt ready while the learner types: fork its process, and let the oracle work beforehand."""
-        with self._lock, contextlib.suppress(ServerDied):  # a server that died is started again by the next attempt
-            self._staff.prepare(kata, variant)
+        """Get the next attempt ready while the learner types: fork its process, and let the oracle work beforehand.
+
+        Returns when the oracle is done, or as soon as `cancel` is called.
+        """
+        with self._lock:
+            self._grading = True
+            try:
+                # A server that died is started again by the next attempt.
+                with contextlib.suppress(ServerDied):
+                    self._staff.prepare(kata, variant)
+                    self._staff.listen(self._cancel_read)
+            finally:
+                self._grading = False
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._cancel_read, 64)
 
     def cancel(self) -> None:
-        """End the attempt in progress, from another thread:
+        """End what is in progress, from another thread: `grade` raises Cancelled, `prepare` returns.
 
-        its `grade` raises Cancelled. Does nothing when there is none.
+        Does nothing when there is nothing in progress.
         """
         if self._grading:
             os.write(self._cancel_write, b"x")
@@ -153,6 +162,8 @@ class Grader:
                 raise GraderError(f"the grader's server ended ({died.how})", died.log or "try again") from died
             finally:
                 self._grading = False
+                with contextlib.suppress(ServerDied, GraderError):  # then they are gone with it
+                    self._staff.settle()
                 self._staff.tidy()
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._cancel_read, 64)
@@ -185,17 +196,14 @@ class Grader:
         )
         asked, expected, attempt = self._run(job, kata, variant, seed)
         able = bool(attempt.answers) and self._staff.oracle is not None
-        verdict = said(expected=expected, attempt=attempt, seed=asked.seed, explain=not able)
-        if verdict.outcome not in EXPLAINED or not able:
-            return verdict
-        expected = self._explained(asked, expected)
-        verdict = said(expected=expected, attempt=attempt, seed=asked.seed)
-        if not verdict.report.get("undecided"):
+        explained = functools.cache(lambda: self._explained(asked, expected)) if able else None
+        verdict = said(expected=expected, attempt=attempt, seed=asked.seed, explained=explained)
+        if explained is None or not verdict.report.get("undecided"):
             return verdict
         # Two wrong kernels fit: other inputs may tell them apart.
         other, due, answered = self._run(job, kata, variant, (asked.seed + 1) % (1 << 31))
         return said(
-            expected=expected, attempt=attempt, seed=asked.seed, extra=[(self._explained(other, due), answered)]
+            expected=explained(), attempt=attempt, seed=asked.seed, extra=[(self._explained(other, due), answered)]
         )
 
     def _explained(self, asked: Asked, expected: list[Expected]) -> list[Expected]:
@@ -230,7 +238,7 @@ class Grader:
     def _pumped(self, pump: Pump, learner: Worker) -> tuple[list[Expected], Attempt]:
         try:
             result = pump.run()
-            self._staff.reap(learner)
+            self._staff.dismiss(learner)
         except BaseException:
             with contextlib.suppress(ServerDied, GraderError):
                 self._staff.reap(learner)

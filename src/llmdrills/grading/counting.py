@@ -46,10 +46,12 @@ class Watch:
     """Counts what happens inside a `with` block, and notes forbidden calls with the attempt's line.
 
     `file` is the attempt's path: lines are those of the innermost frame of that file. `calls` are the dotted names
-    that the kata forbids. `switched_off` says after the block that someone took the modes away.
+    that the kata forbids; without `counted` nothing else is looked at. `switched_off` says after the block that
+    someone took the modes away.
     """
 
-    def __init__(self, calls: Sequence[str] = (), file: str = "") -> None:
+    def __init__(self, calls: Sequence[str] = (), file: str = "", *, counted: bool = True) -> None:
+        self.counted = counted
         self.tally = Tally()
         self.uses: list[ForbiddenUse] = []
         self.switched_off = False
@@ -125,32 +127,23 @@ class _DispatchMode(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # t
     ) -> Any:
         self.seen += 1
         kwargs = kwargs or {}
-        packet = getattr(func, "_overloadpacket", func)
-        name = str(packet).rpartition(".")[2]
-        call = self._forbidden.get(_bare(name))
+        operator = _OPERATORS.get(func) or _operator(func)
+        call = self._forbidden.get(operator.bare)
         if call is not None:
             self._watch.uses.append(ForbiddenUse(call, self._watch.line(), "dispatched"))
-        formula = _formula(packet)
-        if formula is None and hasattr(func, "decompose"):
+        if operator.composite:
             # Under inference mode a composite operator arrives whole: count its parts.
             with self:
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
         out = func(*args, **kwargs)
-        self._count(packet, name, formula, out, args, kwargs)
+        if self._watch.counted:
+            self._count(operator, out, args, kwargs)
         return out
 
-    def _count(
-        self,
-        packet: Any,
-        name: str,
-        formula: Callable[..., int] | None,
-        out: Any,
-        args: Sequence[Any],
-        kwargs: dict[str, Any],
-    ) -> None:
-        tally = self._watch.tally
+    def _count(self, operator: _Operator, out: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        tally, packet, name, formula = self._watch.tally, operator.packet, operator.name, operator.formula
         tally.operators[name] += 1
         if formula is not None:
             tally.flops += formula(*args, **kwargs, out_val=out)
@@ -204,6 +197,31 @@ def _resolve(calls: Sequence[str]) -> dict[Any, str]:
             target = getattr(target, part, None)
         if target is not None and target is not torch:
             found[target] = call
+    return found
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """What is asked about an overload at each of its calls; worked out at the first."""
+
+    packet: Any
+    name: str
+    bare: str
+    formula: Callable[..., int] | None
+    composite: bool  # made of other operators, and no cost of its own is known
+
+
+_OPERATORS: dict[Any, _Operator] = {}
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
+def _operator(func: Any) -> _Operator:
+    packet = getattr(func, "_overloadpacket", func)
+    name = str(packet).rpartition(".")[2]
+    formula = _formula(packet)
+    composite = formula is None and hasattr(func, "decompose") and func.has_kernel_for_dispatch_key(_COMPOSITE)
+    found = _Operator(packet, name, _bare(name), formula, composite)
+    _OPERATORS[func] = found
     return found
 
 

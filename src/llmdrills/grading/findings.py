@@ -45,7 +45,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data with its `kind`; numbers that JSON lacks are written as "nan", "inf" and "-inf"."""
-        return {"kind": self.kind, **_plain(dataclasses.asdict(self))}
+        return {"kind": self.kind, **_plain(vars(self))}
 
 
 def _plain(value: Any) -> Any:
@@ -55,6 +55,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return _plain(vars(value))
     return value
 
 

@@ -16,7 +16,7 @@ everything that `llmdrills.grading.report` renders:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,20 +63,21 @@ def judge(
     device: str = "cpu",
     language: Language = "en",
     extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
-    explain: bool = True,
+    explained: Callable[[], Sequence[Expected]] | None = None,
 ) -> Verdict:
-    """Judge what came back. `expected` are the oracle's, in the order of the questions, with the wrong kernels'
-    answers if it failed.
+    """Judge what came back. `expected` are the oracle's, in the order of the questions. `explained` gives them again
+    with the wrong kernels' answers, and is called only where the attempt failed; without it they are in `expected`.
 
     `source` is the attempt's text, read for forbidden calls, and `file` its path, for the snippet. `extra` are runs
-    of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge again. Without
-    `explain` a failure is not diagnosed: that is quicker, where only the outcome is asked for.
+    of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge again.
     """
     graded = [_one(kata, attempt, index, due, device) for index, due in enumerate(expected)]
     uses = _forbidden(kata, attempt, source)
     outcome = _outcome(graded, attempt, bool(uses))
     failed = outcome in {"wrong", "crashed", "over-budget"}
-    explanation = _explain(graded, extra, device) if failed and explain else None
+    if failed and explained is not None:
+        graded = [dataclasses.replace(item, expected=due) for item, due in zip(graded, explained(), strict=True)]
+    explanation = _explain(graded, extra, device) if failed else None
     report = _report(kata, variant, graded, attempt, explanation, uses, seed, file, device, outcome, language)
     diagnosis = None if explanation is None else _diagnosis(kata, variant, explanation, language)
     verdict = Verdict(

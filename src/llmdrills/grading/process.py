@@ -75,6 +75,7 @@ class Server:
         self.spawn = spawn or not FORK_IS_SAFE
         self.root = Path(tempfile.mkdtemp(prefix="llmdrills-")).resolve()
         self._homes = 0
+        self._owed = 0  # dismissals whose answers nobody has read yet
         self._pending = b""
         self._hello: dict[str, Any] | None = None
         self._control, theirs = socket.socketpair()
@@ -156,6 +157,17 @@ class Server:
         said = self._reply(REPLY_SECONDS)
         return said["status"], int(said["left"])
 
+    def dismiss(self, worker: Worker) -> None:
+        """As `reap`, but `settle` reads the answer: taking a process down takes as long as judging what it said."""
+        self._send(json.dumps({"op": "reap", "pid": worker.pid}).encode() + b"\n", [])
+        self._owed += 1
+
+    def settle(self) -> None:
+        """Wait until every dismissed worker, and what it left behind, is gone. Raises ServerDied."""
+        while self._owed:
+            self._reply(REPLY_SECONDS)
+            self._owed -= 1
+
     def close(self) -> None:
         """End it, and every process and file it started."""
         if self._hello is None:
@@ -180,6 +192,7 @@ class Server:
         self._process.kill()
 
     def _send(self, data: bytes, descriptors: list[int]) -> None:
+        self.settle()  # answers come in the order of the requests
         try:
             socket.send_fds(self._control, [data], descriptors)
         except OSError:

@@ -112,6 +112,22 @@ class OracleFeed:
         else:
             raise GraderError(str(rest[0]), str(rest[1]))
 
+    def listen(self, oracle: Worker, cancel: int) -> None:
+        """Take in frames until all is prepared and explained, the oracle is gone, or `cancel` is readable."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(cancel, selectors.EVENT_READ)
+            selector.register(oracle.channel, selectors.EVENT_READ)
+            while not (self.prepared and self.explained) and not oracle.channel.closed:
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if oracle.channel.wants_to_write else 0)
+                selector.modify(oracle.channel, wanted)
+                ready = {key.fileobj: events for key, events in selector.select(ORACLE_SECONDS)}
+                if cancel in ready or not ready:
+                    return
+                if ready.get(oracle.channel, 0) & selectors.EVENT_WRITE:
+                    oracle.channel.flush()
+                for frame in oracle.channel.frames():
+                    self.take(frame)
+
     def explain(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
         """Every wrong kernel's answers, case by case;
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmdrills.errors import GraderError, UsageError
+from llmdrills.errors import ContentError, GraderError, UsageError
 from llmdrills.grading.process import Server, ServerDied, Worker, take
 from llmdrills.grading.pump import OracleFeed, ask_explain, ask_prepare
 
@@ -64,6 +64,19 @@ class Staff:
         if self._spare is None:
             self._spare = self.hire(self._device)
 
+    def listen(self, cancel: int) -> None:
+        """Take in what the oracle works out beforehand, until it is done or someone writes to `cancel`.
+
+        A fault of the kata is left for the attempt to tell: the oracle is then asked anew.
+        """
+        asked, oracle = self._asked, self.oracle
+        if asked is None or oracle is None:
+            return
+        try:
+            asked.feed.listen(oracle, cancel)
+        except (ContentError, GraderError):
+            self.drop_oracle()
+
     def assign(self, kata: Kata, variant: str, seed: int | None, device: str) -> tuple[Asked, Worker, Worker]:
         """What the oracle was asked, the oracle, and a learner's process for one attempt."""
         self.ready(kata, device)
@@ -86,6 +99,16 @@ class Staff:
     def reap(self, worker: Worker) -> int | None:
         """End a worker and what it left behind; its exit status, None when it had to be killed. Raises ServerDied."""
         return self._learner_of.get(worker.pid, self.server).reap(worker)[0]
+
+    def dismiss(self, worker: Worker) -> None:
+        """As `reap`, for a worker that has done its work; `settle` sees it gone. Raises ServerDied."""
+        self._learner_of.get(worker.pid, self.server).dismiss(worker)
+
+    def settle(self) -> None:
+        """Wait until every dismissed worker, and what it left behind, is gone. Raises ServerDied."""
+        for server in (self.server, self._spawner):
+            if server is not None:
+                server.settle()
 
     def ready(self, kata: Kata, device: str) -> None:
         """See to it that a server is there that has what the kata needs, and that the device is."""

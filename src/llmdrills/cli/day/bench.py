@@ -42,6 +42,7 @@ class Bench:
         self._next: _Job | None = None
         self._began: float | None = None
         self._closing = False
+        self._preparing = False
         self._known: tuple[Kata, Kata] | None = None  # as it was asked for, and whole
         self._graders: dict[tuple[str, ...], Grader] = {}
         self._thread = threading.Thread(target=self._work, name="bench", daemon=True)
@@ -74,7 +75,7 @@ class Bench:
         """Grade this code; a `Graded` or `Failed` event follows, unless newer code comes first."""
         self._put(_Job(kata, variant, code, file, language))
         began = self._began
-        if began is not None and time.monotonic() - began > _STALE:
+        if self._preparing or (began is not None and time.monotonic() - began > _STALE):
             self._cancel()
 
     def _put(self, job: _Job) -> None:
@@ -83,7 +84,7 @@ class Bench:
             self._wake.notify()
 
     def _cancel(self) -> None:
-        if self._began is not None:
+        if self._began is not None or self._preparing:
             for grader in list(self._graders.values()):
                 grader.cancel()
 
@@ -107,7 +108,7 @@ class Bench:
             grader = self._grader(job.kata.needs)
             kata = self._whole(job.kata)
             if job.code is None:
-                grader.prepare(kata, job.variant)
+                self._prepare(grader, kata, job.variant)
                 return
             verdict = grader.grade(kata, job.variant, job.code, file=job.file, language=job.language)
         except Cancelled:
@@ -118,6 +119,17 @@ class Bench:
         with self._wake:
             superseded = self._closing or (self._next is not None and self._next.code is not None)
         self._events.post(Graded(job.code, verdict, superseded))
+        self._began = None
+        if not superseded:
+            with contextlib.suppress(LLMDrillsError):  # the next attempt tells it
+                self._prepare(grader, kata, job.variant)
+
+    def _prepare(self, grader: Grader, kata: Kata, variant: str) -> None:
+        self._preparing = True
+        try:
+            grader.prepare(kata, variant)
+        finally:
+            self._preparing = False
 
     def _whole(self, kata: Kata) -> Kata:
         """The kata with its wrong kernels, which the catalogue leaves out: read once, while the server starts."""
