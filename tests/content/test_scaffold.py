@@ -154,10 +154,10 @@ def test_the_reference_of_a_new_kata_is_right_and_its_wrong_kernels_are_wrong(fo
     exec(solution_text(kata, kata.variants[0]), space)
     x = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)) * 20 + 500
     right = torch.softmax(x, -1)
-    torch.testing.assert_close(space["my_softmax"](x), right)  # type: ignore[operator]
+    torch.testing.assert_close(space["my_softmax"](x), right)  # type: ignore[operator]  # what exec left there
     for kernel in kata.wrong_kernels:
         exec(kernel.source, space)
-        wrong = space[kernel.id.replace("-", "_")](x)  # type: ignore[operator]
+        wrong = space[kernel.id.replace("-", "_")](x)  # type: ignore[operator]  # what exec left there
         assert not torch.allclose(wrong, right)
 
 

@@ -107,7 +107,7 @@ def test_the_reference_is_named_as_the_entry_and_brings_its_helpers(folder: Fold
     assert text.index("from __future__") < text.index("import math")
     space: dict[str, object] = {}
     exec(compile(text, "solution", "exec"), space)
-    assert space["twice"](3.0, 2).item() == 12.0  # type: ignore[operator]
+    assert space["twice"](3.0, 2).item() == 12.0  # type: ignore[operator]  # what exec left there
 
 
 def test_starters_and_solutions_of_all_shipped_katas_compile_and_say_what_they_answer(root: object) -> None:

@@ -104,13 +104,13 @@ def test_no_method_of_a_hostile_object_runs():
         def __iter__(self):
             raise AssertionError("ran")
 
-        __len__ = __getitem__ = __eq__ = __bool__ = __iter__  # type: ignore[assignment]
+        __len__ = __getitem__ = __eq__ = __bool__ = __iter__  # type: ignore[assignment]  # hostile on purpose
 
         @property
         def __class__(self):
             raise AssertionError("ran")
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # hostile on purpose
 
     assert isinstance(freeze(Hostile()), Opaque)
 

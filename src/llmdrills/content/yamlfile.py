@@ -24,7 +24,7 @@ __all__ = ["MAX_DEPTH", "compose", "paused_gc", "read_text"]
 try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # PyYAML built without libyaml: right, and some fifteen times slower
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]  # the pure one stands in
 
 MAX_DEPTH = 100
 """Levels of nesting beyond which a file is refused: composing recurses in C, and a stack overflow kills the process."""

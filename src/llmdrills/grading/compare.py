@@ -377,7 +377,7 @@ def _first(flags: Array) -> tuple[int, ...]:
 
 
 def _number(value: object) -> float:
-    return float(value.real if isinstance(value, complex) else value)  # type: ignore[arg-type]
+    return float(value.real if isinstance(value, complex) else value)  # type: ignore[arg-type]  # a number by now
 
 
 # Random results: what may come, and what must

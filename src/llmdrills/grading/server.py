@@ -216,7 +216,7 @@ def settle(channel: int, output: int, home: Path) -> socket.socket:
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # the process's own streams, for its whole life
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]  # typed as final
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(home)
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME"):
