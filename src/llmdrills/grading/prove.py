@@ -77,7 +77,7 @@ class _Proof:
             problems += self._of_peers(questions, expected, self.seed)
             problems += self._of_files(questions, expected)
             problems += self._of_outcomes(expected)
-            report = self._report(matrix, questions, expected)
+            report = self._report(matrix, questions, expected, Path(folder))
         for seed in range(self.seed + 1, self.seed + SEEDS):
             with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
                 questions, expectations = prepare(self.loaded, self.variant, seed, Path(folder))
@@ -184,12 +184,15 @@ class _Proof:
     def _case(self, due: Expected, seed: int) -> str:
         return f"case {due.case} of variant {self.variant} (seed {seed})"
 
-    def _report(self, matrix: Matrix, questions: Sequence[Question], expected: Sequence[Expected]) -> VariantReport:
+    def _report(
+        self, matrix: Matrix, questions: Sequence[Question], expected: Sequence[Expected], folder: Path
+    ) -> VariantReport:
+        found = expose(self.kata.entry, matrix, questions, expected, self._again)
         return VariantReport(
             self.variant,
             matrix,
             matrix.redundant(),
-            expose(self.kata.entry, matrix, questions, expected, self._again),
+            {name: shown.without(f"{folder}/") for name, shown in found.items()},
             tuple(right.id for right in self.book.equivalents),
             tuple(peer.library for peer in self.book.peers),
             tuple(f"{peer.library}: {case}: {why}" for peer in self.book.peers for case, why in peer.skips.items()),
