@@ -233,6 +233,8 @@ def _inputs(kernel: Kernel, question: Question) -> list[Value]:
 def _literals(kernel: Kernel, question: Question) -> dict[str, Value]:
     if sum(elements(value) for _, value in _pairs(kernel, question)) > MOST_LITERAL_ELEMENTS:
         return {}
+    if any(isinstance(value, str) and Path(value).is_absolute() for _, value in _pairs(kernel, question)):
+        return {}  # a file that the case made, gone when the snippet is pasted: it must be made again
     written = {name: literal(value) for name, value in _pairs(kernel, question)}
     return {} if None in written.values() else {"literals": written, "positional": len(question.args)}
 

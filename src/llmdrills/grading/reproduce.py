@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ def inputs(folder: str, variant: str, case: str, *, seed: int, device: str = "cp
     for known in loaded.variant(variant).cases:
         if known.name == case:
             private = Path(tempfile.mkdtemp(prefix="llmdrills-inputs-"))
+            atexit.register(shutil.rmtree, private, ignore_errors=True)  # the snippet's call reads it until then
             with loaded.importable():
                 question, _ = make_question(loaded, known, seed, private)
             args = [thaw(value, device) for value in question.args]
