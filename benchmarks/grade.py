@@ -77,7 +77,7 @@ def one_shot(folder: Path) -> Bar:
 
 def watch(folder: Path) -> Bar:
     """Saves of right and wrong files in turn, each after a pause in which a learner would think."""
-    from llmdrills.grading.watch import DEBOUNCE
+    from llmdrills.cli.watch import DEBOUNCE
 
     file = folder / "watched.py"
     right, wrong = attempts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmdrills.cli.verdict_view import OUTCOMES, verdict_text
-from llmdrills.grading.verdict import CaseResult, Verdict
+from llmdrills.grading.judging.verdict import CaseResult, Verdict
 
 
 def verdict(outcome="passed", **report) -> Verdict:

@@ -11,9 +11,9 @@ import numpy as np
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.model import Kata
 from llmdrills.content.report import Report
-from llmdrills.grading.answer import Answer, Expected
-from llmdrills.grading.compare import leaves
-from llmdrills.grading.wire import Raised, TensorValue, Value
+from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.protocol.answer import Answer, Expected
+from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 
 YAML = """
 kata: centred-scale

@@ -9,11 +9,11 @@ import torch
 from bench import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 from llmdrills.errors import ContentError
-from llmdrills.grading.answer import Raised
 from llmdrills.grading.authoring import AuthoringError, Inputs, case, misconception, open_book
-from llmdrills.grading.book import load
-from llmdrills.grading.compare import compare
-from llmdrills.grading.expected import prepare
+from llmdrills.grading.judging.compare import compare
+from llmdrills.grading.kernels.expectations import prepare
+from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.protocol.answer import Raised
 
 
 def problems_of(root, **texts):

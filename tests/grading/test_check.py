@@ -12,12 +12,12 @@ from bench import CASES, REFERENCE, YAML, make_kata
 
 from llmdrills.content.model import Note, Position
 from llmdrills.errors import GraderError
-from llmdrills.grading.book import load
-from llmdrills.grading.check import check_katas, exposed, run_proofs
-from llmdrills.grading.checker import run_proof
-from llmdrills.grading.matrix import Matrix
-from llmdrills.grading.prove import check_kata
-from llmdrills.grading.reports import KataReport
+from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.proving.check import check_katas, exposed, run_proofs
+from llmdrills.grading.proving.check_process import run_proof
+from llmdrills.grading.proving.kata_proof import check_kata
+from llmdrills.grading.proving.matrix import Matrix
+from llmdrills.grading.proving.reports import KataReport
 from llmdrills.language import Bilingual
 
 SURVIVOR = """
@@ -94,7 +94,7 @@ def test_a_planted_defect_is_found(tmp_path, texts, rule, says):
 
 def test_a_starter_that_does_more_than_refuse_is_found(tmp_path, monkeypatch):
     text = "def centre(x, scale=1.0):\n    return x\n"
-    monkeypatch.setattr("llmdrills.grading.prove.starter_text", lambda kata, variant, language: text)
+    monkeypatch.setattr("llmdrills.grading.proving.kata_proof.starter_text", lambda kata, variant, language: text)
     report = check_kata(make_kata(tmp_path), 0)
     assert [p.what.split(" (", 1)[0] for p in report.problems if p.rule == "starter"] == ["the starter"] * 4
     assert "is wrong, not unimplemented" in report.problems[0].what
@@ -233,7 +233,7 @@ def test_proofs_come_from_the_cache_while_they_stay_as_they_are(tmp_path):
 
 
 def test_nothing_is_started_where_there_is_nothing_to_do(monkeypatch):
-    monkeypatch.setattr("llmdrills.grading.checkers.subprocess.Popen", lambda *a, **k: pytest.fail("started"))
+    monkeypatch.setattr("llmdrills.grading.proving.check_pool.subprocess.Popen", lambda *a, **k: pytest.fail("started"))
     assert check_katas([]) == []
     assert run_proofs([note("none", None)]) == []
 
@@ -242,7 +242,7 @@ def test_a_checker_that_cannot_be_started_is_a_grader_error(monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("no more processes")
 
-    monkeypatch.setattr("llmdrills.grading.checkers.subprocess.Popen", refuse)
+    monkeypatch.setattr("llmdrills.grading.proving.check_pool.subprocess.Popen", refuse)
     with pytest.raises(GraderError, match="no more processes"):
         run_proofs([note("a", "x = 1\n")])
 

@@ -9,11 +9,11 @@ import math
 import pytest
 from bench import expect, raised, tensor
 
-from llmdrills.grading import findings as f
-from llmdrills.grading.answer import Answer, Counts
-from llmdrills.grading.compare import compare, same_answer
-from llmdrills.grading.wire import DtypeValue, Opaque
-from llmdrills.grading.wording import describe
+from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.compare import compare, same_answer
+from llmdrills.grading.judging.wording import describe
+from llmdrills.grading.protocol.answer import Answer, Counts
+from llmdrills.grading.protocol.wire import DtypeValue, Opaque
 
 WANT = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from llmdrills.grading.counting import Watch
-from llmdrills.grading.forbidden import scan
+from llmdrills.grading.rules.counting import Watch
+from llmdrills.grading.rules.forbidden import scan
 
 SDPA = "torch.nn.functional.scaled_dot_product_attention"
 B, H, L, S, D, DV = 2, 3, 4, 6, 8, 5

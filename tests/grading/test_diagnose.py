@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from bench import expect, raised, tensor
 
-from llmdrills.grading.answer import Answer
-from llmdrills.grading.compare import compare
-from llmdrills.grading.diagnose import Judged, diagnose
-from llmdrills.grading.recognise import recognitions
+from llmdrills.grading.judging.compare import compare
+from llmdrills.grading.judging.diagnosis import Judged, diagnose
+from llmdrills.grading.judging.recognition import recognitions
+from llmdrills.grading.protocol.answer import Answer
 
 RIGHT = np.arange(24, dtype=np.float64).reshape(2, 3, 4) ** 1.5 - 20
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from llmdrills.grading.freeze import Freezer, thaw
-from llmdrills.grading.wire import ITEM_SIZES, DtypeValue, Opaque, Raised, TensorValue
+from llmdrills.grading.protocol.tensors import Freezer, thaw
+from llmdrills.grading.protocol.wire import ITEM_SIZES, DtypeValue, Opaque, Raised, TensorValue
 
 
 def freeze(thing: object) -> object:

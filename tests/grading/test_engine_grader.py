@@ -16,8 +16,10 @@ import pytest
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, MissingExtraError, UsageError
-from llmdrills.grading import client, process, staff
+from llmdrills.grading import client
 from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
+from llmdrills.grading.workers import launcher as process
+from llmdrills.grading.workers import pool as staff
 
 ROOT = Path(__file__).parents[2]
 QUICK = Limits(load=3.0, call=1.0, total=6.0, memory=1 << 28)

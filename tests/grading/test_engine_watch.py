@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmdrills.grading.watch import Watcher, watch
+from llmdrills.cli.watch import Watcher, watch
 
 PATIENCE = 10.0
 

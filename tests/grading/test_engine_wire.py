@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdrills.grading.answer import Answer, Counts
-from llmdrills.grading.forbidden import ForbiddenUse
-from llmdrills.grading.testimony import read_answer, write_answer
-from llmdrills.grading.wire import DtypeValue, Opaque, Raised, TensorValue, WireError, pack, unpack
+from llmdrills.grading.protocol.answer import Answer, Counts
+from llmdrills.grading.protocol.answer_codec import read_answer, write_answer
+from llmdrills.grading.protocol.wire import DtypeValue, Opaque, Raised, TensorValue, WireError, pack, unpack
+from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 TENSOR = TensorValue("float32", (2, 3), bytes(24), strides=(3, 1))
 LEAVES = st.one_of(

@@ -11,13 +11,13 @@ import pytest
 import torch
 from bench import CASES, YAML, expect, make_kata, raised, tensor
 
-from llmdrills.grading.answer import Answer, Attempt, Counts, Ended
-from llmdrills.grading.book import load
-from llmdrills.grading.calling import Caller
-from llmdrills.grading.expected import ask, prepare
-from llmdrills.grading.forbidden import ForbiddenUse
-from llmdrills.grading.judge import judge
+from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Ended
 from llmdrills.grading.reproduce import inputs
+from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 GUARDED = (
     YAML

@@ -10,10 +10,10 @@ import pytest
 
 from llmdrills.content.load import kata_folders
 from llmdrills.content.model import Kata
-from llmdrills.grading.answer import Attempt
-from llmdrills.grading.book import load
-from llmdrills.grading.expected import prepare
-from llmdrills.grading.judge import judge
+from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.kernels.expectations import prepare
+from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.protocol.answer import Attempt
 
 ROOT = Path(__file__).parents[2]
 KATAS = sorted(folder.name for folder in kata_folders(ROOT))

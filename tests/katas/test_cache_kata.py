@@ -9,7 +9,7 @@ import plain_harness as plain
 import pytest
 import torch
 
-from llmdrills.grading.counting import Watch
+from llmdrills.grading.rules.counting import Watch
 
 KATA = plain.KataUnderTest("kv-cache-step")
 step = KATA.reference.kv_cache_step

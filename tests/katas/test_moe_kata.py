@@ -10,7 +10,7 @@ import plain_harness as plain
 import pytest
 import torch
 
-from llmdrills.grading.counting import Watch
+from llmdrills.grading.rules.counting import Watch
 
 KATA = plain.KataUnderTest("moe-routing")
 renormalised, raw = KATA.reference.moe_layer_renormalised, KATA.reference.moe_layer_raw

@@ -10,7 +10,7 @@ import plain_harness as plain
 import pytest
 import torch
 
-from llmdrills.grading.counting import Watch
+from llmdrills.grading.rules.counting import Watch
 
 KATA = plain.KataUnderTest("online-softmax")
 attention = KATA.reference.blockwise_attention

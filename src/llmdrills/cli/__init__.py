@@ -133,7 +133,7 @@ def main() -> None:
     """Run the command that `sys.argv` names, and exit."""
     _speak_utf8()
     if sys.argv[1:2] == ["grade"] and not {"-h", "--help"} & set(sys.argv):
-        from llmdrills.grading.process import start_early
+        from llmdrills.grading.workers.launcher import start_early
 
         start_early()
     try:

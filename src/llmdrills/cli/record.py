@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
-    from llmdrills.grading.verdict import Verdict
+    from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.practice.session import Repetition
 
 __all__ = ["open_history", "open_repetition", "record_attempt"]

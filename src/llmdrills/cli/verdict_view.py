@@ -11,7 +11,7 @@ from llmdrills.language import Bilingual
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llmdrills.grading.verdict import Verdict
+    from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.language import Language
 
 __all__ = ["OUTCOMES", "print_verdict", "verdict_text"]

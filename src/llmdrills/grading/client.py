@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
-from llmdrills.grading.answer import Attempt, Ended, Expected
-from llmdrills.grading.limits import Limits
-from llmdrills.grading.process import ServerDied, Worker
-from llmdrills.grading.pump import Cancelled, Job, Pump
-from llmdrills.grading.staff import ACCELERATORS, Asked, Staff
+from llmdrills.grading.protocol.answer import Attempt, Ended, Expected
+from llmdrills.grading.rules.limits import Limits
+from llmdrills.grading.workers.attempt_run import Cancelled, Job, Pump
+from llmdrills.grading.workers.launcher import ServerDied, Worker
+from llmdrills.grading.workers.pool import ACCELERATORS, Asked, Staff
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from llmdrills.content.model import Kata
-    from llmdrills.grading.verdict import Verdict
+    from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.language import Language
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once"]
@@ -179,7 +179,7 @@ class Grader:
         language: Language,
         limits: Limits,
     ) -> Verdict:
-        from llmdrills.grading.judge import judge  # here, so that it is read while the server imports torch
+        from llmdrills.grading.judging.judge import judge  # here, so that it is read while the server imports torch
 
         job = Job(
             file,

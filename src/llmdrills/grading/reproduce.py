@@ -11,9 +11,9 @@ from typing import Any
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
-from llmdrills.grading.book import load
-from llmdrills.grading.expected import make_question
-from llmdrills.grading.freeze import thaw
+from llmdrills.grading.kernels.expectations import make_question
+from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.protocol.tensors import thaw
 
 __all__ = ["inputs"]
 

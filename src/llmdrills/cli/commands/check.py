@@ -16,8 +16,8 @@ from llmdrills.paths import came_with_the_package
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmdrills.grading.audit import Audit
-    from llmdrills.grading.reports import VariantReport
+    from llmdrills.grading.proving.audit import Audit
+    from llmdrills.grading.proving.reports import VariantReport
 
 __all__ = ["command"]
 
@@ -46,7 +46,7 @@ def command(
 
     Exit status: 0 clean, 1 problems found, 2 the workspace cannot be read.
     """
-    from llmdrills.grading.audit import audit, write_audit
+    from llmdrills.grading.proving.audit import audit, write_audit
 
     here = place(workspace)
     loaded = load_workspace(here.workspace)

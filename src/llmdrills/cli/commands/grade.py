@@ -30,7 +30,7 @@ from llmdrills.errors import UsageError
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata, Variant
     from llmdrills.grading.client import Grader
-    from llmdrills.grading.verdict import Verdict
+    from llmdrills.grading.judging.verdict import Verdict
 
 __all__ = ["command"]
 
@@ -123,8 +123,8 @@ def _show(verdict: Verdict, here: Place, *, json: bool) -> None:
 
 
 def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, *, json: bool) -> None:
+    from llmdrills.cli.watch import watch
     from llmdrills.grading.client import Cancelled
-    from llmdrills.grading.watch import watch
 
     note(f"watching {path}: save to grade, Ctrl-C to stop")
 

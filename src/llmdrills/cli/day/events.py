@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmdrills.cli.day.keys import Keyboard
-    from llmdrills.grading.verdict import Verdict
-    from llmdrills.grading.watch import Watcher
+    from llmdrills.cli.watch import Watcher
+    from llmdrills.grading.judging.verdict import Verdict
 
 __all__ = ["Event", "Events", "Failed", "Graded", "Key", "Looked", "Redraw", "Saved"]
 

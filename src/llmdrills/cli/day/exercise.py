@@ -76,7 +76,7 @@ class Exercise:
         """Go on until the kata is rated, skipped or left."""
         self._table.bench.prepare(self._kata, self._variant.id, self._language)
         self._introduce()
-        from llmdrills.grading.watch import Watcher
+        from llmdrills.cli.watch import Watcher
 
         with Watcher(self._file) as watcher:
             if self._state == "rating":

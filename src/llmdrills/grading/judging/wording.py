@@ -1,0 +1,280 @@
+"""Findings and outcomes in words, in both languages. Rendering comes last: nothing here decides anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.verdict import Outcome
+from llmdrills.language import Bilingual
+
+__all__ = ["NEXT_STEPS", "OUTCOMES", "describe", "number", "shape"]
+
+OUTCOMES: dict[Outcome, Bilingual] = {
+    "passed": Bilingual("passed", "通过"),
+    "wrong": Bilingual("wrong answer", "答案错误"),
+    "unimplemented": Bilingual("not written yet", "尚未实现"),
+    "crashed": Bilingual("crashed", "运行出错"),
+    "timeout": Bilingual("timed out", "超时"),
+    "memory": Bilingual("out of memory", "内存不足"),
+    "forbidden": Bilingual("forbidden call", "用了禁用的调用"),
+    "over-budget": Bilingual("right, but over budget", "结果正确，但超出预算"),
+    "error": Bilingual("the grader failed", "评分程序出错"),
+}
+
+NEXT_STEPS: dict[Outcome, Bilingual] = {
+    "passed": Bilingual("", ""),
+    "wrong": Bilingual(
+        "Paste the snippet into Python and compare the two rows by hand; `llmdrills hint {kata}` nudges.",
+        "把上面的代码片段粘贴到 Python 中，逐个对照两行数字；`llmdrills hint {kata}` 会给出提示。",
+    ),
+    "unimplemented": Bilingual(
+        "Write the function, save, and grade again; `llmdrills hint {kata}` nudges.",
+        "写完函数、保存，然后再评一次；`llmdrills hint {kata}` 会给出提示。",
+    ),
+    "crashed": Bilingual(
+        "Look at the line named above; the snippet raises the same error.",
+        "查看上面指出的那一行；运行代码片段可以重现同样的错误。",
+    ),
+    "timeout": Bilingual(
+        "Look for a loop that does not end, or for one Python loop per element.",
+        "检查是否有不会结束的循环，或者逐元素的 Python 循环。",
+    ),
+    "memory": Bilingual(
+        "Look for a tensor that is far larger than the inputs.",
+        "检查是否有远大于输入的张量。",
+    ),
+    "forbidden": Bilingual(
+        "Write that step yourself: it is the point of this kata.",
+        "这一步要自己写：它正是这道题要练的。",
+    ),
+    "over-budget": Bilingual(
+        "The values are right. Find what is computed or stored and not needed.",
+        "数值是对的。找出哪些计算或存储是不必要的。",
+    ),
+    "error": Bilingual(
+        "This says nothing about your attempt. `llmdrills doctor` shows what is wrong with the set-up.",
+        "这与你的代码无关。`llmdrills doctor` 会指出环境的问题。",
+    ),
+}
+
+
+def describe(finding: f.Finding) -> Bilingual:
+    """One finding as one or two plain sentences."""
+    return _WORDS[type(finding)](finding)
+
+
+def number(value: float) -> str:
+    """A number as a reader wants it: six digits, and nan, inf as they are."""
+    if math.isnan(value) or math.isinf(value):
+        return str(value)
+    return f"{value:.6g}"
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """A shape as Python writes it."""
+    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
+
+
+def _place(path: str) -> Bilingual:
+    if path.startswith("gradient of "):
+        name = path.removeprefix("gradient of ")
+        return Bilingual(f"the gradient of {name}", f"对 {name} 的梯度")
+    return Bilingual(f"result{path}", f"result{path}") if path else Bilingual("the result", "返回值")
+
+
+def _at(path: str, index: tuple[int, ...]) -> Bilingual:
+    place = _place(path)
+    where = f"[{', '.join(map(str, index))}]" if index else ""
+    return Bilingual(
+        f"{place.en} at {where}" if where else place.en, f"{place.zh} 的 {where} 处" if where else place.zh
+    )
+
+
+def _due(path: str, due_en: str, due_zh: str, got_en: str, got_zh: str) -> Bilingual:
+    place = _place(path)
+    return Bilingual(f"{place.en} must be {due_en}, got {got_en}", f"{place.zh}应为 {due_zh}，得到的是 {got_zh}")
+
+
+def _wrong_type(x: f.WrongType) -> Bilingual:
+    extra = Bilingual("", "")
+    if x.expected == "torch.Tensor" and x.got not in {"None", "tuple", "list", "dict", "float", "int", "bool", "str"}:
+        extra = Bilingual(" (the exact type counts, not a subclass)", "（类型必须完全一致，子类不算）")
+    said = _due(x.path, f"a {x.expected}", x.expected, f"{x.got}", x.got)
+    if x.got == "None":
+        said = Bilingual(f"{said.en}: is a `return` missing?", f"{said.zh}：是不是漏了 `return`？")
+    return Bilingual(said.en + extra.en, said.zh + extra.zh)
+
+
+def _wrong_structure(x: f.WrongStructure) -> Bilingual:
+    place, zh = _place(x.path), {"items": "项", "keys": "键"}
+    expected, got = x.expected, x.got
+    for en, chinese in zh.items():
+        expected, got = expected.replace(en, chinese), got.replace(en, chinese)
+    return Bilingual(f"{place.en} must have {x.expected}, got {x.got}", f"{place.zh}应有 {expected}，得到的是 {got}")
+
+
+def _wrong_shape(x: f.WrongShape) -> Bilingual:
+    return _due(x.path, f"of shape {shape(x.expected)}", f"形状 {shape(x.expected)}", shape(x.got), shape(x.got))
+
+
+def _wrong_dtype(x: f.WrongDtype) -> Bilingual:
+    return _due(x.path, x.expected, x.expected, x.got, x.got)
+
+
+def _wrong_device(x: f.WrongDevice) -> Bilingual:
+    return _due(x.path, f"on {x.expected}", f"位于 {x.expected}", x.got, x.got)
+
+
+def _unreadable(x: f.Unreadable) -> Bilingual:
+    place = _place(x.path)
+    return Bilingual(f"{place.en} holds no numbers to compare ({x.why})", f"{place.zh}里没有可以比较的数值（{x.why}）")
+
+
+def _not_finite(x: f.NotFinite) -> Bilingual:
+    place = _at(x.path, x.index)
+    more = (
+        Bilingual(f" ({x.wrong} of {x.total} like that)", f"（{x.total} 个数中有 {x.wrong} 个如此）")
+        if x.wrong > 1
+        else Bilingual("", "")
+    )
+    return Bilingual(
+        f"{place.en}: expected {number(x.expected)}, got {number(x.got)}{more.en}",
+        f"{place.zh}：应为 {number(x.expected)}，得到 {number(x.got)}{more.zh}",
+    )
+
+
+def _wrong_values(x: f.WrongValues) -> Bilingual:
+    place = _at(x.path, x.index)
+    worst = f"[{', '.join(map(str, x.greatest_index))}]"
+    return Bilingual(
+        f"{place.en}: expected {number(x.expected)}, got {number(x.got)}. {x.wrong} of {x.total} numbers are wrong; "
+        f"the greatest difference is {number(x.greatest)} at {worst}, "
+        f"up to {number(x.greatest_allowed)} is allowed there.",
+        f"{place.zh}：应为 {number(x.expected)}，得到 {number(x.got)}。{x.total} 个数中有 {x.wrong} 个不对；"
+        f"最大误差为 {number(x.greatest)}（{worst} 处），该处允许 {number(x.greatest_allowed)}。",
+    )
+
+
+def _wrong_scalar(x: f.WrongScalar) -> Bilingual:
+    shown = [number(v) if isinstance(v, float) else repr(v) for v in (x.expected, x.got)]
+    place = _place(x.path)
+    return Bilingual(
+        f"{place.en}: expected {shown[0]}, got {shown[1]}", f"{place.zh}：应为 {shown[0]}，得到 {shown[1]}"
+    )
+
+
+def _wrong_text(x: f.WrongText) -> Bilingual:
+    place, cut = _place(x.path), [_clip(text, x.at) for text in (x.expected, x.got)]
+    return Bilingual(
+        f"{place.en} differs from character {x.at} on: expected {cut[0]}, got {cut[1]}",
+        f"{place.zh}从第 {x.at} 个字符起不同：应为 {cut[0]}，得到 {cut[1]}",
+    )
+
+
+def _clip(text: str, at: int) -> str:
+    start, end = max(0, at - 20), at + 40
+    return f"{'…' if start else ''}{text[start:end]!r}{'…' if end < len(text) else ''}"
+
+
+def _input_changed(x: f.InputChanged) -> Bilingual:
+    return Bilingual(f"the call changed its caller's {x.path} in place", f"调用原地改动了调用者传入的 {x.path}")
+
+
+def _no_gradient(x: f.NoGradient) -> Bilingual:
+    place = _place(x.path)
+    return Bilingual(
+        f"{place.en} never arrives: something detaches the graph", f"{place.zh}没有传回来：计算图在某处断开了"
+    )
+
+
+def _did_not_raise(x: f.DidNotRaise) -> Bilingual:
+    return Bilingual(f"the call must raise {x.expected}, and returned", f"这次调用应当抛出 {x.expected}，却正常返回了")
+
+
+def _raises_other(x: f.RaisesOther) -> Bilingual:
+    said = _message(x.got, x.message, x.line)
+    return Bilingual(
+        f"the call must raise {x.expected}, and raised {said.en}",
+        f"这次调用应当抛出 {x.expected}，实际抛出了 {said.zh}",
+    )
+
+
+def _raises(x: f.Raises) -> Bilingual:
+    said = _message(x.type, x.message, x.line)
+    if x.path.startswith("gradient"):
+        return Bilingual(f"the backward pass raises {said.en}", f"反向传播抛出 {said.zh}")
+    return Bilingual(f"the call raises {said.en}", f"调用抛出 {said.zh}")
+
+
+def _message(kind: str, message: str, line: int) -> Bilingual:
+    first = message.strip().split("\n")[0][:300]
+    said = f"{kind}: {first}" if first else kind
+    return Bilingual(f"{said} (line {line})", f"{said}（第 {line} 行）") if line else Bilingual(said, said)
+
+
+def _wrong_draws(x: f.WrongDraws) -> Bilingual:
+    en, zh = [f"In {x.draws} calls"], [f"{x.draws} 次调用中"]
+    if x.unwanted:
+        en.append(f"came what may never come: {', '.join(x.unwanted)}")
+        zh.append(f"出现了不该出现的结果：{'、'.join(x.unwanted)}")
+    if x.missing:
+        en.append(f"{'and ' if x.unwanted else ''}never came what must come: {', '.join(x.missing)}")
+        zh.append(f"{'并且' if x.unwanted else ''}始终没有出现应当出现的结果：{'、'.join(x.missing)}")
+    return Bilingual(" ".join(en), "，".join(zh))
+
+
+def _globals(x: f.GlobalsChanged) -> Bilingual:
+    names = {"default dtype": "默认 dtype", "grad mode": "梯度模式"}
+    chinese = "、".join(names.get(name, name) for name in x.names)
+    return Bilingual(f"the call left torch's {' and '.join(x.names)} changed", f"调用结束后，torch 的{chinese}被改动了")
+
+
+def _over_budget(x: f.OverBudget) -> Bilingual:
+    times = x.got / x.allowed if x.allowed else math.inf
+    if x.what == "flops":
+        return Bilingual(
+            f"{x.got:,} floating-point operations, {x.allowed:,} are allowed: {times:.3g} times the limit "
+            f"(the reference takes {x.reference:,})",
+            f"用了 {x.got:,} 次浮点运算，允许 {x.allowed:,} 次：是上限的 {times:.3g} 倍"
+            f"（参考实现用 {x.reference:,} 次）",
+        )
+    return Bilingual(
+        f"the largest tensor allocated has {x.got:,} elements, {x.allowed:,} are allowed: {times:.3g} times the limit "
+        f"(the reference's has {x.reference:,})",
+        f"分配的最大张量有 {x.got:,} 个元素，允许 {x.allowed:,} 个：是上限的 {times:.3g} 倍"
+        f"（参考实现为 {x.reference:,} 个）",
+    )
+
+
+def _forbidden(x: f.Forbidden) -> Bilingual:
+    place = Bilingual(f"line {x.line}: ", f"第 {x.line} 行：") if x.line else Bilingual("", "")
+    return Bilingual(
+        f"{place.en}{x.call} is forbidden here{': ' + x.why_en if x.why_en else ''}",
+        f"{place.zh}这里禁用 {x.call}{'：' + x.why_zh if x.why_zh else ''}",
+    )
+
+
+_WORDS: dict[type[f.Finding], Callable[[Any], Bilingual]] = {
+    f.WrongType: _wrong_type,
+    f.WrongStructure: _wrong_structure,
+    f.WrongShape: _wrong_shape,
+    f.WrongDtype: _wrong_dtype,
+    f.WrongDevice: _wrong_device,
+    f.Unreadable: _unreadable,
+    f.NotFinite: _not_finite,
+    f.WrongValues: _wrong_values,
+    f.WrongScalar: _wrong_scalar,
+    f.WrongText: _wrong_text,
+    f.InputChanged: _input_changed,
+    f.NoGradient: _no_gradient,
+    f.DidNotRaise: _did_not_raise,
+    f.RaisesOther: _raises_other,
+    f.Raises: _raises,
+    f.WrongDraws: _wrong_draws,
+    f.GlobalsChanged: _globals,
+    f.OverBudget: _over_budget,
+    f.Forbidden: _forbidden,
+}

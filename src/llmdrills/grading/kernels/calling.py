@@ -1,0 +1,224 @@
+"""One call of a kernel on one question: the same for the learner's file, the reference and every wrong kernel."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+from llmdrills.grading.protocol.answer import Answer, Counts, Question
+from llmdrills.grading.protocol.tensors import Freezer, thaw
+from llmdrills.grading.protocol.wire import Raised, Value
+from llmdrills.grading.rules.counting import Watch
+
+__all__ = ["Caller"]
+
+_HERE = str(Path(__file__).resolve().parents[1])
+MAX_MESSAGE = 2000
+MAX_TRACEBACK = 8000
+
+
+class Caller:
+    """Puts questions to kernels on one device. Make it before anything untrusted is imported.
+
+    `file` is the path of the kernel's source as it shows in tracebacks, `forbidden` the dotted names whose calls are
+    noted.
+    """
+
+    def __init__(self, device: str = "cpu", file: str = "", forbidden: Sequence[str] = ()) -> None:
+        self._device = torch.device(device)
+        self._file = file
+        self._forbidden = tuple(forbidden)
+        self._freezer = Freezer()
+        self._clock = time.perf_counter
+        self._format = traceback.TracebackException
+        self._grad = torch.autograd.grad
+        self._synchronize: Callable[[], None] | None = {
+            "cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize
+        }.get(self._device.type)  # fmt: skip
+        self._frame = sys._getframe
+        self.guard: Callable[[], AbstractContextManager[None]] = (
+            nullcontext  # entered around the kernel's own code only
+        )
+        self._functions_off = torch._C.DisableTorchFunction
+        self._dispatch_off = torch._C._DisableTorchDispatch
+
+    def ask(self, kernel: Callable[..., Any], question: Question) -> Answer:
+        """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
+        args = [thaw(value, self._device) for value in question.args]
+        kwargs = {name: thaw(value, self._device) for name, value in question.kwargs.items()}
+        for position in question.grads:
+            args[position].requires_grad_(True)
+        before = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
+        settings = _settings()
+        _seed(question.seed)
+        started = self._clock()
+        value, result, watch = self._call(kernel, args, kwargs, question)
+        seconds = self._clock() - started
+        changed = _restore(settings)
+        grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
+        after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
+        return Answer(
+            value,
+            tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
+            grads,
+            _counts(watch) if watch is not None and question.count else None,
+            tuple(watch.uses) if watch is not None else (),
+            changed,
+            seconds,
+        )
+
+    def _call(
+        self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question
+    ) -> tuple[Value, Any, Watch | None]:
+        watch = (
+            Watch(self._forbidden, self._file, counted=question.count) if question.count or self._forbidden else None
+        )
+        try:
+            if watch is None:
+                with self.guard():
+                    result = self._draws(kernel, args, kwargs, question.draws)
+            else:
+                with self.guard(), watch:
+                    result = self._draws(kernel, args, kwargs, question.draws)
+            if self._synchronize is not None:
+                self._synchronize()
+            return self._freezer.freeze(result), result, watch
+        except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
+            return self.raised(error), None, watch
+
+    def _draws(self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], draws: int) -> Any:
+        return [kernel(*args, **kwargs) for _ in range(draws)] if draws else kernel(*args, **kwargs)
+
+    def _gradients(self, result: Any, inputs: list[Any]) -> tuple[Value | None, ...]:
+        """The gradients of a fixed weighted sum of all floating tensors in the result; None where none arrives.
+
+        A backward pass that raises gives a Raised in every place.
+        """
+        try:
+            with self._functions_off(), self._dispatch_off(), torch.enable_grad():
+                parts = [(leaf * _weights(leaf)).sum() for leaf in _leaves(result)]
+                if not parts:
+                    return tuple(None for _ in inputs)
+                total = parts[0]
+                for part in parts[1:]:
+                    total = total + part
+                found = self._grad(total, inputs, allow_unused=True)
+            return tuple(None if grad is None else self._freezer.freeze(grad) for grad in found)
+        except Exception as error:  # a custom backward pass can raise anything
+            return tuple(self.raised(error) for _ in inputs)
+
+    def wake(self) -> None:
+        """Make the device ready, so that its start-up is not charged to the first call."""
+        torch.zeros(1, device=self._device)
+        if self._synchronize is not None:
+            self._synchronize()
+
+    def line(self) -> int:
+        """The line of the kernel's file that is being run; 0 when it is none of its."""
+        frame: FrameType | None = self._frame(1)
+        while frame is not None:
+            if frame.f_code.co_filename == self._file:
+                return frame.f_lineno
+            frame = frame.f_back
+        return 0
+
+    def raised(self, error: BaseException) -> Raised:
+        """What is kept of an exception; whatever its own methods raise is ignored."""
+        try:
+            message = str(error)
+            message = message if type(message) is str else ""
+        except BaseException:  # a hostile __str__
+            message = ""
+        file, line = self._place(error)
+        try:
+            summary = self._format(type(error), error, self._own(error.__traceback__))
+            summary.stack[:] = [frame for frame in summary.stack if not frame.filename.startswith(_HERE)]
+            shown = "".join(summary.format())
+        except BaseException:  # the same
+            shown = ""
+        names = tuple(type.__dict__["__name__"].__get__(cls) for cls in type.mro(type(error))[:-1])
+        return Raised(names[0], names, message[:MAX_MESSAGE], file, line, shown[-MAX_TRACEBACK:])
+
+    def _own(self, trace: TracebackType | None) -> TracebackType | None:
+        """The traceback from the kernel's own file on: the grader's frames tell a learner nothing."""
+        while trace is not None and trace.tb_frame.f_code.co_filename != self._file:
+            trace = trace.tb_next
+        return trace
+
+    def _place(self, error: BaseException) -> tuple[str, int]:
+        """The deepest place of the traceback in the kernel's own file; a syntax error's own place."""
+        if isinstance(error, SyntaxError) and error.filename == self._file and type(error.lineno) is int:
+            return self._file, error.lineno
+        line = 0
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._file:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return (self._file, line) if line else ("", 0)
+
+
+def _leaves(result: Any) -> list[Any]:
+    """The tensors of an answer that a gradient can flow from, depth first."""
+    if isinstance(result, torch.Tensor):
+        return [result] if result.requires_grad and result.is_floating_point() else []
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, (list, tuple)):
+        return [leaf for item in result for leaf in _leaves(item)]
+    return []
+
+
+def _weights(leaf: Any) -> Any:
+    """Weights for the sum whose gradient is compared: distinct, of both signs, and the same on every device."""
+    count = torch.arange(leaf.numel(), dtype=torch.float64)
+    return torch.cos(count * 0.7 + 0.3).to(leaf.dtype).reshape(leaf.shape).to(leaf.device)
+
+
+# Taken before the learner's file is imported, like everything that is used around its calls.
+_random_seed, _cuda_awake, _cuda_seed = random.seed, torch.cuda.is_initialized, torch.cuda.manual_seed_all
+_torch_seed = torch.default_generator.manual_seed
+_get_dtype, _set_dtype = torch.get_default_dtype, torch.set_default_dtype
+_get_grad, _set_grad = torch.is_grad_enabled, torch.set_grad_enabled
+
+
+def _seed(seed: int) -> None:
+    _random_seed(seed)
+    # torch.manual_seed formats the stack once for each kind of device: a third of a millisecond, on every call.
+    _torch_seed(seed)
+    if _cuda_awake():
+        _cuda_seed(seed)
+
+
+def _settings() -> tuple[Any, bool]:
+    return _get_dtype(), _get_grad()
+
+
+def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
+    """Put torch's global settings back; the names of those that were changed."""
+    dtype, grad = settings
+    changed = []
+    if _get_dtype() != dtype:
+        _set_dtype(dtype)
+        changed.append("default dtype")
+    if _get_grad() != grad:
+        _set_grad(grad)
+        changed.append("grad mode")
+    return tuple(changed)
+
+
+def _counts(watch: Watch) -> Counts:
+    tally = watch.tally
+    return Counts(
+        int(tally.flops), int(tally.largest), tally.largest_shape, tally.largest_operator, tally.largest_line,
+        {name: int(number) for name, number in tally.operators.items()},
+    )  # fmt: skip

@@ -1,0 +1,310 @@
+"""What the oracle knows of each case: its inputs as a question, and everything that is needed to judge an answer to
+it.
+
+Runs beside the kata's code, in the oracle's process; the learner's process never sees any of this. The reference is
+run twice: on inputs raised to float64, which gives the values that count, and on the inputs as they are, which gives
+the result's dtypes, what the precision of the inputs costs, and the counts that budgets are multiples of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import traceback
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llmdrills.content.model import Kata
+from llmdrills.errors import ContentError, Problem
+from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
+from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.judging.inputs import describe, elements, literal
+from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.derived_cases import NotDerivable
+from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.protocol.answer import Answer, Expected, Question
+from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
+from llmdrills.grading.protocol.tensors import Freezer
+from llmdrills.grading.protocol.wire import Opaque, Raised, TensorValue, Value
+
+__all__ = ["ask", "explain", "make_question", "prepare"]
+
+MOST_LITERAL_ELEMENTS = 160
+"""Inputs up to this size are written out in the snippet that reproduces a failure; larger ones are made again from
+the seed."""
+
+
+def prepare(
+    kata: Kata | LoadedKata,
+    variant: str,
+    seed: int,
+    folder: Path,
+    device: str = "cpu",
+    *,
+    misconceptions: bool = True,
+) -> tuple[list[Question], Iterator[Expected]]:
+    """Make every case of `variant`: the questions at once, and in the same order what is expected, one at a time as
+    it is asked for.
+
+    `folder` is private to the attempt: cases may write files there for the learner to read. `misconceptions` says
+    whether the wrong kernels are run too, which only a failing attempt needs (`explain` adds them later).
+
+    Raises ContentError for an author's faults: a case that raises, a reference that raises or returns NaN where the
+    case does not say so. The iterator raises it at its end, with all of them.
+    """
+    loaded = kata if isinstance(kata, LoadedKata) else load(kata)
+    made: list[tuple[Case, Question, Question]] = []
+    problems: list[Problem] = []
+    with loaded.importable():
+        for case in loaded.variant(variant).cases:
+            try:
+                made.append((case, *make_question(loaded, case, seed, folder)))
+            except NotDerivable:
+                continue
+            except ContentError as error:
+                problems += error.problems
+    if problems:
+        raise ContentError(problems)
+    return [question for _, question, _ in made], _expectations(loaded, variant, made, device, misconceptions)
+
+
+def explain(
+    kata: Kata | LoadedKata, variant: str, questions: Iterable[Question], device: str = "cpu"
+) -> Iterator[dict[str, Answer]]:
+    """Every wrong kernel's answer to each question: what `Expected.misconceptions` holds."""
+    loaded = kata if isinstance(kata, LoadedKata) else load(kata)
+    caller = Caller(device)
+    wrong = {m.id: m.kernel for m in loaded.variant(variant).misconceptions}
+    for question in questions:
+        yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
+
+
+def _expectations(
+    loaded: LoadedKata, variant: str, made: list[tuple[Case, Question, Question]], device: str, misconceptions: bool
+) -> Iterator[Expected]:
+    book = loaded.variant(variant)
+    caller = Caller(device, str(loaded.kata.reference_file))
+    problems: list[Problem] = []
+    for case, question, upcast in made:
+        try:
+            with loaded.importable(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expected = _expect(loaded, book, case, question, upcast, caller)
+        except ContentError as error:
+            problems += error.problems
+            continue
+        answers = next(explain(loaded, variant, [question], device)) if misconceptions else {}
+        yield dataclasses.replace(expected, misconceptions=answers)
+    if problems:
+        raise ContentError(problems)
+
+
+def ask(loaded: LoadedKata, caller: Caller, kernel: Kernel, question: Question) -> Answer:
+    """One kernel's answer, with the kata's own `reference` importable and its warnings silenced."""
+    with loaded.importable(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return caller.ask(kernel, question)
+
+
+def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tuple[Question, Question]:
+    """The question of one case, and the same with floating inputs raised to float64.
+
+    Raises NotDerivable for a derived case without a fitting tensor, ContentError when the case itself is at fault.
+    """
+    file = loaded.kata.cases_file
+    try:
+        made = case.make(Inputs(seed, case.name, folder))
+    except NotDerivable:
+        raise
+    except Exception as error:  # whatever an author's case raises is reported as their problem
+        raise ContentError([_raised(case, error, file)]) from error
+    if not isinstance(made, Call):
+        raise ContentError([_problem(file, case, f"it returns a {type(made).__name__}", "return call(…)")])
+    for position in case.grads:
+        given = made.args[position] if position < len(made.args) else None
+        if not isinstance(given, torch.Tensor) or not given.is_floating_point():
+            what = f"grads names argument {position}, which is no floating tensor"
+            raise ContentError([_problem(file, case, what, "count positional arguments from 0")])
+    counted = any(budget.case == case.name for budget in loaded.kata.budgets)
+    mixed = zlib.crc32(f"{seed}/{case.name}/call".encode())
+    plain = _freeze(made, case, mixed, counted)
+    for value in (*plain.args, *plain.kwargs.values()):
+        for path, leaf in leaves(value):
+            if isinstance(leaf, Opaque):
+                what = f"an argument holds a {leaf.type}{path}"
+                todo = "use tensors, numbers, texts, dtypes, and lists or dicts of them"
+                raise ContentError([_problem(file, case, what, todo)])
+    raised = Call(tuple(_upcast(v) for v in made.args), {name: _upcast(v) for name, v in made.kwargs.items()})
+    return plain, _freeze(raised, case, mixed, False)
+
+
+def _freeze(made: Call, case: Case, seed: int, counted: bool) -> Question:
+    freeze = Freezer().freeze
+    return Question(
+        case.name,
+        tuple(freeze(value) for value in made.args),
+        {name: freeze(value) for name, value in made.kwargs.items()},
+        seed,
+        case.grads,
+        case.draws,
+        counted,
+    )
+
+
+def _upcast(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        if value.is_floating_point() and value.dtype != torch.float64:
+            return value.detach().to(torch.float64).requires_grad_(value.requires_grad)
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_upcast(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _upcast(item) for key, item in value.items()}
+    return value
+
+
+def _expect(
+    loaded: LoadedKata, book: VariantBook, case: Case, question: Question, upcast: Question, caller: Caller
+) -> Expected:
+    file = loaded.kata.cases_file
+    same = caller.ask(book.reference, question)
+    exact = same if case.draws or case.raises else caller.ask(book.reference, upcast)
+    if isinstance(same.value, Raised) != bool(case.raises) or (
+        isinstance(same.value, Raised) and case.raises not in same.value.classes
+    ):
+        raise ContentError([_problem(file, case, _raising(same.value, case.raises), "mend the case or the reference")])
+    if same.inputs_changed:
+        raise ContentError([_problem(file, case, "the reference changes its inputs", "mend the reference")])
+    if _unlike(exact.value, same.value):
+        # The reference cannot take float64 (a model in float32, say): then its own precision is the best there is.
+        exact = same
+    _refuse_nan(exact, case, file)
+    allowed: dict[str, Value] = {
+        "names": _names(book.reference, question),
+        "inputs": _inputs(book.reference, question),
+        "size": sum(elements(value) for value in (*question.args, *question.kwargs.values())),
+        "baselines": _errors(exact.value, same.value),
+        "grad_baselines": [_greatest(a, b) for a, b in zip(exact.grads, same.grads, strict=True)],
+        "grad_dtypes": [_dtype(grad) for grad in same.grads],
+        "grad_names": [_names(book.reference, question)[position] for position in case.grads],
+        "seconds": same.seconds,
+        "tags": list(case.tags),
+        **({} if case.rtol is None else {"rtol": float(case.rtol)}),
+        **({} if case.atol is None else {"atol": float(case.atol)}),
+        **_literals(book.reference, question),
+        **_budgets(loaded, case, same),
+    }
+    dtypes = tuple(_dtype(leaf) for _, leaf in leaves(same.value))
+    return Expected(case.name, case.why, exact, dtypes, case.raises, case.draws, case.nan_ok, allowed)
+
+
+def _budgets(loaded: LoadedKata, case: Case, answer: Answer) -> dict[str, Value]:
+    """Limits in absolute numbers, each with what the reference costs."""
+    found: dict[str, Value] = {}
+    for budget in loaded.kata.budgets:
+        if budget.case == case.name and answer.counts is not None:
+            for what, multiple in (("flops", budget.flops), ("largest_tensor", budget.largest_tensor)):
+                if multiple is not None:
+                    cost = int(getattr(answer.counts, what))
+                    found[what] = [int(cost * multiple), cost]
+    return {"budget": found} if found else {}
+
+
+def _names(kernel: Kernel, question: Question) -> list[str]:
+    parameters = list(inspect.signature(kernel).parameters)
+    return [parameters[i] if i < len(parameters) else f"argument {i}" for i in range(len(question.args))] + list(
+        question.kwargs
+    )
+
+
+def _pairs(kernel: Kernel, question: Question) -> Iterator[tuple[str, Value]]:
+    yield from zip(_names(kernel, question), (*question.args, *question.kwargs.values()), strict=True)
+
+
+def _inputs(kernel: Kernel, question: Question) -> list[Value]:
+    return [describe(name, value) for name, value in _pairs(kernel, question)]
+
+
+def _literals(kernel: Kernel, question: Question) -> dict[str, Value]:
+    if sum(elements(value) for _, value in _pairs(kernel, question)) > MOST_LITERAL_ELEMENTS:
+        return {}
+    if any(isinstance(value, str) and Path(value).is_absolute() for _, value in _pairs(kernel, question)):
+        return {}  # a file that the case made, gone when the snippet is pasted: it must be made again
+    written = {name: literal(value) for name, value in _pairs(kernel, question)}
+    return {} if None in written.values() else {"literals": written, "positional": len(question.args)}
+
+
+def _dtype(leaf: Value) -> str:
+    return leaf.dtype if isinstance(leaf, TensorValue) else ""
+
+
+def _unlike(exact: Value, same: Value) -> bool:
+    """Whether the two answers of the reference differ in more than numbers and floating dtypes."""
+    if isinstance(exact, Raised) != isinstance(same, Raised):
+        return True
+    pairs = list(leaves(exact)), list(leaves(same))
+    if [path for path, _ in pairs[0]] != [path for path, _ in pairs[1]]:
+        return True
+    return any(_unlike_leaves(a, b) for (_, a), (_, b) in zip(*pairs, strict=True))
+
+
+def _unlike_leaves(a: Value, b: Value) -> bool:
+    if isinstance(a, TensorValue) and isinstance(b, TensorValue):
+        return a.shape != b.shape or is_floating(a.dtype) != is_floating(b.dtype)
+    return type(a) is not type(b)
+
+
+def _errors(exact: Value, same: Value) -> list[float]:
+    return [_greatest(a, b) for (_, a), (_, b) in zip(leaves(exact), leaves(same), strict=True)]
+
+
+def _greatest(exact: Value, same: Value) -> float:
+    """The greatest distance between two floating leaves, where both are finite."""
+    np = load_numpy()
+    if isinstance(exact, TensorValue) and isinstance(same, TensorValue):
+        if not is_floating(exact.dtype) or exact.missing or same.missing or not exact.numel:
+            return 0.0
+        one, other = array(exact), array(same)
+    elif isinstance(exact, float) and isinstance(same, float):
+        one, other = np.asarray(exact), np.asarray(same)
+    else:
+        return 0.0
+    finite = np.isfinite(one) & np.isfinite(other)
+    return float(np.abs(one - other)[finite].max()) if finite.any() else 0.0
+
+
+def _refuse_nan(answer: Answer, case: Case, file: Path) -> None:
+    np = load_numpy()
+    if case.nan_ok or case.raises:
+        return
+    for path, leaf in (*leaves(answer.value), *((f" gradient {i}", grad) for i, grad in enumerate(answer.grads))):
+        if (
+            isinstance(leaf, TensorValue)
+            and is_floating(leaf.dtype)
+            and not leaf.missing
+            and np.isnan(array(leaf)).any()
+        ):
+            what = f"the reference returns NaN{f' at {path}' if path else ''}"
+            raise ContentError([_problem(file, case, what, "mend it, or say nan_ok=True if the contract asks for NaN")])
+
+
+def _raising(value: Value, due: str) -> str:
+    if isinstance(value, Raised):
+        asked = f", not {due}" if due else ""
+        return f"the reference raises {value.type} at line {value.line}{asked}: {value.message}"
+    return f"raises={due!r}, but the reference returns"
+
+
+def _problem(file: Path, case: Case, what: str, todo: str) -> Problem:
+    return Problem(file, case.line, 1, f"case {case.name}: {what}", todo)
+
+
+def _raised(case: Case, error: Exception, file: Path) -> Problem:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    line = (frames[-1].lineno if frames else case.line) or case.line
+    return Problem(file, line, 1, f"case {case.name} raises {type(error).__name__}: {error}", "mend this line")

@@ -1,0 +1,264 @@
+"""A kata as the oracle holds it: the references of reference.py and everything that cases.py registered.
+
+Only the oracle and the checker load katas: this runs the author's Python. Every fault of an author becomes a Problem
+with file and line; a kata's modules are private to it, although every kata calls its own `reference`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from llmdrills.content.model import Kata, Variant
+from llmdrills.errors import ContentError, Problem
+from llmdrills.grading.authoring import AuthoringError, Book, Case, Equivalent, Kernel, Misconception, Peer, open_book
+from llmdrills.grading.kernels.derived_cases import derived_cases
+
+__all__ = ["LoadedKata", "VariantBook", "load"]
+
+
+@dataclass(frozen=True)
+class VariantBook:
+    """What holds for one variant: its reference, and its cases, misconceptions, equivalents and peers in the order
+    written."""
+
+    variant: Variant
+    reference: Kernel
+    cases: tuple[Case, ...]
+    misconceptions: tuple[Misconception, ...]
+    equivalents: tuple[Equivalent, ...]
+    peers: tuple[Peer, ...]
+
+
+@dataclass
+class LoadedKata:
+    """A kata whose code has been run. `book` is as registered; `variant()` is what one variant is graded by."""
+
+    kata: Kata
+    references: dict[str, Kernel]
+    book: Book
+    _modules: dict[str, ModuleType] = field(default_factory=dict)
+
+    def variant(self, id: str) -> VariantBook:  # noqa: A002  # the word of the design
+        """Everything that is registered for the variant, with the cases derived from its first and the other
+        variants' references.
+
+        Raises ContentError when the kata has no such variant.
+        """
+        variant = self.kata.variant(id)
+        if variant is None:
+            todo = f"use one of {', '.join(v.id for v in self.kata.variants)}"
+            raise ContentError([Problem(self.kata.folder / "kata.yaml", 1, 1, f"there is no variant {id!r}", todo)])
+        cases = [case for case in self.book.cases if not case.variants or id in case.variants]
+        return VariantBook(
+            variant,
+            self.references[id],
+            (*cases, *derived_cases(cases)),
+            (*(m for m in self.book.misconceptions if not m.variants or id in m.variants), *self._others(id)),
+            tuple(e for e in self.book.equivalents if not e.variants or id in e.variants),
+            tuple(p for p in self.book.peers if not p.variants or id in p.variants),
+        )
+
+    @contextlib.contextmanager
+    def importable(self) -> Iterator[None]:
+        """While a kernel runs, `import reference` inside it finds this kata's."""
+        before = {name: sys.modules.get(name) for name in self._modules}
+        sys.modules.update(self._modules)
+        try:
+            yield
+        finally:
+            for name, module in before.items():
+                if module is None:
+                    sys.modules.pop(name, None)
+                else:
+                    sys.modules[name] = module
+
+    def _others(self, id: str) -> Iterator[Misconception]:  # noqa: A002  # the word of the design
+        taken = {m.id for m in self.book.misconceptions}
+        for other in self.kata.variants:
+            if other.id != id and other.mistaken is not None and f"variant-{other.id}" not in taken:
+                kernel = self.references[other.id]
+                seen, line = "another variant of this kata", kernel.__code__.co_firstlineno
+                yield Misconception(f"variant-{other.id}", other.mistaken.en, other.mistaken.zh, seen, kernel, line)
+
+
+def load(kata: Kata) -> LoadedKata:
+    """Run reference.py and cases.py. Raises ContentError with every problem found."""
+    modules: dict[str, ModuleType] = {}
+    reference = _run(kata, kata.reference_file, "reference", modules)
+    references, problems = _references(kata, reference)
+    with open_book() as book:
+        _run(kata, kata.cases_file, "cases", modules)
+    loaded = LoadedKata(kata, references, book, {"reference": reference})
+    problems += list(_problems(loaded))
+    if problems:
+        raise ContentError(problems)
+    return loaded
+
+
+def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> ModuleType:
+    """Run one file of the kata as module `name`, with the kata's earlier modules importable and its folder first on
+    the path."""
+    try:
+        source = file.read_text("utf-8")
+        code = compile(source, str(file), "exec", dont_inherit=True)
+    except FileNotFoundError:
+        raise ContentError(
+            [Problem(file, 1, 1, "the file is missing", "docs/authoring.md shows what it holds")]
+        ) from None
+    except (SyntaxError, ValueError) as error:
+        line, column = (getattr(error, "lineno", 1) or 1), (getattr(error, "offset", 1) or 1)
+        raise ContentError(
+            [Problem(file, line, max(column, 1), f"this is not Python: {error}", "mend the syntax")]
+        ) from None
+    module = ModuleType(name)
+    module.__file__ = str(file)
+    # No bytecode: a workspace is under version control, and may be read-only.
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    known, path = dict(sys.modules), list(sys.path)
+    for own in ("reference", "cases"):
+        sys.modules.pop(own, None)
+    sys.modules.update(modules)
+    sys.modules[name] = module
+    sys.path.insert(0, str(kata.folder))
+    try:
+        exec(code, module.__dict__)  # noqa: S102  # running the author's file is what loading means
+    except Exception as error:  # whatever an author's file raises is reported as their problem
+        raise ContentError([_raised(error, file)]) from error
+    finally:
+        sys.dont_write_bytecode = written
+        sys.path[:] = path
+        for other, loaded in list(sys.modules.items()):
+            if other not in known and _inside(loaded, kata.folder):
+                del sys.modules[other]
+        for own in ("reference", "cases"):
+            if own in known:
+                sys.modules[own] = known[own]
+            else:
+                sys.modules.pop(own, None)
+    modules[name] = module
+    return module
+
+
+def _inside(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).is_relative_to(folder)
+
+
+def _raised(error: BaseException, file: Path) -> Problem:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    line = (frames[-1].lineno if frames else 1) or 1
+    if isinstance(error, AuthoringError):
+        what, _, todo = str(error).partition(": ")
+        return Problem(file, line, 1, what, todo)
+    if isinstance(error, ModuleNotFoundError):
+        return Problem(
+            file,
+            line,
+            1,
+            f"it imports {error.name}, which is not here",
+            "install it, or name it under `needs` in kata.yaml",
+        )
+    return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "mend this line")
+
+
+def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list[Problem]]:
+    found: dict[str, Kernel] = {}
+    problems: list[Problem] = []
+    for variant in kata.variants:
+        kernel = getattr(module, variant.reference, None)
+        if not inspect.isfunction(kernel):
+            what = f"variant {variant.id} names {variant.reference}, which is not a function here"
+            todo = f"write `def {variant.reference}(…)`, or mend `reference` in kata.yaml"
+            problems.append(Problem(kata.reference_file, 1, 1, what, todo))
+        else:
+            found[variant.id] = kernel
+    shapes = {str(_bare(kernel)): kernel for kernel in found.values()}
+    if len(shapes) > 1:
+        for shape, kernel in list(shapes.items())[1:]:
+            first = next(iter(shapes))
+            problems.append(
+                _at(
+                    kata.reference_file,
+                    kernel,
+                    f"{kernel.__name__}{shape} differs from {first}",
+                    "give every variant the same signature",
+                )
+            )
+    return found, problems
+
+
+def _bare(kernel: Kernel) -> inspect.Signature:
+    """The signature without annotations."""
+    signature = inspect.signature(kernel)
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)
+
+
+def _at(file: Path, function: Callable[..., Any], what: str, todo: str) -> Problem:
+    return Problem(file, inspect.unwrap(function).__code__.co_firstlineno, 1, what, todo)
+
+
+def _problems(loaded: LoadedKata) -> Iterator[Problem]:
+    file = loaded.kata.cases_file
+    for line, what, todo in (*_names(loaded), *_signatures(loaded)):
+        yield Problem(file, line, 1, what, todo)
+    cases = {case.name for case in loaded.book.cases}
+    for budget in loaded.kata.budgets:
+        if budget.case not in cases:
+            what = f"a budget names the case {budget.case!r}, which cases.py lacks"
+            yield Problem(loaded.kata.folder / "kata.yaml", 1, 1, what, f"use one of {', '.join(sorted(cases))}")
+
+
+def _names(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
+    """Names in cases.py that stand for nothing, as (line, what, todo)."""
+    book = loaded.book
+    variants = {variant.id for variant in loaded.kata.variants}
+    registered: list[Case | Misconception | Equivalent | Peer] = [
+        *book.cases, *book.misconceptions, *book.equivalents, *book.peers
+    ]  # fmt: skip
+    for item in registered:
+        for name in set(item.variants) - variants:
+            yield item.line, f"there is no variant {name!r}", f"use one of {', '.join(sorted(variants))}"
+    for variant in sorted(variants):
+        if not any(not case.variants or variant in case.variants for case in book.cases):
+            yield 1, f"variant {variant} has no case", "write one with @case"
+    for case in book.cases:
+        if case.raises and not _is_exception(case.raises):
+            yield case.line, f"raises={case.raises!r} is no built-in exception", 'write for example raises="ValueError"'
+    ids = {wrong.id for wrong in book.misconceptions} | {f"variant-{variant}" for variant in variants}
+    for wrong in book.misconceptions:
+        if wrong.same_as and (wrong.same_as not in ids or wrong.same_as == wrong.id):
+            yield wrong.line, f"same_as={wrong.same_as!r} names no other misconception", "name the id of another one"
+    cases = {case.name for case in book.cases}
+    for peer in book.peers:
+        for name in peer.skips:
+            if name not in cases and not any(name.startswith(f"{case}-") for case in cases):
+                yield peer.line, f"skips names {name!r}, which is no case", f"use one of {', '.join(sorted(cases))}"
+
+
+def _signatures(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
+    """Kernels that take other arguments than the entry function, as (line, what, todo)."""
+    if not loaded.references:
+        return
+    names = list(inspect.signature(next(iter(loaded.references.values()))).parameters)
+    book = loaded.book
+    registered: list[Misconception | Equivalent | Peer] = [*book.misconceptions, *book.equivalents, *book.peers]
+    for item in registered:
+        own = list(inspect.signature(item.kernel).parameters)
+        if own != names:
+            what = f"{item.kernel.__name__}({', '.join(own)}) takes other arguments than the entry function"
+            yield item.line, what, f"write ({', '.join(names)}), with the same defaults"
+
+
+def _is_exception(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, Exception)

@@ -1,0 +1,147 @@
+"""What is asked of a kernel and what comes back: the data that the engine and the judge share. No torch here.
+
+The oracle makes one `Question` and one `Expected` a case. The learner's process gets the question alone
+and sends back an `Answer`. The command holds the `Expected`s beside the `Attempt` and judges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmdrills.grading.protocol.wire import Raised, Value
+from llmdrills.grading.rules.forbidden import ForbiddenUse
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Counts",
+    "Ended",
+    "Expected",
+    "Question",
+    "outcome_of",
+]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one call cost (see `llmdrills.grading.rules.counting`).
+
+    `flops` counts floating-point operations, `largest_tensor` elements of the largest tensor that an operator
+    allocated, with that tensor's shape, the operator, and the line of the learner's file (0: none); `calls` counts the
+    operators by name.
+    """
+
+    flops: int
+    largest_tensor: int
+    largest_shape: tuple[int, ...] = ()
+    largest_operator: str = ""
+    largest_line: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One case as it is put to a kernel: nothing in it tells the answer.
+
+    `args` and `kwargs` are values (tensors with their strides and requires_grad). `grads` are the
+    positions of the arguments whose gradients are asked for, `draws` how often a random kernel is called,
+    `count` whether the cost is counted, `seed` what the global generators are seeded with before the call.
+    """
+
+    name: str
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+    seed: int
+    grads: tuple[int, ...] = ()
+    draws: int = 0
+    count: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One kernel's answer to one question.
+
+    `value` is a Raised when the call raised, and a list of `draws` values when the question asks for draws.
+    `inputs_changed` are positions: the positional arguments, then the keyword arguments in order. `grads`
+    stand in the order of `Question.grads`, None where no gradient arrived. `forbidden` names calls that
+    the contract rules out, as they were met. `globals_changed` names settings of torch that the call left
+    changed ("default dtype", "grad mode").
+    """
+
+    value: Value | Raised
+    inputs_changed: tuple[int, ...] = ()
+    grads: tuple[Value | None, ...] = ()
+    counts: Counts | None = None
+    forbidden: tuple[ForbiddenUse, ...] = ()
+    globals_changed: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the oracle knows of one case. The judge fills it and reads it; the engine only carries it.
+
+    `answer` holds the reference's answer computed in float64 where it is floating, `dtypes` the dtype due
+    for each tensor of it in depth-first order ("" for anything else), `allowed` what the comparison needs
+    besides.
+    """
+
+    case: str
+    why: str
+    answer: Answer
+    dtypes: tuple[str, ...] = ()
+    raises: str = ""
+    draws: int = 0
+    nan_ok: bool = False
+    allowed: dict[str, Value] = field(default_factory=dict)
+    misconceptions: dict[str, Answer] = field(default_factory=dict)
+
+
+EndedBy = Literal["crashed", "timeout", "memory", "forbidden"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Why the learner's process stopped before it had answered every question.
+
+    `case` is the question it was at, empty while the file was still loading. `detail` is a short English
+    fact for the message: "SIGSEGV", "exit status 0", "10.0 s", "the private channel was closed".
+    """
+
+    by: EndedBy
+    case: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Everything that is known of one run of the learner's file; the judge makes a verdict of it.
+
+    `loading` is what importing the file raised, or why it has no entry function. `answers` are in the
+    order of the questions, fewer than them only when `ended` says why. `forbidden` are acts seen outside
+    of any call's own list ("os.fork", "threading"), with the line.
+    """
+
+    loading: Raised | None
+    answers: tuple[Answer, ...]
+    ended: Ended | None = None
+    forbidden: tuple[ForbiddenUse, ...] = ()
+    output: str = ""  # what it printed, stdout and stderr together, capped
+    output_cut: bool = False
+    seconds: float = 0.0
+
+
+def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden", "crashed"]:
+    """Which outcome an exception is, when the contract did not ask for it."""
+    if "NotImplementedError" in raised.classes:
+        return "unimplemented"
+    if "ForbiddenError" in raised.classes:
+        return "forbidden"
+    torch_memory = "RuntimeError" in raised.classes and any(said in raised.message for said in _MEMORY_SAID)
+    no_memory = torch_memory or "MemoryError" in raised.classes or "OutOfMemoryError" in raised.classes
+    return "memory" if no_memory else "crashed"
+
+
+_MEMORY_SAID = ("can't allocate memory", "not enough memory", "out of memory")
+"""How torch says that an allocation failed: it has no class of its own for that on the CPU."""

@@ -1,0 +1,72 @@
+"""An answer as the learner's process states it, and as the command believes it:
+
+plain values, every one checked. No torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from llmdrills.grading.protocol.answer import Answer, Counts
+from llmdrills.grading.protocol.wire import Value, WireError
+from llmdrills.grading.rules.forbidden import ForbiddenUse
+
+__all__ = ["read_answer", "write_answer"]
+
+
+def write_answer(answer: Answer) -> Value:
+    """The answer as nested tuples of basic values."""
+    counts = answer.counts
+    return (
+        answer.value,
+        answer.inputs_changed,
+        answer.grads,
+        None if counts is None else tuple(getattr(counts, field.name) for field in dataclasses.fields(Counts)),
+        tuple((use.call, use.line, use.how) for use in answer.forbidden),
+        answer.globals_changed,
+        answer.seconds,
+    )
+
+
+def read_answer(said: Value) -> Answer:
+    """The answer that `write_answer` wrote. Raises WireError for anything else."""
+    if type(said) is not tuple or len(said) != 7:
+        raise WireError("an answer has seven parts")
+    value, changed, grads, counts, forbidden, settings, seconds = said
+    _tuple_of(changed, int)
+    _need(type(grads) is tuple)
+    _tuple_of(forbidden, tuple)
+    _tuple_of(settings, str)
+    _need(type(seconds) is float and seconds >= 0)
+    return Answer(
+        value, changed, grads, _read_counts(counts), tuple(_read_use(use) for use in forbidden), settings, seconds
+    )
+
+
+def _read_counts(said: Value) -> Counts | None:
+    if said is None:
+        return None
+    _need(type(said) is tuple and len(said) == len(dataclasses.fields(Counts)))
+    flops, largest, shape, operator, line, calls = said
+    _need(all(type(number) is int and number >= 0 for number in (flops, largest, line)))
+    _tuple_of(shape, int)
+    _need(type(operator) is str and type(calls) is dict)
+    _need(all(type(name) is str and type(number) is int for name, number in calls.items()))
+    return Counts(flops, largest, shape, operator, line, calls)
+
+
+def _read_use(said: Any) -> ForbiddenUse:
+    _need(len(said) == 3)
+    call, line, how = said
+    _need(type(call) is str and type(line) is int and how in ("named", "called", "dispatched", "evasion"))
+    return ForbiddenUse(call, line, how)
+
+
+def _tuple_of(said: Value, kind: type) -> None:
+    _need(type(said) is tuple and all(type(item) is kind for item in said))
+
+
+def _need(right: bool) -> None:
+    if not right:
+        raise WireError("an answer's part is of the wrong type")

@@ -1,0 +1,205 @@
+"""Proving the graders of katas, and running the proofs of notes, in processes of their own. No torch here.
+
+    reports = check_katas(workspace.katas, cache_dir=locations.cache, seed=0, jobs=2)
+    proofs = run_proofs(workspace.notes, cache_dir=locations.cache)
+
+What has not changed since it was last found sound comes from the cache.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+import os
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmdrills.content.computed import Exposed, digest
+from llmdrills.content.model import Kata, Note
+from llmdrills.errors import Problem
+from llmdrills.files import write_atomically
+from llmdrills.grading.proving.check_pool import Checkers
+from llmdrills.grading.proving.reports import KataReport, ProofReport
+
+__all__ = ["check_katas", "exposed", "run_proofs"]
+
+KATA_SECONDS = 300.0
+PROOF_SECONDS = 30.0
+SCHEMA = 1
+
+
+def check_katas(
+    katas: Sequence[Kata],
+    *,
+    cache_dir: Path | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Callable[[KataReport], None] | None = None,
+) -> list[KataReport]:
+    """Prove the grader of every kata; reports in the order of `katas`, each handed to `progress` as it comes.
+
+    `cache_dir` keeps the reports of katas that are sound; None turns that off. `jobs` processes run at once (default:
+    a process a core). Raises GraderError when torch is not installed or no process can be started.
+    """
+    found: dict[int, KataReport] = {}
+    asked: list[tuple[int, dict[str, Any]]] = []
+    for place, kata in enumerate(katas):
+        known = _recall(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed)) if cache_dir else None
+        if known is not None:
+            found[place] = KataReport.from_json({**known, "cached": True})
+            if progress is not None:
+                progress(found[place])
+        else:
+            sent = base64.b64encode(pickle.dumps(kata)).decode()
+            asked.append((place, {"what": "kata", "kata": sent, "seed": seed}))
+
+    def done(index: int, answer: dict[str, Any]) -> None:
+        place = asked[index][0]
+        kata = katas[place]
+        report = found[place] = _kata_report(kata, seed, answer)
+        if cache_dir and report.ok:
+            _remember(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed), report.to_json())
+        if progress is not None:
+            progress(report)
+
+    # Those that need more libraries take longest: begun last, one would run alone at the end.
+    asked.sort(key=lambda item: not katas[item[0]].needs)
+    with Checkers(min(_jobs(jobs), len(asked))) as checkers:
+        checkers.run([request for _, request in asked], KATA_SECONDS, done)
+    return [found[place] for place in range(len(katas))]
+
+
+def exposed(katas: Sequence[Kata], reports: Sequence[KataReport]) -> dict[str, dict[str, Exposed]]:
+    """For decks/computed.json: the input that exposes each wrong kernel, by kata, then by `MISCONCEPTION/VARIANT`."""
+    found: dict[str, dict[str, Exposed]] = {}
+    for kata, report in zip(katas, reports, strict=True):
+        for variant in report.variants:
+            for wrong in kata.wrong_kernels:
+                shown = variant.exposures.get(wrong.id)
+                if shown is not None and (not wrong.variants or variant.variant in wrong.variants):
+                    found.setdefault(kata.id, {})[f"{wrong.id}/{variant.variant}"] = Exposed(
+                        shown.case, shown.call, shown.expected, shown.got, digest(wrong.source)
+                    )
+    return found
+
+
+def run_proofs(
+    notes: Sequence[Note],
+    *,
+    cache_dir: Path | None = None,
+    jobs: int | None = None,
+    timeout: float = PROOF_SECONDS,
+    progress: Callable[[ProofReport], None] | None = None,
+) -> list[ProofReport]:
+    """Run the proof of every note that has one; reports in their order. A failing proof's problem points into the
+    YAML file.
+
+    `timeout` is in seconds, for each proof. Raises GraderError when torch is not installed.
+    """
+    proving = [note for note in notes if note.proof is not None]
+    found: dict[str, ProofReport] = {}
+    asked: list[tuple[Note, dict[str, Any]]] = []
+    for note in proving:
+        known = _recall(cache_dir, f"proof-{note.id}", _proof_key(note)) if cache_dir else None
+        if known is not None:
+            found[note.id] = ProofReport(note.id, known["values"], cached=True)
+            if progress is not None:
+                progress(found[note.id])
+        else:
+            asked.append((note, {"what": "proof", "text": note.proof, "values": list(note.values)}))
+
+    def done(index: int, answer: dict[str, Any]) -> None:
+        note = asked[index][0]
+        report = _proof_report(note, answer)
+        found[note.id] = report
+        if cache_dir and report.problem is None:
+            _remember(cache_dir, f"proof-{note.id}", _proof_key(note), {"values": dict(report.values)})
+        if progress is not None:
+            progress(report)
+
+    # A process a hundred proofs: starting one costs more than running most of them.
+    with Checkers(min(_jobs(jobs), (len(asked) + 19) // 20)) as checkers:
+        checkers.run([request for _, request in asked], timeout, done)
+    return [found[note.id] for note in proving]
+
+
+def _kata_report(kata: Kata, seed: int, answer: dict[str, Any]) -> KataReport:
+    if "report" in answer:
+        return KataReport.from_json(answer["report"])
+    what, todo = f"the checker {answer['failed']}", "mend the kata; if nothing there explains it, report this"
+    problem = Problem(kata.cases_file, 1, 1, what, todo)
+    return KataReport(kata.id, seed, (problem,), (), answer.get("seconds", 0.0))
+
+
+def _proof_report(note: Note, answer: dict[str, Any]) -> ProofReport:
+    if "values" in answer:
+        return ProofReport(note.id, answer["values"], seconds=answer["seconds"])
+    said, line = answer.get("error") or answer["failed"], answer.get("line", 0)
+    place = note.positions.get("proof", note.position)
+    # A block's first line stands below its key; a proof of one line may stand beside it.
+    at = place.line + line if "\n" in (note.proof or "").rstrip("\n") or place.column == 1 else place.line
+    what = f"the proof of {note.id} {said}"
+    problem = Problem(place.file, at, place.column, what, "mend the proof or the note", "proof")
+    return ProofReport(note.id, {}, problem, answer.get("seconds", 0.0))
+
+
+def _jobs(jobs: int | None) -> int:
+    if jobs:
+        return jobs
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# The cache
+
+
+def _kata_key(kata: Kata, seed: int) -> str:
+    parts = [_surroundings(), str(seed), str(kata.folder), *(_version(name) for name in kata.needs)]
+    for path in sorted(kata.folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            parts += [str(path.relative_to(kata.folder)), hashlib.sha256(path.read_bytes()).hexdigest()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _proof_key(note: Note) -> str:
+    parts = [_surroundings(), note.proof or "", *note.values]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _surroundings() -> str:
+    """What a result depends on besides the workspace: this package's code, torch, Python."""
+    own = Path(__file__).resolve().parents[1]
+    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(own.rglob("*.py"))]
+    code.append(hashlib.sha256((own.parent / "content" / "starter.py").read_bytes()).hexdigest())
+    versions = [_version(name) for name in ("torch", "numpy", "transformers")]
+    return "/".join([str(SCHEMA), sys.version, *versions, *code])
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def _recall(cache_dir: Path, name: str, key: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads((cache_dir / "check" / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None  # never written, or damaged: it is computed again
+    if not isinstance(entry, dict) or entry.get("key") != key:
+        return None
+    value: dict[str, Any] = entry["value"]
+    return value
+
+
+def _remember(cache_dir: Path, name: str, key: str, value: dict[str, Any]) -> None:
+    entry = json.dumps({"key": key, "value": value})
+    try:
+        write_atomically(cache_dir / "check" / f"{name}.json", entry, durable=False)
+    except OSError:
+        return  # a cache that cannot be written only costs time

@@ -1,0 +1,242 @@
+"""The proof of a kata's grader: its cases expose every wrong kernel, accept every right one, and agree with the peer.
+
+Needs torch: it runs in the checker's process (`llmdrills.grading.proving.check_process`), and in tests.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmdrills.content.model import Kata
+from llmdrills.content.starter import solution_text, starter_text
+from llmdrills.errors import ContentError, Problem
+from llmdrills.grading.authoring import Kernel
+from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.compare import compare, same_answer
+from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.judging.wording import describe
+from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.derived_cases import DERIVED
+from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
+from llmdrills.grading.protocol.wire import Raised
+from llmdrills.grading.proving.exposure import expose
+from llmdrills.grading.proving.matrix import Matrix
+from llmdrills.grading.proving.reports import KataReport, VariantReport
+from llmdrills.language import LANGUAGES
+
+__all__ = ["check_kata"]
+
+SEEDS = 2
+"""Each kata is proven on this many seeds: a tolerance that holds by luck is found."""
+
+
+def check_kata(kata: Kata, seed: int) -> KataReport:
+    """Prove the grader of one kata: everything that is wrong is a Problem at the line that registered it."""
+    started = time.perf_counter()
+    try:
+        loaded = load(kata)
+    except ContentError as error:
+        return KataReport(kata.id, seed, error.problems, (), time.perf_counter() - started)
+    problems: list[Problem] = []
+    variants = []
+    for variant in kata.variants:
+        try:
+            variants.append(_Proof(loaded, variant.id, seed).run(problems))
+        except ContentError as error:
+            problems += error.problems
+    unique = tuple(dict.fromkeys(problems))
+    return KataReport(kata.id, seed, unique, tuple(variants), time.perf_counter() - started)
+
+
+class _Proof:
+    """The proof of one variant."""
+
+    def __init__(self, loaded: LoadedKata, variant: str, seed: int) -> None:
+        self.loaded = loaded
+        self.kata = loaded.kata
+        self.variant = variant
+        self.seed = seed
+        self.book: VariantBook = loaded.variant(variant)
+        self.caller = Caller("cpu", str(loaded.kata.cases_file))
+
+    def run(self, problems: list[Problem]) -> VariantReport:
+        """Run everything; what is wrong goes to `problems`."""
+        with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
+            questions, expectations = prepare(self.loaded, self.variant, self.seed, Path(folder))
+            expected = list(expectations)
+            matrix = self._matrix(expected)
+            problems += self._of_matrix(matrix)
+            problems += self._of_equivalents(questions, expected, self.seed)
+            problems += self._of_peers(questions, expected, self.seed)
+            problems += self._of_files(questions, expected)
+            problems += self._of_outcomes(expected)
+            report = self._report(matrix, questions, expected, Path(folder))
+        for seed in range(self.seed + 1, self.seed + SEEDS):
+            with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
+                questions, expectations = prepare(self.loaded, self.variant, seed, Path(folder))
+                expected = list(expectations)
+                problems += self._survivors(self._kinds(expected), set(matrix.survivors()), seed)
+                problems += self._of_equivalents(questions, expected, seed)
+                problems += self._of_peers(questions, expected, seed)
+        return report
+
+    def _kinds(self, expected: Sequence[Expected]) -> dict[str, dict[str, str]]:
+        names = (wrong.id for wrong in self.book.misconceptions)
+        return {name: {due.case: _kind(compare(due, due.misconceptions[name])) for due in expected} for name in names}
+
+    def _matrix(self, expected: Sequence[Expected]) -> Matrix:
+        names = tuple(wrong.id for wrong in self.book.misconceptions)
+        kinds = self._kinds(expected)
+        classes = {due.case: _classes(due, names, {name: kinds[name][due.case] for name in names}) for due in expected}
+        return Matrix(
+            tuple(due.case for due in expected),
+            names,
+            kinds,
+            classes,
+            tuple(due.case for due in expected if DERIVED in due.allowed["tags"]),
+            {wrong.id: wrong.same_as for wrong in self.book.misconceptions if wrong.same_as},
+        )
+
+    def _of_matrix(self, matrix: Matrix) -> Iterator[Problem]:
+        """Survivors, and pairs that no case tells apart: what can be told apart is diagnosed as itself."""
+        yield from self._survivors(matrix.kinds, set(), self.seed)
+        for one, other in matrix.confused():
+            what = f"misconceptions {one} and {other} give the same answer to every case of variant {self.variant}"
+            todo = f"write a case that tells them apart, or declare same_as={one!r} on {other}"
+            yield self._at(self._line_of(other), what, todo, "confused")
+
+    def _survivors(self, kinds: Mapping[str, Mapping[str, str]], known: set[str], seed: int) -> Iterator[Problem]:
+        for name, row in kinds.items():
+            if name not in known and not any(row.values()):
+                what = f"misconception {name} survives: every case of variant {self.variant} passes it (seed {seed})"
+                yield self._at(self._line_of(name), what, "write a case that exposes it", "survivor")
+
+    def _of_equivalents(
+        self, questions: Sequence[Question], expected: Sequence[Expected], seed: int
+    ) -> Iterator[Problem]:
+        for right in self.book.equivalents:
+            for question, due in zip(questions, expected, strict=True):
+                answer = ask(self.loaded, self.caller, right.kernel, question)
+                wrong = compare(due, answer)
+                if wrong:
+                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {describe(wrong[0]).en}"
+                    yield self._at(right.line, what, "mend the equivalent, or what the case allows", "rejected")
+                    break
+
+    def _of_peers(self, questions: Sequence[Question], expected: Sequence[Expected], seed: int) -> Iterator[Problem]:
+        for peer in self.book.peers:
+            for question, due in zip(questions, expected, strict=True):
+                if _skipped(due.case, peer.skips):
+                    continue
+                answer = ask(self.loaded, self.caller, peer.kernel, question)
+                # A library is asked for its values, not for how it comes by them.
+                wrong = [
+                    found for found in compare(due, answer) if not isinstance(found, (f.OverBudget, f.InputChanged))
+                ]
+                if wrong:
+                    what = f"reference and {peer.library} differ in {self._case(due, seed)}: {describe(wrong[0]).en}"
+                    todo = "mend the reference, or name the case and the reason in the peer's skips"
+                    yield self._at(peer.line, what, todo, "peer")
+                    break
+
+    def _of_files(self, questions: Sequence[Question], expected: Sequence[Expected]) -> Iterator[Problem]:
+        """The starter must be unimplemented in both languages, the solution that is shown must pass."""
+        variant = self.book.variant
+        texts = [
+            (f"the starter ({language})", starter_text(self.kata, variant, language), "unimplemented")
+            for language in LANGUAGES
+        ]
+        texts.append(("the solution", solution_text(self.kata, variant), "passed"))
+        for name, text, due in texts:
+            try:
+                kernel = _function(text, self.kata.entry)
+            except Exception as error:  # whatever the text raises when it runs
+                what = f"{name} of variant {self.variant} does not run: {type(error).__name__}: {error}"
+                yield Problem(self.kata.reference_file, 1, 1, what, "mend reference.py", "starter")
+                continue
+            caller = Caller("cpu", "attempt.py", [rule.call for rule in self.kata.forbidden])
+            verdict = self._verdict(text, [ask(self.loaded, caller, kernel, q) for q in questions], expected)
+            if verdict.outcome != due:
+                what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
+                yield Problem(self.kata.reference_file, 1, 1, what, "mend reference.py", "starter")
+
+    def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
+        """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
+        for wrong in self.book.misconceptions:
+            for due in expected:
+                value = due.misconceptions[wrong.id].value
+                outcome = outcome_of(value) if isinstance(value, Raised) else "wrong"
+                if outcome not in {"wrong", "crashed"}:
+                    what = f"misconception {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
+                    yield self._at(wrong.line, what, "a wrong kernel must answer", "outcome")
+                    break
+
+    def _verdict(self, source: str, answers: Sequence[Answer], expected: Sequence[Expected]) -> Any:
+        return judge(self.kata, self.variant, expected, Attempt(None, tuple(answers)), seed=self.seed, source=source)
+
+    def _case(self, due: Expected, seed: int) -> str:
+        return f"case {due.case} of variant {self.variant} (seed {seed})"
+
+    def _report(
+        self, matrix: Matrix, questions: Sequence[Question], expected: Sequence[Expected], folder: Path
+    ) -> VariantReport:
+        found = expose(self.kata.entry, matrix, questions, expected, self._again)
+        return VariantReport(
+            self.variant,
+            matrix,
+            matrix.redundant(),
+            {name: shown.without(f"{folder}/") for name, shown in found.items()},
+            tuple(right.id for right in self.book.equivalents),
+            tuple(peer.library for peer in self.book.peers),
+            tuple(f"{peer.library}: {case}: {why}" for peer in self.book.peers for case, why in peer.skips.items()),
+        )
+
+    def _again(self, name: str, question: Question) -> Answer:
+        kernel = next((wrong.kernel for wrong in self.book.misconceptions if wrong.id == name), self.book.reference)
+        return ask(self.loaded, self.caller, kernel, question)
+
+    def _line_of(self, name: str) -> int:
+        # Another variant's reference stands in reference.py; the place to mend is cases.py.
+        return next((wrong.line for wrong in self.loaded.book.misconceptions if wrong.id == name), 1)
+
+    def _at(self, line: int, what: str, todo: str, rule: str) -> Problem:
+        return Problem(self.kata.cases_file, line, 1, what, todo, rule)
+
+
+def _kind(findings: Sequence[f.Finding]) -> str:
+    return findings[0].kind if findings else ""
+
+
+def _classes(due: Expected, names: Sequence[str], kinds: Mapping[str, str]) -> dict[str, int]:
+    """Number the distinct answers; 0 is the right one."""
+    seen: list[Answer] = []
+    found: dict[str, int] = {}
+    for name in names:
+        if not kinds[name]:
+            found[name] = 0
+            continue
+        answer = due.misconceptions[name]
+        number = next((i for i, other in enumerate(seen, 1) if same_answer(due, other, answer)), 0)
+        if not number:
+            seen.append(answer)
+            number = len(seen)
+        found[name] = number
+    return found
+
+
+def _skipped(case: str, skips: Mapping[str, str]) -> bool:
+    return any(case == name or case.startswith(f"{name}-") for name in skips)
+
+
+def _function(text: str, name: str) -> Kernel:
+    module = types.ModuleType("attempt")
+    exec(compile(text, "attempt.py", "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # our own derived text
+    function: Kernel = getattr(module, name)
+    return function

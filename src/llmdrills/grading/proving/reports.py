@@ -1,0 +1,124 @@
+"""What checking a kata or a note's proof found, as data. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmdrills.errors import Problem
+from llmdrills.grading.proving.matrix import Matrix
+
+__all__ = ["Exposure", "KataReport", "ProofReport", "VariantReport"]
+
+Scalar = int | float | str
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The smallest input that exposes a wrong kernel, as text for a card."""
+
+    case: str
+    call: str
+    expected: str
+    got: str
+
+    def without(self, folder: str) -> Exposure:
+        """The same without a folder that is gone by the time the card is read: a file in it keeps its name alone."""
+        return Exposure(self.case, *(text.replace(folder, "") for text in (self.call, self.expected, self.got)))
+
+
+@dataclass(frozen=True)
+class VariantReport:
+    """One variant: its kill matrix, which cases could go, and for each misconception the input that exposes it.
+
+    `equivalents` and `peers` name those that were run; `skipped` are "peer: case: why".
+    """
+
+    variant: str
+    matrix: Matrix
+    redundant: tuple[str, ...]
+    exposures: Mapping[str, Exposure]
+    equivalents: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, of which `from_json` makes the report again."""
+        return {
+            "variant": self.variant,
+            "matrix": self.matrix.to_json(),
+            "redundant": list(self.redundant),
+            "exposures": {name: dataclasses.asdict(shown) for name, shown in self.exposures.items()},
+            "equivalents": list(self.equivalents),
+            "peers": list(self.peers),
+            "skipped": list(self.skipped),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> VariantReport:
+        """The report that `to_json` wrote."""
+        return cls(
+            data["variant"],
+            Matrix.from_json(data["matrix"]),
+            tuple(data["redundant"]),
+            {name: Exposure(**shown) for name, shown in data["exposures"].items()},
+            tuple(data["equivalents"]),
+            tuple(data["peers"]),
+            tuple(data["skipped"]),
+        )
+
+
+@dataclass(frozen=True)
+class KataReport:
+    """Everything found of one kata. It is sound when there are no problems; `cached` says that nothing was run this
+    time."""
+
+    kata: str
+    seed: int
+    problems: tuple[Problem, ...]
+    variants: tuple[VariantReport, ...] = ()
+    seconds: float = 0.0
+    cached: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the grader of this kata is proven."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, of which `from_json` makes the report again."""
+        return {
+            "kata": self.kata,
+            "seed": self.seed,
+            "ok": self.ok,
+            "problems": [{**dataclasses.asdict(problem), "file": str(problem.file)} for problem in self.problems],
+            "variants": [variant.to_json() for variant in self.variants],
+            "seconds": self.seconds,
+            "cached": self.cached,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KataReport:
+        """The report that `to_json` wrote."""
+        return cls(
+            data["kata"],
+            data["seed"],
+            tuple(Problem(**{**problem, "file": Path(problem["file"])}) for problem in data["problems"]),
+            tuple(VariantReport.from_json(variant) for variant in data["variants"]),
+            data["seconds"],
+            data["cached"],
+        )
+
+
+@dataclass(frozen=True)
+class ProofReport:
+    """A note's proof: the values it left behind, or what is wrong with it."""
+
+    note: str
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+    problem: Problem | None = None
+    seconds: float = 0.0
+    cached: bool = False

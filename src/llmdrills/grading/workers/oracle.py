@@ -1,0 +1,106 @@
+"""The oracle's process: it runs the kata's reference, wrong kernels and cases, and tells the command what is right.
+
+Requests and replies are pickled: command and oracle trust each other, and no learner's code ever runs in either.
+Replies carry their request's number: the questions first, all together, then what is expected of each.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import socket
+import traceback
+from pathlib import Path
+from typing import Any
+
+from llmdrills.content.model import Kata
+from llmdrills.errors import ContentError, LLMDrillsError
+from llmdrills.grading.kernels import expectations as expected
+from llmdrills.grading.kernels import registry as book
+from llmdrills.grading.protocol.answer import Question
+from llmdrills.grading.protocol.channel import Channel, receive
+
+__all__ = ["serve"]
+
+
+def serve(sock: socket.socket) -> None:
+    """Answer requests until the command closes the channel; ends the process."""
+    out = _Outbox(sock)
+    try:
+        while (frame := out.next_request()) is not None:
+            request: dict[str, Any] = pickle.loads(frame)  # noqa: S301  # written by our own command on a private socket
+            number, what = request.pop("number"), request.pop("what")
+            try:
+                (_prepare if what == "prepare" else _explain)(out, number, **request)
+            except ContentError as error:
+                problems = [(str(p.file), p.line, p.column, p.what, p.todo, p.rule) for p in error.problems]
+                out.put(pickle.dumps((number, "problems", problems)))
+            except LLMDrillsError as error:
+                out.put(pickle.dumps((number, "failed", error.what, error.todo)))
+            except Exception:  # a fault of the kata's author: shown whole
+                out.put(pickle.dumps((number, "failed", "the oracle failed", traceback.format_exc())))
+    except OSError:
+        pass  # the command is gone
+    finally:
+        os._exit(0)
+
+
+class _Outbox:
+    """Replies that leave as fast as the command reads: the oracle works on while it does not.
+
+    While a learner types, nobody reads; a socket holds only some of the replies to one set of cases.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._channel = Channel(sock)
+
+    def put(self, frame: bytes) -> None:
+        self._channel.put(frame)
+
+    def next_request(self) -> bytes | None:
+        """Send what is left, then wait for a request; None at the end."""
+        while self._channel.wants_to_write:
+            select.select([], [self._sock], [])
+            self._channel.flush()
+        self._sock.setblocking(True)
+        try:
+            return receive(self._sock)
+        finally:
+            self._sock.setblocking(False)
+
+
+def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
+    # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
+    questions, answers = expected.prepare(_loaded(kata), variant, seed, folder, misconceptions=False)
+    out.put(pickle.dumps((number, "questions", questions)))
+    for answer in answers:
+        out.put(pickle.dumps((number, "expected", answer)))
+    out.put(pickle.dumps((number, "prepared")))
+    _LAST[:] = [(number, kata, variant, questions)]
+
+
+def _explain(out: _Outbox, number: int) -> None:
+    """What every wrong kernel answers to the questions of the request of that number."""
+    for last, kata, variant, questions in _LAST:
+        if last == number:
+            for answers in expected.explain(_loaded(kata), variant, questions):
+                out.put(pickle.dumps((number, "explained", answers)))
+    out.put(pickle.dumps((number, "all explained")))
+
+
+def _loaded(kata: Kata) -> book.LoadedKata:
+    """The kata with its code run; run once, while its files stay as they are."""
+    stamp = (
+        kata.id,
+        *((path.stat().st_mtime_ns, path.stat().st_size) for path in (kata.reference_file, kata.cases_file)),
+    )
+    if stamp not in _KATAS:
+        _KATAS.clear()
+        _KATAS[stamp] = book.load(kata)
+    return _KATAS[stamp]
+
+
+_KATAS: dict[tuple[object, ...], book.LoadedKata] = {}
+_LAST: list[tuple[int, Kata, str, list[Question]]] = []
