@@ -23,7 +23,7 @@ def test_a_hit_gives_what_loading_gives_but_for_the_wrong_kernels(folder: Folder
         "forbidden: [{call: torch.mul, why: {en: w, zh: 因}}]\n"
         "budgets: [{case: base, flops: 1.5, why: {en: w, zh: 因}}]",
     )
-    expected = tuple(dataclasses.replace(kata, wrong_kernels=()) for kata in load_katas(folder.root))
+    expected = tuple(dataclasses.replace(kata, slips=()) for kata in load_katas(folder.root))
     assert load_catalogue(folder.root, tmp_path / "cache") == expected
     assert cache_file(folder.root, tmp_path / "cache").exists()
     assert load_catalogue(folder.root, tmp_path / "cache") == expected

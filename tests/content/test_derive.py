@@ -55,7 +55,7 @@ def test_an_exposing_input_is_shown_on_the_back(folder: Folder) -> None:
 
 
 def test_an_input_computed_for_an_older_kernel_is_not_shown(folder: Folder) -> None:
-    (kernel,) = folder.load().katas[0].wrong_kernels
+    (kernel,) = folder.load().katas[0].slips
     for source, shown in ((digest(kernel.source), True), ("another", False)):
         exposed = Exposed("base", "twice(3)", "6", "9", source)
         back = note(folder, Computed(kernels={"twice": {"squared/standard": exposed}})).back
@@ -64,7 +64,7 @@ def test_an_input_computed_for_an_older_kernel_is_not_shown(folder: Folder) -> N
 
 
 def test_an_id_depends_on_nothing_but_kata_misconception_and_its_own_variants(folder: Folder) -> None:
-    (kernel,) = folder.load().katas[0].wrong_kernels
+    (kernel,) = folder.load().katas[0].slips
     assert bug_id("twice", kernel) == "bug-twice-squared"
     assert bug_id("twice", dataclasses.replace(kernel, variants=("standard",))) == "bug-twice-squared-standard"
 

@@ -16,7 +16,7 @@ REFERENCE = "drills/twice/reference.py"
 
 
 def test_a_wrong_kernel_is_read_whole_without_its_decorator(folder: Folder) -> None:
-    (kernel,) = folder.load().katas[0].wrong_kernels
+    (kernel,) = folder.load().katas[0].slips
     assert kernel.source.startswith("def squared(x, by=2.0):\n")
     assert kernel.source.endswith("x * x\n")
     assert (kernel.id, kernel.fix, kernel.seen) == ("squared", "return x * by", "haste")

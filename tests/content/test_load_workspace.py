@@ -34,7 +34,7 @@ def test_a_workspace_without_problems_loads(folder: Folder) -> None:
     assert note.back == Bilingual("To keep the variance at 1.", "使方差保持为 1。")
     assert note.position == Position(Path("decks/small.yaml"), 4, 5)
     assert note.positions["front.zh"] == Position(Path("decks/small.yaml"), 7, 53)
-    assert workspace.katas[0].wrong_kernels[0].id == "squared"
+    assert workspace.katas[0].slips[0].id == "squared"
 
 
 def test_the_shipped_workspace_loads(root: Path) -> None:

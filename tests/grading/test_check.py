@@ -14,7 +14,7 @@ from llmdrills.content.model import Note, Position
 from llmdrills.errors import GraderError
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.proving.check import check_katas, exposed, run_proofs
-from llmdrills.grading.proving.check_process import run_proof
+from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.kata_proof import check_kata
 from llmdrills.grading.proving.matrix import Matrix
 from llmdrills.grading.proving.reports import KataReport

@@ -2,8 +2,8 @@
 
 Nothing here imports YAML or parses Python on a hit: `llmdrills today --json` has to start about as fast as an empty
 command.
-The cache is JSON, keyed by the package's version and by path, size and mtime of each kata's three files; one that can't
-be read, or was made for something else, is made anew. Wrong kernels are left out: `with_wrong_kernels` adds them.
+The cache is JSON, keyed by the package's version and by path, size and mtime of each kata's files; one that can't
+be read, or was made for something else, is made anew. Slips are left out: `with_slips` adds them.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills import __version__
-from llmdrills.content.kata import Budget, Forbidden, Kata, Position, Source, Variant
+from llmdrills.content.kata import Budget, Clause, Forbidden, Kata, Position, Source, Variant
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["cache_file", "load_catalogue", "with_wrong_kernels"]
+__all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 1  # raise it when Kata gains or loses something that is kept
-_FILES = ("kata.yaml", "reference.py", "cases.py")
+_FORMAT = 2  # raise it when Kata gains or loses something that is kept
+_FILES = ("kata.yaml", "reference.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
 
 
 def load_catalogue(root: Path, cache_dir: Path) -> tuple[Kata, ...]:
-    """The katas of the workspace at `root`, checked, without their wrong kernels.
+    """The katas of the workspace at `root`, checked, without their slips.
 
     Raises ContentError, with every problem of every kata, when one has any; then nothing is cached.
     """
@@ -98,10 +98,8 @@ def _to_json(kata: Kata) -> Json:
         "entry": kata.entry,
         "prompt": _both(kata.prompt),
         "hints": [_both(hint) for hint in kata.hints],
-        "variants": [
-            [v.id, _both(v.title), [_both(line) for line in v.contract], v.reference, v.mistaken and _both(v.mistaken)]
-            for v in kata.variants
-        ],
+        "variants": [_variant_to_json(variant) for variant in kata.variants],
+        "notices": kata.notices,
         "at": [str(kata.position.file), kata.position.line, kata.position.column],
         "requires": kata.requires,
         "proves": kata.proves,
@@ -122,10 +120,8 @@ def _from_json(data: Json, root: Path) -> Kata:
         entry=data["entry"],
         prompt=Bilingual(*data["prompt"]),
         hints=_texts(data["hints"]),
-        variants=tuple(
-            Variant(name, Bilingual(*title), _texts(contract), reference, Bilingual(*mistaken) if mistaken else None)
-            for name, title, contract, reference, mistaken in data["variants"]
-        ),
+        variants=tuple(_variant_from_json(entry) for entry in data["variants"]),
+        notices=tuple(data["notices"]),
         folder=root / "drills" / data["id"],
         position=Position(Path(file), line, column),
         requires=tuple(data["requires"]),
@@ -137,6 +133,32 @@ def _from_json(data: Json, root: Path) -> Kata:
     )
 
 
+def _variant_to_json(variant: Variant) -> Json:
+    return {
+        "id": variant.id,
+        "title": _both(variant.title),
+        "clauses": [[clause.id, _both(clause.text), clause.generated] for clause in variant.clauses],
+        "reference": variant.reference,
+        "mistaken": variant.mistaken and _both(variant.mistaken),
+        "weaker_than": variant.weaker_than,
+        "empty": variant.empty,
+        "gradients": variant.gradients,
+    }
+
+
+def _variant_from_json(data: Json) -> Variant:
+    return Variant(
+        id=data["id"],
+        title=Bilingual(*data["title"]),
+        clauses=tuple(Clause(name, Bilingual(*text), generated) for name, text, generated in data["clauses"]),
+        reference=data["reference"],
+        mistaken=Bilingual(*data["mistaken"]) if data["mistaken"] else None,
+        weaker_than=data["weaker_than"],
+        empty=tuple(data["empty"]),
+        gradients=tuple(data["gradients"]),
+    )
+
+
 def _both(text: Bilingual) -> list[str]:
     return [text.en, text.zh]
 
@@ -145,17 +167,24 @@ def _texts(pairs: Iterable[list[str]]) -> tuple[Bilingual, ...]:
     return tuple(Bilingual(*pair) for pair in pairs)
 
 
-def with_wrong_kernels(kata: Kata) -> Kata:
-    """The kata with its wrong kernels read from cases.py, by parsing: for whoever names a learner's mistake.
+def with_slips(kata: Kata) -> Kata:
+    """The kata with its slips, read without running anything: for whoever names a learner's mistake.
 
-    Raises ContentError when cases.py cannot be read.
+    Raises ContentError when cases.py or slips.yaml cannot be read.
     """
     from dataclasses import replace
 
+    from llmdrills.content.katafile import right_kernels
     from llmdrills.content.kernels import read_cases
     from llmdrills.content.report import Report
+    from llmdrills.content.slips import read_slips
 
     report = Report(kata.folder.parent.parent)
-    found = read_cases(kata.cases_file, tuple(variant.id for variant in kata.variants), report)
+    clauses = {variant.id: tuple(filter(None, variant.ids)) for variant in kata.variants}
+    cases = read_cases(kata.cases_file, clauses, report)
+    slips = [
+        *(cases.slips if cases else ()),
+        *read_slips(kata.slips_file, right_kernels(kata, cases, report), report),
+    ]
     report.raise_if_any()
-    return replace(kata, wrong_kernels=tuple(found.wrong) if found else ())
+    return replace(kata, slips=tuple(slips))

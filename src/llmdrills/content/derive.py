@@ -1,4 +1,4 @@
-"""Spot-the-bug notes, made from the wrong kernels of drills/ that carry a `fix`: never written by hand."""
+"""Spot-the-bug notes, made from the slips of drills/ that say `card: true`: never written by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmdrills.content.computed import Computed, Exposed
-    from llmdrills.content.model import Kata, Variant, WrongKernel
+    from llmdrills.content.model import Kata, Slip, Variant
     from llmdrills.language import Language
 
 __all__ = ["BUG_DECK", "bug_deck", "bug_id", "bug_notes", "shown_kernel"]
@@ -38,12 +38,12 @@ _GOT = Bilingual("# this kernel: {value}", "# 这段代码：{value}")
 _RIGHT = Bilingual("The right line:", "正确的写法：")
 
 
-def bug_id(kata_id: str, kernel: WrongKernel) -> str:
-    """The note's identity: the kata and the misconception, and the variants where the kernel names some.
+def bug_id(kata_id: str, slip: Slip) -> str:
+    """The note's identity: the kata and the slip, and the variants where the slip names some, unless it pins one.
 
-    It does not depend on what else the file holds, so that a new misconception never renames an old note.
+    It does not depend on what else the file holds, so that a new slip never renames an old note.
     """
-    return "-".join(["bug", kata_id, kernel.id, *kernel.variants])
+    return slip.note or "-".join(["bug", kata_id, slip.id, *slip.variants])
 
 
 def bug_deck(katas: Iterable[Kata], computed: Computed | None = None) -> Deck | None:
@@ -64,23 +64,23 @@ def bug_deck(katas: Iterable[Kata], computed: Computed | None = None) -> Deck | 
 
 
 def bug_notes(katas: Iterable[Kata], computed: Computed | None = None) -> tuple[Note, ...]:
-    """One note for each wrong kernel that has a `fix`; with `computed`, the back shows an input that exposes it."""
-    return tuple(_note(kata, kernel, computed) for kata in katas for kernel in kata.wrong_kernels if kernel.fix)
+    """One note for each slip that asks for a card; with `computed`, the back shows an input that exposes it."""
+    return tuple(_note(kata, slip, computed) for kata in katas for slip in kata.slips if slip.card)
 
 
-def _note(kata: Kata, kernel: WrongKernel, computed: Computed | None) -> Note:
-    variant = next((one for one in kata.variants if not kernel.variants or one.id in kernel.variants), kata.variants[0])
-    exposed = computed.exposed(kata.id, kernel.id, variant.id) if computed else None
-    if exposed and exposed.source and exposed.source != digest(kernel.source):
+def _note(kata: Kata, slip: Slip, computed: Computed | None) -> Note:
+    variant = next((one for one in kata.variants if slip.belongs_to(one.id)), kata.variants[0])
+    exposed = computed.exposed(kata.id, slip.id, variant.id) if computed else None
+    if exposed and exposed.source and exposed.source != digest(slip.source):
         exposed = None  # computed for an older kernel: `check` says so, and the card does not show what may be wrong
-    place = kernel.position
+    place = slip.position
     return Note(
-        id=bug_id(kata.id, kernel),
+        id=bug_id(kata.id, slip),
         type="bug",
         topic=kata.topic,
         position=Position(place.file, place.line, place.column),
-        front=_front(kata, variant, shown_kernel(kernel.source, kata.entry)),
-        back=_back(kernel, exposed),
+        front=_front(kata, variant, shown_kernel(slip, kata.entry)),
+        back=_back(slip, exposed),
         sources=kata.sources,
         proves=kata.proves,
         kata=kata.id,
@@ -93,15 +93,15 @@ def _front(kata: Kata, variant: Variant, code: str) -> Bilingual:
         if len(kata.variants) > 1:
             title = _OF_VARIANT[lang].format(title=title, variant=variant.title[lang])
         question = _QUESTION[lang].format(title=title)
-        contract = "\n".join(f"- {line[lang]}" for line in variant.contract)
+        contract = "\n".join(f"- {clause.text[lang]}" for clause in variant.clauses if not clause.generated)
         return f"{question}\n\n```python\n{code}```\n\n{_CONTRACT[lang]}\n\n{contract}"
 
     return Bilingual(text("en"), text("zh"))
 
 
-def _back(kernel: WrongKernel, exposed: Exposed | None) -> Bilingual:
+def _back(slip: Slip, exposed: Exposed | None) -> Bilingual:
     def text(lang: Language) -> str:
-        parts = [kernel.feedback[lang], f"{_RIGHT[lang]}\n\n```python\n{_dedent(kernel.fix)}\n```"]
+        parts = [slip.feedback[lang], f"{_RIGHT[lang]}\n\n```python\n{_dedent(slip.fix)}\n```"]
         if exposed:
             lines = [exposed.call, _EXPECTED[lang].format(value=exposed.expected), _GOT[lang].format(value=exposed.got)]
             shown = "\n".join(lines).replace("```", "'''")
@@ -117,21 +117,24 @@ def _dedent(code: str) -> str:
     return "\n".join(line[margin:] for line in lines)
 
 
-def shown_kernel(source: str, entry: str) -> str:
-    """A wrong kernel as a card shows it: named as the entry, without docstring and comments, which give the bug away.
+def shown_kernel(slip: Slip, entry: str) -> str:
+    """A wrong kernel as a card shows it: named as the entry, without docstrings and comments, which give the bug away.
 
-    Comments that are a shape alone, such as `# (B, H, L, S)`, stay. The text is returned with one final line break.
+    Comments that are a shape alone, such as `# (B, H, L, S)`, stay, and so do the helpers of its own file. The text is
+    returned with one final line break.
     """
-    function = ast.parse(source).body[0]
-    assert isinstance(function, ast.FunctionDef)  # noqa: S101  # `kernels.read_cases` takes nothing else
-    lines = source.split("\n")
-    for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
+    lines = slip.source.split("\n")
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(slip.source).readline))):
         line, start = token.start
-        if token.type == tokenize.NAME and token.string == function.name:
+        if token.type == tokenize.NAME and token.string == slip.name:
             lines[line - 1] = lines[line - 1][:start] + entry + lines[line - 1][token.end[1] :]
         elif token.type == tokenize.COMMENT and not _SHAPE.fullmatch(token.string.strip()):
             lines[line - 1] = lines[line - 1][:start].rstrip()
-    first = function.body[0]
-    if len(function.body) > 1 and isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        lines[first.lineno - 1 : first.end_lineno] = []
+    for node in reversed(ast.parse(slip.source).body):
+        if isinstance(node, ast.FunctionDef) and len(node.body) > 1 and _is_text(node.body[0]):
+            lines[node.body[0].lineno - 1 : node.body[0].end_lineno] = []
     return "\n".join(line.rstrip() for line in lines if line.strip()) + "\n"
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

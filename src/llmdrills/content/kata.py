@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from llmdrills.language import Bilingual
 
-__all__ = ["TOPICS", "Budget", "Forbidden", "Kata", "Position", "Source", "Variant", "WrongKernel"]
+__all__ = ["TOPICS", "Budget", "Clause", "Edit", "Forbidden", "Kata", "Position", "Slip", "Source", "Variant"]
 
 TOPICS: tuple[str, ...] = (
     "transformer",
@@ -44,14 +44,47 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Clause:
+    """One line of a contract. `generated` lines are written by the framework, from what kata.yaml says `holds`.
+
+    `id` is empty for a plain line, as older copies have them: no case can name it.
+    """
+
+    id: str
+    text: Bilingual
+    generated: bool = False
+
+
+@dataclass(frozen=True)
 class Variant:
-    """One pinned contract of a kata. `reference` names the function of reference.py that defines right."""
+    """One pinned contract of a kata. `reference` names the function of reference.py that defines right.
+
+    A variant that is `weaker_than` another asks for less of the same: it is graded only when it is asked for by name,
+    is never planned, and is not told apart from the stronger one.
+    """
 
     id: str
     title: Bilingual
-    contract: tuple[Bilingual, ...]
+    clauses: tuple[Clause, ...]
     reference: str
-    mistaken: Bilingual | None  # what to tell a learner who wrote this variant when another was asked for
+    mistaken: Bilingual | None = None  # what to tell a learner who wrote this variant when another was asked for
+    weaker_than: str = ""
+    empty: tuple[str, ...] = ()  # sizes that may be 0
+    gradients: tuple[str, ...] = ()  # arguments that gradients must reach
+
+    @property
+    def contract(self) -> tuple[Bilingual, ...]:
+        """What is graded, line by line, as a starter shows it."""
+        return tuple(clause.text for clause in self.clauses)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its clauses, in order."""
+        return [clause.id for clause in self.clauses]
+
+    def clause(self, id: str) -> Clause | None:  # noqa: A002  # the word of the design
+        """The clause of that id, if there is one."""
+        return next((clause for clause in self.clauses if clause.id == id), None)
 
 
 @dataclass(frozen=True)
@@ -73,16 +106,52 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class WrongKernel:
-    """A misconception as read from cases.py by parsing: what a spot-the-bug note is made of."""
+class Edit:
+    """What a slip changes: these lines of the right kernel become those."""
+
+    line: str
+    becomes: str
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A wrong kernel that people really write, as slips.yaml says it: an edit of a right one, or a kernel of its own.
+
+    `of` names the right kernel: "reference", or an equivalent of cases.py; it is empty where `kernel` is whole.
+    `texts` holds, for each variant that the slip belongs to, the whole of the wrong kernel with the helpers of its own
+    file that it calls; `names` the name of its entry function there.
+    """
 
     id: str
     feedback: Bilingual
     seen: str
-    fix: str  # the right line; empty: no card is made
-    source: str  # the function's text, decorator left out
     position: Position
     variants: tuple[str, ...] = ()  # empty: all
+    of: str = ""
+    edits: tuple[Edit, ...] = ()
+    kernel: str = ""
+    fix: str = ""  # the right lines, as its card shows them
+    card: bool = False
+    note: str = ""  # the id of its note, where it is not the one that the slip's own id and variants make
+    same_as: str = ""  # another slip that no call tells apart from this one
+    proof: str = ""  # Python that must hold, where the feedback states a fact
+    texts: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    decorated: bool = False  # registered by @misconception in cases.py, as older copies do
+
+    def belongs_to(self, variant: str) -> bool:
+        """Whether it is a mistake in that variant."""
+        return not self.variants or variant in self.variants
+
+    @property
+    def source(self) -> str:
+        """Its text in the first variant that it belongs to, with its helpers."""
+        return next(iter(self.texts.values()), self.kernel)
+
+    @property
+    def name(self) -> str:
+        """The name of its entry function in `source`."""
+        return next(iter(self.names.values()), "")
 
 
 @dataclass(frozen=True)
@@ -105,7 +174,8 @@ class Kata:
     forbidden: tuple[Forbidden, ...] = ()
     budgets: tuple[Budget, ...] = ()
     sources: tuple[Source, ...] = ()
-    wrong_kernels: tuple[WrongKernel, ...] = ()
+    slips: tuple[Slip, ...] = ()
+    notices: tuple[str, ...] = ()  # old forms that still load, as file:line: what to write instead
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # key path → where it stands
 
     @property
@@ -117,6 +187,11 @@ class Kata:
     def cases_file(self) -> Path:
         """cases.py."""
         return self.folder / "cases.py"
+
+    @property
+    def slips_file(self) -> Path:
+        """slips.yaml."""
+        return self.folder / "slips.yaml"
 
     def variant(self, id: str) -> Variant | None:  # noqa: A002  # the word of the design
         """The variant of that id, if there is one."""

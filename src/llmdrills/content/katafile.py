@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llmdrills.content.contract import CONTRACT, HOLDS, Holds, clauses, generated
 from llmdrills.content.deckfile import SOURCES, Reference
 from llmdrills.content.kernels import CasesFile, read_cases
-from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Variant
+from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Slip, Variant
 from llmdrills.content.places import Places
-from llmdrills.content.references import check_references
-from llmdrills.content.report import did_you_mean
+from llmdrills.content.pythonfile import parse
+from llmdrills.content.references import check_references, find_reference
+from llmdrills.content.report import Report, did_you_mean
 from llmdrills.content.shapes import Both, Choice, Key, Many, Number, Reader, Record, Table, Word, slug
+from llmdrills.content.slips import RightKernel, RightKernels, read_slips
 from llmdrills.content.yamlfile import compose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llmdrills.content.report import Report
-
-__all__ = ["KATA", "KataDraft", "read_kata"]
+__all__ = ["KATA", "KataDraft", "read_kata", "right_kernels"]
 
 _NAME = Word(r"[^\W\d]\w*", "a Python name")
 _DOTTED = Word(r"[^\W\d]\w*(\.[^\W\d]\w*)+", "a dotted name, as in `torch.nn.functional.softmax`")
@@ -29,9 +30,9 @@ _VARIANT = Record(
     {
         "title": Key(Both(), "its name", needed=True),
         "reference": Key(_NAME, "a function of reference.py; the entry unless said"),
-        "contract": Key(
-            Many(Both(), at_least=1, what="line"), "what is graded, line by line, with shapes", needed=True
-        ),
+        "contract": Key(CONTRACT, "what is graded: clauses by id, with shapes; they follow those of the kata"),
+        "holds": Key(HOLDS, "what holds in this variant, where it differs from the kata's"),
+        "weaker_than": Key(slug(), "the variant that asks for more of the same: this one is graded by name only"),
         "mistaken": Key(Both(), "what to say to whoever wrote this variant when another was asked for"),
     },
 )
@@ -69,6 +70,8 @@ KATA = Record(
         "variants": Key(
             Table(slug(), _VARIANT, at_least=1), "the pinned contracts; the first is the default", needed=True
         ),
+        "contract": Key(CONTRACT, "the clauses that every variant shares; they come first"),
+        "holds": Key(HOLDS, "what holds beside the formula: sizes that may be 0, gradients"),
         "forbidden": Key(Many(_FORBIDDEN), "calls that would make the kata pointless"),
         "budgets": Key(Many(_BUDGET), "how much an attempt may cost on a case"),
         "sources": Key(SOURCES, "where the technique can be looked up"),
@@ -88,7 +91,7 @@ class KataDraft:
 
 
 def read_kata(folder: Path, report: Report) -> KataDraft:
-    """Read kata.yaml, reference.py and cases.py of one folder; problems go to `report`."""
+    """Read kata.yaml, reference.py, cases.py and slips.yaml of one folder; problems go to `report`."""
     file = folder / "kata.yaml"
     draft = KataDraft(folder.name, file)
     before = len(report.problems)
@@ -105,10 +108,11 @@ def read_kata(folder: Path, report: Report) -> KataDraft:
     _refer(reader, values, draft)
     if not isinstance(values.get("variants"), dict):
         return draft
-    cases = read_cases(folder / "cases.py", tuple(values["variants"]), report)
+    cases = read_cases(folder / "cases.py", _clause_ids(values), report)
     if len(report.problems) > before and not _complete(values):
         return draft
-    kata = _make(folder, reader, node, values, cases)
+    slips = [*(cases.slips if cases else ()), *read_slips(folder / "slips.yaml", _right(folder, values, cases), report)]
+    kata = _make(folder, reader, node, values, tuple(slips), _notices(folder, reader, values, cases))
     check_references(kata, reader.places, file, report)
     _check_kata(kata, cases, reader)
     if len(report.problems) == before:
@@ -123,7 +127,12 @@ def _complete(values: dict[str, Any]) -> bool:
     lists = [values.get(name, ()) for name in ("requires", "needs", "proves", "forbidden", "budgets", "sources")]
     return (
         all(value is not None for value in needed + lists)
-        and all(one and one.get("title") and one.get("contract") and None not in one.values() for one in variants)
+        and all(one and one.get("title") and None not in one.values() for one in variants)
+        and all(None not in _texts(one.get("contract")) for one in (values, *variants))
+        and all(
+            isinstance(one.get("holds", {}), dict) and None not in one.get("holds", {}).values()
+            for one in (values, *variants)
+        )
         and all(
             isinstance(one, dict) and None not in one.values() and one.get("why")
             for key in ("forbidden", "budgets")
@@ -134,11 +143,87 @@ def _complete(values: dict[str, Any]) -> bool:
     )
 
 
-def _make(folder: Path, reader: Reader, node: Any, values: dict[str, Any], cases: CasesFile | None) -> Kata:
-    variants = tuple(
-        Variant(name, one["title"], one["contract"], one.get("reference") or values["entry"], one.get("mistaken"))
+def _texts(contract: Any) -> list[Any]:
+    return list(contract.values()) if isinstance(contract, dict) else list(contract or ())
+
+
+def _clause_ids(values: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The ids of the clauses that cases may name, by variant."""
+    shared = values.get("contract")
+    return {
+        name: tuple(c.id for c in (*clauses(shared, (one or {}).get("contract")), *generated(Holds(), (), ())) if c.id)
         for name, one in values["variants"].items()
+    }
+
+
+def right_kernels(kata: Kata, cases: CasesFile | None, report: Report) -> RightKernels:
+    """The reference of each variant and the equivalents of cases.py: what slips are edits of."""
+    return _kernels(kata.reference_file, {one.id: one.reference for one in kata.variants}, cases, report)
+
+
+def _right(folder: Path, values: dict[str, Any], cases: CasesFile | None) -> RightKernels:
+    names = {name: (one or {}).get("reference") or values.get("entry") for name, one in values["variants"].items()}
+    return _kernels(
+        folder / "reference.py", names, cases, Report(folder)
+    )  # `check_references` tells what is wrong there
+
+
+def _kernels(path: Path, names: dict[str, Any], cases: CasesFile | None, report: Report) -> RightKernels:
+    file = parse(path, report)
+    found = {name: find_reference(file, function) if file else None for name, function in names.items()}
+    references = {name: RightKernel(one.file, one.function, (name,)) for name, one in found.items() if one}
+    return RightKernels(references, cases.equivalents if cases else {})
+
+
+def _notices(folder: Path, reader: Reader, values: dict[str, Any], cases: CasesFile | None) -> tuple[str, ...]:
+    """Old forms that still load."""
+    found = []
+    plain = next((name for name, one in values["variants"].items() if isinstance(one.get("contract"), tuple)), None)
+    if plain is not None or isinstance(values.get("contract"), tuple):
+        line = reader.places[f"variants.{plain}.contract" if plain is not None else "contract"][0]
+        found.append(f"{reader.shown}:{line}: plain contract lines: give each an id, so that cases can name it")
+    if cases and cases.slips:
+        file, line = reader.report.shown(folder / "cases.py"), cases.slips[0].position.line
+        found.append(f"{file}:{line}: @misconception is the old form: write slips.yaml (docs/authoring.md)")
+    return tuple(found)
+
+
+def _variant(name: str, one: dict[str, Any], values: dict[str, Any]) -> Variant:
+    holds = Holds.of({**values.get("holds", {}), **one.get("holds", {})})
+    written = clauses(values.get("contract"), one.get("contract"))
+    # Plain lines are an older copy's: what it says is left as it is.
+    added = (
+        ()
+        if any(not clause.id for clause in written)
+        else generated(
+            holds,
+            [Forbidden(rule["call"], rule["why"]) for rule in values.get("forbidden", ())],
+            _budgets(values),
+        )
     )
+    return Variant(
+        id=name,
+        title=one["title"],
+        clauses=(*written, *added),
+        reference=one.get("reference") or values["entry"],
+        mistaken=one.get("mistaken"),
+        weaker_than=one.get("weaker_than", ""),
+        empty=holds.empty,
+        gradients=holds.gradients,
+    )
+
+
+def _budgets(values: dict[str, Any]) -> tuple[Budget, ...]:
+    return tuple(
+        Budget(one["case"], one["why"], one.get("flops"), one.get("largest_tensor"))
+        for one in values.get("budgets", ())
+    )
+
+
+def _make(
+    folder: Path, reader: Reader, node: Any, values: dict[str, Any], slips: tuple[Slip, ...], notices: tuple[str, ...]
+) -> Kata:
+    variants = tuple(_variant(name, one, values) for name, one in values["variants"].items())
     return Kata(
         id=folder.name,
         title=values["title"],
@@ -154,28 +239,60 @@ def _make(folder: Path, reader: Reader, node: Any, values: dict[str, Any], cases
         proves=values.get("proves", ()),
         needs=values.get("needs", ()),
         forbidden=tuple(Forbidden(one["call"], one["why"]) for one in values.get("forbidden", ())),
-        budgets=tuple(
-            Budget(one["case"], one["why"], one.get("flops"), one.get("largest_tensor"))
-            for one in values.get("budgets", ())
-        ),
+        budgets=_budgets(values),
         sources=values.get("sources", ()),
-        wrong_kernels=tuple(cases.wrong) if cases else (),
+        slips=slips,
+        notices=notices,
         positions=Places(reader.shown, reader.places),
     )
 
 
 def _check_kata(kata: Kata, cases: CasesFile | None, reader: Reader) -> None:
+    _check_variants(kata, reader)
+    _check_same_as(kata, reader.report)
     add, file, places = reader.report.add, reader.file, reader.places
-    for variant in kata.variants:
-        if len(kata.variants) > 1 and variant.mistaken is None:
-            todo = "add `mistaken:`: what to say to whoever wrote this variant when another was asked for"
-            add(file, *places[f"variants.{variant.id}"], f"variant `{variant.id}` has no `mistaken`", todo)
     for i, budget in enumerate(kata.budgets):
         at = places[f"budgets.{i}.case"]
         if budget.flops is None and budget.largest_tensor is None:
             add(file, *at, f"the budget of `{budget.case}` limits nothing", "add `flops:` or `largest_tensor:`")
         if cases and cases.cases and budget.case not in cases.cases:
             add(file, *at, f"cases.py has no case `{budget.case}`", did_you_mean(budget.case, cases.cases))
+
+
+def _check_variants(kata: Kata, reader: Reader) -> None:
+    add, file, places = reader.report.add, reader.file, reader.places
+    for variant in kata.variants:
+        at = places[f"variants.{variant.id}"]
+        if not any(not clause.generated for clause in variant.clauses):
+            add(file, *at, f"variant `{variant.id}` has no contract", "add `contract:` to it or to the kata")
+        twice = {clause.id for clause in variant.clauses if clause.id and variant.ids.count(clause.id) > 1}
+        for name in sorted(twice):
+            add(file, *at, f"variant `{variant.id}` has two clauses `{name}`", "give one of them another id")
+        stronger = variant.weaker_than
+        if stronger and (stronger == variant.id or stronger not in {one.id for one in kata.variants}):
+            others = [one.id for one in kata.variants if one.id != variant.id]
+            place = places[f"variants.{variant.id}.weaker_than"]
+            add(file, *place, f"there is no other variant `{stronger}`", did_you_mean(stronger, others))
+        alone = sum(not one.weaker_than for one in kata.variants) == 1
+        if not alone and not stronger and variant.mistaken is None:
+            todo = "add `mistaken:`: what to say to whoever wrote this variant when another was asked for"
+            add(file, *at, f"variant `{variant.id}` has no `mistaken`", todo)
+    if kata.variants[0].weaker_than:
+        add(
+            file,
+            *places[f"variants.{kata.variants[0].id}"],
+            "the first variant is weaker than another",
+            "put the stronger first: the first is the default",
+        )
+
+
+def _check_same_as(kata: Kata, report: Report) -> None:
+    ids = {slip.id for slip in kata.slips} | {variant.id for variant in kata.variants}
+    for slip in kata.slips:
+        if slip.same_as and slip.same_as not in ids and not slip.decorated:
+            place = slip.position
+            what = f"same_as names `{slip.same_as}`, which is no slip"
+            report.add(place.file, place.line, place.column, what, did_you_mean(slip.same_as, sorted(ids)))
 
 
 def _refer(reader: Reader, values: dict[str, Any], draft: KataDraft) -> None:

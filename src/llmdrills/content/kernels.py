@@ -1,4 +1,4 @@
-"""cases.py as authors write it, read by parsing: the wrong kernels, and what is wrong with the decorators.
+"""cases.py as authors write it, read by parsing: its cases, right kernels, and what is wrong with the decorators.
 
 `build` and `list` need neither torch nor the code of a kata at run time; the grader imports the same file and works
 with what `llmdrills.grading.authoring` registers.
@@ -11,12 +11,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.content.model import Position, WrongKernel
+from llmdrills.content.definitions import source
+from llmdrills.content.model import Position, Slip
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.report import did_you_mean
+from llmdrills.content.slips import RightKernel
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from llmdrills.content.pythonfile import PythonFile
@@ -31,6 +34,7 @@ DECORATORS: dict[str, dict[str, str]] = {
     "case": {
         "name": _TEXT, "why": _TEXT, "variants": _WORDS, "raises": _TEXT, "grads": _WHOLES, "draws": _WHOLE,
         "rtol": _REAL, "atol": _REAL, "nan_ok": _FLAG, "fresh": _FLAG, "tags": _WORDS, "derive": _FLAG,
+        "clauses": _WORDS,
     },
     "misconception": {
         "id": _TEXT, "en": _TEXT, "zh": _TEXT, "seen": _TEXT, "fix": _TEXT, "variants": _WORDS, "same_as": _TEXT,
@@ -53,23 +57,27 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class CasesFile:
     """What a cases.py registers, as far as parsing tells."""
 
-    wrong: list[WrongKernel] = field(default_factory=list)
+    slips: list[Slip] = field(default_factory=list)  # those that @misconception registers, the old form
     cases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name → variants; none: all
-    equivalents: int = 0
+    equivalents: dict[str, RightKernel] = field(default_factory=dict)
     peers: int = 0
 
 
-def read_cases(path: Path, variants: tuple[str, ...], report: Report) -> CasesFile | None:
-    """Read cases.py of a kata with these variants; None when it can't be parsed. Problems go to `report`."""
+def read_cases(path: Path, clauses: Mapping[str, tuple[str, ...]], report: Report) -> CasesFile | None:
+    """Read cases.py of a kata; None when it can't be parsed. Problems go to `report`.
+
+    `clauses` are the ids of the clauses that cases may name, by variant: its keys are the kata's variants.
+    """
     file = parse(path, report)
     if file is None:
         return None
-    return _Reading(file, variants, report).run()
+    return _Reading(file, clauses, report).run()
 
 
 class _Reading:
-    def __init__(self, file: PythonFile, variants: tuple[str, ...], report: Report) -> None:
-        self.file, self.variants, self.report = file, variants, report
+    def __init__(self, file: PythonFile, clauses: Mapping[str, tuple[str, ...]], report: Report) -> None:
+        self.file, self.clauses, self.report = file, clauses, report
+        self.variants = tuple(clauses)
         self.found = CasesFile()
 
     def run(self) -> CasesFile:
@@ -154,35 +162,48 @@ class _Reading:
         elif name in self.found.cases:
             self.wrong(call, f"two cases are named `{name}`", "give one of them another name")
         self.found.cases[name] = tuple(values.get("variants", ()))
+        graded = [self.clauses[one] for one in values.get("variants") or self.variants if one in self.clauses]
+        for clause in values.get("clauses", ()):
+            if not any(clause in known for known in graded):
+                known = dict.fromkeys(name for names in graded for name in names)
+                self.wrong(call, f"the case names the unknown clause `{clause}`", did_you_mean(clause, known))
 
     def add_misconception(self, values: dict[str, Any], function: ast.FunctionDef, call: ast.Call) -> None:
         variants = tuple(values.get("variants", ()))
-        for known in self.found.wrong:
+        for known in self.found.slips:
             if known.id == values["id"] and (not known.variants or not variants or set(known.variants) & set(variants)):
                 todo = f"give one of them another id (the other is on line {known.position.line})"
                 self.wrong(call, f"two misconceptions are named `{known.id}`", todo)
-        lines = self.file.lines[function.lineno - 1 : function.end_lineno]
-        self.found.wrong.append(
-            WrongKernel(
-                values["id"],
-                Bilingual(values["en"], values["zh"]),
-                values["seen"],
-                values.get("fix", "").strip("\n"),
-                "\n".join(lines) + "\n",
-                Position(self.report.shown(self.file.path), call.lineno, call.col_offset + 1),
-                variants,
+        text = source(self.file, function)
+        belongs = variants or self.variants
+        self.found.slips.append(
+            Slip(
+                id=values["id"],
+                feedback=Bilingual(values["en"], values["zh"]),
+                seen=values["seen"],
+                position=Position(self.report.shown(self.file.path), call.lineno, call.col_offset + 1),
+                variants=variants,
+                kernel=text,
+                fix=values.get("fix", "").strip("\n"),
+                card=bool(values.get("fix")),
+                same_as=values.get("same_as", ""),
+                texts=dict.fromkeys(belongs, text),
+                names=dict.fromkeys(belongs, function.name),
+                decorated=True,
             )
         )
 
-    def add_equivalent(self, values: dict[str, Any], function: ast.FunctionDef, call: ast.Call) -> None:  # noqa: ARG002  # one signature for the four
-        self.found.equivalents += 1
+    def add_equivalent(self, values: dict[str, Any], function: ast.FunctionDef, call: ast.Call) -> None:
+        if values["id"] in self.found.equivalents:
+            self.wrong(call, f"two equivalents are named `{values['id']}`", "give one of them another id")
+        self.found.equivalents[values["id"]] = RightKernel(self.file, function, tuple(values.get("variants", ())))
 
     def add_peer(self, values: dict[str, Any], function: ast.FunctionDef, call: ast.Call) -> None:  # noqa: ARG002  # as above
         self.found.peers += 1
 
     def check_references(self) -> None:
         """`same_as` and `skips` name something that exists."""
-        ids = {one.id for one in self.found.wrong} | set(self.variants)
+        ids = {one.id for one in self.found.slips} | set(self.variants)
         for function in self.file.functions:
             for call in function.decorator_list:
                 if isinstance(call, ast.Call) and (name := _name(call)):

@@ -102,13 +102,13 @@ def _check_derived_ids(katas: Iterable[KataDraft], report: Report) -> None:
 
     first: dict[str, str] = {}
     for draft in katas:
-        for kernel in draft.kata.wrong_kernels if draft.kata else ():
-            name = bug_id(draft.id, kernel)
-            place = kernel.position
-            if name in first and kernel.fix:
+        for slip in draft.kata.slips if draft.kata else ():
+            name = bug_id(draft.id, slip)
+            place = slip.position
+            if name in first and slip.card:
                 what = f"its spot-the-bug note would have the id `{name}`, which {first[name]} has"
-                report.add(place.file, place.line, place.column, what, "give the misconception another id")
-            elif kernel.fix:
+                report.add(place.file, place.line, place.column, what, "give the slip another id, or a `note:`")
+            elif slip.card:
                 first[name] = f"{place.file}:{place.line}"
 
 

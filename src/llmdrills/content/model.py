@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from llmdrills.content.kata import TOPICS, Budget, Forbidden, Kata, Position, Source, Variant, WrongKernel
+from llmdrills.content.kata import (
+    TOPICS,
+    Budget,
+    Clause,
+    Edit,
+    Forbidden,
+    Kata,
+    Position,
+    Slip,
+    Source,
+    Variant,
+)
 from llmdrills.content.note import Deck, Note, NoteType, NumberAnswer, Retired, Workspace
 
 __all__ = [
     "TOPICS",
     "Budget",
+    "Clause",
     "Deck",
+    "Edit",
     "Forbidden",
     "Kata",
     "Note",
@@ -16,8 +29,8 @@ __all__ = [
     "NumberAnswer",
     "Position",
     "Retired",
+    "Slip",
     "Source",
     "Variant",
     "Workspace",
-    "WrongKernel",
 ]

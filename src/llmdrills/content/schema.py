@@ -9,8 +9,9 @@ from typing import Any
 from llmdrills.content.deckfile import DECK
 from llmdrills.content.katafile import KATA
 from llmdrills.content.shapes import Record
+from llmdrills.content.slips import SLIPS
 
-__all__ = ["SCHEMAS", "deck_schema", "kata_schema", "write_schemas"]
+__all__ = ["SCHEMAS", "deck_schema", "kata_schema", "slips_schema", "write_schemas"]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,7 +26,12 @@ def kata_schema() -> dict[str, Any]:
     return _whole(KATA, "llmdrills kata (drills/KATA/kata.yaml)")
 
 
-SCHEMAS = {"deck.json": deck_schema, "kata.json": kata_schema}
+def slips_schema() -> dict[str, Any]:
+    """What drills/KATA/slips.yaml may hold. Whether an edit fits its kernel is the loader's to check."""
+    return _whole(SLIPS, "llmdrills slips (drills/KATA/slips.yaml)")
+
+
+SCHEMAS = {"deck.json": deck_schema, "kata.json": kata_schema, "slips.json": slips_schema}
 """File name in docs/schema → what it holds."""
 
 

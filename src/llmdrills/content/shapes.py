@@ -21,10 +21,25 @@ if TYPE_CHECKING:
 
     from llmdrills.content.report import Report
 
-__all__ = ["Both", "Choice", "Key", "Many", "Number", "Reader", "Record", "Shape", "Table", "Text", "Word", "slug"]
+__all__ = [
+    "Both",
+    "Choice",
+    "Either",
+    "Flag",
+    "Key",
+    "Many",
+    "Number",
+    "Reader",
+    "Record",
+    "Shape",
+    "Table",
+    "Text",
+    "Word",
+    "slug",
+]
 
 Schema = dict[str, Any]
-_STR, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
+_STR, _NULL, _BOOL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
 _KINDS = {
     "tag:yaml.org,2002:int": "a number",
     "tag:yaml.org,2002:float": "a number",
@@ -205,6 +220,40 @@ class Number:
     def schema(self) -> Schema:
         """See Shape."""
         return {"type": "integer" if self.whole else "number", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false."""
+
+    def read(self, reader: Reader, node: Node, path: str) -> bool | None:
+        """See Shape."""
+        if isinstance(node, ScalarNode) and node.tag == _BOOL and node.value.lower() in ("true", "false"):
+            mark = node.start_mark
+            reader.places[path] = (mark.line + 1, mark.column + 1)
+            return bool(node.value.lower() == "true")
+        reader.wrong(node, f"{path} is {kind_of(node)}", "write true or false")
+        return None
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Either:
+    """A list of one shape, or a mapping of another: a form that grew names, and the older one that still loads."""
+
+    listed: Many
+    named: Table
+
+    def read(self, reader: Reader, node: Node, path: str) -> tuple[Any, ...] | dict[str, Any] | None:
+        """See Shape."""
+        return (self.listed if node.__class__ is SequenceNode else self.named).read(reader, node, path)
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"anyOf": [self.named.schema(), self.listed.schema()]}
 
 
 @dataclass(frozen=True)

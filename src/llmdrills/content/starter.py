@@ -8,8 +8,9 @@ import re
 import tokenize
 from typing import TYPE_CHECKING
 
+from llmdrills.content.definitions import definitions, needed_names, source
 from llmdrills.content.pythonfile import parse
-from llmdrills.content.references import Reference, bound_names, find_reference, free_names, signature_nodes
+from llmdrills.content.references import Reference, bound_names, find_reference
 from llmdrills.content.report import Report
 from llmdrills.language import Bilingual
 
@@ -56,7 +57,7 @@ def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
         "#",
     ]
     top += [f"# {_CONTRACT[language]}", *(_comment(line[language]) for line in variant.contract)]
-    imports = _imports(reference.file, _needed_names(reference))
+    imports = _imports(reference.file, needed_names(reference.file, reference.function))
     body = [
         _signature(reference, name),
         *_docstring(reference),
@@ -72,11 +73,11 @@ def solution_text(kata: Kata, variant: Variant) -> str:
     """
     reference = _reference(kata, variant)
     file, function = reference.file, reference.function
-    names = _needed_names(reference)
+    names = needed_names(file, function)
     others = {one.reference for one in kata.variants} - {function.name}
     parts = [
-        _rename(_source(file, node), function.name, kata.entry)
-        for node in _definitions(file, names - others | {function.name})
+        _rename(source(file, node), function.name, kata.entry)
+        for node in definitions(file, names - others | {function.name})
     ]
     imports = _imports(file, names)
     return "\n".join([header(kata.id, variant.id), "", *imports, "", ""]) + "\n" + "\n\n".join(parts)
@@ -93,39 +94,6 @@ def _reference(kata: Kata, variant: Variant) -> Reference:
     report.raise_if_any()
     assert found is not None  # noqa: S101  # else a problem was raised
     return found
-
-
-def _needed_names(reference: Reference) -> set[str]:
-    """Every name that the function reads, through the module's own helpers and constants too."""
-    definitions = {name: node for node in reference.file.tree.body for name in _defines(node)}
-    needed: set[str] = set()
-    waiting: list[ast.AST] = [reference.function]
-    while waiting:
-        node = waiting.pop()
-        names = free_names(node) | {name for part in _annotations(node) for name in free_names(part)}
-        for name in names - needed:
-            needed.add(name)
-            if name in definitions:
-                waiting.append(definitions[name])
-    return needed
-
-
-def _annotations(node: ast.AST) -> list[ast.expr]:
-    return signature_nodes(node) if isinstance(node, ast.FunctionDef) else []
-
-
-def _defines(node: ast.stmt) -> list[str]:
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        return [node.name]
-    if isinstance(node, ast.Assign):
-        return [target.id for target in node.targets if isinstance(target, ast.Name)]
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-        return [node.target.id]
-    return []
-
-
-def _definitions(file: PythonFile, names: set[str]) -> list[ast.stmt]:
-    return [node for node in file.tree.body if any(name in names for name in _defines(node))]
 
 
 def _imports(file: PythonFile, names: set[str]) -> list[str]:
@@ -174,10 +142,6 @@ def _docstring(reference: Reference) -> list[str]:
     lines[-1] = lines[-1].encode()[: first.end_col_offset].decode()  # a comment or `; …` after it is not part of it
     lines[0] = "    " + lines[0].encode()[first.col_offset :].decode()
     return lines
-
-
-def _source(file: PythonFile, node: ast.stmt) -> str:
-    return "\n".join(file.lines[node.lineno - 1 : node.end_lineno]) + "\n"
 
 
 def _rename(source: str, old: str, new: str) -> str:

@@ -86,8 +86,8 @@ def _check_not_derived(root: Path, id: str) -> None:  # noqa: A002  # as above
     for note in bug_notes(load_katas(root)):
         if note.id == id:
             raise BuildError(
-                f"{note.position.file}:{note.position.line}: note {id!r} is derived from this misconception",
-                "take its `fix` away (or the misconception), then retire the note",
+                f"{note.position.file}:{note.position.line}: note {id!r} is derived from this slip",
+                "take its `card: true` away (or the slip), then retire the note",
             )
 
 

@@ -135,6 +135,7 @@ class Case:
     fresh: bool = False  # sizes come from the seed too; else only the values do
     tags: tuple[str, ...] = ()
     derive: bool = True  # on the first case: repeat it with non-contiguous, expanded and grad-requiring inputs
+    clauses: tuple[str, ...] = ()  # the clauses of the contract that it grades
 
 
 @dataclass(frozen=True)
@@ -229,15 +230,35 @@ def case(
     fresh: bool = False,
     tags: tuple[str, ...] = (),
     derive: bool = True,
+    clauses: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Inputs], Call]], Callable[[Inputs], Call]]:
-    """Register a case; its name is the function's, with hyphens, unless given. `why` says what it is there to catch."""
+    """Register a case; its name is the function's, with hyphens, unless given.
+
+    `why` says what it is there to catch, `clauses` which lines of the contract it grades, by their ids.
+    """
 
     def register(make: Callable[[Inputs], Call]) -> Callable[[Inputs], Call]:
         slug = _slug(name or make.__name__.strip("_").replace("_", "-"), "the case's name")
         if any(known.name == slug for known in _book().cases):
             raise AuthoringError(f"two cases are named {slug!r}: give one of them another name")
         _book().cases.append(
-            Case(slug, why, make, _line(make), variants, raises, grads, draws, rtol, atol, nan_ok, fresh, tags, derive)
+            Case(
+                name=slug,
+                why=why,
+                make=make,
+                line=_line(make),
+                variants=variants,
+                raises=raises,
+                grads=grads,
+                draws=draws,
+                rtol=rtol,
+                atol=atol,
+                nan_ok=nan_ok,
+                fresh=fresh,
+                tags=tags,
+                derive=derive,
+                clauses=clauses,
+            )
         )
         return make
 

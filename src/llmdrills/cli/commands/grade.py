@@ -24,7 +24,7 @@ from llmdrills.cli.options import (
 )
 from llmdrills.cli.record import record_attempt
 from llmdrills.cli.verdict_view import print_verdict
-from llmdrills.content.catalogue import load_catalogue, with_wrong_kernels
+from llmdrills.content.catalogue import load_catalogue, with_slips
 from llmdrills.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def command(
 
     here = place(workspace, lang=lang, device=device)
     with Grader(device=here.settings.text("device")) as grader:  # imports torch while this process reads the kata
-        found = with_wrong_kernels(find_kata(load_catalogue(here.workspace, here.locations.cache), kata))
+        found = with_slips(find_kata(load_catalogue(here.workspace, here.locations.cache), kata))
         path = file or here.locations.practice / f"{found.id}.py"
         chosen = find_variant(found, variant or _variant_of(path, found))
         if watch:

@@ -133,10 +133,10 @@ class Bench:
 
     def _whole(self, kata: Kata) -> Kata:
         """The kata with its wrong kernels, which the catalogue leaves out: read once, while the server starts."""
-        from llmdrills.content.catalogue import with_wrong_kernels
+        from llmdrills.content.catalogue import with_slips
 
         if self._known is None or self._known[0] is not kata:
-            self._known = (kata, with_wrong_kernels(kata))
+            self._known = (kata, with_slips(kata))
         return self._known[1]
 
     def _grader(self, needs: tuple[str, ...]) -> Grader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llmdrills.content.computed import Computed
-from llmdrills.content.model import Kata, Note, Position, Workspace
+from llmdrills.content.model import Clause, Kata, Note, Position, Workspace
 from llmdrills.language import Bilingual, Language
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Context:
         for kata in self.workspace.katas:
             for path, both in _kata_texts(kata):
                 yield None, path, both[language], place(kata, f"{path}.{language}")
-            for kernel in kata.wrong_kernels:
-                yield None, f"misconception {kernel.id}", kernel.feedback[language], kernel.position
+            for slip in kata.slips:
+                yield None, f"slip {slip.id}", slip.feedback[language], slip.position
 
 
 Rule = Callable[[Context], Iterator[Found]]
@@ -81,13 +81,21 @@ def _kata_texts(kata: Kata) -> Iterable[tuple[str, Bilingual]]:
     yield from ((f"hints.{i}", hint) for i, hint in enumerate(kata.hints))
     for variant in kata.variants:
         yield f"variants.{variant.id}.title", variant.title
-        yield from ((f"variants.{variant.id}.contract.{i}", line) for i, line in enumerate(variant.contract))
+        yield from (
+            _clause(variant.id, at, clause) for at, clause in enumerate(variant.clauses) if not clause.generated
+        )
         if variant.mistaken:
             yield f"variants.{variant.id}.mistaken", variant.mistaken
     yield from ((f"forbidden.{i}.why", one.why) for i, one in enumerate(kata.forbidden))
     yield from ((f"budgets.{i}.why", one.why) for i, one in enumerate(kata.budgets))
 
 
+def _clause(variant: str, at: int, clause: Clause) -> tuple[str, Bilingual]:
+    return f"variants.{variant}.contract.{clause.id or at}", clause.text
+
+
 def place(of: Note | Kata, path: str) -> Position:
     """Where a text of a note or kata stands; the note or kata itself where that is not known."""
-    return of.positions.get(path) or of.positions.get(path.rpartition(".")[0]) or of.position
+    shared = path.partition(".contract.")  # a clause that every variant shares stands at the kata's own `contract`
+    found = of.positions.get(path) or (of.positions.get(f"contract.{shared[2]}") if shared[1] else None)
+    return found or of.positions.get(path.rpartition(".")[0]) or of.position

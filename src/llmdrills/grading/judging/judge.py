@@ -87,10 +87,10 @@ def judge(
 
 
 def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
-    """What to say to whoever wrote this misconception; empty when the kata has none of that id."""
-    for wrong in kata.wrong_kernels:
-        if wrong.id == misconception and (not wrong.variants or variant in wrong.variants):
-            return wrong.feedback
+    """What to say to whoever made this slip; empty when the kata has none of that id."""
+    for slip in kata.slips:
+        if slip.id == misconception and slip.belongs_to(variant):
+            return slip.feedback
     other = kata.variant(misconception.removeprefix("variant-"))
     return other.mistaken if other is not None and other.mistaken is not None else Bilingual("", "")
 

@@ -79,7 +79,7 @@ def explain(
     """Every wrong kernel's answer to each question: what `Expected.misconceptions` holds."""
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
     caller = Caller(device)
-    wrong = {m.id: m.kernel for m in loaded.variant(variant).misconceptions}
+    wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong}
     for question in questions:
         yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
 

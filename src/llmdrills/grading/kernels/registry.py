@@ -1,4 +1,4 @@
-"""A kata as the oracle holds it: the references of reference.py and everything that cases.py registered.
+"""A kata as the oracle holds it: its references, its slips as kernels, and everything that cases.py registered.
 
 Only the oracle and the checker load katas: this runs the author's Python. Every fault of an author becomes a Problem
 with file and line; a kata's modules are private to it, although every kata calls its own `reference`.
@@ -21,19 +21,20 @@ from llmdrills.content.model import Kata, Variant
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import AuthoringError, Book, Case, Equivalent, Kernel, Misconception, Peer, open_book
 from llmdrills.grading.kernels.derived_cases import derived_cases
+from llmdrills.grading.kernels.slips import WrongKernel, compiled
 
 __all__ = ["LoadedKata", "VariantBook", "load"]
 
 
 @dataclass(frozen=True)
 class VariantBook:
-    """What holds for one variant: its reference, and its cases, misconceptions, equivalents and peers in the order
+    """What one variant is graded by: its reference, and its cases, wrong kernels, equivalents and peers in the order
     written."""
 
     variant: Variant
     reference: Kernel
     cases: tuple[Case, ...]
-    misconceptions: tuple[Misconception, ...]
+    wrong: tuple[WrongKernel, ...]
     equivalents: tuple[Equivalent, ...]
     peers: tuple[Peer, ...]
 
@@ -62,7 +63,7 @@ class LoadedKata:
             variant,
             self.references[id],
             (*cases, *derived_cases(cases)),
-            (*(m for m in self.book.misconceptions if not m.variants or id in m.variants), *self._others(id)),
+            (*self._slips(id), *self._others(variant)),
             tuple(e for e in self.book.equivalents if not e.variants or id in e.variants),
             tuple(p for p in self.book.peers if not p.variants or id in p.variants),
         )
@@ -70,8 +71,9 @@ class LoadedKata:
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
         """While a kernel runs, `import reference` inside it finds this kata's."""
-        before = {name: sys.modules.get(name) for name in self._modules}
-        sys.modules.update(self._modules)
+        own = {"reference": self._modules["reference"]}
+        before = {name: sys.modules.get(name) for name in own}
+        sys.modules.update(own)
         try:
             yield
         finally:
@@ -81,13 +83,27 @@ class LoadedKata:
                 else:
                     sys.modules[name] = module
 
-    def _others(self, id: str) -> Iterator[Misconception]:  # noqa: A002  # the word of the design
-        taken = {m.id for m in self.book.misconceptions}
+    def _slips(self, variant: str) -> Iterator[WrongKernel]:
+        modules = [self._modules["cases"], self._modules["reference"]]
+        decorated = iter(m for m in self.book.misconceptions if not m.variants or variant in m.variants)
+        for slip in self.kata.slips:
+            if slip.decorated and slip.belongs_to(variant):
+                found = next(decorated)  # registered in the order in which parsing found them
+                yield WrongKernel(found.id, found.kernel, self.kata.cases_file, found.line, found.same_as)
+            elif slip.belongs_to(variant):
+                yield compiled(self.kata, slip, variant, modules)
+        for found in decorated:  # a kata that was loaded without its slips, as a test may do
+            yield WrongKernel(found.id, found.kernel, self.kata.cases_file, found.line, found.same_as)
+
+    def _others(self, variant: Variant) -> Iterator[WrongKernel]:
+        """The other variants' references, unless one asks for less of the same."""
+        taken = {slip.id for slip in self.kata.slips} | {m.id for m in self.book.misconceptions}
         for other in self.kata.variants:
-            if other.id != id and other.mistaken is not None and f"variant-{other.id}" not in taken:
+            name = f"variant-{other.id}"
+            told = other.mistaken is not None and not (other.weaker_than or variant.weaker_than)
+            if other.id != variant.id and told and name not in taken:
                 kernel = self.references[other.id]
-                seen, line = "another variant of this kata", kernel.__code__.co_firstlineno
-                yield Misconception(f"variant-{other.id}", other.mistaken.en, other.mistaken.zh, seen, kernel, line)
+                yield WrongKernel(name, kernel, self.kata.reference_file, kernel.__code__.co_firstlineno)
 
 
 def load(kata: Kata) -> LoadedKata:
@@ -97,7 +113,7 @@ def load(kata: Kata) -> LoadedKata:
     references, problems = _references(kata, reference)
     with open_book() as book:
         _run(kata, kata.cases_file, "cases", modules)
-    loaded = LoadedKata(kata, references, book, {"reference": reference})
+    loaded = LoadedKata(kata, references, book, modules)
     problems += list(_problems(loaded))
     if problems:
         raise ContentError(problems)
@@ -234,10 +250,6 @@ def _names(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
     for case in book.cases:
         if case.raises and not _is_exception(case.raises):
             yield case.line, f"raises={case.raises!r} is no built-in exception", 'write for example raises="ValueError"'
-    ids = {wrong.id for wrong in book.misconceptions} | {f"variant-{variant}" for variant in variants}
-    for wrong in book.misconceptions:
-        if wrong.same_as and (wrong.same_as not in ids or wrong.same_as == wrong.id):
-            yield wrong.line, f"same_as={wrong.same_as!r} names no other misconception", "name the id of another one"
     cases = {case.name for case in book.cases}
     for peer in book.peers:
         for name in peer.skips:

@@ -159,9 +159,9 @@ def _problem(note: Note, what: str) -> Problem:
 def _stale_inputs(katas: Sequence[Kata], known: Computed, computed: Computed) -> Iterator[Problem]:
     for kata in katas:
         fresh, old = computed.kernels.get(kata.id, {}), known.kernels.get(kata.id, {})
-        for kernel in kata.wrong_kernels:
-            names = [name for name in {*fresh, *old} if name.partition("/")[0] == kernel.id]
+        for slip in kata.slips:
+            names = [name for name in {*fresh, *old} if name.partition("/")[0] == slip.id]
             if any(fresh.get(name) != old.get(name) for name in names):
-                place = kernel.position
-                what = f"decks/computed.json is stale for the misconception `{kernel.id}` of {kata.id}"
+                place = slip.position
+                what = f"decks/computed.json is stale for the slip `{slip.id}` of {kata.id}"
                 yield Problem(place.file, place.line, place.column, what, _WRITE, STALE_INPUT)

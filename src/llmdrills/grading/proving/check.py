@@ -75,15 +75,15 @@ def check_katas(
 
 
 def exposed(katas: Sequence[Kata], reports: Sequence[KataReport]) -> dict[str, dict[str, Exposed]]:
-    """For decks/computed.json: the input that exposes each wrong kernel, by kata, then by `MISCONCEPTION/VARIANT`."""
+    """For decks/computed.json: the input that exposes each wrong kernel, by kata, then by `SLIP/VARIANT`."""
     found: dict[str, dict[str, Exposed]] = {}
     for kata, report in zip(katas, reports, strict=True):
         for variant in report.variants:
-            for wrong in kata.wrong_kernels:
-                shown = variant.exposures.get(wrong.id)
-                if shown is not None and (not wrong.variants or variant.variant in wrong.variants):
-                    found.setdefault(kata.id, {})[f"{wrong.id}/{variant.variant}"] = Exposed(
-                        shown.case, shown.call, shown.expected, shown.got, digest(wrong.source)
+            for slip in kata.slips:
+                shown = variant.exposures.get(slip.id)
+                if shown is not None and slip.belongs_to(variant.variant):
+                    found.setdefault(kata.id, {})[f"{slip.id}/{variant.variant}"] = Exposed(
+                        shown.case, shown.call, shown.expected, shown.got, digest(slip.source)
                     )
     return found
 
@@ -174,7 +174,8 @@ def _surroundings() -> str:
     """What a result depends on besides the workspace: this package's code, torch, Python."""
     own = Path(__file__).resolve().parents[1]
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(own.rglob("*.py"))]
-    code.append(hashlib.sha256((own.parent / "content" / "starter.py").read_bytes()).hexdigest())
+    for name in ("starter", "slips", "contract", "definitions"):
+        code.append(hashlib.sha256((own.parent / "content" / f"{name}.py").read_bytes()).hexdigest())
     versions = [_version(name) for name in ("torch", "numpy", "transformers")]
     return "/".join([str(SCHEMA), sys.version, *versions, *code])
 

@@ -5,6 +5,7 @@ Needs torch: it runs in the checker's process (`llmdrills.grading.proving.check_
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 import time
 import types
@@ -12,22 +13,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llmdrills.content.contract import ALWAYS
 from llmdrills.content.model import Kata
 from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError, Problem
-from llmdrills.grading.authoring import Kernel
+from llmdrills.grading.authoring import Case, Kernel
 from llmdrills.grading.judging import findings as f
-from llmdrills.grading.judging.compare import compare, same_answer
+from llmdrills.grading.judging.compare import compare, leaves, same_answer
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED
 from llmdrills.grading.kernels.expectations import ask, prepare
 from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.kernels.slips import WrongKernel
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
-from llmdrills.grading.protocol.wire import Raised
+from llmdrills.grading.protocol.wire import Raised, TensorValue
 from llmdrills.grading.proving.exposure import expose
 from llmdrills.grading.proving.matrix import Matrix
+from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.reports import KataReport, VariantReport
 from llmdrills.language import LANGUAGES
 
@@ -77,6 +81,8 @@ class _Proof:
             problems += self._of_peers(questions, expected, self.seed)
             problems += self._of_files(questions, expected)
             problems += self._of_outcomes(expected)
+            problems += self._of_clauses(questions)
+            problems += self._of_feedback()
             report = self._report(matrix, questions, expected, Path(folder))
         for seed in range(self.seed + 1, self.seed + SEEDS):
             with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
@@ -88,11 +94,11 @@ class _Proof:
         return report
 
     def _kinds(self, expected: Sequence[Expected]) -> dict[str, dict[str, str]]:
-        names = (wrong.id for wrong in self.book.misconceptions)
+        names = (wrong.id for wrong in self.book.wrong)
         return {name: {due.case: _kind(compare(due, due.misconceptions[name])) for due in expected} for name in names}
 
     def _matrix(self, expected: Sequence[Expected]) -> Matrix:
-        names = tuple(wrong.id for wrong in self.book.misconceptions)
+        names = tuple(wrong.id for wrong in self.book.wrong)
         kinds = self._kinds(expected)
         classes = {due.case: _classes(due, names, {name: kinds[name][due.case] for name in names}) for due in expected}
         return Matrix(
@@ -101,22 +107,22 @@ class _Proof:
             kinds,
             classes,
             tuple(due.case for due in expected if DERIVED in due.allowed["tags"]),
-            {wrong.id: wrong.same_as for wrong in self.book.misconceptions if wrong.same_as},
+            {wrong.id: wrong.same_as for wrong in self.book.wrong if wrong.same_as},
         )
 
     def _of_matrix(self, matrix: Matrix) -> Iterator[Problem]:
         """Survivors, and pairs that no case tells apart: what can be told apart is diagnosed as itself."""
         yield from self._survivors(matrix.kinds, set(), self.seed)
         for one, other in matrix.confused():
-            what = f"misconceptions {one} and {other} give the same answer to every case of variant {self.variant}"
-            todo = f"write a case that tells them apart, or declare same_as={one!r} on {other}"
-            yield self._at(self._line_of(other), what, todo, "confused")
+            what = f"slips {one} and {other} give the same answer to every case of variant {self.variant}"
+            todo = f"write a case that tells them apart, or declare `same_as: {one}` on {other}"
+            yield self._at(self._wrong(other), what, todo, "confused")
 
     def _survivors(self, kinds: Mapping[str, Mapping[str, str]], known: set[str], seed: int) -> Iterator[Problem]:
         for name, row in kinds.items():
             if name not in known and not any(row.values()):
-                what = f"misconception {name} survives: every case of variant {self.variant} passes it (seed {seed})"
-                yield self._at(self._line_of(name), what, "write a case that exposes it", "survivor")
+                what = f"slip {name} survives: every case of variant {self.variant} passes it (seed {seed})"
+                yield self._at(self._wrong(name), what, "write a case that exposes it", "survivor")
 
     def _of_equivalents(
         self, questions: Sequence[Question], expected: Sequence[Expected], seed: int
@@ -127,7 +133,7 @@ class _Proof:
                 wrong = compare(due, answer)
                 if wrong:
                     what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {describe(wrong[0]).en}"
-                    yield self._at(right.line, what, "mend the equivalent, or what the case allows", "rejected")
+                    yield self._at_case(right.line, what, "fix the equivalent, or what the case allows", "rejected")
                     break
 
     def _of_peers(self, questions: Sequence[Question], expected: Sequence[Expected], seed: int) -> Iterator[Problem]:
@@ -142,8 +148,8 @@ class _Proof:
                 ]
                 if wrong:
                     what = f"reference and {peer.library} differ in {self._case(due, seed)}: {describe(wrong[0]).en}"
-                    todo = "mend the reference, or name the case and the reason in the peer's skips"
-                    yield self._at(peer.line, what, todo, "peer")
+                    todo = "fix the reference, or name the case and the reason in the peer's skips"
+                    yield self._at_case(peer.line, what, todo, "peer")
                     break
 
     def _of_files(self, questions: Sequence[Question], expected: Sequence[Expected]) -> Iterator[Problem]:
@@ -159,23 +165,23 @@ class _Proof:
                 kernel = _function(text, self.kata.entry)
             except Exception as error:  # whatever the text raises when it runs
                 what = f"{name} of variant {self.variant} does not run: {type(error).__name__}: {error}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "mend reference.py", "starter")
+                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", "starter")
                 continue
             caller = Caller("cpu", "attempt.py", [rule.call for rule in self.kata.forbidden])
             verdict = self._verdict(text, [ask(self.loaded, caller, kernel, q) for q in questions], expected)
             if verdict.outcome != due:
                 what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "mend reference.py", "starter")
+                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", "starter")
 
     def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
         """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
-        for wrong in self.book.misconceptions:
+        for wrong in self.book.wrong:
             for due in expected:
                 value = due.misconceptions[wrong.id].value
                 outcome = outcome_of(value) if isinstance(value, Raised) else "wrong"
                 if outcome not in {"wrong", "crashed"}:
-                    what = f"misconception {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
-                    yield self._at(wrong.line, what, "a wrong kernel must answer", "outcome")
+                    what = f"slip {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
+                    yield self._at(wrong, what, "a wrong kernel must answer", "outcome")
                     break
 
     def _verdict(self, source: str, answers: Sequence[Answer], expected: Sequence[Expected]) -> Any:
@@ -199,15 +205,61 @@ class _Proof:
         )
 
     def _again(self, name: str, question: Question) -> Answer:
-        kernel = next((wrong.kernel for wrong in self.book.misconceptions if wrong.id == name), self.book.reference)
+        kernel = next((wrong.kernel for wrong in self.book.wrong if wrong.id == name), self.book.reference)
         return ask(self.loaded, self.caller, kernel, question)
 
-    def _line_of(self, name: str) -> int:
-        # Another variant's reference stands in reference.py; the place to mend is cases.py.
-        return next((wrong.line for wrong in self.loaded.book.misconceptions if wrong.id == name), 1)
+    def _of_clauses(self, questions: Sequence[Question]) -> Iterator[Problem]:
+        """Every clause is graded by a case that names it; what the generated line promises has its cases too."""
+        graded = {clause for case in self.book.cases for clause in case.clauses}
+        for clause in self.book.variant.clauses:
+            if clause.id and not clause.generated and clause.id not in graded:
+                what = f"no case of variant {self.variant} grades the clause {clause.id}"
+                yield self._unproven(clause.id, what, f'name it in a case: clauses=("{clause.id}",)')
+        if self.book.variant.empty and not any(
+            ALWAYS in c.clauses and _has_empty(c, questions) for c in self.book.cases
+        ):
+            sizes = ", ".join(self.book.variant.empty)
+            todo = f'write one with a size of 0 and clauses=("{ALWAYS}",)'
+            yield self._unproven("", f"no case of variant {self.variant} has {sizes} of 0", todo)
+        parameters = list(inspect.signature(self.book.reference).parameters)
+        asked = {parameters[position] for case in self.book.cases for position in case.grads}
+        for name in self.book.variant.gradients:
+            if name not in asked:
+                what = f"no case of variant {self.variant} compares the gradient of {name}"
+                yield self._unproven("", what, "write one with grads=(…), the positions of the arguments")
 
-    def _at(self, line: int, what: str, todo: str, rule: str) -> Problem:
+    def _unproven(self, clause: str, what: str, todo: str) -> Problem:
+        places = self.kata.positions
+        keys = (f"variants.{self.variant}.contract.{clause}", f"contract.{clause}", f"variants.{self.variant}")
+        place = next(filter(None, (places.get(key) for key in keys)), self.kata.position)
+        return Problem(self.kata.folder / "kata.yaml", place.line, place.column, what, todo, "clause")
+
+    def _of_feedback(self) -> Iterator[Problem]:
+        """The facts that feedback states hold: `right` and `wrong` are the two kernels."""
+        for wrong in self.book.wrong:
+            if wrong.proof:
+                with self.loaded.importable():
+                    failed = run_proof(wrong.proof, (), {"right": self.book.reference, "wrong": wrong.kernel})
+                if "error" in failed:
+                    what = f"the proof of slip {wrong.id} {failed['error']} (variant {self.variant})"
+                    yield self._at(wrong, what, "fix the proof or the feedback", "proof")
+
+    def _wrong(self, name: str) -> WrongKernel:
+        return next(wrong for wrong in self.book.wrong if wrong.id == name)
+
+    def _at(self, wrong: WrongKernel, what: str, todo: str, rule: str) -> Problem:
+        # What another variant's reference lacks is a case: the place to write it is cases.py.
+        file, line = (wrong.file, wrong.line) if wrong.file != self.kata.reference_file else (self.kata.cases_file, 1)
+        return Problem(file, line, 1, what, todo, rule)
+
+    def _at_case(self, line: int, what: str, todo: str, rule: str) -> Problem:
         return Problem(self.kata.cases_file, line, 1, what, todo, rule)
+
+
+def _has_empty(case: Case, questions: Sequence[Question]) -> bool:
+    given = next((q for q in questions if q.name == case.name), None)
+    values = (*given.args, *given.kwargs.values()) if given is not None else ()
+    return any(0 in leaf.shape for value in values for _, leaf in leaves(value) if isinstance(leaf, TensorValue))
 
 
 def _kind(findings: Sequence[f.Finding]) -> str:

@@ -1,0 +1,295 @@
+"""slips.yaml: the mistakes that people make, each as an edit of a right kernel.
+
+A slip names a right kernel (`of`: the variant's reference, or an equivalent of cases.py) and says which of its lines
+become which. The edit must fit exactly once in every variant that the slip belongs to; anything else is a problem at
+the slip's own line. Nothing is run: `build` makes cards from the edited text, and the grader compiles the same text.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import io
+import itertools
+import textwrap
+import tokenize
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llmdrills.content.definitions import own_text
+from llmdrills.content.kata import Edit, Slip
+from llmdrills.content.report import did_you_mean
+from llmdrills.content.shapes import Flag, Key, Many, Reader, Record, Text, slug
+from llmdrills.content.yamlfile import compose
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from llmdrills.content.pythonfile import PythonFile
+    from llmdrills.content.report import Report
+
+__all__ = ["REFERENCE", "SLIPS", "EditError", "RightKernel", "RightKernels", "apply", "read_slips"]
+
+REFERENCE = "reference"
+"""What `of` says for the variant's own reference."""
+
+_CODE = Text(empty=True)
+_EDIT = Record(
+    "an edit",
+    {
+        "line": Key(Text(), "the line, or lines, of the right kernel; they must stand there exactly once", needed=True),
+        "becomes": Key(_CODE, "what stands there instead; empty: nothing does", needed=True),
+    },
+)
+_SLIP = Record(
+    "a slip",
+    {
+        "id": Key(slug(), "its identity for ever: history and cards know it by this", needed=True),
+        "of": Key(slug(), "the right kernel that is edited: reference, or an equivalent of cases.py"),
+        "line": Key(Text(), "the line, or lines, of the right kernel; they must stand there exactly once"),
+        "becomes": Key(_CODE, "what stands there instead; empty: nothing does"),
+        "edits": Key(Many(_EDIT, at_least=1, what="edit"), "several places, where one mistake needs them"),
+        "kernel": Key(Text(), "the whole wrong kernel, where it is no edit of a right one"),
+        "en": Key(Text(), "what to tell whoever wrote it, in one or two sentences", needed=True),
+        "zh": Key(Text(), "the same in Chinese", needed=True),
+        "seen": Key(Text(), "where it was met", needed=True),
+        "variants": Key(Many(slug(), at_least=1, what="variant"), "the variants in which it is wrong; all unless said"),
+        "card": Key(Flag(), "whether it makes a spot-the-bug card"),
+        "fix": Key(Text(), "the right lines for the card, where the edit's own lines do not say it"),
+        "note": Key(slug(), "the id of its note, where it must differ from the one that id and variants make"),
+        "same_as": Key(slug(), "another slip that no call tells apart from this one"),
+        "proof": Key(Text(), "Python that must hold: the fact that the feedback states"),
+    },
+)
+SLIPS = Record("a slips file", {"slips": Key(Many(_SLIP, at_least=1, what="slip"), "the mistakes", needed=True)})
+
+
+class EditError(ValueError):
+    """An edit does not fit its kernel; the message says why, and `todo` what to write instead."""
+
+    def __init__(self, what: str, todo: str) -> None:
+        super().__init__(what)
+        self.todo = todo
+
+
+@dataclass(frozen=True)
+class RightKernel:
+    """A right kernel that slips may edit: a function and the file that it stands in."""
+
+    file: PythonFile
+    function: ast.FunctionDef
+    variants: tuple[str, ...] = ()  # empty: all
+
+
+@dataclass(frozen=True)
+class RightKernels:
+    """Every right kernel of a kata: the reference of each variant, and the equivalents by id."""
+
+    references: Mapping[str, RightKernel] = field(default_factory=dict)
+    equivalents: Mapping[str, RightKernel] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """What `of` may say."""
+        return [REFERENCE, *self.equivalents]
+
+
+def apply(text: str, edits: tuple[Edit, ...]) -> str:
+    """The text with each edit made. Raises EditError unless each fits exactly once, apart from the others."""
+    lines = text.split("\n")
+    places = sorted((*_place(lines, edit.line), edit.becomes) for edit in edits)
+    for (_, end, _), (start, _, _) in itertools.pairwise(places):
+        if start < end:
+            raise EditError("two of its edits change the same line", "join them into one edit")
+    for start, end, becomes in reversed(places):
+        margin = lines[start][: len(lines[start]) - len(lines[start].lstrip())]
+        fresh = textwrap.indent(textwrap.dedent(becomes).strip("\n"), margin).split("\n") if becomes.strip() else []
+        lines[start:end] = fresh
+    return "\n".join(lines)
+
+
+def _place(lines: list[str], wanted: str) -> tuple[int, int]:
+    """Where the wanted lines stand, as a half-open range. Comments and indentation do not count."""
+    codes = [(at, code) for at, line in enumerate(lines) if (code := _code(line))]
+    sought = [code for line in wanted.strip("\n").split("\n") if (code := _code(line))]
+    width = len(sought)
+    found = [i for i in range(len(codes) - width + 1) if [code for _, code in codes[i : i + width]] == sought]
+    shown = f"`{sought[0] if sought else wanted.strip()}`" + (" …" if width > 1 else "")
+    if not sought or not found:
+        near = difflib.get_close_matches(sought[0] if sought else "", [code for _, code in codes], 1, 0.5)
+        todo = f"did you mean `{near[0]}`?" if near else "copy the line from the right kernel"
+        raise EditError(f"{shown} stands nowhere in the right kernel", todo)
+    if len(found) > 1:
+        places = len(found)
+        raise EditError(f"{shown} stands {places} times in the right kernel", "add the line before or after it")
+    return codes[found[0]][0], codes[found[0] + width - 1][0] + 1
+
+
+def _code(line: str) -> str:
+    """A line without indentation and comment."""
+    with contextlib.suppress(tokenize.TokenError, IndentationError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
+            if token.type == tokenize.COMMENT:
+                return line.strip()[: token.start[1]].strip()
+    return line.strip()
+
+
+def read_slips(path: Path, kernels: RightKernels, report: Report) -> list[Slip]:
+    """Every slip of the file, those with problems left out; problems go to `report`. No file: no slips."""
+    if not path.exists():
+        return []
+    node = compose(path, report)
+    if node is None:
+        return []
+    reader = Reader(path, report)
+    values = SLIPS.read(reader, node, "")
+    found: list[Slip] = []
+    for at, value in enumerate((values or {}).get("slips") or ()):
+        if value is not None and None not in value.values() and value.keys() >= _SLIP_NEEDS:
+            slip = _SlipReader(reader, kernels, f"slips.{at}").read(value)
+            if slip is not None:
+                found.append(slip)
+    _check_ids(found, reader)
+    return found
+
+
+_SLIP_NEEDS = frozenset(name for name, key in _SLIP.keys.items() if key.needed)
+
+
+class _SlipReader:
+    """One slip being read; every problem is told at the key that has it."""
+
+    def __init__(self, reader: Reader, kernels: RightKernels, path: str) -> None:
+        self._reader = reader
+        self._kernels = kernels
+        self._path = path
+        self._sound = True
+
+    def read(self, value: dict[str, Any]) -> Slip | None:
+        """The slip; None after reporting what is wrong."""
+        self._check_forms(value)
+        edits = _edits(value)
+        variants = tuple(value.get("variants") or ())
+        for at, name in enumerate(variants):
+            if name not in self._kernels.references:
+                todo = did_you_mean(name, self._kernels.references)
+                self._wrong(f"variants.{at}", f"there is no variant `{name}`", todo)
+        of = "" if "kernel" in value else value.get("of", REFERENCE)
+        if of and of not in self._kernels.names():
+            self._wrong("of", f"there is no right kernel `{of}`", did_you_mean(of, self._kernels.names()))
+        texts, names = self._texts(value, of, edits, variants) if self._sound else ({}, {})
+        if not texts:
+            return None
+        return Slip(
+            id=value["id"],
+            feedback=Bilingual(value["en"], value["zh"]),
+            seen=value["seen"],
+            position=self._position("id"),
+            variants=variants,
+            of=of,
+            edits=edits,
+            kernel=value.get("kernel", ""),
+            fix=value.get("fix", "").strip("\n") or "\n".join(edit.line.strip("\n") for edit in edits),
+            card=value.get("card", False),
+            note=value.get("note", ""),
+            same_as=value.get("same_as", ""),
+            proof=value.get("proof", ""),
+            texts=texts,
+            names=names,
+        )
+
+    def _check_forms(self, value: dict[str, Any]) -> None:
+        """One way to say what changes: line and becomes, or edits, or kernel."""
+        if ("line" in value) != ("becomes" in value):
+            given, lacking = ("line", "becomes") if "line" in value else ("becomes", "line")
+            self._wrong(given, f"`{given}` stands without `{lacking}`", f"add `{lacking}:`")
+            return
+        forms = [name for name in ("line", "edits", "kernel") if name in value]
+        if len(forms) != 1:
+            what = f"it has both `{forms[0]}` and `{forms[1]}`" if forms else "it does not say what is wrong"
+            self._wrong(forms[-1] if forms else "id", what, "write `line:` and `becomes:`, or `edits:`, or `kernel:`")
+        elif "kernel" in value and "of" in value:
+            self._wrong("of", "`of` stands beside `kernel`", "drop `of`: the kernel is whole")
+        elif value.get("card") and "kernel" in value and "fix" not in value:
+            self._wrong("card", "a card needs the right line, and `kernel` does not say it", "add `fix:`")
+
+    def _texts(
+        self, value: dict[str, Any], of: str, edits: tuple[Edit, ...], variants: tuple[str, ...]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """The wrong kernel's text, and the name of its entry function, in each variant that it belongs to."""
+        texts: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for variant in variants or tuple(self._kernels.references):
+            try:
+                text, name = self._whole(value) if not of else self._edited(of, edits, variant)
+            except EditError as error:
+                what = f"{error} of variant `{variant}`" if of else str(error)
+                self._wrong("kernel" if not of else "line" if "line" in value else "edits", what, error.todo)
+                return {}, {}
+            texts[variant], names[variant] = text, name
+        return texts, names
+
+    def _whole(self, value: dict[str, Any]) -> tuple[str, str]:
+        text = value["kernel"].strip("\n") + "\n"
+        functions = [node for node in _parsed(text).body if isinstance(node, ast.FunctionDef)]
+        if not functions:
+            raise EditError("`kernel` defines no function", "write the whole wrong kernel, from `def` on")
+        return text, functions[-1].name
+
+    def _edited(self, of: str, edits: tuple[Edit, ...], variant: str) -> tuple[str, str]:
+        right = self._kernels.references[variant] if of == REFERENCE else self._kernels.equivalents[of]
+        if right.variants and variant not in right.variants:
+            todo = "name a right kernel of every variant, or list the slip's variants"
+            raise EditError(f"`{of}` is no right kernel", todo)
+        text = own_text(right.file, right.function)
+        edited = apply(text, edits)
+        if edited == text:
+            raise EditError("`becomes` says what stands there already", "write what people write instead")
+        _parsed(edited)
+        return edited, right.function.name
+
+    def _wrong(self, key: str, what: str, todo: str) -> None:
+        self._sound = False
+        places = self._reader.places
+        at = places.get(f"{self._path}.{key}") or places.get(f"{self._path}.id") or (1, 1)
+        self._reader.report.add(self._reader.file, *at, what, todo)
+
+    def _position(self, key: str) -> Any:
+        from llmdrills.content.kata import Position
+
+        return Position(self._reader.shown, *self._reader.places[f"{self._path}.{key}"])
+
+
+def _edits(value: dict[str, Any]) -> tuple[Edit, ...]:
+    if "line" in value and "becomes" in value:
+        return (Edit(value["line"], value["becomes"]),)
+    return tuple(
+        Edit(one["line"], one["becomes"]) for one in value.get("edits") or () if one and None not in one.values()
+    )
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        todo = "indent `becomes` as its first line stands; the framework adds the margin"
+        raise EditError(f"the wrong kernel is not valid Python ({error.msg})", todo) from error
+
+
+def _check_ids(slips: list[Slip], reader: Reader) -> None:
+    """Ids are apart within a variant, and `same_as` names another slip."""
+    for known, slip in _pairs(slips):
+        if known.id == slip.id and (
+            not known.variants or not slip.variants or set(known.variants) & set(slip.variants)
+        ):
+            todo = f"give one of them another id (the other is on line {known.position.line})"
+            place = slip.position
+            reader.report.add(reader.file, place.line, place.column, f"two slips are named `{slip.id}`", todo)
+
+
+def _pairs(slips: list[Slip]) -> Iterator[tuple[Slip, Slip]]:
+    for at, slip in enumerate(slips):
+        for known in slips[:at]:
+            yield known, slip

@@ -1,0 +1,57 @@
+"""Slips as kernels that run: the text that `content.slips` made, compiled among the names of the kata's own files."""
+
+from __future__ import annotations
+import __future__
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from llmdrills.content.model import Kata, Slip
+from llmdrills.errors import ContentError, Problem
+from llmdrills.grading.authoring import Kernel
+
+__all__ = ["WrongKernel", "compiled"]
+
+
+@dataclass(frozen=True)
+class WrongKernel:
+    """A kernel that must fail: a slip in one variant, or the reference of another variant. `file` and `line` say where
+    an author finds it."""
+
+    id: str
+    kernel: Kernel
+    file: Path
+    line: int
+    same_as: str = ""
+    proof: str = ""
+
+
+def compiled(kata: Kata, slip: Slip, variant: str, modules: list[ModuleType]) -> WrongKernel:
+    """The slip as it runs in that variant. It sees the names of `modules`, the later ones first.
+
+    Raises ContentError when its text does not run.
+    """
+    names: dict[str, object] = {}
+    for module in modules:
+        names.update(module.__dict__)
+    name = slip.names[variant]
+    file = kata.cases_file if slip.decorated else kata.slips_file
+    try:
+        # Annotations are left as text, as in the kata's own files: nothing here depends on them.
+        code = compile(
+            slip.texts[variant],
+            f"<slip {slip.id}>",
+            "exec",
+            flags=__future__.annotations.compiler_flag,
+            dont_inherit=True,
+        )
+        exec(code, names)  # noqa: S102  # an author's own kernel, as reference.py and cases.py are
+        kernel = names[name]
+    except Exception as error:  # whatever its module level raises is reported as the author's problem
+        what = f"the kernel of slip {slip.id} does not load: {type(error).__name__}: {error}"
+        raise ContentError([Problem(file, slip.position.line, 1, what, "fix the edit")]) from error
+    if not callable(kernel):
+        what = f"slip {slip.id} makes {name} something that cannot be called"
+        raise ContentError([Problem(file, slip.position.line, 1, what, "fix the edit")])
+    return WrongKernel(slip.id, kernel, file, slip.position.line, slip.same_as, slip.proof)
