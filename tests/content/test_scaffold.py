@@ -136,7 +136,7 @@ def test_a_new_note_in_a_deck_with_problems_tells_them(folder: Folder) -> None:
 
 def test_a_new_kata_loads_and_passes_the_linter(folder: Folder) -> None:
     paths = new_kata(folder.root, "my-softmax")
-    assert {path.name for path in paths} == {"kata.yaml", "reference.py", "cases.py"}
+    assert {path.name for path in paths} == {"kata.yaml", "reference.py", "cases.py", "slips.yaml"}
     kata = folder.load().kata("my-softmax")
     assert kata is not None
     assert (kata.entry, len(kata.slips)) == ("my_softmax", 2)
@@ -155,9 +155,9 @@ def test_the_reference_of_a_new_kata_is_right_and_its_wrong_kernels_are_wrong(fo
     x = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)) * 20 + 500
     right = torch.softmax(x, -1)
     torch.testing.assert_close(space["my_softmax"](x), right)  # type: ignore[operator]  # what exec left there
-    for kernel in kata.slips:
-        exec(kernel.source, space)
-        wrong = space[kernel.id.replace("-", "_")](x)  # type: ignore[operator]  # what exec left there
+    for slip in kata.slips:
+        exec(slip.source, space)
+        wrong = space[slip.names["standard"]](x)  # type: ignore[operator]  # what exec left there
         assert not torch.allclose(wrong, right)
 
 

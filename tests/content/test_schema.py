@@ -63,5 +63,5 @@ def test_the_committed_schemas_are_those_of_the_code(root: Path) -> None:
 
 
 def test_schemas_are_written_once(tmp_path: Path) -> None:
-    assert len(write_schemas(tmp_path)) == 2
+    assert len(write_schemas(tmp_path)) == 3
     assert write_schemas(tmp_path) == []

@@ -46,7 +46,6 @@ def line_of(text, part):
         ("def no_scale(x, scale=1.0)", "def no_scale(x, factor=1.0)", '"no-scale"', "takes other arguments"),
         ('variants=("rows",))\ndef by', 'variants=("diagonals",))\ndef by', "by-sum", "no variant 'diagonals'"),
         ('raises="ValueError"', 'raises="Valueerror"', "Valueerror", "no built-in exception"),
-        ('seen="a test")\ndef no_mean', 'seen="a test", same_as="x-y")\ndef no_mean', "x-y", "names no other"),
         ('{"refused": "raises', '{"refusd": "raises', "refusd", "which is no case"),
         ("return call(make.normal(3, 4, mean=1.0))", "return make.normal(3, 4)", "both dimensions", "return call(…)"),
         ("return call(make.normal(3, 4, mean=1.0))", "return call(make.nrmal(3))", "make.nrmal", "AttributeError"),
@@ -107,10 +106,16 @@ def test_two_katas_each_have_their_own_reference_and_leave_nothing_behind(tmp_pa
     assert not list(tmp_path.rglob("__pycache__"))
 
 
-def test_another_variant_s_reference_is_a_misconception(tmp_path):
+def test_should_count_another_variant_s_reference_among_the_wrong_kernels(tmp_path):
     book = load(make_kata(tmp_path)).variant("rows")
-    assert [m.id for m in book.misconceptions][-1] == "variant-columns"
-    assert book.misconceptions[-1].en == "You centre columns."
+    assert [wrong.id for wrong in book.wrong] == ["no-mean", "no-scale", "anything-goes", "variant-columns"]
+
+
+def test_should_not_tell_a_weaker_variant_from_the_stronger_one(tmp_path):
+    weaker = YAML.replace("    mistaken: {en: You centre columns., zh: 你按列居中。}\n", "    weaker_than: rows\n")
+    loaded = load(make_kata(tmp_path, yaml=weaker))
+    for variant in ("rows", "columns"):
+        assert not [wrong.id for wrong in loaded.variant(variant).wrong if wrong.id.startswith("variant-")]
 
 
 def test_the_first_case_is_repeated_with_awkward_inputs(tmp_path):

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench import CASES, REFERENCE, YAML, make_kata
+from bench import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 from llmdrills.content.model import Note, Position
 from llmdrills.errors import GraderError
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.proving.check import check_katas, exposed, run_proofs
-from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.kata_proof import check_kata
 from llmdrills.grading.proving.matrix import Matrix
+from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.reports import KataReport
 from llmdrills.language import Bilingual
 
@@ -74,10 +74,10 @@ FORBIDDEN = YAML + "forbidden:\n  - {call: torch.Tensor.mean, why: {en: x, zh: x
 @pytest.mark.parametrize(
     ("texts", "rule", "says"),
     [
-        ({"cases": CASES + SURVIVOR.format(dim=1)}, "survivor", "cases.py misconception harmless survives"),
+        ({"cases": CASES + SURVIVOR.format(dim=1)}, "survivor", "cases.py slip harmless survives"),
         ({"cases": CASES + REJECTED}, "rejected", "cases.py equivalent almost is rejected by case base"),
         ({"cases": OTHER_PEER}, "peer", "cases.py reference and torch differ"),
-        ({"cases": CASES + TWIN.format(more="")}, "confused", "cases.py misconceptions no-mean and twin give the same"),
+        ({"cases": CASES + TWIN.format(more="")}, "confused", "cases.py slips no-mean and twin give the same"),
         ({"reference": HIDDEN}, "starter", "reference.py the solution of variant rows is crashed"),
         ({"yaml": FORBIDDEN}, "starter", "reference.py the solution of variant rows is forbidden"),
     ],
@@ -250,3 +250,66 @@ def test_a_checker_that_cannot_be_started_is_a_grader_error(monkeypatch):
 def test_a_proof_starts_from_the_same_seed_every_time():
     text = "import torch\nx = torch.rand(1).item()"
     assert run_proof(text, ["x"]) == run_proof(text, ["x"])
+
+
+SLIPS = """
+slips:
+  - id: half-scale
+    line: return (x - x.mean(dim=1, keepdim=True)) * scale
+    becomes: return (x - x.mean(dim=1, keepdim=True)) * scale / 2
+    en: The result is half of what it should be.
+    zh: 结果只有应有的一半。
+    seen: a test
+    variants: [rows]
+    proof: |
+      import torch
+      x = torch.arange(6.0).view(2, 3)
+      assert torch.equal(2 * wrong(x), right(x))
+"""
+NAMED = YAML.replace(
+    'contract: [{en: "x: (T, D)", zh: "x：(T, D)"}]', 'contract: {shape: {en: "x: (T, D)", zh: "x：(T, D)"}}'
+)
+GRADED = CASES.replace('(why="both dimensions differ")', '(why="both dimensions differ", clauses=("shape",))')
+
+
+def with_slips(tmp_path, slips=SLIPS, **texts):
+    write_kata(tmp_path, **texts)
+    (tmp_path / "drills/centred-scale/slips.yaml").write_text(slips.lstrip("\n"), "utf-8")
+    return check_kata(load_kata(tmp_path / "drills/centred-scale"), 0)
+
+
+def test_should_prove_slips_and_the_facts_of_their_feedback(tmp_path):
+    report = with_slips(tmp_path, cases=GRADED, yaml=NAMED)
+    assert report.ok, [str(p) for p in report.problems]
+    assert "half-scale" in report.variants[0].matrix.misconceptions
+
+
+def test_should_find_feedback_whose_proof_does_not_hold(tmp_path):
+    report = with_slips(tmp_path, SLIPS.replace("2 * wrong", "3 * wrong"))
+    (problem,) = report.problems
+    assert (problem.file.name, problem.line, problem.rule) == ("slips.yaml", 2, "proof")
+    assert "does not hold: assert torch.equal(3 * wrong(x), right(x))" in problem.what
+
+
+def test_should_find_a_slip_that_survives_at_its_own_line(tmp_path):
+    report = with_slips(tmp_path, SLIPS.replace("scale / 2", "scale * 1.0").split("    proof:", maxsplit=1)[0])
+    (problem,) = [p for p in report.problems if p.rule == "survivor"]
+    assert (problem.file.name, problem.line) == ("slips.yaml", 2)
+
+
+def test_should_name_a_clause_that_no_case_grades(tmp_path):
+    problems = check_kata(make_kata(tmp_path, yaml=NAMED), 0).problems
+    assert [(p.file.name, p.line, p.rule) for p in problems] == [
+        ("kata.yaml", 18, "clause"),
+        ("kata.yaml", 23, "clause"),
+    ]
+    assert "grades the clause shape" in problems[0].what
+
+
+@pytest.mark.parametrize(
+    ("holds", "says"), [("{empty: [T]}", "has T of 0"), ("{gradients: [x]}", "compares the gradient of x")]
+)
+def test_should_ask_for_cases_of_what_the_generated_line_promises(tmp_path, holds, says):
+    report = check_kata(make_kata(tmp_path, yaml=NAMED + f"holds: {holds}\n", cases=GRADED), 0)
+    assert {p.rule for p in report.problems} == {"clause"}
+    assert all(says in p.what for p in report.problems)

@@ -79,7 +79,7 @@ def _note(kata: Kata, slip: Slip, computed: Computed | None) -> Note:
         type="bug",
         topic=kata.topic,
         position=Position(place.file, place.line, place.column),
-        front=_front(kata, variant, shown_kernel(slip, kata.entry)),
+        front=_front(kata, variant, shown_kernel(slip.source, kata.entry)),
         back=_back(slip, exposed),
         sources=kata.sources,
         proves=kata.proves,
@@ -117,24 +117,22 @@ def _dedent(code: str) -> str:
     return "\n".join(line[margin:] for line in lines)
 
 
-def shown_kernel(slip: Slip, entry: str) -> str:
+def shown_kernel(source: str, entry: str) -> str:
     """A wrong kernel as a card shows it: named as the entry, without docstrings and comments, which give the bug away.
 
-    Comments that are a shape alone, such as `# (B, H, L, S)`, stay, and so do the helpers of its own file. The text is
-    returned with one final line break.
+    The kernel is the last function of `source`; the helpers before it stay, and so do comments that are a shape alone,
+    such as `# (B, H, L, S)`. The text is returned with one final line break.
     """
-    lines = slip.source.split("\n")
-    for token in reversed(list(tokenize.generate_tokens(io.StringIO(slip.source).readline))):
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    lines = source.split("\n")
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
         line, start = token.start
-        if token.type == tokenize.NAME and token.string == slip.name:
+        if token.type == tokenize.NAME and token.string == functions[-1].name:
             lines[line - 1] = lines[line - 1][:start] + entry + lines[line - 1][token.end[1] :]
         elif token.type == tokenize.COMMENT and not _SHAPE.fullmatch(token.string.strip()):
             lines[line - 1] = lines[line - 1][:start].rstrip()
-    for node in reversed(ast.parse(slip.source).body):
-        if isinstance(node, ast.FunctionDef) and len(node.body) > 1 and _is_text(node.body[0]):
-            lines[node.body[0].lineno - 1 : node.body[0].end_lineno] = []
+    for function in reversed(functions):
+        first = function.body[0]
+        if len(function.body) > 1 and isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            lines[first.lineno - 1 : first.end_lineno] = []
     return "\n".join(line.rstrip() for line in lines if line.strip()) + "\n"
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

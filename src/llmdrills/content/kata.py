@@ -148,11 +148,6 @@ class Slip:
         """Its text in the first variant that it belongs to, with its helpers."""
         return next(iter(self.texts.values()), self.kernel)
 
-    @property
-    def name(self) -> str:
-        """The name of its entry function in `source`."""
-        return next(iter(self.names.values()), "")
-
 
 @dataclass(frozen=True)
 class Kata:

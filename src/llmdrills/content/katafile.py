@@ -277,7 +277,7 @@ def _check_variants(kata: Kata, reader: Reader) -> None:
         if not alone and not stronger and variant.mistaken is None:
             todo = "add `mistaken:`: what to say to whoever wrote this variant when another was asked for"
             add(file, *at, f"variant `{variant.id}` has no `mistaken`", todo)
-    if kata.variants[0].weaker_than:
+    if kata.variants and kata.variants[0].weaker_than:
         add(
             file,
             *places[f"variants.{kata.variants[0].id}"],
@@ -287,7 +287,7 @@ def _check_variants(kata: Kata, reader: Reader) -> None:
 
 
 def _check_same_as(kata: Kata, report: Report) -> None:
-    ids = {slip.id for slip in kata.slips} | {variant.id for variant in kata.variants}
+    ids = {slip.id for slip in kata.slips} | {f"variant-{variant.id}" for variant in kata.variants}
     for slip in kata.slips:
         if slip.same_as and slip.same_as not in ids and not slip.decorated:
             place = slip.position

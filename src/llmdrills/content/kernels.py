@@ -203,7 +203,7 @@ class _Reading:
 
     def check_references(self) -> None:
         """`same_as` and `skips` name something that exists."""
-        ids = {one.id for one in self.found.slips} | set(self.variants)
+        ids = {one.id for one in self.found.slips} | {f"variant-{name}" for name in self.variants}
         for function in self.file.functions:
             for call in function.decorator_list:
                 if isinstance(call, ast.Call) and (name := _name(call)):

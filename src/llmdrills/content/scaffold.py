@@ -78,6 +78,7 @@ def new_kata(root: Path, kata_id: str) -> tuple[Path, ...]:
     files: dict[str, Callable[[str, str], str]] = {
         "reference.py": templates.reference,
         "cases.py": templates.cases,
+        "slips.yaml": templates.slips,
         "kata.yaml": templates.kata,  # last: a folder counts as a kata once this is there
     }
     for name, make in files.items():

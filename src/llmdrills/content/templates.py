@@ -80,8 +80,9 @@ variants:
     title: {{en: Standard, zh: 标准}}
     reference: {entry}
     contract:
-      - {{en: "x: (..., N), floating point, any magnitude", zh: "x：(..., N)，浮点，数值可以很大"}}
-      - {{en: "returns (..., N), each row sums to 1", zh: "返回 (..., N)，每行之和为 1"}}
+      input: {{en: "x: (..., N), floating point, any magnitude", zh: "x：(..., N)，浮点，数值可以很大"}}
+      rows: {{en: "returns (..., N), each row sums to 1", zh: "返回 (..., N)，每行之和为 1"}}
+holds: {{empty: [], gradients: [x]}}
 sources:
   - {{title: "Author year, Title, section", url: "https://example.org"}}
 """
@@ -105,46 +106,27 @@ def {entry}(x: torch.Tensor) -> torch.Tensor:
 '''
 
 _CASES = '''\
-"""Cases, wrong kernels and right ones of the kata `{id}`."""
+"""Cases of the kata `{id}`, and other ways to write it right."""
 
 import torch
 from reference import {entry}
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, misconception, peer
+from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
 
 
-@case(why="dimensions that differ: another axis gives other sums")
+@case(why="dimensions that differ: another axis gives other sums", clauses=("rows",))
 def base(make: Inputs):
     return call(make.normal(2, 3, 5))
 
 
-@case(why="exponentials that overflow unless the maximum is taken away")
+@case(why="exponentials that overflow unless the maximum is taken away", clauses=("input",))
 def large(make: Inputs):
     return call(make.normal(4, 6, mean=500.0, std=20.0))
 
 
-@misconception(
-    "wrong-axis",
-    en="The sum runs over the last axis, not the first.",
-    zh="求和沿最后一维，不是第一维。",
-    seen="`dim=0` left over from a one-dimensional try",
-    fix="return powers / powers.sum(dim=-1, keepdim=True)",
-)
-def wrong_axis(x):
-    powers = (x - x.amax(dim=-1, keepdim=True)).exp()
-    return powers / powers.sum(dim=0, keepdim=True)
-
-
-@misconception(
-    "overflow",
-    en="Take the maximum away first: exp(500) is infinite, and inf / inf is NaN.",
-    zh="要先减去最大值：exp(500) 是无穷大，inf / inf 得到 NaN。",
-    seen="the formula typed in as it is printed",
-    fix="powers = (x - x.amax(dim=-1, keepdim=True)).exp()",
-)
-def overflow(x):
-    powers = x.exp()
-    return powers / powers.sum(dim=-1, keepdim=True)
+@case(why="the gradient must reach x", grads=(0,), clauses=("rows",))
+def gradient(make: Inputs):
+    return call(make.normal(3, 4))
 
 
 @equivalent("by-log-softmax", why="the exponential of log_softmax, without a division")
@@ -167,6 +149,29 @@ def in_double(x):
 def by_torch(x):
     return torch.softmax(x, dim=-1)
 '''
+
+_SLIPS = """\
+slips:
+  - id: wrong-axis
+    line: return powers / powers.sum(dim=-1, keepdim=True)
+    becomes: return powers / powers.sum(dim=0, keepdim=True)
+    en: The sum runs over the last axis, not the first.
+    zh: 求和沿最后一维，不是第一维。
+    seen: "`dim=0` left over from a one-dimensional try"
+    card: true
+
+  - id: overflow
+    line: shifted = x - x.amax(dim=-1, keepdim=True)
+    becomes: shifted = x
+    en: "Take the maximum away first: exp(500) is infinite, and inf / inf is NaN."
+    zh: 要先减去最大值：exp(500) 是无穷大，inf / inf 得到 NaN。
+    seen: the formula typed in as it is printed
+    card: true
+    proof: |
+      import torch
+      assert torch.tensor(500.0).exp().isinf()
+      assert wrong(torch.tensor([500.0, 0.0])).isnan().any()
+"""
 
 
 def note(note_id: str, kind: str) -> str:
@@ -194,6 +199,11 @@ def reference(kata_id: str, entry: str) -> str:
 def cases(kata_id: str, entry: str) -> str:
     """Its cases.py."""
     return _CASES.format(id=kata_id, entry=entry)
+
+
+def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
+    """Its slips.yaml."""
+    return _SLIPS
 
 
 def _title(word: str) -> str:
