@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminal import Terminal
+
+from tests.helpers.terminal import Terminal
 
 KATA = "rms-norm"  # quick, and it requires no other kata
 

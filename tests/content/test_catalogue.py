@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_katas
 from llmdrills.content.catalogue import cache_file, load_catalogue
 from llmdrills.errors import ContentError
+from tests.helpers.content_folder import Folder
 
 
 def test_a_hit_gives_what_loading_gives_but_for_the_wrong_kernels(folder: Folder, tmp_path: Path) -> None:

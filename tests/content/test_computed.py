@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.computed import (
     Computed,
@@ -21,6 +20,7 @@ from llmdrills.content.computed import (
     write_computed,
 )
 from llmdrills.errors import ContentError
+from tests.helpers.content_folder import Folder
 
 FULL = Computed(
     notes={"scale": NoteValues(digest("n = 2"), {"n": 2, "share": 0.1, "name": "四"})},

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from content_folder import Folder
-
 from llmdrills.content import load_workspace
 from llmdrills.content.computed import Computed, Exposed, digest
 from llmdrills.content.derive import bug_deck, bug_id, bug_notes, shown_kernel
 from llmdrills.content.model import Note
+from tests.helpers.content_folder import Folder
 
 
 def note(folder: Folder, computed: Computed | None = None) -> Note:

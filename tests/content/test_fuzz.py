@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.computed import Computed, load_computed
 from llmdrills.content.derive import bug_notes
@@ -17,6 +16,7 @@ from llmdrills.content.lint import lint
 from llmdrills.content.model import Workspace
 from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError
+from tests.helpers.content_folder import Folder
 
 Mutation = Callable[[random.Random, bytes], bytes]
 

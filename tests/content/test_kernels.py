@@ -6,10 +6,10 @@ import inspect
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.kernels import DECORATORS
 from llmdrills.grading import authoring
+from tests.helpers.content_folder import Folder
 
 CASES = "drills/twice/cases.py"
 REFERENCE = "drills/twice/reference.py"

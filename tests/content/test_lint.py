@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.computed import Computed, Translation
 from llmdrills.content.lint import RULES, lint, note_digest
 from llmdrills.content.lint.chinese import glossary
 from llmdrills.content.model import Note, Position, Workspace
 from llmdrills.language import Bilingual
+from tests.helpers.content_folder import Folder
 
 PLANTED: dict[str, list[str]] = {
     "several-facts": [

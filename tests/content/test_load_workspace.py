@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_katas, load_workspace
 from llmdrills.content.model import Position
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
+from tests.helpers.content_folder import Folder
 
 NOTE = """
     id: another

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_workspace
 from llmdrills.content.lint import lint
 from llmdrills.content.scaffold import copy_workspace, new_deck, new_kata, new_note
 from llmdrills.content.templates import NOTES
 from llmdrills.errors import ContentError, UsageError
+from tests.helpers.content_folder import Folder
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

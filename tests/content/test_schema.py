@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from content_folder import Folder
 from jsonschema import Draft202012Validator
 
 from llmdrills.content.load import deck_files, kata_folders
 from llmdrills.content.schema import SCHEMAS, deck_schema, kata_schema, write_schemas
+from tests.helpers.content_folder import Folder
 
 
 def errors(schema: dict[str, Any], path: Path) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_katas
 from llmdrills.content.starter import header, read_header, solution_text, starter_text
 from llmdrills.errors import ContentError
 from llmdrills.language import LANGUAGES
+from tests.helpers.content_folder import Folder
 
 
 def starter(folder: Folder, language: str = "en") -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher
+
+from tests.helpers.anki_learner import Learner
+from tests.helpers.small_decks import Publisher
 
 
 @pytest.fixture

@@ -12,16 +12,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from making import Publisher, note, one_of_each
 
 from llmdrills.decks.lock import lock_file
 from llmdrills.errors import BuildError
+from tests.helpers.small_decks import Publisher, note, one_of_each
 
 _BUILD = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from making import Publisher, one_of_each
+from tests.helpers.small_decks import Publisher, one_of_each
 publisher = Publisher(Path(sys.argv[1]))
 figures = publisher.root / "decks" / "figures"
 figures.mkdir()
@@ -45,7 +44,7 @@ def _elsewhere(folder: Path, **variables: str) -> str:
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": os.pathsep.join(sys.path), **variables}
     done = subprocess.run(
-        [sys.executable, "-c", _BUILD, str(folder / "w"), str(Path(__file__).parent)],
+        [sys.executable, "-c", _BUILD, str(folder / "w")],
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -115,7 +114,7 @@ def test_a_killed_build_leaves_the_old_package_whole_and_the_next_one_tidies_up(
     publisher.release(*notes)
     old = publisher.package.read_bytes()
     code = (
-        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from making import Publisher, note\n"
+        "import sys; from pathlib import Path; from tests.helpers.small_decks import Publisher, note\n"
         "p = Publisher(Path(sys.argv[1])); print('ready', flush=True)\n"
         "p.release(*[note(f'n-{n}', f'changed {n} `x`') for n in range(300)], release_time=1_700_500_000)"
     )
@@ -123,7 +122,7 @@ def test_a_killed_build_leaves_the_old_package_whole_and_the_next_one_tidies_up(
     seen = set()
     for wait in (0.0, 0.02, 0.05, 0.08, 0.12, 0.2):
         run = subprocess.Popen(
-            [sys.executable, "-c", code, str(publisher.root), str(Path(__file__).parent)],
+            [sys.executable, "-c", code, str(publisher.root)],
             env=environment,
             stdout=subprocess.PIPE,
         )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher, note, one_of_each
 
 from llmdrills.content import load_workspace
 from llmdrills.decks import compose
 from llmdrills.decks.cache import RenderCache
 from llmdrills.errors import BuildError
+from tests.helpers.anki_learner import Learner
+from tests.helpers.small_decks import Publisher, note, one_of_each
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><title>{}</title></svg>"
 

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher, checklist, cloze, note, number, one_of_each
-from test_markdown import CLOZES
 
 from llmdrills.content import load_workspace
 from llmdrills.decks.build import build
 from llmdrills.language import LANGUAGES, Language
+from tests.helpers.anki_learner import Learner
+from tests.helpers.clozes import CLOZES
+from tests.helpers.small_decks import Publisher, checklist, cloze, note, number, one_of_each
 
 # What Anki writes on a card whose template or field it cannot use.
 FAULTS = re.compile(r"front of this card is blank|No cloze|found on card|templates/errors|\{\{(?:c\d+::|[#^/]|[A-Z])")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from learner import Learner
-from making import Publisher, checklist, cloze, deck, note, number
-
 from llmdrills.decks.retire import retire
+from tests.helpers.anki_learner import Learner
+from tests.helpers.small_decks import Publisher, checklist, cloze, deck, note, number
 
 
 def test_the_forecast_is_anki_s_import_log_deck_by_deck(publisher: Publisher, learner: Learner):

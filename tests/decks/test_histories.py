@@ -24,8 +24,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from learner import Learner, NoteState
-from making import both, checklist, cloze, deck, note, number
 
 from llmdrills.content.model import Note, Workspace
 from llmdrills.decks.build import BuildReport, build
@@ -34,6 +32,8 @@ from llmdrills.decks.lock import Lock, read_lock
 from llmdrills.decks.notetypes import Field, NoteTypeSpec, note_types
 from llmdrills.decks.retire import retire
 from llmdrills.language import Language
+from tests.helpers.anki_learner import Learner, NoteState
+from tests.helpers.small_decks import both, checklist, cloze, deck, note, number
 
 HISTORIES = int(os.environ.get("LLMDRILLS_HISTORIES", "60"))
 DECKS = ("alpha", "beta")

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import RELEASED_AT, Publisher, deck, note, one_of_each
 
 from llmdrills.decks.build import release_time_from_environment
 from llmdrills.decks.lock import Lock, NoteLine, lock_file, parse_lock, read_lock
 from llmdrills.errors import BuildError, LockError, SettingError
 from llmdrills.language import LANGUAGES
+from tests.helpers.small_decks import RELEASED_AT, Publisher, deck, note, one_of_each
 
 
 def times(publisher: Publisher) -> dict[str, int]:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import genanki
 import pytest
-from learner import ALWAYS, Learner
-from making import Publisher, cloze, deck, note
 
 from llmdrills.decks.lock import read_lock
 from llmdrills.decks.notetypes import Field, NoteTypeSpec, Template, note_types
 from llmdrills.decks.package import PackageDeck, PackageNote, package_bytes
 from llmdrills.language import Language
+from tests.helpers.anki_learner import ALWAYS, Learner
+from tests.helpers.small_decks import Publisher, cloze, deck, note
 
 HOUR = 3600
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher, checklist, cloze, note, number, one_of_each
 
 from llmdrills.content import load_workspace
 from llmdrills.decks.build import build
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.decks.retire import retire
 from llmdrills.errors import BuildError, LockError
+from tests.helpers.anki_learner import Learner
+from tests.helpers.small_decks import Publisher, checklist, cloze, note, number, one_of_each
 
 DECK = """\
 # The first deck.

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import torch
-from bench import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 from llmdrills.errors import ContentError
 from llmdrills.grading.authoring import AuthoringError, Inputs, case, misconception, open_book
@@ -14,6 +13,7 @@ from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Raised
+from tests.helpers.small_kata import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 
 def problems_of(root, **texts):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench import CASES, REFERENCE, YAML, make_kata
 
 from llmdrills.content.model import Note, Position
 from llmdrills.errors import GraderError
@@ -19,6 +18,7 @@ from llmdrills.grading.proving.kata_proof import check_kata
 from llmdrills.grading.proving.matrix import Matrix
 from llmdrills.grading.proving.reports import KataReport
 from llmdrills.language import Bilingual
+from tests.helpers.small_kata import CASES, REFERENCE, YAML, make_kata
 
 SURVIVOR = """
 @misconception("harmless", en="x", zh="x", seen="a test")

@@ -7,13 +7,13 @@ import json
 import math
 
 import pytest
-from bench import expect, raised, tensor
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import compare, same_answer
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.protocol.answer import Answer, Counts
 from llmdrills.grading.protocol.wire import DtypeValue, Opaque
+from tests.helpers.small_kata import expect, raised, tensor
 
 WANT = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 

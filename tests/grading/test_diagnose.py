@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bench import expect, raised, tensor
 
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Judged, diagnose
 from llmdrills.grading.judging.recognition import recognitions
 from llmdrills.grading.protocol.answer import Answer
+from tests.helpers.small_kata import expect, raised, tensor
 
 RIGHT = np.arange(24, dtype=np.float64).reshape(2, 3, 4) ** 1.5 - 20
 

@@ -9,7 +9,6 @@ import json
 
 import pytest
 import torch
-from bench import CASES, YAML, expect, make_kata, raised, tensor
 
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.kernels.calling import Caller
@@ -18,6 +17,7 @@ from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Ended
 from llmdrills.grading.reproduce import inputs
 from llmdrills.grading.rules.forbidden import ForbiddenUse
+from tests.helpers.small_kata import CASES, YAML, expect, make_kata, raised, tensor
 
 GUARDED = (
     YAML

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, Matrix, prove
 from torch.nn import functional
+
+from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
 
 KATAS = ["scaled-dot-product-attention", "attention-mask", "grouped-query-attention"]
 

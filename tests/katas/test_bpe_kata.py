@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import plain_harness as plain
 import pytest
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("bpe-encode")
 encode = KATA.reference.bpe_encode

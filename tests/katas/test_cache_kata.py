@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
 
 from llmdrills.grading.rules.counting import Watch
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("kv-cache-step")
 step = KATA.reference.kv_cache_step

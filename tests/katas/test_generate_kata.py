@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, prove
 
 from llmdrills.grading.authoring import Inputs
+from tests.helpers.plain_harness import KataUnderTest, prove
 
 
 @functools.cache

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import plain_harness as plain
 import pytest
 import torch
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("cross-entropy")
 shifted, aligned = KATA.reference.cross_entropy_shifted, KATA.reference.cross_entropy_aligned

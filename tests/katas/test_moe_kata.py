@@ -6,11 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
 
 from llmdrills.grading.rules.counting import Watch
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("moe-routing")
 renormalised, raw = KATA.reference.moe_layer_renormalised, KATA.reference.moe_layer_raw

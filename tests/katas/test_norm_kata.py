@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import plain_harness as plain
 import pytest
 import torch
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("rms-norm")
 

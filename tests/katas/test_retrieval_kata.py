@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("embedding-retrieval")
 by_mean, by_last = KATA.reference.retrieve_by_mean, KATA.reference.retrieve_by_last_token

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, Matrix, prove
+
+from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
 
 KATAS = ["rope-pairing", "rotary-embedding"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, Matrix, prove
+
+from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
 
 
 @functools.cache

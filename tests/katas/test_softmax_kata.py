@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
 
 from llmdrills.grading.rules.counting import Watch
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("online-softmax")
 attention = KATA.reference.blockwise_attention

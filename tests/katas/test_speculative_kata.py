@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("speculative-decoding")
 verify = KATA.reference.verify_draft

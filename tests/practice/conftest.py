@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from learners import Learner
 
 from llmdrills.practice.history import History
+from tests.helpers.kata_learner import Learner
 
 
 @pytest.fixture

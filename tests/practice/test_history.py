@@ -15,26 +15,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from learners import START, Learner, make_kata
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import exchange, plan, replay, schema
 from llmdrills.practice.history import History, decode, encode
+from tests.helpers.kata_learner import START, Learner, make_kata, review
 
 KATA = make_kata("rope")
-
-
-def review(history: History, number: int, kata: str = "rope", rating: int = 3, code: str = "") -> str:
-    moment = START.plus(number * 86_400_000_000)
-    if code:
-        history.append(
-            "attempts", moment, session="s", kata=kata, variant="v", outcome="passed", diagnosis=None, seconds=1.0,
-            seed=0, device="cpu", cases="[]", **encode(code),
-        )  # fmt: skip
-    return history.append(
-        "reviews", moment.plus(1), session=f"s{number}", kata=kata, variant="v", derived=rating, rating=rating,
-        override=0, seconds=60.0,
-    )  # fmt: skip
 
 
 def ids(history: History, table: str = "reviews") -> list[str]:
@@ -42,10 +29,14 @@ def ids(history: History, table: str = "reviews") -> list[str]:
 
 
 def python(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
-    lines = "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n" + textwrap.dedent(program)
-    here = str(Path(__file__).parent)
+    lines = "import sys\nfrom pathlib import Path\n" + textwrap.dedent(program)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
-        [sys.executable, "-c", lines, here, *map(str, arguments)], stdout=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", lines, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
     )
 
 
@@ -88,11 +79,11 @@ def test_events_written_together_are_all_there_or_none(history: History) -> None
 # ---- several processes, and crashes -------------------------------------------------------------
 
 WRITER = """
-from test_history import review
+from tests.helpers.kata_learner import review
 from llmdrills.practice.history import History
-history = History.open(Path(sys.argv[2]))
-first = int(sys.argv[3])
-for number in range(first, first + int(sys.argv[4])):
+history = History.open(Path(sys.argv[1]))
+first = int(sys.argv[2])
+for number in range(first, first + int(sys.argv[3])):
     print(review(history, number, kata=f"kata-{number % 3}", code="x" * 5000), flush=True)
 """
 
@@ -161,11 +152,11 @@ def test_a_file_that_may_not_grow_is_a_clear_error(tmp_path: Path) -> None:
     with History.open(path) as history:
         kept = review(history, 0)
     program = """
-    from test_history import review
+    from tests.helpers.kata_learner import review
     from llmdrills.errors import HistoryError
     from llmdrills.practice.history import History
     try:
-        review(History.open(Path(sys.argv[2])), 1, code="x" * 3_000_000)
+        review(History.open(Path(sys.argv[1])), 1, code="x" * 3_000_000)
     except HistoryError as error:
         print(error)
     """
@@ -194,10 +185,10 @@ def test_a_folder_without_the_right_to_write_is_a_clear_error(tmp_path: Path) ->
     import os
     from llmdrills.errors import HistoryError
     from llmdrills.practice.history import History
-    from test_history import review
+    from tests.helpers.kata_learner import review
     if os.getuid() == 0:
         os.setuid(65534)  # root may write anywhere
-    for place in sys.argv[2:]:
+    for place in sys.argv[1:]:
         try:
             with History.open(Path(place)) as history:
                 review(history, 1)
@@ -481,12 +472,12 @@ def test_archived_code_is_never_lost(learner: Learner) -> None:
 
 DAY = """
 import os
-from learners import STARTER, make_kata, verdict
+from tests.helpers.kata_learner import STARTER, make_kata, verdict
 from llmdrills.practice import session
 from llmdrills.practice.history import History
 kata = make_kata("rope")
-history = History.open(Path(sys.argv[2]))
-file = Path(sys.argv[3])
+history = History.open(Path(sys.argv[1]))
+file = Path(sys.argv[2])
 turn = 0
 while True:
     turn += 1

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from learners import START, Learner, make_kata, verdict
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import exchange, plan, replay, session
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
+from tests.helpers.kata_learner import START, Learner, make_kata, verdict
 
 KATAS = (make_kata("a", variants=("x", "y")), make_kata("b", "position"), make_kata("c", requires=("a",)))
 EXAMPLES = int(os.environ.get("LLMDRILLS_HISTORIES", "25"))

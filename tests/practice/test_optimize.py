@@ -6,12 +6,12 @@ import random
 
 import fsrs
 import pytest
-from learners import START
 
 from llmdrills.errors import GraderError, MissingExtraError
 from llmdrills.practice import fitting, optimize, replay
 from llmdrills.practice.history import History
 from llmdrills.practice.memory import retrievability
+from tests.helpers.kata_learner import START
 
 
 def lives(history: History, reviews: int, weights: list[float], seed: int = 1) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from learners import Learner, make_kata
 
 from llmdrills.practice import plan
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.plan import LEECH_FAILURES, LEECH_REST, Plan
 from llmdrills.practice.rating import Rating
+from tests.helpers.kata_learner import Learner, make_kata
 
 ATTENTION = make_kata("attention", "transformer")
 MASK = make_kata("mask", "transformer", requires=("attention",))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from learners import STARTER, Learner, make_kata, verdict
 
 from llmdrills.errors import UsageError
 from llmdrills.practice import session
 from llmdrills.practice.history import History, decode
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
+from tests.helpers.kata_learner import STARTER, Learner, make_kata, verdict
 
 KATA = make_kata("rope", minutes=10, variants=("interleaved", "half-split"))
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learners import Learner
-from test_stats import full_report
+
+from tests.helpers.kata_learner import Learner
+from tests.helpers.progress import full_report
 
 pytestmark = pytest.mark.browser
 

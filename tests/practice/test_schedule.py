@@ -9,11 +9,11 @@ import fsrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import Learner, make_kata
 
 from llmdrills.practice import memory, replay
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import Schedule, draw, load, median
+from tests.helpers.kata_learner import Learner, make_kata
 
 KATA = make_kata("rope")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

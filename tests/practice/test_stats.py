@@ -6,44 +6,17 @@ import json
 import re
 from datetime import date, timedelta
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
-from learners import Learner, make_kata, verdict
 
-from llmdrills.content.model import Deck, Note, Position, Workspace
-from llmdrills.language import LANGUAGES, Bilingual, Language
-from llmdrills.practice import report, stats
+from llmdrills.language import LANGUAGES, Language
+from llmdrills.practice import report
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
-from llmdrills.readiness import NoteReviews, Readiness, assess
-
-ATTENTION = make_kata("attention", proves=("ready-attention", "ready-tasks"))
-ROPE = make_kata("rope", "position", variants=("interleaved", "half-split"), proves=("ready-tasks",))
-KATAS = (ATTENTION, ROPE)
-ITEMS = ("ready-attention", "ready-tasks", "ready-moe")
-
-
-def note(name: str, proves: tuple[str, ...] = ()) -> Note:
-    return Note(
-        name, "question", "transformer", Position(Path("d.yaml"), 1, 1), Bilingual(name, f"{name} 中"), proves=proves
-    )
-
-
-def workspace() -> Workspace:
-    notes = (*map(note, ITEMS), note("n-attention", ("ready-attention",)), note("n-moe", ("ready-moe",)))
-    text = Bilingual("d", "d")
-    deck = Deck(id="d", title=text, description=text, notes=notes, position=Position(Path("d.yaml"), 1, 1))
-    return Workspace(Path(), (deck,), KATAS, ITEMS)
-
-
-def gather(learner: Learner) -> stats.Stats:
-    return stats.gather(learner.history, KATAS, learner.clock)
-
-
-def ready(learner: Learner, anki: dict[str, NoteReviews] | None = None) -> Readiness:
-    return assess(workspace(), load(learner.history), learner.clock, anki)
+from llmdrills.readiness import NoteReviews, Readiness
+from tests.helpers.kata_learner import Learner, verdict
+from tests.helpers.progress import ATTENTION, ROPE, full_report, gather, ready
 
 
 def states(found: Readiness) -> dict[str, str]:
@@ -230,16 +203,6 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
-
-
-def full_report(learner: Learner, language: Language) -> str:
-    for day in (0, 2, 9, 30):
-        learner.on(day).passes(ATTENTION, Rating.GOOD)
-    learner.on(31).fails(ROPE)
-    repetition = learner.on(32).begin(ROPE)
-    repetition.attempt("code", verdict("wrong", "<b>&pairs"), learner.tick())
-    titles = {"rope": Bilingual("RoPE <pairs> & more", "RoPE 配对")}
-    return report.render(gather(learner), ready(learner).to_json(), language, titles)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
