@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.anki_learner import Learner
+from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.small_decks import Publisher
 
 
 @pytest.fixture
-def learner(tmp_path: Path) -> Iterator[Learner]:
+def learner(tmp_path: Path) -> Iterator[AnkiLearner]:
     """An empty collection in the real Anki backend."""
-    found = Learner(tmp_path / "collection")
+    found = AnkiLearner(tmp_path / "collection")
     yield found
     found.close()
 

@@ -10,7 +10,7 @@ from llmdrills.content import load_workspace
 from llmdrills.decks import compose
 from llmdrills.decks.cache import RenderCache
 from llmdrills.errors import BuildError
-from tests.helpers.anki_learner import Learner
+from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.small_decks import Publisher, note, one_of_each
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><title>{}</title></svg>"
@@ -65,7 +65,7 @@ def test_remembered_deck_files_load_the_same_workspace(root: Path, tmp_path: Pat
     assert load_workspace(root, tmp_path) == plain
 
 
-def test_a_figure_has_its_colours_for_each_mode_and_its_language(publisher: Publisher, learner: Learner):
+def test_a_figure_has_its_colours_for_each_mode_and_its_language(publisher: Publisher, learner: AnkiLearner):
     figures = publisher.root / "decks" / "figures"
     figures.mkdir()
     for name in ("plot.en.light", "plot.en.night", "plot.zh.light", "plot.zh.night"):

@@ -10,7 +10,7 @@ import pytest
 from llmdrills.content import load_workspace
 from llmdrills.decks.build import build
 from llmdrills.language import LANGUAGES, Language
-from tests.helpers.anki_learner import Learner
+from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.clozes import CLOZES
 from tests.helpers.small_decks import Publisher, checklist, cloze, note, number, one_of_each
 
@@ -26,7 +26,7 @@ def shipped(root: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_shipped_card_renders_without_a_fault(shipped, learner: Learner, language: Language):
+def test_every_shipped_card_renders_without_a_fault(shipped, learner: AnkiLearner, language: Language):
     workspace, report, folder = shipped
     log = learner.take(folder / f"llmdrills-{language}.apkg")
     (package,) = [one for one in report.packages if one.language == language and not one.upgrade]
@@ -50,7 +50,7 @@ def test_the_shipped_lock_is_up_to_date(root: Path, tmp_path: Path):
     assert not report.lock.stale
 
 
-def test_shipped_decks_are_named_in_their_language(shipped, learner: Learner):
+def test_shipped_decks_are_named_in_their_language(shipped, learner: AnkiLearner):
     workspace, _, folder = shipped
     for language in LANGUAGES:
         learner.take(folder / f"llmdrills-{language}.apkg")
@@ -58,7 +58,7 @@ def test_shipped_decks_are_named_in_their_language(shipped, learner: Learner):
             assert f"LLM Drills::{deck.title[language]}" in learner.deck_names()
 
 
-def test_both_languages_live_in_one_collection(publisher: Publisher, learner: Learner):
+def test_both_languages_live_in_one_collection(publisher: Publisher, learner: AnkiLearner):
     publisher.release(*one_of_each(), languages=LANGUAGES)
     for language in LANGUAGES:
         log = learner.take(publisher.root / "build" / f"llmdrills-{language}.apkg")
@@ -67,7 +67,7 @@ def test_both_languages_live_in_one_collection(publisher: Publisher, learner: Le
     assert len(learner.note_types()) == 10
 
 
-def test_each_type_shows_what_it_is_for(publisher: Publisher, learner: Learner):
+def test_each_type_shows_what_it_is_for(publisher: Publisher, learner: AnkiLearner):
     publisher.release(*one_of_each())
     learner.take(publisher.package)
     sides = {
@@ -87,7 +87,7 @@ def test_each_type_shows_what_it_is_for(publisher: Publisher, learner: Learner):
         assert "Transformer" in answer
 
 
-def test_labels_are_in_the_language_of_the_package(publisher: Publisher, learner: Learner):
+def test_labels_are_in_the_language_of_the_package(publisher: Publisher, learner: AnkiLearner):
     publisher.release(*one_of_each(), languages=("zh",))
     learner.take(publisher.root / "build" / "llmdrills-zh.apkg")
     question, answer = learner.sides(learner.cards("typed")[0])
@@ -98,7 +98,7 @@ def test_labels_are_in_the_language_of_the_package(publisher: Publisher, learner
 
 
 @pytest.mark.parametrize("name", CLOZES)
-def test_anki_hides_exactly_what_the_author_hid(publisher: Publisher, learner: Learner, name: str):
+def test_anki_hides_exactly_what_the_author_hid(publisher: Publisher, learner: AnkiLearner, name: str):
     source, _ = CLOZES[name]
     publisher.release(cloze("c", source))
     learner.take(publisher.package)
@@ -133,7 +133,7 @@ def _without_closings(source: str) -> str:
     return re.sub("[*`]", "", "".join(kept))
 
 
-def test_an_edit_updates_exactly_that_note_in_place(publisher: Publisher, learner: Learner):
+def test_an_edit_updates_exactly_that_note_in_place(publisher: Publisher, learner: AnkiLearner):
     notes = one_of_each()
     publisher.release(*notes)
     learner.take(publisher.package)
@@ -156,7 +156,7 @@ def test_a_cloze_that_hides_nothing_is_an_error_with_its_place(publisher: Publis
         publisher.release(cloze("c", "nothing hidden"))
 
 
-def test_tags_name_topic_type_kata_and_readiness_items(publisher: Publisher, learner: Learner):
+def test_tags_name_topic_type_kata_and_readiness_items(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a", tags=("two words", "plain"), kata="rope-pairing", proves=("ready-moe",)))
     learner.take(publisher.package)
     (state,) = learner.notes().values()
@@ -170,14 +170,14 @@ def test_tags_name_topic_type_kata_and_readiness_items(publisher: Publisher, lea
     }
 
 
-def test_a_number_keeps_its_tolerance_in_words(publisher: Publisher, learner: Learner):
+def test_a_number_keeps_its_tolerance_in_words(publisher: Publisher, learner: AnkiLearner):
     publisher.release(number("n", "8192", "exact"), number("m", "3.5", "0.5"), checklist("c"))
     learner.take(publisher.package)
     assert "Tolerance: exact" in learner.question("n")
     assert "Tolerance: within 0.5" in learner.question("m")
 
 
-def test_anki_s_own_database_check_finds_nothing_to_mend(publisher: Publisher, learner: Learner):
+def test_anki_s_own_database_check_finds_nothing_to_mend(publisher: Publisher, learner: AnkiLearner):
     publisher.release(*one_of_each())
     learner.take(publisher.package)
     learner.review("holes")

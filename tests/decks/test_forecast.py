@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from llmdrills.decks.retire import retire
-from tests.helpers.anki_learner import Learner
+from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.small_decks import Publisher, checklist, cloze, deck, note, number
 
 
-def test_the_forecast_is_anki_s_import_log_deck_by_deck(publisher: Publisher, learner: Learner):
+def test_the_forecast_is_anki_s_import_log_deck_by_deck(publisher: Publisher, learner: AnkiLearner):
     publisher.release(deck("x", note("a"), note("b"), cloze("c")), deck("y", checklist("d"), number("e")))
     learner.take(publisher.package)
     nids = {slug: learner.nid(slug) for slug in "abcde"}

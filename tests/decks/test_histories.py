@@ -32,7 +32,7 @@ from llmdrills.decks.lock import Lock, read_lock
 from llmdrills.decks.notetypes import Field, NoteTypeSpec, note_types
 from llmdrills.decks.retire import retire
 from llmdrills.language import Language
-from tests.helpers.anki_learner import Learner, NoteState
+from tests.helpers.anki_learner import AnkiLearner, NoteState
 from tests.helpers.small_decks import both, checklist, cloze, deck, note, number
 
 HISTORIES = int(os.environ.get("LLMDRILLS_HISTORIES", "60"))
@@ -61,7 +61,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="history-", dir=os.environ.get("LLMDRILLS_TEST_TMP")))
         self.root = self.folder / "workspace"
         (self.root / "decks").mkdir(parents=True)
-        self.learner = Learner(self.folder / "collection")
+        self.learner = AnkiLearner(self.folder / "collection")
         self.decks: dict[str, list[Note]] = {name: [] for name in DECKS}
         self.titles = {name: name.capitalize() for name in DECKS}
         self.retired: dict[str, str] = {}  # id → the deck it was in

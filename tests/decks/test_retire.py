@@ -11,7 +11,7 @@ from llmdrills.decks.build import build
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.decks.retire import retire
 from llmdrills.errors import BuildError, LockError
-from tests.helpers.anki_learner import Learner
+from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.small_decks import Publisher, checklist, cloze, note, number, one_of_each
 
 DECK = """\
@@ -139,7 +139,7 @@ def _retire_all_but(publisher: Publisher, *kept: str) -> None:
     lock_file(publisher.root).write_text(lock.text(), "utf-8")
 
 
-def test_the_upgrade_package_lets_empty_cards_offer_every_type(publisher: Publisher, learner: Learner):
+def test_the_upgrade_package_lets_empty_cards_offer_every_type(publisher: Publisher, learner: AnkiLearner):
     notes = (*one_of_each(), note("stays"))
     publisher.release(*notes)
     learner.take(publisher.package)
@@ -159,7 +159,7 @@ def test_the_upgrade_package_lets_empty_cards_offer_every_type(publisher: Publis
     assert learner.reviews() == reviews  # what was learned stays in the history
 
 
-def test_an_upgrade_package_gives_a_new_learner_no_blank_cards(publisher: Publisher, learner: Learner):
+def test_an_upgrade_package_gives_a_new_learner_no_blank_cards(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), cloze("c"), checklist("l"), number("n"))
     _retire_all_but(publisher, "a")
     publisher.release(note("a"))
@@ -172,7 +172,7 @@ def test_a_restored_note_comes_back_to_those_who_cleared_it_and_to_those_who_did
     publisher: Publisher, tmp_path: Path
 ):
     publisher.release(note("a"), cloze("c"))
-    tidy, lazy = Learner(tmp_path / "tidy"), Learner(tmp_path / "lazy")
+    tidy, lazy = AnkiLearner(tmp_path / "tidy"), AnkiLearner(tmp_path / "lazy")
     try:
         for learner in (tidy, lazy):
             learner.take(publisher.package)

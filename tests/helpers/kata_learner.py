@@ -69,7 +69,7 @@ def review(history: History, number: int, kata: str = "rope", rating: int = 3, c
 
 
 @dataclass
-class Learner:
+class KataLearner:
     """Practises on made-up days: `day` counts from the first; every repetition takes `minutes` on the clock."""
 
     history: History
@@ -77,7 +77,7 @@ class Learner:
     day: int = 0
     clock: Moment = field(default=START)
 
-    def on(self, day: int, hour: int = 18) -> Learner:
+    def on(self, day: int, hour: int = 18) -> KataLearner:
         self.day = day
         time = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=day, hours=hour)
         self.clock = Moment.of(time)

@@ -10,7 +10,7 @@ from llmdrills.practice import report, stats
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
 from llmdrills.readiness import NoteReviews, Readiness, assess
-from tests.helpers.kata_learner import Learner, make_kata, verdict
+from tests.helpers.kata_learner import KataLearner, make_kata, verdict
 
 ATTENTION = make_kata("attention", proves=("ready-attention", "ready-tasks"))
 ROPE = make_kata("rope", "position", variants=("interleaved", "half-split"), proves=("ready-tasks",))
@@ -31,15 +31,15 @@ def workspace() -> Workspace:
     return Workspace(Path(), (deck,), KATAS, ITEMS)
 
 
-def gather(learner: Learner) -> stats.Stats:
+def gather(learner: KataLearner) -> stats.Stats:
     return stats.gather(learner.history, KATAS, learner.clock)
 
 
-def ready(learner: Learner, anki: dict[str, NoteReviews] | None = None) -> Readiness:
+def ready(learner: KataLearner, anki: dict[str, NoteReviews] | None = None) -> Readiness:
     return assess(workspace(), load(learner.history), learner.clock, anki)
 
 
-def full_report(learner: Learner, language: Language) -> str:
+def full_report(learner: KataLearner, language: Language) -> str:
     for day in (0, 2, 9, 30):
         learner.on(day).passes(ATTENTION, Rating.GOOD)
     learner.on(31).fails(ROPE)

@@ -19,7 +19,7 @@ import pytest
 from llmdrills.errors import HistoryError
 from llmdrills.practice import exchange, plan, replay, schema
 from llmdrills.practice.history import History, decode, encode
-from tests.helpers.kata_learner import START, Learner, make_kata, review
+from tests.helpers.kata_learner import START, KataLearner, make_kata, review
 
 KATA = make_kata("rope")
 
@@ -461,7 +461,7 @@ def test_a_database_deleted_while_it_is_open_is_put_back(tmp_path: Path) -> None
         assert ids(history) == known
 
 
-def test_archived_code_is_never_lost(learner: Learner) -> None:
+def test_archived_code_is_never_lost(learner: KataLearner) -> None:
     for number in range(3):
         repetition = learner.begin(KATA)
         repetition.file.write_text(f"version {number}")

@@ -20,7 +20,7 @@ from llmdrills.practice import exchange, plan, replay, session
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
-from tests.helpers.kata_learner import START, Learner, make_kata, verdict
+from tests.helpers.kata_learner import START, KataLearner, make_kata, verdict
 
 KATAS = (make_kata("a", variants=("x", "y")), make_kata("b", "position"), make_kata("c", requires=("a",)))
 EXAMPLES = int(os.environ.get("LLMDRILLS_HISTORIES", "25"))
@@ -38,12 +38,12 @@ EVENTS = st.lists(
 
 
 @contextlib.contextmanager
-def machine(folder: str, name: str) -> Iterator[Learner]:
+def machine(folder: str, name: str) -> Iterator[KataLearner]:
     with History.open(Path(folder) / name / "history.sqlite3") as history:
-        yield Learner(history, Path(folder) / name)
+        yield KataLearner(history, Path(folder) / name)
 
 
-def live(learner: Learner, events: list[tuple[str, int, int, int]]) -> None:
+def live(learner: KataLearner, events: list[tuple[str, int, int, int]]) -> None:
     for what, which, hours, offset in events:
         learner.clock = Moment(learner.clock.at + hours * 3_600_000_000, offset * 3600)
         if what == "undo":
@@ -133,7 +133,7 @@ def hint(**changes: object) -> str:
 
 
 @pytest.fixture
-def exported(learner: Learner) -> list[str]:
+def exported(learner: KataLearner) -> list[str]:
     learner.passes(KATAS[0])
     return lines(learner.history)
 
@@ -159,7 +159,7 @@ def exported(learner: Learner) -> list[str]:
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_imported(
-    learner: Learner, exported: list[str], tmp_path: Path, line: str, says: str
+    learner: KataLearner, exported: list[str], tmp_path: Path, line: str, says: str
 ) -> None:
     with History.open(tmp_path / "other" / "history.sqlite3") as other:
         with pytest.raises(HistoryError, match=says) as caught:
@@ -168,7 +168,7 @@ def test_a_bad_line_is_named_and_nothing_is_imported(
         assert lines(other) == exported[:1]
 
 
-def test_an_edited_event_is_refused(learner: Learner, exported: list[str]) -> None:
+def test_an_edited_event_is_refused(learner: KataLearner, exported: list[str]) -> None:
     edited = [line.replace('"rating": 3', '"rating": 4') for line in exported]
     assert edited != exported
     with pytest.raises(HistoryError, match="differs"):
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_a_clear_error(history: History, tmp_path:
         exchange.import_file(history, tmp_path / "bytes")
 
 
-def test_an_export_keeps_the_local_time(learner: Learner, tmp_path: Path) -> None:
+def test_an_export_keeps_the_local_time(learner: KataLearner, tmp_path: Path) -> None:
     learner.clock = Moment.parse("2026-03-02T21:30:00.000001+08:00")
     learner.begin(KATAS[1])
     assert json.loads(lines(learner.history)[1])["at"].endswith("+08:00")
@@ -203,7 +203,7 @@ def test_an_export_keeps_the_local_time(learner: Learner, tmp_path: Path) -> Non
         assert lines(other) == lines(learner.history)
 
 
-def test_an_undo_that_arrives_before_its_review_still_counts(learner: Learner, tmp_path: Path) -> None:
+def test_an_undo_that_arrives_before_its_review_still_counts(learner: KataLearner, tmp_path: Path) -> None:
     learner.passes(KATAS[1])
     session.undo(learner.history, learner.tick())
     header, *events = lines(learner.history)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.kata_learner import Learner
+from tests.helpers.kata_learner import KataLearner
 from tests.helpers.progress import full_report
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def file(learner: Learner, tmp_path: Path) -> Path:
+def file(learner: KataLearner, tmp_path: Path) -> Path:
     path = tmp_path / "report.html"
     path.write_text(full_report(learner, "zh"), encoding="utf-8")
     return path

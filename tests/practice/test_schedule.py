@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmdrills.practice import memory, replay
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import Schedule, draw, load, median
-from tests.helpers.kata_learner import Learner, make_kata
+from tests.helpers.kata_learner import KataLearner, make_kata
 
 KATA = make_kata("rope")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ def test_the_default_decay_is_that_of_the_fsrs_package() -> None:
     assert fsrs.Scheduler().parameters[20] == memory.DEFAULT_DECAY
 
 
-def test_intervals_grow_as_fsrs_says(learner: Learner) -> None:
+def test_intervals_grow_as_fsrs_says(learner: KataLearner) -> None:
     day, gaps = 0, []
     for _ in range(7):
         learner.on(day).passes(KATA, Rating.GOOD)
@@ -62,7 +62,7 @@ def fsrs_gaps(count: int) -> list[int]:
     return gaps
 
 
-def test_two_evenings_in_a_row_are_one_day_apart(learner: Learner) -> None:
+def test_two_evenings_in_a_row_are_one_day_apart(learner: KataLearner) -> None:
     learner.on(0, 22).passes(KATA, Rating.GOOD)
     learner.on(1, 19).passes(KATA, Rating.GOOD)
     here = load(learner.history).memories["rope"]
@@ -72,7 +72,7 @@ def test_two_evenings_in_a_row_are_one_day_apart(learner: Learner) -> None:
     assert here.stability == card.stability
 
 
-def test_the_interval_cap_and_the_retention_are_kept_to(learner: Learner) -> None:
+def test_the_interval_cap_and_the_retention_are_kept_to(learner: KataLearner) -> None:
     for day in (0, 2, 13, 60):
         learner.on(day).passes(KATA, Rating.GOOD)
 
@@ -86,7 +86,7 @@ def test_the_interval_cap_and_the_retention_are_kept_to(learner: Learner) -> Non
     assert days(retention=0.95) < days(retention=0.9) < days(retention=0.8)
 
 
-def test_the_next_dates_are_what_the_schedule_then_says(learner: Learner) -> None:
+def test_the_next_dates_are_what_the_schedule_then_says(learner: KataLearner) -> None:
     for day in (0, 2, 13):
         learner.on(day).passes(KATA, Rating.GOOD)
     learner.on(60)
@@ -100,7 +100,7 @@ def test_the_next_dates_are_what_the_schedule_then_says(learner: Learner) -> Non
 
 
 def test_snapshots_are_used_and_equal_a_replay_from_the_beginning(
-    learner: Learner, monkeypatch: pytest.MonkeyPatch
+    learner: KataLearner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in range(5):
         learner.on(3 * day).passes(KATA, Rating.GOOD if day != 3 else Rating.AGAIN)
@@ -116,7 +116,7 @@ def test_snapshots_are_used_and_equal_a_replay_from_the_beginning(
     assert here == replay.fresh(learner.history)
 
 
-def test_throwing_the_derived_tables_away_changes_nothing(learner: Learner) -> None:
+def test_throwing_the_derived_tables_away_changes_nothing(learner: KataLearner) -> None:
     for day in range(5):
         learner.on(3 * day).passes(KATA)
     before = load(learner.history)
@@ -125,7 +125,7 @@ def test_throwing_the_derived_tables_away_changes_nothing(learner: Learner) -> N
     assert load(learner.history) == before
 
 
-def test_fitted_parameters_replay_everything(learner: Learner) -> None:
+def test_fitted_parameters_replay_everything(learner: KataLearner) -> None:
     learner.on(0).passes(KATA, Rating.GOOD)
     before = load(learner.history).memories["rope"].stability
     weights = list(fsrs.Scheduler().parameters)
@@ -136,7 +136,7 @@ def test_fitted_parameters_replay_everything(learner: Learner) -> None:
 
 
 @pytest.mark.parametrize("weights", ["[]", "nonsense", "[1, 2, 3]", "{}", "[" + "99, " * 20 + "99]"])
-def test_parameters_that_fsrs_refuses_are_left_aside(learner: Learner, weights: str) -> None:
+def test_parameters_that_fsrs_refuses_are_left_aside(learner: KataLearner, weights: str) -> None:
     learner.on(0).passes(KATA, Rating.GOOD)
     learner.history.append("parameters", learner.tick(), weights=weights, reviews=1, loss=0.1)
     assert load(learner.history).memories["rope"].stability == 2.3065
@@ -148,7 +148,7 @@ def test_an_unknown_kata_has_no_recall_and_no_due_day() -> None:
     assert empty.due_day("rope") is None
 
 
-def test_pace_is_how_the_learner_compares_with_the_katas_minutes(learner: Learner) -> None:
+def test_pace_is_how_the_learner_compares_with_the_katas_minutes(learner: KataLearner) -> None:
     learner.on(0).passes(KATA, minutes=20)
     schedule = load(learner.history)
     assert schedule.pace([KATA]) == pytest.approx(2.0, rel=0.01)
