@@ -127,6 +127,5 @@ def test_placeholders_are_named() -> None:
 
 
 def test_the_shipped_file_is_readable(root: Path) -> None:
-    if computed_file(root).exists():
-        assert json.loads(computed_file(root).read_text("utf-8"))["schema"] == 1
+    assert json.loads(computed_file(root).read_text("utf-8"))["schema"] == 1
     load_computed(root)

@@ -299,7 +299,6 @@ def test_workers_can_be_new_processes_where_fork_is_not_safe(kata, monkeypatch):
         assert grader._staff.server.spawn
         verdict = grader.grade(kata, "cast-first", body("return x * weight"), seed=3)
     assert verdict.outcome == "wrong"
-    assert verdict.diagnosis is None or verdict.diagnosis.message
 
 
 def test_closing_ends_every_process_and_removes_every_file(kata, processes):

@@ -183,18 +183,16 @@ def test_the_snippet_shows_the_same_numbers_when_it_is_pasted(tmp_path, size):
     cases = cases.replace("mean=1.0), scale", "mean=1.0).repeat(40, 9), scale")
     kata = make_kata(tmp_path, cases=cases)
     file = tmp_path / "my attempt.py"
-    file.write_text("def centre(x, scale=1.0):\n    return x * scale * 1.0\n")
+    file.write_text("def centre(x, scale=1.0):\n    if x.dim() != 2:\n        raise ValueError\n    return x * scale\n")
     space = {}
     exec(file.read_text(), space)
     verdict = graded(kata, space["centre"], seed=5, file=str(file), folder=tmp_path)
     smallest = verdict.report["smallest"]
-    assert smallest["case"] in {"base", "refused"}
+    assert smallest["case"] == "base"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(smallest["snippet"], {})
-    if smallest["findings"][0]["kind"] == "wrong-values":
-        got = smallest["findings"][0]["got"]
-        assert f"{got:.4f}"[:6] in printed.getvalue()
-    assert printed.getvalue().strip()
+    assert smallest["findings"][0]["kind"] == "wrong-values"
+    assert printed.getvalue() == f"tensor({smallest['findings'][0]['got']:.4f})\n"
 
 
 def test_inputs_are_made_again_for_a_snippet(kata, tmp_path):
