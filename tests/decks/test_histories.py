@@ -359,7 +359,7 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_no_history_loses_anything():
+def test_should_lose_nothing_in_any_history():
     run_state_machine_as_test(
         Histories,
         settings=settings(

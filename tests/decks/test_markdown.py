@@ -87,24 +87,24 @@ ALLOWED = {
         ("[sound:x.mp3]", "<p>[<!-- -->sound:x.mp3]</p>"),
     ],
 )
-def test_markdown_becomes_what_anki_shows(markdown: str, html: str):
+def test_should_make_of_markdown_what_anki_shows(markdown: str, html: str):
     assert render(markdown) == html
 
 
-def test_a_table_keeps_its_math():
+def test_should_keep_the_math_of_a_table():
     assert r"\(n^2\)" in render("| a | b |\n|---|---|\n| $n^2$ | x |")
 
 
-def test_an_html_block_is_shown_as_text():
+def test_should_show_an_html_block_as_text():
     assert render("<div>\n<script>x</script>\n</div>").count("<") == 0
 
 
-def test_inline_text_loses_its_paragraph_but_several_keep_theirs():
+def test_should_drop_the_paragraph_of_inline_text_but_keep_those_of_several():
     assert render_inline("a *b*") == "a <em>b</em>"
     assert render_inline("a\n\nb") == "<p>a</p>\n<p>b</p>"
 
 
-def test_python_is_coloured_with_classes_of_the_style():
+def test_should_colour_python_with_classes_of_the_style():
     html = highlight("def f(x):  # why\n    return 'a' < 1", "python")
     assert html == (
         '<span class="k">def</span> <span class="nf">f</span>(x):  <span class="c"># why</span>\n'
@@ -112,13 +112,13 @@ def test_python_is_coloured_with_classes_of_the_style():
     )
 
 
-def test_another_language_is_coloured_by_pygments_and_an_unknown_one_is_escaped():
+def test_should_colour_another_language_by_pygments_and_escape_an_unknown_one():
     assert '<span class="nb">echo</span>' in highlight("echo hi", "bash")
     assert highlight("<x>", "no-such-language") == "&lt;x&gt;"
 
 
 @given(st.text())
-def test_python_pieces_give_the_code_back(code: str):
+def test_should_give_the_code_back_from_python_pieces(code: str):
     assert "".join(text for _, text in python_pieces(code)) == code
 
 
@@ -126,7 +126,7 @@ def test_python_pieces_give_the_code_back(code: str):
 @example("a  \n1")  # the same, by two spaces
 @example("---")  # <hr />
 @given(st.text(alphabet=st.sampled_from("ab<>&$`*_~{}[]()|#-:\n\"'\\!1 中c/=")))
-def test_no_text_makes_markup_of_its_own(text: str):
+def test_should_let_no_text_make_markup_of_its_own(text: str):
     for html in (render(text), render_cloze(text)):
         tags = tags_of(re.sub("<!-- -->", "", html))
         assert not tags.open
@@ -136,11 +136,11 @@ def test_no_text_makes_markup_of_its_own(text: str):
 
 
 @pytest.mark.parametrize("name", CLOZES)
-def test_a_cloze_ends_where_its_author_ended_it(name: str):
+def test_should_end_a_cloze_where_its_author_ended_it(name: str):
     assert render_cloze(CLOZES[name].source) == f"<p>{CLOZES[name].field}</p>"
 
 
-def test_a_cloze_inside_code_keeps_the_colours():
+def test_should_keep_the_colours_inside_a_cloze_in_code():
     html = render_cloze("```python\nreturn {{c1::x[::2] + f(1)}}  # {{c2::why::a hint}}\n```")
     assert html == (
         '<pre><code><span class="k">return</span> '
@@ -149,6 +149,6 @@ def test_a_cloze_inside_code_keeps_the_colours():
     )
 
 
-def test_only_closed_deletions_make_cards():
+def test_should_make_cards_of_closed_deletions_only():
     assert ordinals("{{c2::a}} {{c1::b}} {{c1::c}} {{c7::open") == (0, 1)
     assert ordinals("{{c0::a}} nothing") == ()

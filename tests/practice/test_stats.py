@@ -23,14 +23,14 @@ def states(found: Readiness) -> dict[str, str]:
     return {item.id: item.state for item in found.items}
 
 
-def test_an_empty_history_has_figures_too(learner: KataLearner) -> None:
+def test_should_have_figures_for_an_empty_history_too(learner: KataLearner) -> None:
     found = gather(learner)
     assert (found.streak, found.reviews, found.measured, found.katas_met) == (0, 0, None, 0)
     assert sum(day.katas for day in found.forecast) == 0
     json.dumps(found.to_json())
 
 
-def test_the_heat_map_is_a_year_in_whole_weeks_that_ends_today(learner: KataLearner) -> None:
+def test_should_draw_the_heat_map_as_a_year_in_whole_weeks_that_ends_today(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, minutes=8)
     learner.on(2).passes(ATTENTION)
     found = gather(learner)
@@ -43,14 +43,14 @@ def test_the_heat_map_is_a_year_in_whole_weeks_that_ends_today(learner: KataLear
     )
 
 
-def test_streaks_are_counted(learner: KataLearner) -> None:
+def test_should_count_streaks(learner: KataLearner) -> None:
     for day in (0, 1, 2, 5, 6):
         learner.on(day).passes(ATTENTION)
     found = gather(learner)
     assert (found.streak, found.longest_streak, found.days_practised) == (2, 3, 5)
 
 
-def test_what_is_undone_does_not_count(learner: KataLearner) -> None:
+def test_should_not_count_what_is_undone(learner: KataLearner) -> None:
     from llmdrills.practice import session
 
     learner.passes(ATTENTION)
@@ -60,7 +60,7 @@ def test_what_is_undone_does_not_count(learner: KataLearner) -> None:
     assert found.attempts == 1
 
 
-def test_the_forecast_holds_what_is_overdue_on_its_first_day(learner: KataLearner) -> None:
+def test_should_put_what_is_overdue_on_the_first_day_of_the_forecast(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(9).passes(ROPE, Rating.GOOD)
     found = gather(learner)
@@ -68,7 +68,7 @@ def test_the_forecast_holds_what_is_overdue_on_its_first_day(learner: KataLearne
     assert found.forecast[0].minutes == 8
 
 
-def test_recall_is_measured_against_what_was_predicted(learner: KataLearner) -> None:
+def test_should_measure_recall_against_what_was_predicted(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     schedule = load(learner.history)
     predicted = schedule.retrievability("attention", learner.clock.day_number + 10)
@@ -81,7 +81,7 @@ def test_recall_is_measured_against_what_was_predicted(learner: KataLearner) -> 
     assert only.low <= predicted < only.high
 
 
-def test_the_hardest_katas_are_those_failed_most(learner: KataLearner) -> None:
+def test_should_take_the_katas_failed_most_for_the_hardest(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION)
     for day in range(3):
         learner.on(day).fails(ROPE)
@@ -89,7 +89,7 @@ def test_the_hardest_katas_are_those_failed_most(learner: KataLearner) -> None:
     assert [(one.kata, one.lapses, one.reviews) for one in found.hardest] == [("rope", 3, 3)]
 
 
-def test_a_misconception_is_beaten_by_a_clean_pass_on_a_later_day(learner: KataLearner) -> None:
+def test_should_beat_a_misconception_by_a_clean_pass_on_a_later_day(learner: KataLearner) -> None:
     repetition = learner.on(0).begin(ROPE)
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
@@ -106,7 +106,7 @@ def test_a_misconception_is_beaten_by_a_clean_pass_on_a_later_day(learner: KataL
     assert met() == [("wrong-pairs", 2, True)]
 
 
-def test_lowered_ratings_are_counted(learner: KataLearner) -> None:
+def test_should_count_lowered_ratings(learner: KataLearner) -> None:
     learner.passes(ATTENTION, Rating.HARD)
     found = gather(learner)
     assert (found.ratings, found.overrides) == ({"again": 0, "hard": 1, "good": 0, "easy": 0}, 1)
@@ -115,14 +115,14 @@ def test_lowered_ratings_are_counted(learner: KataLearner) -> None:
 # ---- readiness ------------------------------------------------------------------------------------
 
 
-def test_nothing_is_shown_at_first_and_the_next_step_is_named(learner: KataLearner) -> None:
+def test_should_show_nothing_at_first_and_name_the_next_step(learner: KataLearner) -> None:
     found = ready(learner)
     assert set(states(found).values()) == {"not-shown"}
     assert found.items[0].next.en == "pass attention without help on 2 days: llmdrills start attention"
     assert found.items[0].notes == ("ready-attention", "n-attention")
 
 
-def test_one_clean_pass_may_be_luck_two_days_are_evidence(learner: KataLearner) -> None:
+def test_should_take_one_clean_pass_for_luck_and_two_days_for_evidence(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(0, 20).passes(ATTENTION, Rating.GOOD)
     assert states(ready(learner))["ready-attention"] == "not-shown"
@@ -131,13 +131,13 @@ def test_one_clean_pass_may_be_luck_two_days_are_evidence(learner: KataLearner) 
     assert states(ready(learner)) == {"ready-attention": "ready", "ready-tasks": "not-shown", "ready-moe": "not-shown"}
 
 
-def test_a_pass_with_help_is_no_evidence(learner: KataLearner) -> None:
+def test_should_not_take_a_pass_with_help_for_evidence(learner: KataLearner) -> None:
     for day in (0, 2, 4):
         learner.on(day).passes(ATTENTION, Rating.HARD)
     assert states(ready(learner))["ready-attention"] == "not-shown"
 
 
-def test_what_was_shown_fades_and_comes_back(learner: KataLearner) -> None:
+def test_should_let_what_was_shown_fade_and_come_back(learner: KataLearner) -> None:
     for day in (0, 2):
         learner.on(day).passes(ATTENTION, Rating.GOOD)
     learner.on(300)
@@ -148,14 +148,14 @@ def test_what_was_shown_fades_and_comes_back(learner: KataLearner) -> None:
     assert states(ready(learner))["ready-attention"] == "ready"
 
 
-def test_a_failure_takes_readiness_away(learner: KataLearner) -> None:
+def test_should_take_readiness_away_by_a_failure(learner: KataLearner) -> None:
     for day in (0, 2):
         learner.on(day).passes(ATTENTION, Rating.GOOD)
     learner.on(12).fails(ATTENTION)
     assert states(ready(learner))["ready-attention"] == "fading"
 
 
-def test_an_item_of_notes_alone_waits_for_ankis_reviews(learner: KataLearner) -> None:
+def test_should_let_an_item_of_notes_alone_wait_for_ankis_reviews(learner: KataLearner) -> None:
     item = ready(learner).items[2]
     assert (item.state, item.notes_reviewed) == ("not-shown", None)
     assert "Anki" in item.next.en
@@ -165,7 +165,7 @@ def test_an_item_of_notes_alone_waits_for_ankis_reviews(learner: KataLearner) ->
     assert states(ready(learner, {**remembered, "n-moe": NoteReviews(3, 0.5)}))["ready-moe"] == "fading"
 
 
-def test_readiness_json_is_versioned(learner: KataLearner) -> None:
+def test_should_version_readiness_json(learner: KataLearner) -> None:
     said = ready(learner).to_json()
     assert (said["schema"], said["not_shown"], len(said["items"])) == (1, 3, 3)
     json.dumps(said)
@@ -206,7 +206,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_is_whole_and_asks_for_nothing(learner: KataLearner, language: Language) -> None:
+def test_should_make_a_whole_page_that_asks_for_nothing(learner: KataLearner, language: Language) -> None:
     text = full_report(learner, language)
     page = Page(text)
     assert page.tags.count("svg") == 3
@@ -217,14 +217,14 @@ def test_the_page_is_whole_and_asks_for_nothing(learner: KataLearner, language: 
     assert "@media print" in text
 
 
-def test_what_learners_and_authors_wrote_is_shown_as_text(learner: KataLearner) -> None:
+def test_should_show_as_text_what_learners_and_authors_wrote(learner: KataLearner) -> None:
     page = Page(full_report(learner, "en"))
     assert "RoPE <pairs> & more" in page.text
     assert "<b>&pairs" in page.text
     assert "&amp;" not in page.text
 
 
-def test_the_chinese_page_is_chinese(learner: KataLearner) -> None:
+def test_should_write_the_chinese_page_in_chinese(learner: KataLearner) -> None:
     page = Page(full_report(learner, "zh"))
     assert "学习报告" in page.text
     assert ("lang", "zh-Hans") in page.attributes
@@ -234,6 +234,6 @@ def test_the_chinese_page_is_chinese(learner: KataLearner) -> None:
     assert not re.search(r"[A-Za-z]{4,}", words.split("}")[-1])
 
 
-def test_an_empty_history_makes_a_page_too(learner: KataLearner) -> None:
+def test_should_make_a_page_of_an_empty_history_too(learner: KataLearner) -> None:
     for language in LANGUAGES:
         Page(report.render(gather(learner), ready(learner).to_json(), language))
