@@ -2,13 +2,11 @@
 
     python -m benchmarks.grade
 
-- one-shot: `llmdrills grade KATA FILE --json`, a whole process, against `python -c "import torch"`; the medians of
-rounds that take
-  turns. Bar: at most 1.1.
-- watch: `llmdrills grade --watch --json`, from the moment a file is saved to the moment its verdict is printed, less
-the debounce
-  (the quiet that ends a save), against 100 ms; the median over saves of right and wrong attempts in turn. Bar: at
-  most 1.
+- one-shot: `llmdrills grade KATA FILE --json`, a whole process, against `python -c "import torch"`. The two take turns
+  and their medians are compared. Bar: at most 1.1.
+- watch: `llmdrills grade --watch --json`, from the moment a file is saved to the moment its verdict is printed, without
+  the debounce (the quiet that ends a save), against 100 ms. The median over saves of right and wrong attempts in turn.
+  Bar: at most 1.
 """
 
 from __future__ import annotations

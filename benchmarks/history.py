@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.build import Bar
-
 from llmdrills.content.load import load_katas
 from llmdrills.paths import bundled_workspace
 from llmdrills.practice import replay

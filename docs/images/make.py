@@ -19,9 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
-sys.path.insert(0, str(ROOT / "tests" / "cli"))
-
-from terminal import Terminal  # noqa: E402  # the tests' pseudo-terminal
+sys.path.insert(0, str(ROOT))
 
 from llmdrills.content import load_katas  # noqa: E402  # after the path above, with the rest
 from llmdrills.content.starter import starter_text  # noqa: E402
@@ -31,6 +29,7 @@ from llmdrills.practice import session  # noqa: E402
 from llmdrills.practice.history import History  # noqa: E402
 from llmdrills.practice.moments import Moment  # noqa: E402
 from llmdrills.practice.rating import Rating  # noqa: E402
+from tests.helpers.terminal import Terminal  # noqa: E402  # the tests' pseudo-terminal
 
 CARD = "rope-frequency-formula"
 COLOURS = {

@@ -25,7 +25,8 @@ from typing import Any, NoReturn
 
 import pexpect
 import pytest
-from terminal import Terminal
+
+from tests.helpers.terminal import Terminal
 
 KILLS = int(os.environ.get("LLMDRILLS_KILLS", "6"))
 ROUNDS_A_HOME = 12  # every kata of the workspace would be done after some more

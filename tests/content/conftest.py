@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from content_folder import CASES, DECK, KATA, READINESS, REFERENCE, Folder
+
+from tests.helpers.content_folder import CASES, DECK, KATA, READINESS, REFERENCE, Folder
 
 
 @pytest.fixture

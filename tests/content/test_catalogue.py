@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_katas
 from llmdrills.content.catalogue import cache_file, load_catalogue
 from llmdrills.errors import ContentError
+from tests.helpers.content_folder import Folder
 
 
-def test_a_hit_gives_what_loading_gives_but_for_the_wrong_kernels(folder: Folder, tmp_path: Path) -> None:
+def test_should_give_on_a_hit_what_loading_gives_but_for_the_wrong_kernels(folder: Folder, tmp_path: Path) -> None:
     folder.edit(
         "drills/twice/kata.yaml",
         "requires: []",
@@ -30,7 +30,7 @@ def test_a_hit_gives_what_loading_gives_but_for_the_wrong_kernels(folder: Folder
 
 
 @pytest.mark.parametrize("file", ["kata.yaml", "reference.py", "cases.py"])
-def test_a_changed_file_is_noticed(folder: Folder, tmp_path: Path, file: str) -> None:
+def test_should_notice_a_changed_file(folder: Folder, tmp_path: Path, file: str) -> None:
     load_catalogue(folder.root, tmp_path)
     path = folder.root / "drills/twice" / file
     path.write_text("nonsense: [", "utf-8")
@@ -40,7 +40,7 @@ def test_a_changed_file_is_noticed(folder: Folder, tmp_path: Path, file: str) ->
         load_catalogue(folder.root, tmp_path)
 
 
-def test_an_edit_of_the_same_length_is_noticed_by_its_time(folder: Folder, tmp_path: Path) -> None:
+def test_should_notice_an_edit_of_the_same_length_by_its_time(folder: Folder, tmp_path: Path) -> None:
     load_catalogue(folder.root, tmp_path)
     folder.edit("drills/twice/kata.yaml", "minutes: 5", "minutes: 7")
     later = folder.root.stat().st_mtime_ns + 10**9
@@ -48,14 +48,14 @@ def test_an_edit_of_the_same_length_is_noticed_by_its_time(folder: Folder, tmp_p
     assert load_catalogue(folder.root, tmp_path)[0].minutes == 7
 
 
-def test_a_kata_that_comes_or_goes_is_noticed(folder: Folder, tmp_path: Path) -> None:
+def test_should_notice_a_kata_that_comes_or_goes(folder: Folder, tmp_path: Path) -> None:
     load_catalogue(folder.root, tmp_path)
     (folder.root / "drills/twice/kata.yaml").unlink()
     assert load_catalogue(folder.root, tmp_path) == ()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"null", b'{"stamp": 1}', b"\xff", b"[" * 100_000])
-def test_a_damaged_cache_is_made_anew(folder: Folder, tmp_path: Path, damage: bytes) -> None:
+def test_should_make_a_damaged_cache_anew(folder: Folder, tmp_path: Path, damage: bytes) -> None:
     first = load_catalogue(folder.root, tmp_path)
     path = cache_file(folder.root, tmp_path)
     whole = path.read_bytes()
@@ -64,23 +64,23 @@ def test_a_damaged_cache_is_made_anew(folder: Folder, tmp_path: Path, damage: by
     assert path.read_bytes() == whole
 
 
-def test_a_cache_whose_katas_are_cut_short_is_made_anew(folder: Folder, tmp_path: Path) -> None:
+def test_should_make_a_cache_anew_whose_katas_are_cut_short(folder: Folder, tmp_path: Path) -> None:
     first = load_catalogue(folder.root, tmp_path)
     path = cache_file(folder.root, tmp_path)
     path.write_bytes(path.read_bytes().replace(b'"entry"', b'"entri"'))
     assert load_catalogue(folder.root, tmp_path) == first
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_speed(folder: Folder, tmp_path: Path) -> None:
+def test_should_lose_nothing_but_speed_where_the_cache_cannot_be_written(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert load_catalogue(folder.root, tmp_path / "file" / "below")
 
 
-def test_two_workspaces_do_not_share_a_cache(folder: Folder, tmp_path: Path) -> None:
+def test_should_not_share_a_cache_between_two_workspaces(folder: Folder, tmp_path: Path) -> None:
     assert cache_file(folder.root, tmp_path) != cache_file(folder.root / "other", tmp_path)
 
 
-def test_a_hit_imports_neither_yaml_nor_a_parser(folder: Folder, tmp_path: Path) -> None:
+def test_should_import_neither_yaml_nor_a_parser_on_a_hit(folder: Folder, tmp_path: Path) -> None:
     load_catalogue(folder.root, tmp_path)
     code = (
         "import sys, pathlib\nfrom llmdrills.content.catalogue import load_catalogue\n"

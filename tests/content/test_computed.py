@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.computed import (
     Computed,
@@ -21,6 +20,7 @@ from llmdrills.content.computed import (
     write_computed,
 )
 from llmdrills.errors import ContentError
+from tests.helpers.content_folder import Folder
 
 FULL = Computed(
     notes={"scale": NoteValues(digest("n = 2"), {"n": 2, "share": 0.1, "name": "四"})},
@@ -29,20 +29,20 @@ FULL = Computed(
 )
 
 
-def test_what_is_written_is_read_again(folder: Folder) -> None:
+def test_should_read_again_what_is_written(folder: Folder) -> None:
     assert load_computed(folder.root) == Computed()
     assert write_computed(folder.root, FULL)
     assert load_computed(folder.root) == FULL
 
 
-def test_writing_the_same_again_leaves_the_file_alone(folder: Folder) -> None:
+def test_should_leave_the_file_alone_when_the_same_is_written_again(folder: Folder) -> None:
     write_computed(folder.root, FULL)
     before = computed_file(folder.root).stat()
     assert not write_computed(folder.root, FULL)
     assert computed_file(folder.root).stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_the_file_does_not_depend_on_the_order_of_what_is_written(folder: Folder) -> None:
+def test_should_not_depend_on_the_order_of_what_is_written(folder: Folder) -> None:
     first = {"b": Translation("1", "2"), "a": Translation("3", "4")}
     write_computed(folder.root, Computed(translations=first))
     text = computed_file(folder.root).read_text("utf-8")
@@ -51,7 +51,7 @@ def test_the_file_does_not_depend_on_the_order_of_what_is_written(folder: Folder
     assert [path.name for path in computed_file(folder.root).parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_number_that_is_none_is_not_written(folder: Folder) -> None:
+def test_should_not_write_a_number_that_is_none(folder: Folder) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_computed(folder.root, Computed(notes={"scale": NoteValues("x", {"n": float("nan")})}))
     assert not computed_file(folder.root).exists()
@@ -73,7 +73,7 @@ def test_a_number_that_is_none_is_not_written(folder: Folder) -> None:
         (b"\xff\xfe", "byte-order mark"),
     ],
 )
-def test_a_damaged_file_is_told_with_its_place(folder: Folder, text: str | bytes, says: str) -> None:
+def test_should_name_the_place_of_damage_in_a_file(folder: Folder, text: str | bytes, says: str) -> None:
     folder.write("decks/computed.json", text)
     with pytest.raises(ContentError) as caught:
         load_computed(folder.root)
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_told_with_its_place(folder: Folder, text: str | bytes
     assert says in str(problem)
 
 
-def test_values_of_another_proof_do_not_count(folder: Folder) -> None:
+def test_should_not_count_values_of_another_proof(folder: Folder) -> None:
     more = "extra: {en: '[[n]]', zh: '[[n]]'}\n    proof: n = 2\n    values: [n]"
     folder.edit("decks/small.yaml", "    kata: twice", f"    kata: twice\n    {more}")
     note = folder.load().decks[1].notes[0]
@@ -94,7 +94,7 @@ def test_values_of_another_proof_do_not_count(folder: Folder) -> None:
     assert Computed().is_stale(note)
 
 
-def test_the_input_of_a_variant_is_found_before_that_of_all(folder: Folder) -> None:
+def test_should_find_the_input_of_a_variant_before_that_of_all(folder: Folder) -> None:
     assert FULL.exposed("twice", "squared", "standard") == FULL.kernels["twice"]["squared/standard"]
     assert FULL.exposed("twice", "squared", "other") is None
     assert FULL.exposed("thrice", "squared", "standard") is None
@@ -110,23 +110,22 @@ def test_the_input_of_a_variant_is_found_before_that_of_all(folder: Folder) -> N
         ("nothing", "nothing"),
     ],
 )
-def test_placeholders_are_filled(text: str, shown: str) -> None:
+def test_should_fill_placeholders(text: str, shown: str) -> None:
     values = {"n": 2, "big": 1234.567, "share": 0.1 + 0.2, "whole": 5.0, "name": "四"}
     assert fill(text, values) == (shown, ())
 
 
 @pytest.mark.parametrize(("text", "says"), [("[[m]]", "no computed value"), ("[[n:q]]", "can't be formatted")])
-def test_a_placeholder_that_cannot_be_filled_is_told_and_stays(text: str, says: str) -> None:
+def test_should_leave_and_report_a_placeholder_that_cannot_be_filled(text: str, says: str) -> None:
     shown, (fault,) = fill(text, {"n": 2})
     assert shown == text
     assert says in fault
 
 
-def test_placeholders_are_named() -> None:
+def test_should_name_placeholders() -> None:
     assert placeholders("[[a]] [[b:.1f]] [[1]]") == {"a", "b"}
 
 
-def test_the_shipped_file_is_readable(root: Path) -> None:
-    if computed_file(root).exists():
-        assert json.loads(computed_file(root).read_text("utf-8"))["schema"] == 1
+def test_should_read_the_shipped_file(root: Path) -> None:
+    assert json.loads(computed_file(root).read_text("utf-8"))["schema"] == 1
     load_computed(root)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.lint import lint
 from llmdrills.content.load import load_katas
 from llmdrills.content.starter import starter_text
+from tests.helpers.content_folder import Folder
 
 KATA = "drills/twice/kata.yaml"
 PLAIN = '      - {en: "x: (N,) floats", zh: "x：(N,) 浮点数"}\n'

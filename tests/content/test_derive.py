@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from content_folder import Folder
-
 from llmdrills.content import load_workspace
 from llmdrills.content.computed import Computed, Exposed, digest
 from llmdrills.content.derive import bug_deck, bug_id, bug_notes, shown_kernel
 from llmdrills.content.model import Note
+from tests.helpers.content_folder import Folder
 
 
 def note(folder: Folder, computed: Computed | None = None) -> Note:
@@ -17,7 +16,7 @@ def note(folder: Folder, computed: Computed | None = None) -> Note:
     return made
 
 
-def test_a_wrong_kernel_with_a_fix_becomes_a_note(folder: Folder) -> None:
+def test_should_make_a_note_of_a_wrong_kernel_with_a_fix(folder: Folder) -> None:
     made = note(folder)
     assert (made.id, made.type, made.kata, made.topic) == ("bug-twice-squared", "bug", "twice", "transformer")
     assert made.proves == ("ready-one",)
@@ -27,7 +26,7 @@ def test_a_wrong_kernel_with_a_fix_becomes_a_note(folder: Folder) -> None:
     assert "```python\nreturn x * by\n```" in made.back.zh
 
 
-def test_the_front_shows_contract_and_code_and_no_hint(folder: Folder) -> None:
+def test_should_show_contract_and_code_and_no_hint_on_the_front(folder: Folder) -> None:
     front = note(folder).front
     assert "- x: (N,) floats" in front.en
     assert "- x：(N,) 浮点数" in front.zh
@@ -39,13 +38,13 @@ def test_the_front_shows_contract_and_code_and_no_hint(folder: Folder) -> None:
         assert giveaway not in front.en.replace("**Twice**", "")
 
 
-def test_a_kernel_without_a_fix_makes_no_note(folder: Folder) -> None:
+def test_should_make_no_note_of_a_kernel_without_a_fix(folder: Folder) -> None:
     folder.edit("drills/twice/cases.py", ', fix="return x * by"', "")
     assert bug_notes(folder.load().katas) == ()
     assert bug_deck(folder.load().katas) is None
 
 
-def test_an_exposing_input_is_shown_on_the_back(folder: Folder) -> None:
+def test_should_show_an_exposing_input_on_the_back(folder: Folder) -> None:
     exposed = Exposed("base", "twice(tensor([3.]))", "tensor([6.])", "tensor([9.])")
     back = note(folder, Computed(kernels={"twice": {"squared": exposed}})).back
     assert back is not None
@@ -54,7 +53,7 @@ def test_an_exposing_input_is_shown_on_the_back(folder: Folder) -> None:
     assert "# 正确：tensor([6.])" in back.zh
 
 
-def test_an_input_computed_for_an_older_kernel_is_not_shown(folder: Folder) -> None:
+def test_should_not_show_an_input_computed_for_an_older_kernel(folder: Folder) -> None:
     (kernel,) = folder.load().katas[0].slips
     for source, shown in ((digest(kernel.source), True), ("another", False)):
         exposed = Exposed("base", "twice(3)", "6", "9", source)
@@ -63,13 +62,13 @@ def test_an_input_computed_for_an_older_kernel_is_not_shown(folder: Folder) -> N
         assert ("twice(3)" in back.en) == shown
 
 
-def test_an_id_depends_on_nothing_but_kata_misconception_and_its_own_variants(folder: Folder) -> None:
+def test_should_derive_an_id_from_nothing_but_kata_misconception_and_its_own_variants(folder: Folder) -> None:
     (kernel,) = folder.load().katas[0].slips
     assert bug_id("twice", kernel) == "bug-twice-squared"
     assert bug_id("twice", dataclasses.replace(kernel, variants=("standard",))) == "bug-twice-squared-standard"
 
 
-def test_two_derived_notes_of_one_id_are_a_problem(folder: Folder) -> None:
+def test_should_report_two_derived_notes_of_one_id(folder: Folder) -> None:
     for file in ("kata.yaml", "reference.py", "cases.py"):
         folder.write(f"drills/twice-more/{file}", (folder.root / "drills/twice" / file).read_bytes())
     folder.edit("drills/twice-more/kata.yaml", "kata: twice", "kata: twice-more")
@@ -77,7 +76,7 @@ def test_two_derived_notes_of_one_id_are_a_problem(folder: Folder) -> None:
     assert "`bug-twice-more-squared`" in folder.only_problem().what
 
 
-def test_only_comments_that_are_shapes_stay() -> None:
+def test_should_keep_only_comments_that_are_shapes() -> None:
     lines = [
         "def wrong(x):",
         '    """Doc."""',
@@ -90,7 +89,7 @@ def test_only_comments_that_are_shapes_stay() -> None:
     assert shown_kernel("\n".join(lines), "right") == "\n".join(shown)
 
 
-def test_the_shipped_deck_of_bugs_has_unique_ids_and_shows_the_entry(root: object) -> None:
+def test_should_have_unique_ids_and_show_the_entry_in_the_shipped_deck_of_bugs(root: object) -> None:
     from pathlib import Path
 
     workspace = load_workspace(Path(str(root)))

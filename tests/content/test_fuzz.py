@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.computed import Computed, load_computed
 from llmdrills.content.derive import bug_notes
@@ -17,6 +16,7 @@ from llmdrills.content.lint import lint
 from llmdrills.content.model import Workspace
 from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError
+from tests.helpers.content_folder import Folder
 
 Mutation = Callable[[random.Random, bytes], bytes]
 
@@ -130,7 +130,7 @@ def slices(root: Path) -> list[bytes]:
     return [(head + one + two).encode() for one, two in zip(keep[::2], keep[1::2], strict=False)]
 
 
-def test_mutated_decks_never_raise_anything_but_content_errors(folder: Folder, root: Path) -> None:
+def test_should_raise_nothing_but_content_errors_for_mutated_decks(folder: Folder, root: Path) -> None:
     shutil.rmtree(folder.root / "drills")
     folder.write("decks/readiness.yaml", (folder.root / "decks/readiness.yaml").read_bytes())
     pieces = slices(root)
@@ -144,7 +144,7 @@ def test_mutated_decks_never_raise_anything_but_content_errors(folder: Folder, r
 
 
 @pytest.mark.parametrize(("file", "times"), [("kata.yaml", 500), ("cases.py", 350), ("reference.py", 350)])
-def test_mutated_katas_never_raise_anything_but_content_errors(folder: Folder, file: str, times: int) -> None:
+def test_should_raise_nothing_but_content_errors_for_mutated_katas(folder: Folder, file: str, times: int) -> None:
     (folder.root / "decks/small.yaml").unlink()
     path = folder.root / "drills/twice" / file
     original = path.read_bytes()
@@ -156,7 +156,7 @@ def test_mutated_katas_never_raise_anything_but_content_errors(folder: Folder, f
     assert loaded > 10
 
 
-def test_mutated_shipped_katas_never_raise_anything_but_content_errors(folder: Folder, root: Path) -> None:
+def test_should_raise_nothing_but_content_errors_for_mutated_shipped_katas(folder: Folder, root: Path) -> None:
     shutil.rmtree(folder.root / "decks")
     rng = random.Random(20261122)
     sources = sorted(path.parent for path in (root / "drills").glob("*/kata.yaml"))
@@ -171,7 +171,7 @@ def test_mutated_shipped_katas_never_raise_anything_but_content_errors(folder: F
         examine(folder)
 
 
-def test_mutated_computed_files_never_raise_anything_but_content_errors(folder: Folder) -> None:
+def test_should_raise_nothing_but_content_errors_for_mutated_computed_files(folder: Folder) -> None:
     text = '{"schema": 1, "notes": {"scale": {"proof": "x", "values": {"n": 2}}}, "kernels": {"twice": {"squared": {"case": "base", "call": "f(1)", "expected": "2", "got": "1"}}}, "translations": {"scale": {"en": "a", "zh": "b"}}}'  # noqa: E501  # one line on purpose
     rng = random.Random(20261122)
     for _ in range(400):

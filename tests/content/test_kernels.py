@@ -6,16 +6,16 @@ import inspect
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.kernels import DECORATORS
 from llmdrills.grading import authoring
+from tests.helpers.content_folder import Folder
 
 CASES = "drills/twice/cases.py"
 REFERENCE = "drills/twice/reference.py"
 
 
-def test_a_wrong_kernel_is_read_whole_without_its_decorator(folder: Folder) -> None:
+def test_should_read_a_wrong_kernel_whole_without_its_decorator(folder: Folder) -> None:
     (kernel,) = folder.load().katas[0].slips
     assert kernel.source.startswith("def squared(x, by=2.0):\n")
     assert kernel.source.endswith("x * x\n")
@@ -24,13 +24,13 @@ def test_a_wrong_kernel_is_read_whole_without_its_decorator(folder: Folder) -> N
     assert kernel.position.file == Path(CASES)
 
 
-def test_nothing_is_imported_or_run(folder: Folder) -> None:
+def test_should_import_and_run_nothing(folder: Folder) -> None:
     folder.edit(CASES, "import torch\n", "import torch\nraise SystemExit('ran')\n")
     folder.edit(REFERENCE, "import math\n", "import math\nopen('/nonexistent/x')\n")
     assert folder.load().katas
 
 
-def test_the_known_arguments_are_those_of_the_decorators() -> None:
+def test_should_know_the_arguments_of_the_decorators() -> None:
     for name, known in DECORATORS.items():
         assert list(inspect.signature(getattr(authoring, name)).parameters) == list(known)
 
@@ -59,7 +59,7 @@ def test_the_known_arguments_are_those_of_the_decorators() -> None:
         ("import torch\n", "import torch\ndef (\n", "not valid Python"),
     ],
 )
-def test_a_spoilt_cases_file_is_told_with_its_place(folder: Folder, old: str, new: str, says: str) -> None:
+def test_should_name_the_place_in_a_spoilt_cases_file(folder: Folder, old: str, new: str, says: str) -> None:
     folder.edit(CASES, old, new)
     problems = folder.problems()
     assert any(says in str(problem) for problem in problems), problems
@@ -69,7 +69,7 @@ def test_a_spoilt_cases_file_is_told_with_its_place(folder: Folder, old: str, ne
         assert 1 <= problem.line <= len(text)
 
 
-def test_two_misconceptions_of_one_name_are_told(folder: Folder) -> None:
+def test_should_report_two_misconceptions_of_one_name(folder: Folder) -> None:
     text = (folder.root / CASES).read_text("utf-8")
     block = text[text.index("@misconception(") : text.index("@equivalent(")]
     folder.write(CASES, (text + block).encode())
@@ -78,7 +78,7 @@ def test_two_misconceptions_of_one_name_are_told(folder: Folder) -> None:
     assert "line 12" in shown
 
 
-def test_a_file_without_cases_is_told(folder: Folder) -> None:
+def test_should_report_a_file_without_cases(folder: Folder) -> None:
     folder.write(CASES, "import torch\n")
     assert "no case" in folder.only_problem().what
 
@@ -95,12 +95,12 @@ def test_a_file_without_cases_is_told(folder: Folder) -> None:
         ("return x * by", "return x *", "not valid Python"),
     ],
 )
-def test_a_spoilt_reference_is_told(folder: Folder, old: str, new: str, says: str) -> None:
+def test_should_report_a_spoilt_reference(folder: Folder, old: str, new: str, says: str) -> None:
     folder.edit(REFERENCE, old, new)
     assert says in folder.only_problem().what
 
 
-def test_variants_share_one_signature(folder: Folder) -> None:
+def test_should_ask_for_one_signature_in_all_variants(folder: Folder) -> None:
     other = "{title: {en: O, zh: 另}, reference: again, mistaken: {en: a, zh: b}, contract: [{en: c, zh: d}]}"
     folder.edit("drills/twice/kata.yaml", "sources:", f"  other: {other}\nsources:")
     folder.edit(
@@ -114,7 +114,7 @@ def test_variants_share_one_signature(folder: Folder) -> None:
     assert "give it the signature of `twice`: (x, by=2.0)" in folder.only_problem().todo
 
 
-def test_several_variants_need_what_to_say_to_who_mixes_them_up(folder: Folder) -> None:
+def test_should_ask_several_variants_what_to_say_to_who_mixes_them_up(folder: Folder) -> None:
     folder.edit(
         "drills/twice/kata.yaml", "sources:", "  other: {title: {en: O, zh: 另}, contract: [{en: c, zh: d}]}\nsources:"
     )
@@ -124,6 +124,6 @@ def test_several_variants_need_what_to_say_to_who_mixes_them_up(folder: Folder) 
     ]
 
 
-def test_an_entry_stands_for_the_reference_where_none_is_named(folder: Folder) -> None:
+def test_should_take_the_entry_for_the_reference_where_none_is_named(folder: Folder) -> None:
     folder.edit("drills/twice/kata.yaml", "    reference: twice\n", "")
     assert folder.load().katas[0].variants[0].reference == "twice"

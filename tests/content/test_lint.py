@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content.computed import Computed, Translation
 from llmdrills.content.lint import RULES, lint, note_digest
 from llmdrills.content.lint.chinese import glossary
 from llmdrills.content.model import Note, Position, Workspace
 from llmdrills.language import Bilingual
+from tests.helpers.content_folder import Folder
 
 PLANTED: dict[str, list[str]] = {
     "several-facts": [
@@ -88,39 +88,44 @@ def rules_of(workspace: Workspace, computed: Computed | None = None) -> set[str]
     return {problem.rule for problem in lint(workspace, computed)} - {"enumeration-without-atoms"}
 
 
+# The key whose line is named, where it is not the key that was planted.
+FOUND_AT = {"missing-source": "id", "stale-translation": "front", "cloze-parity": "front", "cloze-braces": "front"}
+
+
 @pytest.mark.parametrize(("rule", "changes"), [(rule, one) for rule, many in PLANTED.items() for one in many])
-def test_a_planted_instance_is_found_and_nothing_else(folder: Folder, rule: str, changes: str) -> None:
+def test_should_find_a_planted_instance_and_nothing_else(folder: Folder, rule: str, changes: str) -> None:
     workspace = with_note(folder, changes)
     assert rules_of(workspace) == {rule}
     found = next(problem for problem in lint(workspace) if problem.rule == rule)
     assert found.file == Path("decks/small.yaml")
-    assert found.line > 11
+    line = (folder.root / found.file).read_text("utf-8").splitlines()[found.line - 1]
+    assert line.removeprefix("  - ").strip().partition(":")[0] == FOUND_AT.get(rule, changes.partition(":")[0])
     assert found.todo
 
 
 @pytest.mark.parametrize(("rule", "changes"), [(rule, many[0]) for rule, many in PLANTED.items()])
-def test_each_rule_can_be_waived_with_a_reason(folder: Folder, rule: str, changes: str) -> None:
+def test_should_let_each_rule_be_waived_with_a_reason(folder: Folder, rule: str, changes: str) -> None:
     assert rules_of(with_note(folder, changes, f"waive: {{{rule}: it is meant so}}")) == set()
 
 
 @pytest.mark.parametrize("changes", GOOD)
-def test_good_notes_pass(folder: Folder, changes: str) -> None:
-    assert rules_of(with_note(folder, changes)) <= ({"several-facts"} if "and over" in changes else set())
+def test_should_pass_good_notes(folder: Folder, changes: str) -> None:
+    assert rules_of(with_note(folder, changes)) == set()
 
 
-def test_a_waiver_that_holds_nothing_back_is_a_problem(folder: Folder) -> None:
+def test_should_report_a_waiver_that_holds_nothing_back(folder: Folder) -> None:
     workspace = with_note(folder, "", "waive: {yes-no: never}")
     found = [problem for problem in lint(workspace) if problem.rule == "waiver"]
     assert "waives `yes-no`, which finds nothing there" in found[0].what
-    assert found[0].line > 11
+    assert "yes-no: never" in (folder.root / found[0].file).read_text("utf-8").splitlines()[found[0].line - 1]
 
 
-def test_a_waiver_of_an_unknown_rule_is_a_problem(folder: Folder) -> None:
+def test_should_report_a_waiver_of_an_unknown_rule(folder: Folder) -> None:
     workspace = with_note(folder, "", "waive: {yes-nay: never}")
     assert any("did you mean `yes-no`?" in problem.todo for problem in lint(workspace) if problem.rule == "waiver")
 
 
-def test_a_checklist_without_atoms_is_found_until_it_has_two(folder: Folder) -> None:
+def test_should_find_a_checklist_without_atoms_until_it_has_two(folder: Folder) -> None:
     assert "enumeration-without-atoms" in {problem.rule for problem in lint(folder.load())}
     for name in ("one", "two"):
         folder.note(f"""
@@ -135,12 +140,12 @@ def test_a_checklist_without_atoms_is_found_until_it_has_two(folder: Folder) -> 
     assert "enumeration-without-atoms" not in {problem.rule for problem in lint(folder.load())}
 
 
-def test_a_checklist_can_waive_its_atoms(folder: Folder) -> None:
+def test_should_let_a_checklist_waive_its_atoms(folder: Folder) -> None:
     folder.edit("decks/readiness.yaml", "    sources:", "    waive: {enumeration-without-atoms: small}\n    sources:")
     assert lint(folder.load()) == ()
 
 
-def test_nearly_the_same_front_is_found_in_either_language(folder: Folder) -> None:
+def test_should_find_nearly_the_same_front_in_either_language(folder: Folder) -> None:
     shared = (
         "What is the cost of the scores of one head of attention, for n tokens and a key width of d, in multiply-adds"
     )
@@ -166,7 +171,7 @@ def test_nearly_the_same_front_is_found_in_either_language(folder: Folder) -> No
     ]
 
 
-def test_fronts_that_differ_in_a_number_or_symbol_are_two_fronts(folder: Folder) -> None:
+def test_should_take_fronts_that_differ_in_a_number_or_symbol_for_two(folder: Folder) -> None:
     for name in ("Q", "K"):
         folder.note(f"""
             id: shape-{name.lower()}
@@ -179,7 +184,7 @@ def test_fronts_that_differ_in_a_number_or_symbol_are_two_fronts(folder: Folder)
     assert rules_of(folder.load()) == set()
 
 
-def test_english_that_changed_alone_makes_the_translation_stale(folder: Folder) -> None:
+def test_should_call_a_translation_stale_when_the_english_changed_alone(folder: Folder) -> None:
     note = folder.load().decks[1].notes[0]
     english, chinese = note_digest(note, "en"), note_digest(note, "zh")
     assert rules_of(folder.load(), Computed(translations={"scale": Translation(english, chinese)})) == set()
@@ -189,7 +194,7 @@ def test_english_that_changed_alone_makes_the_translation_stale(folder: Folder) 
     assert rules_of(folder.load(), Computed(translations={"scale": Translation("old", "old")})) == set()
 
 
-def test_a_translation_can_be_declared_still_right(folder: Folder) -> None:
+def test_should_let_a_translation_be_declared_still_right(folder: Folder) -> None:
     note = folder.load().decks[1].notes[0]
     stale = Computed(translations={"scale": Translation("old", note_digest(note, "zh"))})
     problem = next(one for one in lint(folder.load(), stale) if one.rule == "stale-translation")
@@ -198,26 +203,26 @@ def test_a_translation_can_be_declared_still_right(folder: Folder) -> None:
     assert rules_of(folder.load(), stale) == set()
 
 
-def test_texts_of_katas_are_read_too_each_with_its_place(folder: Folder) -> None:
+def test_should_read_texts_of_katas_too_each_with_its_place(folder: Folder) -> None:
     folder.edit("drills/twice/kata.yaml", "zh: 加 x。", "zh: 加x。")
     folder.edit("drills/twice/cases.py", "是乘以 2，", "是乘以 2,")
     found = [(str(one.file), one.line, one.rule) for one in lint(folder.load()) if "drills" in str(one.file)]
     assert found == [("drills/twice/cases.py", 12, "mixed-punctuation"), ("drills/twice/kata.yaml", 11, "cjk-spacing")]
 
 
-def test_a_card_that_needs_what_it_does_not_show_is_found(folder: Folder) -> None:
+def test_should_find_a_card_that_needs_what_it_does_not_show(folder: Folder) -> None:
     folder.edit("drills/twice/cases.py", "y = x.clone()", "y = helper(x)")
     found = [problem for problem in lint(folder.load()) if problem.rule == "kernel-not-whole"]
     assert "`helper`" in found[0].what
     assert found[0].file == Path("drills/twice/cases.py")
 
 
-def test_a_kernel_too_long_for_a_card_is_found(folder: Folder) -> None:
+def test_should_find_a_kernel_too_long_for_a_card(folder: Folder) -> None:
     folder.edit("drills/twice/cases.py", "    # this is the bug\n", "    x = x + 0\n" * 30)
     assert "kernel-too-long" in rules_of(folder.load())
 
 
-def test_a_deck_in_one_language_is_not_asked_for_the_other(folder: Folder) -> None:
+def test_should_not_ask_a_deck_in_one_language_for_the_other(folder: Folder) -> None:
     folder.write(
         "decks/english.yaml",
         """
@@ -236,19 +241,19 @@ def test_a_deck_in_one_language_is_not_asked_for_the_other(folder: Folder) -> No
     assert rules_of(folder.load()) == set()
 
 
-def test_every_rule_has_a_planted_instance() -> None:
+def test_should_have_a_planted_instance_of_every_rule() -> None:
     elsewhere = {"enumeration-without-atoms", "near-duplicate", "kernel-not-whole", "kernel-too-long"}
     in_slips = {"contract-too-long", "feedback-without-proof"}  # tests/content/test_slips.py, test_contract.py
     assert set(PLANTED) | elsewhere | in_slips == set(RULES)
 
 
-def test_the_glossary_forbids_nothing_that_it_asks_for() -> None:
+def test_should_not_forbid_what_the_glossary_asks_for() -> None:
     for term in glossary():
         for word in term.never:
             assert not any(word.lower() in good.lower() for other in glossary() for good in other.zh)
 
 
-def test_thousands_of_notes_are_compared_without_comparing_each_pair(folder: Folder) -> None:
+def test_should_compare_thousands_of_notes_without_comparing_each_pair(folder: Folder) -> None:
     workspace = folder.load()
     place = Position(Path("decks/many.yaml"), 1, 1)
     words = [f"w{i * 7919 % 4999}" for i in range(60_000)]
@@ -268,7 +273,7 @@ def _context(workspace: Workspace) -> object:
     return Context(workspace)
 
 
-def test_the_shipped_content_is_clean(root: Path) -> None:
+def test_should_find_nothing_in_the_shipped_content(root: Path) -> None:
     from llmdrills.content import load_workspace
     from llmdrills.content.computed import load_computed
 

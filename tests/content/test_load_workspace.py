@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_katas, load_workspace
 from llmdrills.content.model import Position
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
+from tests.helpers.content_folder import Folder
 
 NOTE = """
     id: another
@@ -25,7 +25,7 @@ NOTE = """
 """
 
 
-def test_a_workspace_without_problems_loads(folder: Folder) -> None:
+def test_should_load_a_workspace_without_problems(folder: Folder) -> None:
     workspace = folder.load()
     assert [deck.id for deck in workspace.decks] == ["readiness", "small"]
     assert workspace.readiness == ("ready-one",)
@@ -37,18 +37,18 @@ def test_a_workspace_without_problems_loads(folder: Folder) -> None:
     assert workspace.katas[0].slips[0].id == "squared"
 
 
-def test_the_shipped_workspace_loads(root: Path) -> None:
+def test_should_load_the_shipped_workspace(root: Path) -> None:
     workspace = load_workspace(root)
     assert workspace.notes
     assert workspace.katas
 
 
-def test_katas_alone_load_without_the_decks(folder: Folder) -> None:
+def test_should_load_katas_alone_without_the_decks(folder: Folder) -> None:
     folder.write("decks/small.yaml", "{")
     assert [kata.id for kata in load_katas(folder.root)] == ["twice"]
 
 
-def test_all_problems_of_all_files_come_in_one_run_in_file_order(folder: Folder) -> None:
+def test_should_report_all_problems_of_all_files_in_one_run_in_file_order(folder: Folder) -> None:
     folder.edit("decks/small.yaml", "topic: transformer", "topic: transfomer")
     folder.edit("decks/small.yaml", "kata: twice", "kata: twise")
     folder.edit("drills/twice/kata.yaml", "minutes: 5", "minutes: soon")
@@ -61,12 +61,12 @@ def test_all_problems_of_all_files_come_in_one_run_in_file_order(folder: Folder)
     ]
 
 
-def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+def test_should_call_a_folder_that_is_not_there_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         load_workspace(tmp_path / "nowhere")
 
 
-def test_an_empty_folder_is_an_empty_workspace(tmp_path: Path) -> None:
+def test_should_read_an_empty_folder_as_an_empty_workspace(tmp_path: Path) -> None:
     workspace = load_workspace(tmp_path)
     assert (workspace.decks, workspace.katas) == ((), ())
 
@@ -116,7 +116,7 @@ def test_an_empty_folder_is_an_empty_workspace(tmp_path: Path) -> None:
         ("To keep the variance at 1.", "'[[keep]]'", (8, 16), "not among the note's values"),
     ],
 )
-def test_a_spoilt_deck_is_told_with_its_place(
+def test_should_name_the_place_in_a_spoilt_deck(
     folder: Folder, old: str, new: str, place: tuple[int, int], says: str
 ) -> None:
     folder.edit("decks/small.yaml", old, new)
@@ -157,7 +157,7 @@ def test_a_spoilt_deck_is_told_with_its_place(
         ),
     ],
 )
-def test_a_spoilt_kata_is_told_with_its_place(
+def test_should_name_the_place_in_a_spoilt_kata(
     folder: Folder, old: str, new: str, place: tuple[int, int], says: str
 ) -> None:
     folder.edit("drills/twice/kata.yaml", old, new)
@@ -187,7 +187,7 @@ def test_a_spoilt_kata_is_told_with_its_place(
         (b"deck: small\ntitle: {en: a, zh: b}\nnotes: []\n", (3, 8), "notes is empty"),
     ],
 )
-def test_an_unreadable_deck_is_one_problem_with_its_place(
+def test_should_report_an_unreadable_deck_once_with_its_place(
     folder: Folder, data: bytes, place: tuple[int, int], says: str
 ) -> None:
     folder.write("decks/small.yaml", data)
@@ -197,33 +197,33 @@ def test_an_unreadable_deck_is_one_problem_with_its_place(
     assert says in str(problem)
 
 
-def test_a_folder_named_as_a_deck_is_a_problem(folder: Folder) -> None:
+def test_should_report_a_folder_named_as_a_deck(folder: Folder) -> None:
     (folder.root / "decks" / "odd.yaml").mkdir()
     assert "cannot be read" in folder.only_problem().what
 
 
-def test_a_link_to_nowhere_is_a_problem(folder: Folder) -> None:
+def test_should_report_a_link_to_nowhere(folder: Folder) -> None:
     (folder.root / "decks" / "odd.yaml").symlink_to(folder.root / "nowhere.yaml")
     assert "cannot be read" in folder.only_problem().what
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root reads everything")
-def test_a_deck_without_permission_is_a_problem(folder: Folder) -> None:
+def test_should_report_a_deck_without_permission(folder: Folder) -> None:
     (folder.root / "decks" / "small.yaml").chmod(0)
     assert "cannot be read" in folder.only_problem().what
 
 
-def test_an_unreadable_readiness_deck_does_not_make_every_proof_dangle(folder: Folder) -> None:
+def test_should_not_let_every_proof_dangle_because_the_readiness_deck_is_unreadable(folder: Folder) -> None:
     folder.write("decks/readiness.yaml", "deck: [")
     assert folder.only_problem().file == Path("decks/readiness.yaml")
 
 
-def test_an_unreadable_kata_still_counts_as_there(folder: Folder) -> None:
+def test_should_count_an_unreadable_kata_as_there(folder: Folder) -> None:
     folder.write("drills/twice/kata.yaml", "kata: [")
     assert folder.only_problem().file == Path("drills/twice/kata.yaml")
 
 
-def test_a_longer_circle_is_told_once(folder: Folder) -> None:
+def test_should_report_a_longer_circle_once(folder: Folder) -> None:
     for name, needs in (("one", "two"), ("two", "one")):
         for file in ("kata.yaml", "reference.py", "cases.py"):
             folder.write(f"drills/{name}/{file}", (folder.root / "drills/twice" / file).read_bytes())
@@ -233,20 +233,20 @@ def test_a_longer_circle_is_told_once(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("anchored", ["back: *text", "back: {en: This., zh: 这个。}\n    extra: *text"])
-def test_an_alias_is_refused_where_it_repeats_a_part(folder: Folder, anchored: str) -> None:
+def test_should_refuse_an_alias_where_it_repeats_a_part(folder: Folder, anchored: str) -> None:
     folder.edit("decks/small.yaml", "back: {en: To", "back: &text {en: To")
     folder.note(NOTE.replace("back: {en: This., zh: 这个。}", anchored))
     assert "alias" in str(folder.problems()[-1])
 
 
-def test_a_bomb_of_aliases_is_not_expanded(folder: Folder) -> None:
+def test_should_not_expand_a_bomb_of_aliases(folder: Folder) -> None:
     lines = ["deck: small", "title: {en: a, zh: b}", "x0: &x0 [a, a]"]
     lines += [f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, 40)]
     folder.write("decks/small.yaml", "\n".join([*lines, "notes: *x39\n"]))
     assert folder.problems()
 
 
-def test_a_part_that_holds_itself_ends(folder: Folder) -> None:
+def test_should_end_at_a_part_that_holds_itself(folder: Folder) -> None:
     folder.write("decks/small.yaml", "deck: small\ntitle: {en: a, zh: b}\nnotes: &n [*n]\n")
     assert folder.problems()
 
@@ -254,7 +254,7 @@ def test_a_part_that_holds_itself_ends(folder: Folder) -> None:
 @pytest.mark.parametrize(
     "text", ["[" * 30_000, "{a: " * 30_000, "- " * 30_000 + "a", "notes: " + "[" * 150 + "]" * 150]
 )
-def test_deep_nesting_is_a_problem_and_neither_a_recursion_error_nor_a_crash(folder: Folder, text: str) -> None:
+def test_should_report_deep_nesting_without_a_recursion_error_or_a_crash(folder: Folder, text: str) -> None:
     # In a process of its own: what this protects from kills the interpreter.
     folder.write("decks/small.yaml", text)
     code = (
@@ -266,13 +266,13 @@ def test_deep_nesting_is_a_problem_and_neither_a_recursion_error_nor_a_crash(fol
     assert "nested more than 100 levels" in run.stdout
 
 
-def test_brackets_in_texts_do_not_count_as_nesting(folder: Folder) -> None:
+def test_should_not_count_brackets_in_texts_as_nesting(folder: Folder) -> None:
     many = " ".join(["[0, 1)"] * 300)
     folder.edit("decks/small.yaml", "To keep the variance at 1.", f'"{many}"')
     assert folder.load().notes
 
 
-def test_a_deck_may_be_written_in_one_language(folder: Folder) -> None:
+def test_should_let_a_deck_be_written_in_one_language(folder: Folder) -> None:
     folder.write(
         "decks/english.yaml",
         """
@@ -294,12 +294,12 @@ def test_a_deck_may_be_written_in_one_language(folder: Folder) -> None:
     assert deck.notes[0].back == Bilingual("This.", "")
 
 
-def test_a_deck_in_one_language_says_so_of_the_other(folder: Folder) -> None:
+def test_should_say_that_a_deck_in_one_language_lacks_the_other(folder: Folder) -> None:
     folder.edit("decks/small.yaml", "deck: small", "deck: small\nlanguages: [en]")
     assert {problem.what.rpartition(":")[2] for problem in folder.problems()} == {" this deck is in en only"}
 
 
-def test_a_number_takes_its_value_as_written(folder: Folder) -> None:
+def test_should_take_the_value_of_a_number_as_written(folder: Folder) -> None:
     folder.note("""
         id: bytes
         type: number
@@ -313,7 +313,7 @@ def test_a_number_takes_its_value_as_written(folder: Folder) -> None:
     assert (answer.value, answer.unit, answer.tolerance) == ("0.50", Bilingual("GiB", "GiB"), "1%")
 
 
-def test_values_must_be_shown_and_placeholders_in_code_are_code(folder: Folder) -> None:
+def test_should_ask_for_values_to_be_shown_and_take_placeholders_in_code_for_code(folder: Folder) -> None:
     folder.note("""
         id: shown
         type: question
@@ -342,7 +342,7 @@ def test_values_must_be_shown_and_placeholders_in_code_are_code(folder: Folder) 
         ("nothing", "without a deletion"),
     ],
 )
-def test_an_unbalanced_cloze_is_a_problem(folder: Folder, text: str, says: str) -> None:
+def test_should_report_an_unbalanced_cloze(folder: Folder, text: str, says: str) -> None:
     folder.note(f"""
         id: hidden
         type: cloze
@@ -355,7 +355,7 @@ def test_an_unbalanced_cloze_is_a_problem(folder: Folder, text: str, says: str) 
     assert problem.rule == "unbalanced-cloze"
 
 
-def test_math_inside_a_deletion_is_opaque(folder: Folder) -> None:
+def test_should_not_look_into_math_inside_a_deletion(folder: Folder) -> None:
     folder.note(r"""
         id: hidden
         type: cloze
@@ -366,7 +366,7 @@ def test_math_inside_a_deletion_is_opaque(folder: Folder) -> None:
     assert folder.load()
 
 
-def test_a_namespace_comes_from_workspace_toml(folder: Folder) -> None:
+def test_should_take_a_namespace_from_workspace_toml(folder: Folder) -> None:
     folder.write("workspace.toml", 'namespace = "abc-1"\n')
     assert folder.load().namespace == "abc-1"
 
@@ -374,6 +374,6 @@ def test_a_namespace_comes_from_workspace_toml(folder: Folder) -> None:
 @pytest.mark.parametrize(
     "text", ["namespace = ", "namespace = 3", "", 'namespce = "a"', 'namespace = ""', b"\xff", "a = " + "[" * 3000]
 )
-def test_a_damaged_workspace_toml_is_a_problem(folder: Folder, text: str | bytes) -> None:
+def test_should_report_a_damaged_workspace_toml(folder: Folder, text: str | bytes) -> None:
     folder.write("workspace.toml", text)
     assert all(problem.file == Path("workspace.toml") for problem in folder.problems())

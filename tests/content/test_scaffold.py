@@ -8,20 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_workspace
 from llmdrills.content.lint import lint
 from llmdrills.content.scaffold import copy_workspace, new_deck, new_kata, new_note
 from llmdrills.content.templates import NOTES
 from llmdrills.errors import ContentError, UsageError
+from tests.helpers.content_folder import Folder
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_copy_has_the_same_content_and_a_namespace_of_its_own(folder: Folder, tmp_path: Path) -> None:
+def test_should_copy_the_same_content_under_a_namespace_of_its_own(folder: Folder, tmp_path: Path) -> None:
     folder.write("decks/deck.lock", "old").write("drills/twice/__pycache__/x.pyc", "old")
     made = copy_workspace(folder.root, tmp_path / "mine")
     mine = load_workspace(tmp_path / "mine")
@@ -34,14 +34,14 @@ def test_a_copy_has_the_same_content_and_a_namespace_of_its_own(folder: Folder, 
     assert copied == {name: data for name, data in snapshot(folder.root).items() if name not in left_out}
 
 
-def test_two_copies_have_two_namespaces(folder: Folder, tmp_path: Path) -> None:
+def test_should_give_two_copies_two_namespaces(folder: Folder, tmp_path: Path) -> None:
     copy_workspace(folder.root, tmp_path / "a")
     copy_workspace(folder.root, tmp_path / "b")
     assert load_workspace(tmp_path / "a").namespace != load_workspace(tmp_path / "b").namespace
 
 
 @pytest.mark.parametrize("there", ["decks", "drills", "workspace.toml"])
-def test_a_copy_refuses_to_overwrite(folder: Folder, tmp_path: Path, there: str) -> None:
+def test_should_refuse_to_overwrite_with_a_copy(folder: Folder, tmp_path: Path, there: str) -> None:
     target = tmp_path / "mine"
     (target / there).mkdir(parents=True)
     (target / "notes.txt").write_text("mine")
@@ -50,51 +50,57 @@ def test_a_copy_refuses_to_overwrite(folder: Folder, tmp_path: Path, there: str)
     assert sorted(path.name for path in target.iterdir()) == sorted([there, "notes.txt"])
 
 
-def test_a_copy_may_go_beside_other_files(folder: Folder, tmp_path: Path) -> None:
+def test_should_let_a_copy_stand_beside_other_files(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     copy_workspace(folder.root, tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
 
 
-def test_a_copy_onto_a_file_or_into_its_source_is_refused(folder: Folder, tmp_path: Path) -> None:
+def test_should_refuse_a_copy_onto_a_file_or_into_its_source(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for target in (tmp_path / "file", folder.root / "decks" / "inner"):
         with pytest.raises(UsageError):
             copy_workspace(folder.root, target)
 
 
-def test_the_files_of_a_copy_can_be_edited_though_the_originals_can_not(folder: Folder, tmp_path: Path) -> None:
+def test_should_make_the_files_of_a_copy_writable_though_the_originals_are_not(folder: Folder, tmp_path: Path) -> None:
     (folder.root / "decks/small.yaml").chmod(0o444)
     copy_workspace(folder.root, tmp_path / "mine")
     assert (tmp_path / "mine/decks/small.yaml").stat().st_mode & 0o200
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_cannot_be_written_is_told(folder: Folder, tmp_path: Path) -> None:
+def test_should_report_a_folder_that_cannot_be_written(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o555)
     with pytest.raises(UsageError, match="cannot write"):
         copy_workspace(folder.root, tmp_path / "locked" / "mine")
 
 
 @pytest.mark.parametrize("name", ["mine", "my-own-7", "7", "1e5", "no"])
-def test_a_new_deck_loads(folder: Folder, name: str) -> None:
+def test_should_make_a_new_deck_that_loads(folder: Folder, name: str) -> None:
     new_deck(folder.root, name)
     assert name in [deck.id for deck in folder.load().decks]
 
 
+# A new checklist is not finished before its items have notes of their own.
+LEFT_TO_DO = {"checklist": ["enumeration-without-atoms"]}
+
+
 @pytest.mark.parametrize("kind", NOTES)
-def test_a_new_note_loads_passes_the_linter_and_stands_where_it_is_said_to(folder: Folder, kind: str) -> None:
+def test_should_make_a_new_note_that_loads_passes_the_linter_and_stands_where_it_is_said_to(
+    folder: Folder, kind: str
+) -> None:
     new_deck(folder.root, "mine")
     path, line = new_note(folder.root, "mine", "my-note", kind)
     note = folder.load().decks[0].notes[-1]
     assert (note.id, note.type, note.position.line) == ("my-note", kind, line)
     assert path.read_text("utf-8").splitlines()[line - 1] == "  - id: my-note"
     found = [problem.rule for problem in lint(folder.load()) if "my-note" in problem.what]
-    assert found == (["enumeration-without-atoms"] if kind == "checklist" else [])
+    assert found == LEFT_TO_DO.get(kind, [])
 
 
-def test_a_new_note_leaves_every_line_of_the_file_as_it_was(folder: Folder) -> None:
+def test_should_leave_every_line_of_the_file_as_it_was_beside_a_new_note(folder: Folder) -> None:
     before = (folder.root / "decks/small.yaml").read_text("utf-8")
     path, _ = new_note(folder.root, "small", "more")
     assert path.read_text("utf-8").startswith(before)
@@ -111,14 +117,14 @@ def test_a_new_note_leaves_every_line_of_the_file_as_it_was(folder: Folder) -> N
         ("nowhere", "more", "question"),
     ],
 )
-def test_a_new_note_that_cannot_be_is_refused(folder: Folder, deck: str, note: str, kind: str) -> None:
+def test_should_refuse_a_new_note_that_cannot_be(folder: Folder, deck: str, note: str, kind: str) -> None:
     before = snapshot(folder.root)
     with pytest.raises(UsageError):
         new_note(folder.root, deck, note, kind)
     assert snapshot(folder.root) == before
 
 
-def test_a_deck_that_does_not_end_with_its_notes_is_left_alone(folder: Folder) -> None:
+def test_should_leave_a_deck_alone_that_does_not_end_with_its_notes(folder: Folder) -> None:
     path = folder.root / "decks/small.yaml"
     text = path.read_text("utf-8")
     title = "title: {en: Small, zh: 小}\n"
@@ -128,13 +134,13 @@ def test_a_deck_that_does_not_end_with_its_notes_is_left_alone(folder: Folder) -
     assert path.read_text("utf-8") == text.replace(title, "") + title
 
 
-def test_a_new_note_in_a_deck_with_problems_tells_them(folder: Folder) -> None:
+def test_should_report_the_problems_of_the_deck_that_a_new_note_goes_into(folder: Folder) -> None:
     folder.edit("decks/small.yaml", "type: question", "typ: question")
     with pytest.raises(ContentError):
         new_note(folder.root, "small", "more")
 
 
-def test_a_new_kata_loads_and_passes_the_linter(folder: Folder) -> None:
+def test_should_make_a_new_kata_that_loads_and_passes_the_linter(folder: Folder) -> None:
     paths = new_kata(folder.root, "my-softmax")
     assert {path.name for path in paths} == {"kata.yaml", "reference.py", "cases.py", "slips.yaml"}
     kata = folder.load().kata("my-softmax")
@@ -143,7 +149,7 @@ def test_a_new_kata_loads_and_passes_the_linter(folder: Folder) -> None:
     assert [problem for problem in lint(folder.load()) if "my-softmax" in str(problem)] == []
 
 
-def test_the_reference_of_a_new_kata_is_right_and_its_wrong_kernels_are_wrong(folder: Folder) -> None:
+def test_should_make_a_new_kata_whose_reference_is_right_and_whose_wrong_kernels_are_wrong(folder: Folder) -> None:
     torch = pytest.importorskip("torch")
     new_kata(folder.root, "my-softmax")
     from llmdrills.content.starter import solution_text
@@ -162,7 +168,7 @@ def test_the_reference_of_a_new_kata_is_right_and_its_wrong_kernels_are_wrong(fo
 
 
 @pytest.mark.parametrize("name", ["twice", "Twice", "7", "a b", "../x"])
-def test_a_new_kata_that_cannot_be_is_refused(folder: Folder, name: str) -> None:
+def test_should_refuse_a_new_kata_that_cannot_be(folder: Folder, name: str) -> None:
     before = snapshot(folder.root)
     with pytest.raises(UsageError):
         new_kata(folder.root, name)
@@ -170,7 +176,7 @@ def test_a_new_kata_that_cannot_be_is_refused(folder: Folder, name: str) -> None
 
 
 @pytest.mark.slow
-def test_the_grader_of_a_new_kata_is_proven_by_check(folder: Folder) -> None:
+def test_should_make_a_new_kata_whose_grader_check_proves(folder: Folder) -> None:
     new_kata(folder.root, "my-softmax")
     command = [sys.executable, "-m", "llmdrills", "check", "my-softmax", "--workspace", str(folder.root)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)

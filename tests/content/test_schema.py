@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from content_folder import Folder
 from jsonschema import Draft202012Validator
 
 from llmdrills.content.load import deck_files, kata_folders
 from llmdrills.content.schema import SCHEMAS, deck_schema, kata_schema, write_schemas
+from tests.helpers.content_folder import Folder
 
 
 def errors(schema: dict[str, Any], path: Path) -> list[str]:
@@ -21,11 +21,11 @@ def errors(schema: dict[str, Any], path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("make", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_schema_is_a_schema(make: Any) -> None:
+def test_should_make_a_schema_that_is_one(make: Any) -> None:
     Draft202012Validator.check_schema(make())
 
 
-def test_the_shipped_files_keep_to_the_schemas(root: Path) -> None:
+def test_should_find_the_shipped_files_true_to_the_schemas(root: Path) -> None:
     for path in deck_files(root):
         assert errors(deck_schema(), path) == [], path.name
     for folder in kata_folders(root):
@@ -47,7 +47,7 @@ def test_the_shipped_files_keep_to_the_schemas(root: Path) -> None:
         ("[ready-one]", "ready-one"),
     ],
 )
-def test_what_the_loader_refuses_the_schema_refuses(folder: Folder, old: str, new: str) -> None:
+def test_should_refuse_by_schema_what_the_loader_refuses(folder: Folder, old: str, new: str) -> None:
     path = folder.root / "decks/small.yaml"
     assert errors(deck_schema(), path) == []
     folder.edit("decks/small.yaml", old, new)
@@ -55,13 +55,13 @@ def test_what_the_loader_refuses_the_schema_refuses(folder: Folder, old: str, ne
     assert folder.problems()
 
 
-def test_the_committed_schemas_are_those_of_the_code(root: Path) -> None:
+def test_should_find_the_committed_schemas_true_to_the_code(root: Path) -> None:
     for name, make in SCHEMAS.items():
         assert json.loads((root / "docs/schema" / name).read_text("utf-8")) == make(), (
             f"{name} is stale: write it with llmdrills.content.schema.write_schemas"
         )
 
 
-def test_schemas_are_written_once(tmp_path: Path) -> None:
+def test_should_write_schemas_once(tmp_path: Path) -> None:
     assert len(write_schemas(tmp_path)) == 3
     assert write_schemas(tmp_path) == []

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from content_folder import Folder
 from jsonschema import Draft202012Validator
 
 from llmdrills.content.derive import bug_id, bug_notes, shown_kernel
@@ -15,6 +14,7 @@ from llmdrills.content.kata import Edit
 from llmdrills.content.lint import lint
 from llmdrills.content.schema import slips_schema
 from llmdrills.content.slips import EditError, apply
+from tests.helpers.content_folder import Folder
 
 SLIPS = "drills/twice/slips.yaml"
 ONE = """\

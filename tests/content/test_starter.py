@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 import pytest
-from content_folder import Folder
 
 from llmdrills.content import load_katas
 from llmdrills.content.starter import header, read_header, solution_text, starter_text
 from llmdrills.errors import ContentError
 from llmdrills.language import LANGUAGES
+from tests.helpers.content_folder import Folder
 
 
 def starter(folder: Folder, language: str = "en") -> str:
@@ -18,7 +18,7 @@ def starter(folder: Folder, language: str = "en") -> str:
     return starter_text(kata, kata.variants[0], "zh" if language == "zh" else "en")
 
 
-def test_a_starter_holds_header_contract_imports_signature_and_docstring(folder: Folder) -> None:
+def test_should_hold_header_contract_imports_signature_and_docstring_in_a_starter(folder: Folder) -> None:
     assert starter(folder) == (
         "# llmdrills: kata=twice variant=standard\n"
         "# Twice: Standard\n"
@@ -35,7 +35,7 @@ def test_a_starter_holds_header_contract_imports_signature_and_docstring(folder:
     )
 
 
-def test_a_starter_speaks_the_learners_language(folder: Folder) -> None:
+def test_should_write_a_starter_in_the_learners_language(folder: Folder) -> None:
     text = starter(folder, "zh")
     assert "# - x：(N,) 浮点数\n" in text
     assert "# 两倍：标准\n" in text
@@ -54,7 +54,7 @@ def test_a_starter_speaks_the_learners_language(folder: Folder) -> None:
         ("def twice(x: dict[str, int], by=lambda a: a):", "def twice(x: dict[str, int], by=lambda a: a):"),
     ],
 )
-def test_a_signature_is_kept_as_written(folder: Folder, signature: str, shown: str) -> None:
+def test_should_keep_a_signature_as_written(folder: Folder, signature: str, shown: str) -> None:
     folder.edit("drills/twice/reference.py", "def twice(x: torch.Tensor, by: float = 2.0) -> torch.Tensor:", signature)
     text = starter(folder)
     compile(text, "starter", "exec")
@@ -62,7 +62,7 @@ def test_a_signature_is_kept_as_written(folder: Folder, signature: str, shown: s
     assert ("import math\n" in text) == ("math" in signature)
 
 
-def test_a_docstring_of_several_lines_is_kept(folder: Folder) -> None:
+def test_should_keep_a_docstring_of_several_lines(folder: Folder) -> None:
     long = '"""Return it.\n\n    x is (N,); `by` is “a number”.\n    """  # after'
     folder.edit("drills/twice/reference.py", '"""Return x times `by`."""', long)
     text = starter(folder)
@@ -72,7 +72,7 @@ def test_a_docstring_of_several_lines_is_kept(folder: Folder) -> None:
     assert "# after" not in text
 
 
-def test_the_reference_is_named_as_the_entry_and_brings_its_helpers(folder: Folder) -> None:
+def test_should_name_the_reference_as_the_entry_and_bring_its_helpers(folder: Folder) -> None:
     folder.edit("drills/twice/kata.yaml", "reference: twice", "reference: twice_plainly")
     folder.write(
         "drills/twice/reference.py",
@@ -110,7 +110,7 @@ def test_the_reference_is_named_as_the_entry_and_brings_its_helpers(folder: Fold
     assert space["twice"](3.0, 2).item() == 12.0  # type: ignore[operator]  # what exec left there
 
 
-def test_starters_and_solutions_of_all_shipped_katas_compile_and_say_what_they_answer(root: object) -> None:
+def test_should_compile_all_shipped_starters_and_solutions_which_say_what_they_answer(root: object) -> None:
     from pathlib import Path
 
     for kata in load_katas(Path(str(root))):
@@ -123,7 +123,7 @@ def test_starters_and_solutions_of_all_shipped_katas_compile_and_say_what_they_a
             assert all("raise NotImplementedError" in text for text in texts)
 
 
-def test_a_missing_reference_is_a_content_error(folder: Folder) -> None:
+def test_should_call_a_missing_reference_a_content_error(folder: Folder) -> None:
     (kata,) = load_katas(folder.root)
     (folder.root / "drills/twice/reference.py").unlink()
     with pytest.raises(ContentError, match=r"reference\.py:1:1: cannot be read"):
@@ -139,10 +139,10 @@ def test_a_missing_reference_is_a_content_error(folder: Folder) -> None:
         "# llmdrills: kata: rope-pairing variant: half-split  (mine)",
     ],
 )
-def test_a_header_may_be_edited(line: str) -> None:
+def test_should_let_a_header_be_edited(line: str) -> None:
     assert read_header(f"\ufeff#!/usr/bin/env python\r\n\r\n{line}\r\nimport torch\n") == ("rope-pairing", "half-split")
 
 
 @pytest.mark.parametrize("text", ["", "import torch\n", "# llmdrills: kata=x\n", "x = 'llmdrills: kata=a variant=b'\n"])
-def test_a_file_without_a_header_has_none(text: str) -> None:
+def test_should_find_no_header_in_a_file_without_one(text: str) -> None:
     assert read_header(text) is None

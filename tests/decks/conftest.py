@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher
+
+from tests.helpers.anki_learner import AnkiLearner
+from tests.helpers.small_decks import Publisher
 
 
 @pytest.fixture
-def learner(tmp_path: Path) -> Iterator[Learner]:
+def learner(tmp_path: Path) -> Iterator[AnkiLearner]:
     """An empty collection in the real Anki backend."""
-    found = Learner(tmp_path / "collection")
+    found = AnkiLearner(tmp_path / "collection")
     yield found
     found.close()
 

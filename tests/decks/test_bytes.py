@@ -12,16 +12,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from making import Publisher, note, one_of_each
 
 from llmdrills.decks.lock import lock_file
 from llmdrills.errors import BuildError
+from tests.helpers.small_decks import Publisher, note, one_of_each
 
 _BUILD = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from making import Publisher, one_of_each
+from tests.helpers.small_decks import Publisher, one_of_each
 publisher = Publisher(Path(sys.argv[1]))
 figures = publisher.root / "decks" / "figures"
 figures.mkdir()
@@ -45,7 +44,7 @@ def _elsewhere(folder: Path, **variables: str) -> str:
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": os.pathsep.join(sys.path), **variables}
     done = subprocess.run(
-        [sys.executable, "-c", _BUILD, str(folder / "w"), str(Path(__file__).parent)],
+        [sys.executable, "-c", _BUILD, str(folder / "w")],
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -56,13 +55,13 @@ def _elsewhere(folder: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_directory_time_zone_locale_hash_seed_user_and_umask_change_nothing(tmp_path: Path):
+def test_should_make_the_same_bytes_in_any_directory_time_zone_locale_hash_seed_user_and_umask(tmp_path: Path):
     one = _elsewhere(tmp_path / "one", TZ="UTC", PYTHONHASHSEED="1", LC_ALL="C.UTF-8", USER="ada", HOME="/nowhere")
     two = _elsewhere(tmp_path / "another place", TZ="Asia/Tokyo", PYTHONHASHSEED="77", LC_ALL="POSIX", USER="grace")
     assert one == two
 
 
-def test_a_cache_changes_nothing(tmp_path: Path):
+def test_should_make_the_same_bytes_with_and_without_a_cache(tmp_path: Path):
     hashes = set()
     for number in range(2):
         publisher = Publisher(tmp_path / str(number))
@@ -72,7 +71,7 @@ def test_a_cache_changes_nothing(tmp_path: Path):
     assert len(hashes) == 1
 
 
-def test_the_package_is_compressed_and_dated_the_same(publisher: Publisher):
+def test_should_compress_and_date_the_package_the_same(publisher: Publisher):
     publisher.release(*one_of_each())
     with zipfile.ZipFile(publisher.package) as archive:
         for entry in archive.infolist():
@@ -83,14 +82,14 @@ def test_the_package_is_compressed_and_dated_the_same(publisher: Publisher):
     assert database[24:28] == database[92:100][:4] == database[96:100] == bytes(4)
 
 
-def test_the_digest_tells_content_apart_and_nothing_else(publisher: Publisher, tmp_path: Path):
+def test_should_tell_content_apart_and_nothing_else_by_the_digest(publisher: Publisher, tmp_path: Path):
     first = publisher.release(note("a")).packages[0]
     assert publisher.release(note("a")).packages[0].digest == first.digest
     assert publisher.release(note("a", "other")).packages[0].digest != first.digest
 
 
 @pytest.mark.parametrize("failing", ["first package", "second package", "lock"])
-def test_a_build_that_fails_half_way_leaves_everything_as_it_was(
+def test_should_leave_everything_as_it_was_when_a_build_fails_half_way(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, failing: str
 ):
     publisher.release(note("a"), languages=("en", "zh"))
@@ -109,13 +108,15 @@ def test_a_build_that_fails_half_way_leaves_everything_as_it_was(
     assert before == {path: path.read_bytes() for path in publisher.root.rglob("*") if path.is_file()}
 
 
-def test_a_killed_build_leaves_the_old_package_whole_and_the_next_one_tidies_up(publisher: Publisher, tmp_path: Path):
+def test_should_leave_the_old_package_whole_when_a_build_is_killed_and_tidy_up_in_the_next(
+    publisher: Publisher, tmp_path: Path
+):
     """Killed at many moments: a package is the old one or the new one, and one that is out is always in the lock."""
     notes = [note(f"n-{number}", f"text {number} `x`") for number in range(300)]
     publisher.release(*notes)
     old = publisher.package.read_bytes()
     code = (
-        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from making import Publisher, note\n"
+        "import sys; from pathlib import Path; from tests.helpers.small_decks import Publisher, note\n"
         "p = Publisher(Path(sys.argv[1])); print('ready', flush=True)\n"
         "p.release(*[note(f'n-{n}', f'changed {n} `x`') for n in range(300)], release_time=1_700_500_000)"
     )
@@ -123,7 +124,7 @@ def test_a_killed_build_leaves_the_old_package_whole_and_the_next_one_tidies_up(
     seen = set()
     for wait in (0.0, 0.02, 0.05, 0.08, 0.12, 0.2):
         run = subprocess.Popen(
-            [sys.executable, "-c", code, str(publisher.root), str(Path(__file__).parent)],
+            [sys.executable, "-c", code, str(publisher.root)],
             env=environment,
             stdout=subprocess.PIPE,
         )
@@ -145,7 +146,7 @@ def test_a_killed_build_leaves_the_old_package_whole_and_the_next_one_tidies_up(
     assert [path.name for path in (publisher.root / "build").iterdir()] == ["llmdrills-en.apkg"]
 
 
-def test_a_folder_that_cannot_be_written_is_a_clear_error(publisher: Publisher, tmp_path: Path):
+def test_should_report_a_folder_that_cannot_be_written(publisher: Publisher, tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     from llmdrills.decks.build import build

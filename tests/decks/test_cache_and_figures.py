@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher, note, one_of_each
 
 from llmdrills.content import load_workspace
 from llmdrills.decks import compose
 from llmdrills.decks.cache import RenderCache
 from llmdrills.errors import BuildError
+from tests.helpers.anki_learner import AnkiLearner
+from tests.helpers.small_decks import Publisher, note, one_of_each
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><title>{}</title></svg>"
 
 
-def test_what_was_rendered_once_is_not_rendered_again(
+def test_should_not_render_again_what_was_rendered_once(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     publisher.release(*one_of_each(), cache_dir=tmp_path / "cache")
@@ -29,7 +29,7 @@ def test_what_was_rendered_once_is_not_rendered_again(
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", b"{}", b"\xff" * 100, None])
-def test_a_damaged_cache_is_ignored_and_replaced(publisher: Publisher, tmp_path: Path, damage: bytes | None):
+def test_should_ignore_and_replace_a_damaged_cache(publisher: Publisher, tmp_path: Path, damage: bytes | None):
     publisher.release(*one_of_each(), cache_dir=tmp_path / "cache")
     package = publisher.package.read_bytes()
     (file,) = (tmp_path / "cache").iterdir()
@@ -41,7 +41,7 @@ def test_a_damaged_cache_is_ignored_and_replaced(publisher: Publisher, tmp_path:
     assert file.read_bytes() == whole
 
 
-def test_a_cache_of_another_renderer_is_not_used(tmp_path: Path):
+def test_should_not_use_a_cache_of_another_renderer(tmp_path: Path):
     cache = RenderCache(tmp_path, "one")
     cache.get(["key"], lambda: ["old"])
     cache.save()
@@ -49,12 +49,12 @@ def test_a_cache_of_another_renderer_is_not_used(tmp_path: Path):
     assert RenderCache(tmp_path, "two").get(["key"], lambda: ["new"]) == ["new"]
 
 
-def test_a_cache_that_cannot_be_written_fails_no_build(publisher: Publisher, tmp_path: Path):
+def test_should_fail_no_build_for_a_cache_that_cannot_be_written(publisher: Publisher, tmp_path: Path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     publisher.release(note("a"), cache_dir=tmp_path / "cache")
 
 
-def test_remembered_deck_files_load_the_same_workspace(root: Path, tmp_path: Path):
+def test_should_load_the_same_workspace_from_remembered_deck_files(root: Path, tmp_path: Path):
     plain = load_workspace(root)
     assert load_workspace(root, tmp_path) == plain
     kept = sorted((tmp_path / "decks").iterdir())
@@ -65,7 +65,7 @@ def test_remembered_deck_files_load_the_same_workspace(root: Path, tmp_path: Pat
     assert load_workspace(root, tmp_path) == plain
 
 
-def test_a_figure_has_its_colours_for_each_mode_and_its_language(publisher: Publisher, learner: Learner):
+def test_should_give_a_figure_its_colours_for_each_mode_and_its_language(publisher: Publisher, learner: AnkiLearner):
     figures = publisher.root / "decks" / "figures"
     figures.mkdir()
     for name in ("plot.en.light", "plot.en.night", "plot.zh.light", "plot.zh.night"):
@@ -81,7 +81,7 @@ def test_a_figure_has_its_colours_for_each_mode_and_its_language(publisher: Publ
     assert 'class="night"' in answer
 
 
-def test_a_figure_that_is_not_there_is_an_error(publisher: Publisher):
+def test_should_report_a_figure_that_is_not_there(publisher: Publisher):
     with pytest.raises(BuildError, match=r"no figure 'plot': draw .*plot\.en\.light\.svg"):
         publisher.release(note("a", figure="plot"))
 
@@ -96,7 +96,7 @@ def test_a_figure_that_is_not_there_is_an_error(publisher: Publisher):
         "<foreignObject/>",
     ],
 )
-def test_a_figure_that_would_run_or_load_something_is_refused(publisher: Publisher, inside: str):
+def test_should_refuse_a_figure_that_would_run_or_load_something(publisher: Publisher, inside: str):
     figures = publisher.root / "decks" / "figures"
     figures.mkdir()
     (figures / "plot.svg").write_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{inside}</svg>")
@@ -104,7 +104,7 @@ def test_a_figure_that_would_run_or_load_something_is_refused(publisher: Publish
         publisher.release(note("a", figure="plot"))
 
 
-def test_shipped_figures_are_allowed(root: Path):
+def test_should_allow_the_shipped_figures(root: Path):
     from llmdrills.decks.figures import Figures
 
     names = {path.name.partition(".")[0] for path in (root / "decks" / "figures").glob("*.svg")}

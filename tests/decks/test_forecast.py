@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-from learner import Learner
-from making import Publisher, checklist, cloze, deck, note, number
-
 from llmdrills.decks.retire import retire
+from tests.helpers.anki_learner import AnkiLearner
+from tests.helpers.small_decks import Publisher, checklist, cloze, deck, note, number
 
 
-def test_the_forecast_is_anki_s_import_log_deck_by_deck(publisher: Publisher, learner: Learner):
+def test_should_forecast_ankis_import_log_deck_by_deck(publisher: Publisher, learner: AnkiLearner):
     publisher.release(deck("x", note("a"), note("b"), cloze("c")), deck("y", checklist("d"), number("e")))
     learner.take(publisher.package)
     nids = {slug: learner.nid(slug) for slug in "abcde"}
@@ -42,7 +41,7 @@ def test_the_forecast_is_anki_s_import_log_deck_by_deck(publisher: Publisher, le
     assert learner.take(publisher.upgrade).updated == {nids["e"]}
 
 
-def test_the_report_is_data(publisher: Publisher):
+def test_should_report_as_data(publisher: Publisher):
     publisher.release(note("a"), note("b"))
     retire(publisher.root, "b", "wrong")
     shown = json.loads(json.dumps(publisher.release(note("a", "edited")).to_json()))
@@ -58,7 +57,7 @@ def test_the_report_is_data(publisher: Publisher):
     assert all(len(package["digest"]) == 64 for package in shown["packages"])
 
 
-def test_an_earlier_tombstone_is_no_news(publisher: Publisher):
+def test_should_not_report_an_earlier_tombstone_as_news(publisher: Publisher):
     publisher.release(note("a"), note("b"))
     retire(publisher.root, "b", "wrong")
     publisher.release(note("a"))
@@ -67,7 +66,7 @@ def test_an_earlier_tombstone_is_no_news(publisher: Publisher):
     assert [package.upgrade for package in report.packages] == [False, True]
 
 
-def test_progress_is_told_to_the_end(publisher: Publisher):
+def test_should_report_progress_to_the_end(publisher: Publisher):
     told: list[tuple[str, int, int]] = []
     publisher.release(
         *[note(f"n-{number}") for number in range(250)],
@@ -76,7 +75,7 @@ def test_progress_is_told_to_the_end(publisher: Publisher):
     assert told == [("render en", 100, 250), ("render en", 200, 250), ("render en", 250, 250), ("write packages", 1, 1)]
 
 
-def test_a_deck_in_one_language_is_left_out_of_the_others_package(publisher: Publisher):
+def test_should_leave_a_deck_in_one_language_out_of_the_others_package(publisher: Publisher):
     report = publisher.release(
         deck("x", note("a")), deck("y", note("b"), note("c"), languages=("zh",)), languages=("en", "zh")
     )

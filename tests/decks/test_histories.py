@@ -24,8 +24,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from learner import Learner, NoteState
-from making import both, checklist, cloze, deck, note, number
 
 from llmdrills.content.model import Note, Workspace
 from llmdrills.decks.build import BuildReport, build
@@ -34,6 +32,8 @@ from llmdrills.decks.lock import Lock, read_lock
 from llmdrills.decks.notetypes import Field, NoteTypeSpec, note_types
 from llmdrills.decks.retire import retire
 from llmdrills.language import Language
+from tests.helpers.anki_learner import AnkiLearner, NoteState
+from tests.helpers.small_decks import both, checklist, cloze, deck, note, number
 
 HISTORIES = int(os.environ.get("LLMDRILLS_HISTORIES", "60"))
 DECKS = ("alpha", "beta")
@@ -61,7 +61,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="history-", dir=os.environ.get("LLMDRILLS_TEST_TMP")))
         self.root = self.folder / "workspace"
         (self.root / "decks").mkdir(parents=True)
-        self.learner = Learner(self.folder / "collection")
+        self.learner = AnkiLearner(self.folder / "collection")
         self.decks: dict[str, list[Note]] = {name: [] for name in DECKS}
         self.titles = {name: name.capitalize() for name in DECKS}
         self.retired: dict[str, str] = {}  # id → the deck it was in
@@ -359,7 +359,7 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_no_history_loses_anything():
+def test_should_lose_nothing_in_any_history():
     run_state_machine_as_test(
         Histories,
         settings=settings(

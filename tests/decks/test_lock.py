@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import RELEASED_AT, Publisher, deck, note, one_of_each
 
 from llmdrills.decks.build import release_time_from_environment
 from llmdrills.decks.lock import Lock, NoteLine, lock_file, parse_lock, read_lock
 from llmdrills.errors import BuildError, LockError, SettingError
 from llmdrills.language import LANGUAGES
+from tests.helpers.small_decks import RELEASED_AT, Publisher, deck, note, one_of_each
 
 
 def times(publisher: Publisher) -> dict[str, int]:
@@ -24,14 +24,14 @@ def times(publisher: Publisher) -> dict[str, int]:
     return {line.note: line.mtime for line in lock.notes.values() if line.language == publisher.language}
 
 
-def test_unchanged_content_keeps_its_time_and_changed_content_gets_the_releases(publisher: Publisher):
+def test_should_keep_the_time_of_unchanged_content_and_give_changed_content_the_releases(publisher: Publisher):
     publisher.release(note("a"), note("b"))
     first = publisher.time
     publisher.release(note("a"), note("b", "changed"))
     assert times(publisher) == {"a": first, "b": publisher.time}
 
 
-def test_a_time_always_grows_even_when_the_release_is_older(publisher: Publisher):
+def test_should_let_a_time_always_grow_even_when_the_release_is_older(publisher: Publisher):
     publisher.release(note("a"), release_time=RELEASED_AT)
     publisher.release(note("a", "two"), release_time=RELEASED_AT)
     assert times(publisher) == {"a": RELEASED_AT + 1}
@@ -39,20 +39,20 @@ def test_a_time_always_grows_even_when_the_release_is_older(publisher: Publisher
     assert times(publisher) == {"a": RELEASED_AT + 2}
 
 
-def test_source_date_epoch_is_the_release_time(publisher: Publisher, monkeypatch: pytest.MonkeyPatch):
+def test_should_take_source_date_epoch_for_the_release_time(publisher: Publisher, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
     assert publisher.release(note("a"), release_time=None).release_time == 1_600_000_000
     assert times(publisher) == {"a": 1_600_000_000}
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "0", "1.5"])
-def test_a_source_date_epoch_that_is_no_time_is_an_error(monkeypatch: pytest.MonkeyPatch, value: str):
+def test_should_report_a_source_date_epoch_that_is_no_time(monkeypatch: pytest.MonkeyPatch, value: str):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
     with pytest.raises(SettingError, match="seconds since 1970"):
         release_time_from_environment()
 
 
-def test_only_a_change_moves_the_lock_and_the_report_says_so(publisher: Publisher):
+def test_should_move_the_lock_for_a_change_only_and_say_so_in_the_report(publisher: Publisher):
     assert publisher.release(note("a")).lock.moved
     text = lock_file(publisher.root).read_bytes()
     assert not publisher.release(note("a")).lock.moved
@@ -60,7 +60,7 @@ def test_only_a_change_moves_the_lock_and_the_report_says_so(publisher: Publishe
     assert publisher.release(note("a", "new")).lock.moved
 
 
-def test_moving_and_reordering_change_no_times(publisher: Publisher):
+def test_should_change_no_times_by_moving_and_reordering(publisher: Publisher):
     publisher.release(deck("x", note("a"), note("b")), deck("y", note("c")))
     before = times(publisher)
     report = publisher.release(deck("x", note("b")), deck("y", note("c"), note("a")))
@@ -69,7 +69,7 @@ def test_moving_and_reordering_change_no_times(publisher: Publisher):
     assert (moved.id, moved.moved_from, moved.deck, moved.status) == ("a", "x", "y", "unchanged")
 
 
-def test_one_line_a_note_and_language_in_a_stable_order(publisher: Publisher):
+def test_should_write_one_line_a_note_and_language_in_a_stable_order(publisher: Publisher):
     publisher.release(*one_of_each(), languages=LANGUAGES)
     lines = [json.loads(line) for line in lock_file(publisher.root).read_text("utf-8").splitlines()]
     notes = [(line["note"], line["language"]) for line in lines if "note" in line]
@@ -85,7 +85,7 @@ def test_one_line_a_note_and_language_in_a_stable_order(publisher: Publisher):
     ]
 
 
-def test_building_one_language_leaves_the_other_ones_lines(publisher: Publisher):
+def test_should_leave_the_other_ones_lines_when_one_language_is_built(publisher: Publisher):
     publisher.release(note("a"), languages=LANGUAGES)
     lock = read_lock(publisher.root)
     publisher.release(note("a", "changed"), languages=("zh",))
@@ -96,7 +96,7 @@ def test_building_one_language_leaves_the_other_ones_lines(publisher: Publisher)
     assert after.notes["a", "zh"] != lock.notes["a", "zh"]
 
 
-def test_two_branches_that_change_different_notes_merge_in_git(publisher: Publisher, tmp_path: Path):
+def test_should_merge_two_branches_in_git_that_change_different_notes(publisher: Publisher, tmp_path: Path):
     def git(*words: str) -> None:
         subprocess.run(
             ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words],
@@ -122,7 +122,7 @@ def test_two_branches_that_change_different_notes_merge_in_git(publisher: Publis
     assert not publisher.release(*merged.values()).lock.stale
 
 
-def test_the_union_merge_of_this_repository_joins_changes_of_neighbours(publisher: Publisher, root: Path):
+def test_should_join_changes_of_neighbours_by_the_union_merge_of_this_repository(publisher: Publisher, root: Path):
     """With .gitattributes both sides' lines stay, and the newer of a note counts."""
     assert "decks/deck.lock merge=union" in (root / ".gitattributes").read_text("utf-8")
 
@@ -146,7 +146,7 @@ def test_the_union_merge_of_this_repository_joins_changes_of_neighbours(publishe
     assert report.forecasts[0].count("unchanged") == 2
 
 
-def test_a_note_that_stands_twice_counts_with_its_newer_line(publisher: Publisher):
+def test_should_count_the_newer_line_of_a_note_that_stands_twice(publisher: Publisher):
     publisher.release(note("a"))
     old = lock_file(publisher.root).read_text("utf-8")
     publisher.release(note("a", "new"))
@@ -155,7 +155,7 @@ def test_a_note_that_stands_twice_counts_with_its_newer_line(publisher: Publishe
     assert parse_lock(both, Path("x")) == parse_lock(new, Path("x"))
 
 
-def test_two_notes_with_one_id_of_two_branches_get_different_ones(publisher: Publisher):
+def test_should_give_different_ids_to_two_notes_of_two_branches_with_one(publisher: Publisher):
     publisher.release(note("a"), note("b"))
     lock = read_lock(publisher.root)
     assert lock
@@ -168,7 +168,7 @@ def test_two_notes_with_one_id_of_two_branches_get_different_ones(publisher: Pub
     assert len({line.nid for line in after.notes.values()}) == 2
 
 
-def test_conflict_markers_name_their_line_and_the_way_back(publisher: Publisher):
+def test_should_name_the_line_of_conflict_markers_and_the_way_back(publisher: Publisher):
     publisher.release(note("a"))
     file = lock_file(publisher.root)
     lines = file.read_text("utf-8").splitlines()
@@ -197,7 +197,7 @@ def test_conflict_markers_name_their_line_and_the_way_back(publisher: Publisher)
         (lambda text: text.replace('"type": "question"', '"type": "quiz"'), "unknown type 'quiz'"),
     ],
 )
-def test_a_damaged_lock_names_the_line_and_the_way_back(publisher: Publisher, damage, message: str):
+def test_should_name_the_line_of_a_damaged_lock_and_the_way_back(publisher: Publisher, damage, message: str):
     publisher.release(note("a"))
     file = lock_file(publisher.root)
     file.write_text(damage(file.read_text("utf-8")), "utf-8")
@@ -209,7 +209,7 @@ def test_a_damaged_lock_names_the_line_and_the_way_back(publisher: Publisher, da
 
 
 @given(st.data())
-def test_no_damage_to_the_lock_is_a_traceback(data):
+def test_should_give_no_traceback_for_any_damage_to_the_lock(data):
     line = NoteLine("a", "en", "g!#$%", "question", "d", "00ff", 5, 6, (0, 1))
     text = Lock("n", {("a", "en"): line, ("b", "zh"): line._replace(note="b", language="zh", retired='wh"y')}).text()
     place = data.draw(st.integers(0, len(text)))
@@ -221,14 +221,14 @@ def test_no_damage_to_the_lock_is_a_traceback(data):
         assert parse_lock(lock.text(), Path("deck.lock")) == lock
 
 
-def test_a_lock_that_is_not_utf8_is_an_error(publisher: Publisher):
+def test_should_report_a_lock_that_is_not_utf8(publisher: Publisher):
     publisher.release(note("a"))
     lock_file(publisher.root).write_bytes(b"\xff\xfe")
     with pytest.raises(LockError, match="not UTF-8"):
         publisher.release(note("a"))
 
 
-def test_a_lost_lock_is_an_error_until_a_new_one_is_asked_for(publisher: Publisher):
+def test_should_report_a_lost_lock_until_a_new_one_is_asked_for(publisher: Publisher):
     publisher.release(note("a"))
     lock_file(publisher.root).unlink()
     with pytest.raises(LockError, match=r"is lost.*--new-lock"):
@@ -238,7 +238,7 @@ def test_a_lost_lock_is_an_error_until_a_new_one_is_asked_for(publisher: Publish
     assert report.lock.moved
 
 
-def test_a_lock_that_git_knows_is_lost_even_without_packages(publisher: Publisher):
+def test_should_know_by_git_that_a_lock_is_lost_even_without_packages(publisher: Publisher):
     publisher.release(note("a"))
     for words in (["init"], ["add", "decks"], ["-c", "user.name=t", "-c", "user.email=t@e", "commit", "-m", "x"]):
         subprocess.run(["git", *words], cwd=publisher.root, check=True, capture_output=True)
@@ -248,7 +248,7 @@ def test_a_lock_that_git_knows_is_lost_even_without_packages(publisher: Publishe
         publisher.release(note("a"))
 
 
-def test_a_lock_of_another_namespace_is_refused(publisher: Publisher):
+def test_should_refuse_a_lock_of_another_namespace(publisher: Publisher):
     publisher.release(note("a"))
     lock_file(publisher.root).write_text(
         lock_file(publisher.root).read_text("utf-8").replace('"namespace": "llmdrills"', '"namespace": "mine"'), "utf-8"
@@ -257,7 +257,7 @@ def test_a_lock_of_another_namespace_is_refused(publisher: Publisher):
         publisher.release(note("a"))
 
 
-def test_frozen_fails_when_the_lock_is_stale_and_writes_nothing(publisher: Publisher):
+def test_should_fail_and_write_nothing_when_frozen_and_the_lock_is_stale(publisher: Publisher):
     publisher.release(note("a"))
     assert not publisher.release(note("a"), frozen=True).lock.stale
     before = {path: path.read_bytes() for path in publisher.root.rglob("*") if path.is_file()}
@@ -268,13 +268,13 @@ def test_frozen_fails_when_the_lock_is_stale_and_writes_nothing(publisher: Publi
     assert before == {path: path.read_bytes() for path in publisher.root.rglob("*") if path.is_file()}
 
 
-def test_a_note_that_vanished_without_retire_is_an_error_that_says_so(publisher: Publisher):
+def test_should_report_a_note_that_vanished_without_retire(publisher: Publisher):
     publisher.release(note("a"), note("b"), note("c"))
     with pytest.raises(BuildError, match=r"notes 'b', 'c' were in the last release and are gone.*llmdrills retire b"):
         publisher.release(note("a"))
 
 
-def test_content_that_came_with_the_wheel_keeps_its_times_and_its_lock(publisher: Publisher):
+def test_should_keep_times_and_lock_of_content_that_came_with_the_wheel(publisher: Publisher):
     publisher.release(note("a"))
     before, lock = times(publisher), lock_file(publisher.root).read_bytes()
     # Another version of a library renders something else: for a learner that is no edit.
@@ -284,7 +284,7 @@ def test_content_that_came_with_the_wheel_keeps_its_times_and_its_lock(publisher
     assert report.forecasts[0].count("unchanged") == 1
 
 
-def test_a_dry_run_writes_nothing(publisher: Publisher, tmp_path: Path):
+def test_should_write_nothing_in_a_dry_run(publisher: Publisher, tmp_path: Path):
     publisher.release(note("a"))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     report = publisher.release(note("a", "new"), note("b"), dry_run=True, cache_dir=tmp_path / "cache")
@@ -295,7 +295,7 @@ def test_a_dry_run_writes_nothing(publisher: Publisher, tmp_path: Path):
     assert json.loads(json.dumps(report.to_json()))["dry_run"] is True
 
 
-def test_guids_depend_on_namespace_language_and_id_alone():
+def test_should_make_guids_of_namespace_language_and_id_alone():
     from llmdrills.decks.identity import guid_for
 
     made = {

@@ -38,7 +38,7 @@ RELEASED = {
 
 
 @pytest.mark.parametrize("kind", NOTE_TYPES)
-def test_ids_order_and_counts_are_as_first_released(kind):
+def test_should_keep_ids_order_and_counts_as_first_released(kind):
     en, zh, fields, templates = RELEASED[kind]
     for language, model in (("en", en), ("zh", zh)):
         spec = note_types(language)[kind]
@@ -49,7 +49,7 @@ def test_ids_order_and_counts_are_as_first_released(kind):
         assert spec.cloze == (kind == "cloze")
 
 
-def test_every_front_is_blank_when_retired_and_names_only_fields_that_there_are():
+def test_should_blank_every_front_when_retired_and_name_only_fields_that_there_are():
     for language in LANGUAGES:
         for spec in note_types(language).values():
             names = {field.name for field in spec.fields} | {"FrontSide"}
@@ -59,14 +59,14 @@ def test_every_front_is_blank_when_retired_and_names_only_fields_that_there_are(
                 assert set(used) <= names
 
 
-def test_templates_have_no_script_and_ask_for_nothing_from_elsewhere():
+def test_should_have_templates_without_script_that_ask_for_nothing_from_elsewhere():
     for language in LANGUAGES:
         for spec in note_types(language).values():
             text = spec.css + "".join(template.front + template.back for template in spec.templates)
             assert not re.search(r"<script|javascript:|\bon\w+=|@import|url\(|https?:", text)
 
 
-def test_no_label_is_left_unfilled_and_chinese_has_its_own():
+def test_should_fill_every_label_and_have_chinese_ones():
     for language in LANGUAGES:
         for spec in note_types(language).values():
             for template in spec.templates:
@@ -110,7 +110,7 @@ def _line(**changes) -> NoteTypeLine:
         ({"cloze": True}, "refused"),
     ],
 )
-def test_a_change_of_a_note_type_is_classified(changes, verdict):
+def test_should_classify_a_change_of_a_note_type(changes, verdict):
     """Each of these is held against Anki in test_reimport_rules.py."""
     found = classify(_line(), _line(**changes))
     assert found.verdict == verdict
@@ -140,11 +140,11 @@ MEETING = [
 
 @pytest.mark.parametrize("mode", ["light", "night"])
 @pytest.mark.parametrize("pair", MEETING, ids=lambda pair: "-on-".join(reversed(pair)))
-def test_contrast_is_at_least_4_5(mode: str, pair: tuple[str, str]):
+def test_should_have_a_contrast_of_at_least_4_5(mode: str, pair: tuple[str, str]):
     colours = LIGHT if mode == "light" else NIGHT
     assert contrast(colours[pair[0]], colours[pair[1]]) >= 4.5
 
 
-def test_both_modes_define_the_same_colours_and_all_that_are_used():
+def test_should_define_the_same_colours_in_both_modes_and_all_that_are_used():
     assert set(LIGHT) == set(NIGHT)
     assert set(re.findall(r"var\(--([\w-]+)\)", CSS)) == set(LIGHT)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import genanki
 import pytest
-from learner import ALWAYS, Learner
-from making import Publisher, cloze, deck, note
 
 from llmdrills.decks.lock import read_lock
 from llmdrills.decks.notetypes import Field, NoteTypeSpec, Template, note_types
 from llmdrills.decks.package import PackageDeck, PackageNote, package_bytes
 from llmdrills.language import Language
+from tests.helpers.anki_learner import ALWAYS, AnkiLearner
+from tests.helpers.small_decks import Publisher, cloze, deck, note
 
 HOUR = 3600
 
@@ -60,7 +60,7 @@ def spec_named(*fields: str, model: int = 1790000000001, name: str = "Raw", ids:
     )
 
 
-def test_rule_1_notes_are_matched_by_guid_alone(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_1_notes_are_matched_by_guid_alone(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a", "Old text"))
     assert learner.take(publisher.package).counts == (1, 0, 0, 0)
     nid = learner.nid("a")
@@ -70,19 +70,19 @@ def test_rule_1_notes_are_matched_by_guid_alone(publisher: Publisher, learner: L
     assert "Quite another text" in learner.question("a")
 
 
-def test_rule_1_a_guid_that_stands_twice_in_a_package_adds_both(tmp_path: Path, learner: Learner):
+def test_should_follow_rule_1_a_guid_that_stands_twice_in_a_package_adds_both(tmp_path: Path, learner: AnkiLearner):
     learner.take(raw_package(tmp_path / "p.apkg", spec_named("F"), ("same", 1, "x"), ("same", 1, "y"), mtime=1))
     assert learner.col.note_count() == 2
 
 
-def test_rule_1_a_note_that_the_learner_deleted_comes_back(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_1_a_note_that_the_learner_deleted_comes_back(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), note("b"))
     learner.take(publisher.package)
     learner.delete("a")
     assert learner.take(publisher.package).counts == (1, 0, 1, 0)
 
 
-def test_rule_2_only_a_strictly_greater_mtime_updates(tmp_path: Path, learner: Learner):
+def test_should_follow_rule_2_only_a_strictly_greater_mtime_updates(tmp_path: Path, learner: AnkiLearner):
     spec = spec_named("F")
     learner.take(raw_package(tmp_path / "p.apkg", spec, ("g", 1000, "first"), mtime=1))
     same = raw_package(tmp_path / "q.apkg", spec, ("g", 1000, "second"), mtime=1)
@@ -93,7 +93,7 @@ def test_rule_2_only_a_strictly_greater_mtime_updates(tmp_path: Path, learner: L
     assert learner.notes()["g"].fields[0] == "third"
 
 
-def test_rule_3_an_update_replaces_all_fields_and_all_tags(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_3_an_update_replaces_all_fields_and_all_tags(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"))
     learner.take(publisher.package)
     learner.edit("a", "my own words", field=1)
@@ -106,8 +106,8 @@ def test_rule_3_an_update_replaces_all_fields_and_all_tags(publisher: Publisher,
 
 
 @pytest.mark.parametrize("act", ["edit", "tag"])
-def test_rule_4_an_edit_or_a_tag_sets_the_mtime_and_an_older_update_is_skipped(
-    publisher: Publisher, learner: Learner, act: str
+def test_should_follow_rule_4_an_edit_or_a_tag_sets_the_mtime_and_an_older_update_is_skipped(
+    publisher: Publisher, learner: AnkiLearner, act: str
 ):
     publisher.release(note("a"))
     learner.take(publisher.package)
@@ -118,7 +118,9 @@ def test_rule_4_an_edit_or_a_tag_sets_the_mtime_and_an_older_update_is_skipped(
     assert learner.notes() == before
 
 
-def test_rule_4_suspending_flagging_and_reviewing_leave_the_mtime_alone(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_4_suspending_flagging_and_reviewing_leave_the_mtime_alone(
+    publisher: Publisher, learner: AnkiLearner
+):
     publisher.release(note("a"))
     learner.take(publisher.package)
     learner.review("a")
@@ -129,7 +131,7 @@ def test_rule_4_suspending_flagging_and_reviewing_leave_the_mtime_alone(publishe
     assert "New" in learner.question("a")
 
 
-def test_rule_5_an_existing_card_is_never_touched(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_5_an_existing_card_is_never_touched(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), note("b"))
     learner.take(publisher.package)
     learner.review("a")
@@ -143,7 +145,9 @@ def test_rule_5_an_existing_card_is_never_touched(publisher: Publisher, learner:
     assert learner.reviews() == reviews
 
 
-def test_rule_5_a_new_template_adds_cards_to_an_unchanged_note(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_5_a_new_template_adds_cards_to_an_unchanged_note(
+    publisher: Publisher, learner: AnkiLearner
+):
     """The reserved template: it makes a card once `Reserved3` says something."""
     publisher.release(note("a"))
     learner.take(publisher.package)
@@ -160,7 +164,9 @@ def test_rule_5_a_new_template_adds_cards_to_an_unchanged_note(publisher: Publis
     assert learner.col.card_count() == 2
 
 
-def test_rule_5_a_dropped_cloze_leaves_its_card_to_empty_cards(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_5_a_dropped_cloze_leaves_its_card_to_empty_cards(
+    publisher: Publisher, learner: AnkiLearner
+):
     publisher.release(cloze("c", "{{c1::x}} {{c2::y}}"))
     learner.take(publisher.package)
     report = publisher.release(cloze("c", "{{c1::x}} y"))
@@ -171,7 +177,7 @@ def test_rule_5_a_dropped_cloze_leaves_its_card_to_empty_cards(publisher: Publis
     assert (forecast.cards_added, forecast.cards_emptied) == (0, 1)
 
 
-def test_rule_6_cards_arrive_new_in_the_order_of_the_deck(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_6_cards_arrive_new_in_the_order_of_the_deck(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("c"), note("a"), note("b"))
     learner.take(publisher.package)
     rows = learner.col.db.all("select n.flds, c.type, c.queue from cards c join notes n on n.id = c.nid order by c.due")
@@ -179,7 +185,7 @@ def test_rule_6_cards_arrive_new_in_the_order_of_the_deck(publisher: Publisher, 
     assert all(row[1:] == [0, 0] for row in rows)
 
 
-def test_rule_7_decks_are_matched_by_name(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_7_decks_are_matched_by_name(publisher: Publisher, learner: AnkiLearner):
     publisher.release(deck("basics", note("a"), title="Old name"))
     learner.take(publisher.package)
     report = publisher.release(deck("basics", note("a", "new"), note("b"), title="New name"))
@@ -189,7 +195,9 @@ def test_rule_7_decks_are_matched_by_name(publisher: Publisher, learner: Learner
     assert report.forecasts[0].decks[0].renamed_from == "LLM Drills::Old name"
 
 
-def test_rule_7_the_description_is_replaced_by_a_new_one_and_the_preset_is_kept(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_7_the_description_is_replaced_by_a_new_one_and_the_preset_is_kept(
+    publisher: Publisher, learner: AnkiLearner
+):
     publisher.release(note("a"))
     learner.take(publisher.package)
     name = "LLM Drills::Basics"
@@ -203,7 +211,7 @@ def test_rule_7_the_description_is_replaced_by_a_new_one_and_the_preset_is_kept(
     assert (found["conf"], found["desc"]) == (preset, "About basics")
 
 
-def test_rule_8_a_note_missing_from_the_package_stays(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_8_a_note_missing_from_the_package_stays(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), note("b"))
     learner.take(publisher.package)
     lock = read_lock(publisher.root)
@@ -215,7 +223,9 @@ def test_rule_8_a_note_missing_from_the_package_stays(publisher: Publisher, lear
     assert learner.notes() == before
 
 
-def test_rule_9_fields_are_matched_by_id_where_both_sides_have_ids(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_9_fields_are_matched_by_id_where_both_sides_have_ids(
+    publisher: Publisher, learner: AnkiLearner
+):
     publisher.release(note("a"))
     learner.take(publisher.package)
     spec = note_types("en")["question"]
@@ -230,7 +240,7 @@ def test_rule_9_fields_are_matched_by_id_where_both_sides_have_ids(publisher: Pu
     assert "Reserved1X" in [field["name"] for field in learner.col.models.get(spec.id)["flds"]]
 
 
-def test_rule_10_a_newer_style_is_taken_without_a_full_sync(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_10_a_newer_style_is_taken_without_a_full_sync(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"))
     learner.take(publisher.package)
     schema = learner.schema()
@@ -246,7 +256,9 @@ def test_rule_10_a_newer_style_is_taken_without_a_full_sync(publisher: Publisher
     assert [(kind.change, kind.verdict) for kind in report.forecasts[0].note_types] == [("restyled", "safe")]
 
 
-def test_rule_11_another_schema_forks_the_note_type_and_its_notes_conflict(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_11_another_schema_forks_the_note_type_and_its_notes_conflict(
+    publisher: Publisher, learner: AnkiLearner
+):
     publisher.release(note("a"))
     learner.take(publisher.package)
     types = changed(fields=with_field(note_types("en")["question"]).fields)
@@ -260,9 +272,11 @@ def test_rule_11_another_schema_forks_the_note_type_and_its_notes_conflict(publi
     assert learner.note_types() == {"LLM Drills Question (en)", "LLM Drills Question (en)+"}
 
 
-def test_rule_12_merging_skips_all_edits_unless_notes_are_updated_always(publisher: Publisher, tmp_path: Path):
+def test_should_follow_rule_12_merging_skips_all_edits_unless_notes_are_updated_always(
+    publisher: Publisher, tmp_path: Path
+):
     publisher.release(note("a"))
-    careless, careful = Learner(tmp_path / "careless"), Learner(tmp_path / "careful")
+    careless, careful = AnkiLearner(tmp_path / "careless"), AnkiLearner(tmp_path / "careful")
     try:
         careless.take(publisher.package)
         careful.take(publisher.package)
@@ -278,7 +292,7 @@ def test_rule_12_merging_skips_all_edits_unless_notes_are_updated_always(publish
         careful.close()
 
 
-def test_rule_13_a_field_with_an_id_is_renamed_in_place(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_13_a_field_with_an_id_is_renamed_in_place(publisher: Publisher, learner: AnkiLearner):
     """How a reserved field is put to use."""
     publisher.release(note("a"))
     learner.take(publisher.package)
@@ -299,7 +313,9 @@ def test_rule_13_a_field_with_an_id_is_renamed_in_place(publisher: Publisher, le
 
 
 @pytest.mark.parametrize("change", ["removed", "reordered"])
-def test_rule_13_removing_or_reordering_fields_forks(publisher: Publisher, learner: Learner, change: str):
+def test_should_follow_rule_13_removing_or_reordering_fields_forks(
+    publisher: Publisher, learner: AnkiLearner, change: str
+):
     publisher.release(note("a"))
     learner.take(publisher.package)
     fields = note_types("en")["question"].fields
@@ -314,7 +330,9 @@ def test_rule_13_removing_or_reordering_fields_forks(publisher: Publisher, learn
     assert learner.take(publisher.package).counts == (0, 0, 0, 1)
 
 
-def test_rule_13_another_sort_field_asks_for_a_full_sync_and_skips_edits(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_13_another_sort_field_asks_for_a_full_sync_and_skips_edits(
+    publisher: Publisher, learner: AnkiLearner
+):
     publisher.release(note("a"))
     learner.take(publisher.package)
     schema = learner.schema()
@@ -325,13 +343,15 @@ def test_rule_13_another_sort_field_asks_for_a_full_sync_and_skips_edits(publish
     assert "edited" not in learner.question("a")
 
 
-def test_rule_13_another_note_type_id_conflicts(tmp_path: Path, learner: Learner):
+def test_should_follow_rule_13_another_note_type_id_conflicts(tmp_path: Path, learner: AnkiLearner):
     learner.take(raw_package(tmp_path / "p.apkg", spec_named("F"), ("g", 1000, "x"), mtime=1))
     other = spec_named("F", model=1790000000002)
     assert learner.take(raw_package(tmp_path / "q.apkg", other, ("g", 2000, "y"), mtime=2)).counts == (0, 0, 0, 1)
 
 
-def test_rule_14_a_name_collision_on_first_import_adds_a_plus_and_stamps_now(tmp_path: Path, learner: Learner):
+def test_should_follow_rule_14_a_name_collision_on_first_import_adds_a_plus_and_stamps_now(
+    tmp_path: Path, learner: AnkiLearner
+):
     mine = learner.col.models.new("Raw")
     learner.col.models.add_field(mine, learner.col.models.new_field("F"))
     template = learner.col.models.new_template("Card 1")
@@ -346,7 +366,9 @@ def test_rule_14_a_name_collision_on_first_import_adds_a_plus_and_stamps_now(tmp
     assert "color: red" not in learner.col.models.get(spec.id)["css"]
 
 
-def test_rule_15_media_names_hold_a_hash_so_that_a_new_figure_is_seen(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_15_media_names_hold_a_hash_so_that_a_new_figure_is_seen(
+    publisher: Publisher, learner: AnkiLearner
+):
     figures = publisher.root / "decks" / "figures"
     figures.mkdir()
     (figures / "plot.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><title>one</title></svg>")
@@ -360,14 +382,16 @@ def test_rule_15_media_names_hold_a_hash_so_that_a_new_figure_is_seen(publisher:
     assert "two" in name.read_text()
 
 
-def test_rule_16_ids_more_than_a_day_ahead_are_rewritten_so_such_a_release_is_refused(publisher: Publisher):
+def test_should_follow_rule_16_ids_more_than_a_day_ahead_are_rewritten_so_such_a_release_is_refused(
+    publisher: Publisher,
+):
     from llmdrills.errors import SettingError
 
     with pytest.raises(SettingError, match="more than a day ahead"):
         publisher.release(note("a"), release_time=int(time.time()) + 3 * 24 * HOUR)
 
 
-def test_rule_16_our_ids_arrive_as_they_are(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_16_our_ids_arrive_as_they_are(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), note("b"), release_time=int(time.time()))
     learner.take(publisher.package)
     lock = read_lock(publisher.root)
@@ -375,21 +399,23 @@ def test_rule_16_our_ids_arrive_as_they_are(publisher: Publisher, learner: Learn
     assert {line.nid for line in lock.notes.values()} == {state.nid for state in learner.notes().values()}
 
 
-def test_rule_17_one_import_is_one_undo(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_17_one_import_is_one_undo(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), note("b"))
     learner.take(publisher.package)
     learner.col.undo()
     assert learner.col.note_count() == 0
 
 
-def test_rule_18_the_legacy_collection_file_is_read(publisher: Publisher, learner: Learner):
+def test_should_follow_rule_18_the_legacy_collection_file_is_read(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"))
     with zipfile.ZipFile(publisher.package) as archive:
         assert archive.namelist() == ["collection.anki2", "media"]
     assert learner.take(publisher.package).counts == (1, 0, 0, 0)
 
 
-def test_rule_18_a_guid_made_of_the_fields_would_make_a_typo_fix_a_new_note(tmp_path: Path, learner: Learner):
+def test_should_follow_rule_18_a_guid_made_of_the_fields_would_make_a_typo_fix_a_new_note(
+    tmp_path: Path, learner: AnkiLearner
+):
     """Why our guids are made of ids: this is what genanki does by default."""
     model = genanki.Model(
         1790000000003, "Stock", fields=[{"name": "F"}], templates=[{"name": "C", "qfmt": "{{F}}", "afmt": ""}]
@@ -402,14 +428,14 @@ def test_rule_18_a_guid_made_of_the_fields_would_make_a_typo_fix_a_new_note(tmp_
     assert learner.col.note_count() == 2
 
 
-def test_trap_a_template_gated_by_a_field_still_makes_its_card(publisher: Publisher, learner: Learner):
+def test_should_make_the_card_of_a_template_that_is_gated_by_a_field(publisher: Publisher, learner: AnkiLearner):
     """genanki's own guess at the fields a card needs would write the note without any card."""
     publisher.release(note("a"), cloze("c", "{{c1::x}}"))
     assert learner.take(publisher.package).counts == (2, 0, 0, 0)
     assert learner.col.card_count() == 2
 
 
-def test_a_note_cannot_change_its_type(publisher: Publisher):
+def test_should_not_let_a_note_change_its_type(publisher: Publisher):
     from llmdrills.errors import BuildError
 
     publisher.release(note("a"))
@@ -417,7 +443,7 @@ def test_a_note_cannot_change_its_type(publisher: Publisher):
         publisher.release(cloze("a"))
 
 
-def test_a_note_type_with_another_id_is_refused(publisher: Publisher):
+def test_should_refuse_a_note_type_with_another_id(publisher: Publisher):
     from llmdrills.errors import BuildError
 
     publisher.release(note("a"))

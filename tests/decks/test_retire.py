@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from learner import Learner
-from making import Publisher, checklist, cloze, note, number, one_of_each
 
 from llmdrills.content import load_workspace
 from llmdrills.decks.build import build
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.decks.retire import retire
 from llmdrills.errors import BuildError, LockError
+from tests.helpers.anki_learner import AnkiLearner
+from tests.helpers.small_decks import Publisher, checklist, cloze, note, number, one_of_each
 
 DECK = """\
 # The first deck.
@@ -53,7 +53,7 @@ def written(tmp_path: Path) -> Path:
     return root
 
 
-def test_the_note_leaves_its_file_and_the_text_around_it_stays(written: Path):
+def test_should_take_the_note_out_of_its_file_and_leave_the_text_around_it(written: Path):
     done = retire(written, "a", "it was wrong")
     text = (written / "decks" / "basics.yaml").read_text("utf-8")
     start, end = DECK.index("  - id: a"), DECK.index("\n  # About b")
@@ -68,7 +68,7 @@ def test_the_note_leaves_its_file_and_the_text_around_it_stays(written: Path):
     assert (written / "build" / "llmdrills-zh-upgrade.apkg").exists()
 
 
-def test_the_last_note_of_a_file_and_the_only_one(written: Path):
+def test_should_retire_the_last_note_of_a_file_and_the_only_one(written: Path):
     retire(written, "b", "wrong")
     text = (written / "decks" / "basics.yaml").read_text("utf-8")
     assert text.endswith("    sources: [A paper]\n\n  # About b, which stays.\n")
@@ -77,7 +77,7 @@ def test_the_last_note_of_a_file_and_the_only_one(written: Path):
     assert "notes: []" in (written / "decks" / "basics.yaml").read_text("utf-8")
 
 
-def test_a_note_that_is_gone_already_can_be_retired(written: Path):
+def test_should_retire_a_note_that_is_gone_already(written: Path):
     file = written / "decks" / "basics.yaml"
     file.write_text(DECK[: DECK.index("\n  # About b")], "utf-8")
     with pytest.raises(BuildError, match="note 'b' was in the last release and is gone"):
@@ -86,7 +86,7 @@ def test_a_note_that_is_gone_already_can_be_retired(written: Path):
     build(load_workspace(written), written / "build")
 
 
-def test_restoring_the_text_brings_a_note_back(written: Path):
+def test_should_bring_a_note_back_by_restoring_its_text(written: Path):
     retire(written, "a", "wrong")
     build(load_workspace(written), written / "build", release_time=1_700_001_000)
     (written / "decks" / "basics.yaml").write_text(DECK, "utf-8")
@@ -96,7 +96,7 @@ def test_restoring_the_text_brings_a_note_back(written: Path):
     assert not (written / "build" / "llmdrills-en-upgrade.apkg").exists()
 
 
-def test_taking_a_retirement_back_before_a_release_changes_nothing(written: Path):
+def test_should_change_nothing_when_a_retirement_is_taken_back_before_a_release(written: Path):
     before = lock_file(written).read_bytes()
     retire(written, "a", "a mistake")
     (written / "decks" / "basics.yaml").write_text(DECK, "utf-8")
@@ -112,20 +112,20 @@ def test_taking_a_retirement_back_before_a_release_changes_nothing(written: Path
         ("quite-another", "x", "no released note"),
     ],
 )
-def test_what_cannot_be_retired(written: Path, id: str, why: str, message: str):  # noqa: A002  # the word of the design
+def test_should_refuse_what_cannot_be_retired(written: Path, id: str, why: str, message: str):  # noqa: A002  # the word of the design
     before = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
     with pytest.raises(BuildError, match=message):
         retire(written, id, why)
     assert before == {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
 
 
-def test_retiring_twice_says_why_it_was(written: Path):
+def test_should_say_why_a_note_was_retired_when_it_is_retired_twice(written: Path):
     retire(written, "a", "it was wrong")
     with pytest.raises(BuildError, match="retired already: it was wrong"):
         retire(written, "a", "again")
 
 
-def test_retiring_before_any_release_says_so(tmp_path: Path):
+def test_should_say_that_nothing_was_released_when_retiring_before_any_release(tmp_path: Path):
     (tmp_path / "decks").mkdir()
     with pytest.raises(LockError, match=r"there is no .*deck\.lock: nothing was released yet"):
         retire(tmp_path, "a", "x")
@@ -139,7 +139,7 @@ def _retire_all_but(publisher: Publisher, *kept: str) -> None:
     lock_file(publisher.root).write_text(lock.text(), "utf-8")
 
 
-def test_the_upgrade_package_lets_empty_cards_offer_every_type(publisher: Publisher, learner: Learner):
+def test_should_let_empty_cards_offer_every_type_after_the_upgrade_package(publisher: Publisher, learner: AnkiLearner):
     notes = (*one_of_each(), note("stays"))
     publisher.release(*notes)
     learner.take(publisher.package)
@@ -159,7 +159,7 @@ def test_the_upgrade_package_lets_empty_cards_offer_every_type(publisher: Publis
     assert learner.reviews() == reviews  # what was learned stays in the history
 
 
-def test_an_upgrade_package_gives_a_new_learner_no_blank_cards(publisher: Publisher, learner: Learner):
+def test_should_give_a_new_learner_no_blank_cards_by_an_upgrade_package(publisher: Publisher, learner: AnkiLearner):
     publisher.release(note("a"), cloze("c"), checklist("l"), number("n"))
     _retire_all_but(publisher, "a")
     publisher.release(note("a"))
@@ -168,11 +168,11 @@ def test_an_upgrade_package_gives_a_new_learner_no_blank_cards(publisher: Publis
     assert not learner.empty_cards()
 
 
-def test_a_restored_note_comes_back_to_those_who_cleared_it_and_to_those_who_did_not(
+def test_should_bring_a_restored_note_back_to_those_who_cleared_it_and_to_those_who_did_not(
     publisher: Publisher, tmp_path: Path
 ):
     publisher.release(note("a"), cloze("c"))
-    tidy, lazy = Learner(tmp_path / "tidy"), Learner(tmp_path / "lazy")
+    tidy, lazy = AnkiLearner(tmp_path / "tidy"), AnkiLearner(tmp_path / "lazy")
     try:
         for learner in (tidy, lazy):
             learner.take(publisher.package)

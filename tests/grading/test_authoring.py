@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import torch
-from bench import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 from llmdrills.errors import ContentError
 from llmdrills.grading.authoring import AuthoringError, Inputs, case, misconception, open_book
@@ -14,6 +13,7 @@ from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Raised
+from tests.helpers.small_kata import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 
 def problems_of(root, **texts):
@@ -55,7 +55,7 @@ def line_of(text, part):
         ("call(make.normal(2, 5, mean=1.0), scale=2.5)", "call(make.normal(2))", "scale is used", "reference raises"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_cases_is_told_with_its_line(tmp_path, old, new, at, says):
+def test_should_name_the_line_of_a_mistake_in_cases(tmp_path, old, new, at, says):
     assert old in CASES
     broken = CASES.replace(old, new)
     found = problems_of(tmp_path, cases=broken)
@@ -64,27 +64,27 @@ def test_a_mistake_in_cases_is_told_with_its_line(tmp_path, old, new, at, says):
     assert min(abs(line - line_of(broken, at)) for line in lines) <= 1, (found, line_of(broken, at))
 
 
-def test_a_reference_that_is_missing_or_differs_in_signature_is_told(tmp_path):
+def test_should_report_a_reference_that_is_missing_or_differs_in_signature(tmp_path):
     renamed = REFERENCE.replace("def centre_rows", "def center_rows")
     assert any("centre_rows, which is not a function" in p for p in problems_of(tmp_path, reference=renamed))
     other = REFERENCE.replace("def centre_columns(x, scale=1.0)", "def centre_columns(x, s=1.0)")
     assert any("give every variant the same signature" in p for p in problems_of(tmp_path, reference=other))
 
 
-def test_a_reference_that_changes_its_input_or_returns_nan_is_told(tmp_path):
+def test_should_report_a_reference_that_changes_its_input_or_returns_nan(tmp_path):
     changing = REFERENCE.replace("return (x - x.mean(dim=1", "x.add_(1)\n    return (x - x.mean(dim=1")
     assert any("the reference changes its inputs" in p for p in problems_of(tmp_path, reference=changing))
     nan = REFERENCE.replace("keepdim=True)) * scale", "keepdim=True)) * scale * float('nan')")
     assert any("returns NaN" in p and "nan_ok" in p for p in problems_of(tmp_path, reference=nan))
 
 
-def test_all_mistakes_are_told_in_one_run(tmp_path):
+def test_should_report_all_mistakes_in_one_run(tmp_path):
     broken = CASES.replace('"no-mean"', '"a-a"').replace("call(make.normal(3, 4, mean=1.0))", "call(object())")
     broken = broken.replace("call(make.normal(2, 5, mean=1.0), scale=2.5)", "1 / 0")
     assert len(problems_of(tmp_path, cases=broken)) >= 2
 
 
-def test_a_budget_for_no_case_is_told(tmp_path):
+def test_should_report_a_budget_for_no_case(tmp_path):
     kata = make_kata(tmp_path)
     yaml = YAML + "budgets:\n  - {case: bsae, flops: 2, why: {en: x, zh: x}}\n"
     (kata.folder / "kata.yaml").write_text(yaml.lstrip("\n"), "utf-8")
@@ -92,7 +92,8 @@ def test_a_budget_for_no_case_is_told(tmp_path):
         load(load_kata(kata.folder))
 
 
-def test_two_katas_each_have_their_own_reference_and_leave_nothing_behind(tmp_path):
+def test_should_give_two_katas_their_own_references_and_leave_nothing_behind(tmp_path):
+    before = list(sys.path)
     one = load(make_kata(tmp_path / "a"))
     other = load(make_kata(tmp_path / "b", reference=REFERENCE.replace("* scale", "* scale + 1")))
     x = torch.zeros(2, 3)
@@ -102,7 +103,7 @@ def test_two_katas_each_have_their_own_reference_and_leave_nothing_behind(tmp_pa
         assert other.references["rows"](x).sum() == 6
     assert "reference" not in sys.modules
     assert "cases" not in sys.modules
-    assert not any("drills" in entry for entry in sys.path)
+    assert sys.path == before
     assert not list(tmp_path.rglob("__pycache__"))
 
 
@@ -118,7 +119,7 @@ def test_should_not_tell_a_weaker_variant_from_the_stronger_one(tmp_path):
         assert not [wrong.id for wrong in loaded.variant(variant).wrong if wrong.id.startswith("variant-")]
 
 
-def test_the_first_case_is_repeated_with_awkward_inputs(tmp_path):
+def test_should_repeat_the_first_case_with_awkward_inputs(tmp_path):
     loaded = load(make_kata(tmp_path))
     questions, _ = prepare(loaded, "rows", 0, tmp_path, misconceptions=False)
     made = {question.name: question.args[0] for question in questions}
@@ -128,13 +129,13 @@ def test_the_first_case_is_repeated_with_awkward_inputs(tmp_path):
     assert made["base-requires-grad"].requires_grad
 
 
-def test_derived_cases_can_be_turned_off(tmp_path):
+def test_should_let_derived_cases_be_turned_off(tmp_path):
     cases = CASES.replace('differ")', 'differ", derive=False)')
     questions, _ = prepare(load(make_kata(tmp_path, cases=cases)), "rows", 0, tmp_path, misconceptions=False)
     assert [question.name for question in questions] == ["base", "scaled", "refused"]
 
 
-def test_the_oracle_is_float64_and_the_dtype_that_of_the_inputs(tmp_path):
+def test_should_compute_the_oracle_in_float64_and_the_dtype_of_the_inputs(tmp_path):
     cases = CASES.replace("make.normal(3, 4, mean=1.0)", "make.normal(3, 4, mean=1.0, dtype=torch.float16)")
     _, expected = prepare(load(make_kata(tmp_path, cases=cases)), "rows", 0, tmp_path)
     base = next(iter(expected))
@@ -143,14 +144,14 @@ def test_the_oracle_is_float64_and_the_dtype_that_of_the_inputs(tmp_path):
     assert 0 < base.allowed["baselines"][0] < 0.01
 
 
-def test_the_same_seed_gives_the_same_inputs_and_another_seed_others(tmp_path):
+def test_should_give_the_same_inputs_for_the_same_seed_and_others_for_another(tmp_path):
     loaded = load(make_kata(tmp_path))
     first, again, other = (prepare(loaded, "rows", seed, tmp_path, misconceptions=False)[0] for seed in (3, 3, 4))
     assert first == again
     assert first[0].args != other[0].args
 
 
-def test_a_wrong_kernel_s_answers_come_with_each_case(tmp_path):
+def test_should_bring_a_wrong_kernels_answers_with_each_case(tmp_path):
     _, expected = prepare(load(make_kata(tmp_path)), "rows", 0, tmp_path)
     due = {one.case: one for one in expected}
     assert not compare(due["base"], due["base"].misconceptions["no-scale"])
@@ -158,7 +159,7 @@ def test_a_wrong_kernel_s_answers_come_with_each_case(tmp_path):
     assert isinstance(due["refused"].misconceptions["no-mean"].value, Raised)
 
 
-def test_names_are_made_of_the_function_unless_given():
+def test_should_make_names_of_the_function_unless_they_are_given():
     with open_book() as book:
 
         @case(why="x")
@@ -170,7 +171,7 @@ def test_names_are_made_of_the_function_unless_given():
     assert [one.name for one in book.cases] == ["ragged-padding", "other-name"]
 
 
-def test_outside_of_a_book_the_decorators_do_nothing():
+def test_should_let_the_decorators_do_nothing_outside_of_a_book():
     @misconception("a-b", en="x", zh="x", seen="x")
     def kernel(x):
         return x
@@ -178,7 +179,7 @@ def test_outside_of_a_book_the_decorators_do_nothing():
     assert kernel(3) == 3
 
 
-def test_two_misconceptions_of_one_variant_need_two_names():
+def test_should_ask_for_two_names_for_two_misconceptions_of_one_variant():
     with open_book():
         misconception("a", en="x", zh="x", seen="x", variants=("one",))(lambda x: x)
         misconception("a", en="x", zh="x", seen="x", variants=("two",))(lambda x: x)
@@ -186,7 +187,7 @@ def test_two_misconceptions_of_one_variant_need_two_names():
             misconception("a", en="x", zh="x", seen="x")(lambda x: x)
 
 
-def test_inputs_are_of_the_kind_that_is_asked_for(tmp_path):
+def test_should_make_inputs_of_the_kind_that_is_asked_for(tmp_path):
     make = Inputs(0, "base", tmp_path)
     assert make.normal(2, 3, dtype=torch.bfloat16).dtype == torch.bfloat16
     assert make.uniform(50, low=2, high=3).min() >= 2

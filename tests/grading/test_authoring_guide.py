@@ -16,17 +16,17 @@ BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_each_example_is_a_quotation(block):
+def test_should_quote_each_example(block):
     folder = ROOT / "drills" / "rms-norm"
     assert any(block.strip() in (folder / name).read_text("utf-8") for name in ("reference.py", "cases.py"))
 
 
-def test_there_is_an_example_of_each_decorator_and_of_the_reference():
+def test_should_have_an_example_of_each_decorator_and_of_the_reference():
     assert len(BLOCKS) == 5
     assert all(any(f"@{name}" in block for block in BLOCKS) for name in ("case", "misconception", "equivalent", "peer"))
 
 
-def test_every_option_of_a_case_is_listed():
+def test_should_list_every_option_of_a_case():
     listed = set(re.findall(r"^\| .*?\|", GUIDE, re.MULTILINE))
     options = set(inspect.signature(authoring.case).parameters) - {"name", "why", "tags"}
     missing = {option for option in options if not any(f"{option}=" in row for row in listed)}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 from llmdrills.content.model import Note, Position
 from llmdrills.errors import GraderError
@@ -19,6 +18,7 @@ from llmdrills.grading.proving.matrix import Matrix
 from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.reports import KataReport
 from llmdrills.language import Bilingual
+from tests.helpers.small_kata import CASES, REFERENCE, YAML, load_kata, make_kata, write_kata
 
 SURVIVOR = """
 @misconception("harmless", en="x", zh="x", seen="a test")
@@ -53,7 +53,7 @@ def rules(report):
     return {problem.rule for problem in report.problems}
 
 
-def test_a_sound_kata_is_proven(tmp_path):
+def test_should_prove_a_sound_kata(tmp_path):
     report = check_kata(make_kata(tmp_path), 0)
     assert report.ok, [str(p) for p in report.problems]
     assert [v.variant for v in report.variants] == ["rows", "columns"]
@@ -83,7 +83,7 @@ FORBIDDEN = YAML + "forbidden:\n  - {call: torch.Tensor.mean, why: {en: x, zh: x
     ],
     ids=["survivor", "rejected", "peer", "confused", "solution", "forbidden"],
 )
-def test_a_planted_defect_is_found(tmp_path, texts, rule, says):
+def test_should_find_a_planted_defect(tmp_path, texts, rule, says):
     report = check_kata(make_kata(tmp_path, **texts), 0)
     assert not report.ok
     found = [problem for problem in report.problems if problem.rule == rule]
@@ -92,7 +92,7 @@ def test_a_planted_defect_is_found(tmp_path, texts, rule, says):
     assert all(problem.line >= 1 and problem.todo for problem in report.problems)
 
 
-def test_a_starter_that_does_more_than_refuse_is_found(tmp_path, monkeypatch):
+def test_should_find_a_starter_that_does_more_than_refuse(tmp_path, monkeypatch):
     text = "def centre(x, scale=1.0):\n    return x\n"
     monkeypatch.setattr("llmdrills.grading.proving.kata_proof.starter_text", lambda kata, variant, language: text)
     report = check_kata(make_kata(tmp_path), 0)
@@ -100,19 +100,19 @@ def test_a_starter_that_does_more_than_refuse_is_found(tmp_path, monkeypatch):
     assert "is wrong, not unimplemented" in report.problems[0].what
 
 
-def test_two_that_cannot_be_told_apart_may_be_declared_one(tmp_path):
+def test_should_let_two_that_cannot_be_told_apart_be_declared_one(tmp_path):
     report = check_kata(make_kata(tmp_path, cases=CASES + TWIN.format(more=', same_as="no-mean"')), 0)
     assert report.ok, [str(p) for p in report.problems]
 
 
-def test_a_broken_kata_is_reported_not_raised(tmp_path):
+def test_should_report_a_broken_kata_without_raising(tmp_path):
     report = check_kata(
         make_kata(tmp_path, cases=CASES.replace("return call(make.normal(3, 4", "return call(nope(3, 4")), 0
     )
     assert "NameError" in str(report.problems[0])
 
 
-def test_a_report_survives_json(tmp_path):
+def test_should_keep_a_report_whole_through_json(tmp_path):
     report = check_kata(make_kata(tmp_path), 0)
     assert KataReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
@@ -123,7 +123,7 @@ def matrix(kinds, classes, **more):
     return Matrix(cases, names, full, classes, **more)
 
 
-def test_a_case_is_redundant_when_nothing_changes_without_it():
+def test_should_call_a_case_redundant_when_nothing_changes_without_it():
     found = matrix(
         {"m": {"a": "x", "b": "x", "c": "x"}, "n": {"b": "x", "c": "x"}},
         {"a": {"m": 1, "n": 0}, "b": {"m": 1, "n": 1}, "c": {"m": 1, "n": 1}, "d": {"m": 0, "n": 0}},
@@ -135,13 +135,13 @@ def test_a_case_is_redundant_when_nothing_changes_without_it():
     assert found.table()[1] == ["m", "x", "x", "x", "·"]
 
 
-def test_derived_cases_do_not_make_an_author_s_case_redundant():
+def test_should_not_call_an_authors_case_redundant_because_of_derived_ones():
     kinds = {"m": {"a": "x", "a-derived": "x"}}
     classes = {"a": {"m": 1}, "a-derived": {"m": 1}}
     assert matrix(kinds, classes, derived=("a-derived",)).redundant() == ()
 
 
-def test_unchanged_katas_come_from_the_cache_and_changed_ones_do_not(tmp_path):
+def test_should_take_unchanged_katas_from_the_cache_and_changed_ones_not(tmp_path):
     sound, cache = make_kata(tmp_path / "sound"), tmp_path / "cache"
     faulty = make_kata(tmp_path / "faulty", cases=CASES + SURVIVOR.format(dim=1))
     first = check_katas([sound], cache_dir=cache, jobs=1)
@@ -155,7 +155,7 @@ def test_unchanged_katas_come_from_the_cache_and_changed_ones_do_not(tmp_path):
     assert [report.cached for report in third] == [False, False], "what is not sound is checked again"
 
 
-def test_a_kata_that_kills_the_checker_is_a_problem_and_the_next_is_checked(tmp_path):
+def test_should_report_a_kata_that_kills_the_checker_and_check_the_next(tmp_path):
     deadly = make_kata(tmp_path / "a", cases=CASES + HANG)
     sound = make_kata(tmp_path / "b")
     first, second = check_katas([deadly, sound], jobs=1)
@@ -163,7 +163,7 @@ def test_a_kata_that_kills_the_checker_is_a_problem_and_the_next_is_checked(tmp_
     assert second.ok
 
 
-def test_the_exposing_inputs_are_named_as_the_computed_file_names_them(tmp_path):
+def test_should_name_the_exposing_inputs_as_the_computed_file_names_them(tmp_path):
     kata = make_kata(tmp_path)
     found = exposed([kata], [check_kata(kata, 0)])["centred-scale"]
     assert "no-scale/rows" in found
@@ -172,7 +172,7 @@ def test_the_exposing_inputs_are_named_as_the_computed_file_names_them(tmp_path)
     assert found["no-scale/rows"].source
 
 
-def test_what_a_card_shows_is_what_its_call_gives(tmp_path):
+def test_should_show_on_a_card_what_its_call_gives(tmp_path):
     kata = make_kata(tmp_path)
     shown = check_kata(kata, 0).variants[0].exposures["no-scale"]
     loaded = load(kata)
@@ -192,7 +192,7 @@ def note(id, proof, values=(), line=10):  # noqa: A002
     )
 
 
-def test_proofs_leave_their_values_and_failures_their_place(tmp_path):
+def test_should_keep_the_values_of_proofs_and_the_place_of_failures(tmp_path):
     notes = [
         note("right", "import torch\nn = torch.tensor(6) * 7\nhalf = 0.5", ("n", "half")),
         note("wrong", "x = 1\nassert x == 2, 'no'\n"),
@@ -218,12 +218,12 @@ def test_proofs_leave_their_values_and_failures_their_place(tmp_path):
     assert set(said) == {"wrong", "silent", "syntax", "missing", "kind", "dies"}
 
 
-def test_a_proof_that_takes_too_long_is_ended(tmp_path):
+def test_should_end_a_proof_that_takes_too_long(tmp_path):
     (report,) = run_proofs([note("endless", "while True: pass\n")], jobs=1, timeout=8.0)
     assert "takes longer than 8 s" in str(report.problem)
 
 
-def test_proofs_come_from_the_cache_while_they_stay_as_they_are(tmp_path):
+def test_should_take_proofs_from_the_cache_while_they_stay_as_they_are(tmp_path):
     run_proofs([note("a", "x = 1\n", ("x",))], cache_dir=tmp_path, jobs=1)
     (again,) = run_proofs([note("a", "x = 1\n", ("x",))], cache_dir=tmp_path, jobs=1)
     assert again.cached
@@ -232,13 +232,13 @@ def test_proofs_come_from_the_cache_while_they_stay_as_they_are(tmp_path):
     assert not changed.cached
 
 
-def test_nothing_is_started_where_there_is_nothing_to_do(monkeypatch):
+def test_should_start_nothing_where_there_is_nothing_to_do(monkeypatch):
     monkeypatch.setattr("llmdrills.grading.proving.check_pool.subprocess.Popen", lambda *a, **k: pytest.fail("started"))
     assert check_katas([]) == []
     assert run_proofs([note("none", None)]) == []
 
 
-def test_a_checker_that_cannot_be_started_is_a_grader_error(monkeypatch):
+def test_should_call_a_checker_that_cannot_be_started_a_grader_error(monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("no more processes")
 
@@ -247,7 +247,7 @@ def test_a_checker_that_cannot_be_started_is_a_grader_error(monkeypatch):
         run_proofs([note("a", "x = 1\n")])
 
 
-def test_a_proof_starts_from_the_same_seed_every_time():
+def test_should_start_a_proof_from_the_same_seed_every_time():
     text = "import torch\nx = torch.rand(1).item()"
     assert run_proof(text, ["x"]) == run_proof(text, ["x"])
 

@@ -7,13 +7,13 @@ import json
 import math
 
 import pytest
-from bench import expect, raised, tensor
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import compare, same_answer
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.protocol.answer import Answer, Counts
 from llmdrills.grading.protocol.wire import DtypeValue, Opaque
+from tests.helpers.small_kata import expect, raised, tensor
 
 WANT = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 
@@ -27,7 +27,7 @@ def kinds(expected, value, **answer):
     return [finding.kind for finding in found]
 
 
-def test_the_right_values_in_the_due_dtype_pass():
+def test_should_pass_the_right_values_in_the_due_dtype():
     assert kinds(expect(tensor(WANT, "float64")), tensor(WANT)) == []
 
 
@@ -49,37 +49,37 @@ def test_the_right_values_in_the_due_dtype_pass():
         (tensor([[1.0, 2.0, 3.001], [4.0, 5.0, 6.0]]), "wrong-values"),
     ],
 )
-def test_the_first_thing_wrong_is_the_only_finding(got, kind):
+def test_should_find_only_the_first_thing_wrong(got, kind):
     assert kinds(expect(tensor(WANT, "float64")), got) == [kind]
 
 
-def test_shape_is_looked_at_before_dtype_and_dtype_before_values():
+def test_should_look_at_shape_before_dtype_and_at_dtype_before_values():
     assert kinds(expect(tensor(WANT, "float64")), tensor([0.0], "float16")) == ["wrong-shape"]
     assert kinds(expect(tensor(WANT, "float64")), tensor([[math.nan] * 3] * 2, "float16")) == ["wrong-dtype"]
 
 
-def test_a_tensor_on_another_device_is_refused_only_where_a_device_is_asked_for():
+def test_should_refuse_a_tensor_on_another_device_only_where_a_device_is_asked_for():
     expected, answer = expect(tensor(WANT, "float64")), Answer(tensor(WANT, device="cpu"))
     assert [found.kind for found in compare(expected, answer, "cuda")] == ["wrong-device"]
     assert compare(expected, answer, "cpu") == []
 
 
 @pytest.mark.parametrize(("dtype", "passes", "fails"), [("float32", 1e-5, 3e-5), ("float64", 2e-7, 5e-7)])
-def test_the_tolerance_is_that_of_the_dtype(dtype, passes, fails):
+def test_should_take_the_tolerance_of_the_dtype(dtype, passes, fails):
     expected = expect(tensor([1.0, -2.0], "float64"), dtype)
     assert kinds(expected, tensor([1.0 + passes, -2.0], dtype)) == []
     assert kinds(expected, tensor([1.0 + fails, -2.0], dtype)) == ["wrong-values"]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_half_types_may_err_twice_as_much_as_the_reference_in_the_same_precision(dtype):
+def test_should_let_half_types_err_twice_as_much_as_the_reference_in_the_same_precision(dtype):
     want = tensor([1.0, 2.0], "float64")
     off = tensor([1.0, 2.0625], dtype)
     assert kinds(expect(want, dtype, allowed={"baselines": [0.032]}), off) == []
     assert kinds(expect(want, dtype, allowed={"baselines": [0.01]}), off) == ["wrong-values"]
 
 
-def test_a_case_s_own_tolerance_replaces_the_dtype_s():
+def test_should_let_a_cases_own_tolerance_replace_the_dtypes():
     want = tensor([1.0, 2.0], "float64")
     assert kinds(expect(want, allowed={"rtol": 0.1, "atol": 0.0}), tensor([1.05, 2.0])) == []
     assert kinds(expect(want, allowed={"atol": 0.0, "rtol": 0.0, "baselines": [9.0]}), tensor([1.00001, 2.0])) == [
@@ -87,21 +87,21 @@ def test_a_case_s_own_tolerance_replaces_the_dtype_s():
     ]
 
 
-def test_nan_equals_nothing_unless_the_case_says_so():
+def test_should_find_nan_equal_to_nothing_unless_the_case_says_so():
     both = tensor([1.0, math.nan], "float64")
     assert kinds(expect(both), tensor([1.0, math.nan])) == ["not-finite"]
     assert kinds(expect(both, nan_ok=True), tensor([1.0, math.nan])) == []
     assert kinds(expect(both, nan_ok=True), tensor([math.nan, 1.0])) == ["not-finite"]
 
 
-def test_infinity_must_have_its_sign():
+def test_should_ask_for_the_sign_of_infinity():
     want = tensor([1.0, -math.inf], "float64")
     assert kinds(expect(want), tensor([1.0, -math.inf])) == []
     assert kinds(expect(want), tensor([1.0, math.inf])) == ["not-finite"]
     assert kinds(expect(want), tensor([1.0, -3e38])) == ["not-finite"]
 
 
-def test_whole_numbers_and_bools_are_exact():
+def test_should_compare_whole_numbers_and_bools_exactly():
     assert kinds(expect(tensor([1, 2**53 + 1], "int64"), "int64"), tensor([1, 2**53], "int64")) == ["wrong-values"]
     assert kinds(expect(tensor([True, False], "bool"), "bool"), tensor([True, True], "bool")) == ["wrong-values"]
     assert kinds(expect(tensor([1, 2], "int64"), "int64", allowed={"atol": 5.0}), tensor([1, 3], "int64")) == [
@@ -109,7 +109,7 @@ def test_whole_numbers_and_bools_are_exact():
     ]
 
 
-def test_empty_tensors_are_compared_by_shape_and_dtype():
+def test_should_compare_empty_tensors_by_shape_and_dtype():
     assert kinds(expect(tensor([[]], "float64")), tensor([[]])) == []
     assert kinds(expect(tensor([[]], "float64")), tensor([])) == ["wrong-shape"]
 
@@ -132,17 +132,17 @@ def test_empty_tensors_are_compared_by_shape_and_dtype():
         (math.nan, math.nan, ["wrong-scalar"]),
     ],
 )
-def test_structure_and_scalars_have_exact_types(want, got, found):
+def test_should_ask_for_exact_types_of_structure_and_scalars(want, got, found):
     assert kinds(expect(want), got) == found
 
 
-def test_every_wrong_leaf_is_found_with_its_path():
+def test_should_find_every_wrong_leaf_with_its_path():
     expected = expect((tensor(WANT, "float64"), {"k": tensor([1.0], "float64")}))
     found = compare(expected, Answer((tensor([[0.0] * 3] * 2), {"k": tensor([2.0])})))
     assert [finding.path for finding in found] == ["[0]", "[1]['k']"]
 
 
-def test_wrong_values_say_where_what_and_how_much_is_allowed():
+def test_should_say_where_and_what_is_wrong_and_how_much_is_allowed():
     got = tensor([[1.0, 2.0, 3.5], [4.0, 5.0, 9.0]])
     (finding,) = compare(expect(tensor(WANT, "float64")), Answer(got))
     assert isinstance(finding, f.WrongValues)
@@ -154,16 +154,16 @@ def test_wrong_values_say_where_what_and_how_much_is_allowed():
     assert finding.got_around == (1.0, 2.0, 3.5)
 
 
-def test_a_changed_input_is_named():
+def test_should_name_a_changed_input():
     (finding,) = compare(expect(tensor(WANT, "float64")), Answer(tensor(WANT), inputs_changed=(1,)))
     assert finding == f.InputChanged("y")
 
 
-def test_changed_settings_of_torch_are_a_finding():
+def test_should_find_changed_settings_of_torch():
     assert kinds(expect(1), 1, globals_changed=("default dtype", "grad mode")) == ["globals-changed"]
 
 
-def test_the_due_exception_passes_with_its_subclasses_and_nothing_else_does():
+def test_should_pass_the_due_exception_with_its_subclasses_and_nothing_else():
     expected = expect(raised("ValueError").value, raises="ValueError")
     assert compare(expected, raised("ValueError")) == []
     assert compare(expected, raised("UnicodeError", "ValueError")) == []
@@ -171,12 +171,12 @@ def test_the_due_exception_passes_with_its_subclasses_and_nothing_else_does():
     assert [x.kind for x in compare(expected, Answer(1))] == ["did-not-raise"]
 
 
-def test_a_starter_does_not_pass_where_a_runtime_error_is_due():
+def test_should_not_pass_a_starter_where_a_runtime_error_is_due():
     expected = expect(raised("RuntimeError").value, raises="RuntimeError")
     assert compare(expected, raised("NotImplementedError", "RuntimeError"))
 
 
-def test_gradients_are_compared_each_by_itself():
+def test_should_compare_gradients_each_by_itself():
     grads = (tensor([1.0, 2.0], "float64"), tensor([3.0], "float64"))
     expected = expect(tensor([1.0], "float64"), allowed={"grad_names": ["Q", "K"], "grad_dtypes": ["float32"] * 2})
     expected = dataclasses.replace(expected, answer=dataclasses.replace(expected.answer, grads=grads))
@@ -191,14 +191,14 @@ def test_gradients_are_compared_each_by_itself():
     assert [x.kind for x in compare(expected, broken)] == ["raises"]
 
 
-def test_draws_are_compared_as_sets():
+def test_should_compare_draws_as_sets():
     expected = expect(["a", "b", "a"], draws=3)
     assert compare(expected, Answer(["b", "a", "b"])) == []
     (finding,) = compare(expected, Answer(["b", "c", "b"]))
     assert finding == f.WrongDraws("", 3, ("'a'",), ("'c'",))
 
 
-def test_over_budget_is_found_only_where_the_values_are_right():
+def test_should_find_over_budget_only_where_the_values_are_right():
     expected = expect(1, allowed={"budget": {"flops": [150, 100]}})
     assert compare(expected, Answer(1, counts=Counts(150, 0))) == []
     (finding,) = compare(expected, Answer(1, counts=Counts(300, 0)))
@@ -207,7 +207,7 @@ def test_over_budget_is_found_only_where_the_values_are_right():
     assert kinds(expected, 2, counts=Counts(300, 0)) == ["wrong-scalar"]
 
 
-def test_two_answers_are_the_same_by_the_case_s_tolerance_with_nan_in_the_same_places():
+def test_should_compare_two_answers_by_the_cases_tolerance_with_nan_in_the_same_places():
     expected = expect(tensor([1.0, 2.0], "float64"))
     one = Answer(tensor([5.0, math.nan]))
     assert same_answer(expected, one, Answer(tensor([5.000001, math.nan])))
@@ -216,7 +216,7 @@ def test_two_answers_are_the_same_by_the_case_s_tolerance_with_nan_in_the_same_p
     assert not same_answer(expected, one, Answer(tensor([5.0, math.nan]), inputs_changed=(0,)))
 
 
-def test_exceptions_are_the_same_by_type_alone():
+def test_should_compare_exceptions_by_type_alone():
     expected = expect(1)
     assert same_answer(expected, raised("ValueError", message="a"), raised("ValueError", message="b"))
     assert not same_answer(expected, raised("ValueError"), raised("TypeError"))

@@ -29,7 +29,7 @@ def cost(call):
     return watch.tally
 
 
-def test_two_products_take_as_many_operations_by_hand_as_in_the_fused_operator():
+def test_should_count_two_products_by_hand_as_in_the_fused_operator():
     Q, K, V = attention_inputs()
     expected = 2 * B * H * L * S * (D + DV)
     assert cost(lambda: by_hand(Q, K, V)).flops == expected
@@ -37,25 +37,25 @@ def test_two_products_take_as_many_operations_by_hand_as_in_the_fused_operator()
     assert cost(lambda: torch.einsum("bhls,bhsv->bhlv", torch.einsum("bhld,bhsd->bhls", Q, K), V)).flops == expected
 
 
-def test_operations_under_inference_mode_are_counted_too():
+def test_should_count_operations_under_inference_mode_too():
     Q, K, V = attention_inputs()
     with torch.inference_mode():
         assert cost(lambda: by_hand(Q, K, V)).flops == 2 * B * H * L * S * (D + DV)
 
 
-def test_a_product_in_disguise_is_counted():
+def test_should_count_a_product_in_disguise():
     Q, K, _ = attention_inputs()
     counted = cost(lambda: (Q[..., :, None, :] * K[..., None, :, :]).sum(-1)).flops
     assert counted == 2 * B * H * L * S * D
 
 
-def test_vectors_are_counted():
+def test_should_count_vectors():
     m, v = torch.ones(7, 5), torch.ones(5)
     assert cost(lambda: m @ v).flops == 2 * 7 * 5
     assert cost(lambda: v @ v).flops == 2 * 5
 
 
-def test_the_largest_tensor_is_the_largest_that_an_operator_allocates():
+def test_should_take_for_the_largest_tensor_the_largest_that_an_operator_allocates():
     x = torch.randn(50, 60)
     assert cost(lambda: x + 1).largest == 3000
     assert cost(lambda: x[:10] + 1).largest == 600
@@ -63,14 +63,14 @@ def test_the_largest_tensor_is_the_largest_that_an_operator_allocates():
     assert (tally.largest, tally.largest_shape, tally.largest_operator) == (3000, (50, 60), "mul")
 
 
-def test_views_expansions_and_operators_in_place_allocate_nothing():
+def test_should_count_no_allocation_for_views_expansions_and_operators_in_place():
     x = torch.randn(5, 6)
     assert cost(lambda: x[None].expand(1000, 5, 6).transpose(0, 1)).largest == 0
     assert cost(lambda: x.mul_(2).view(30)).largest == 0
     assert cost(lambda: x[None].expand(1000, 5, 6).contiguous()).largest == 30_000
 
 
-def test_operators_are_counted_by_name():
+def test_should_count_operators_by_name():
     x = torch.ones(3)
     assert cost(lambda: x.exp() + x.exp()).operators == {"exp": 2, "add": 1}
 
@@ -84,14 +84,14 @@ def test_operators_are_counted_by_name():
         lambda Q, K, V: torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(Q, K, V.expand(-1, -1, -1, -1)),
     ],
 )
-def test_a_forbidden_call_is_seen_when_it_runs(call):
+def test_should_see_a_forbidden_call_when_it_runs(call):
     Q, K, _ = attention_inputs()
     with Watch([SDPA]) as watch:
         call(Q, K, K)
     assert {use.call for use in watch.uses} == {SDPA}
 
 
-def test_what_is_not_forbidden_is_not_reported():
+def test_should_not_report_what_is_not_forbidden():
     Q, K, V = attention_inputs()
     with Watch([SDPA, "torch.nn.functional.log_softmax"]) as watch:
         by_hand(Q, K, V)
@@ -99,7 +99,7 @@ def test_what_is_not_forbidden_is_not_reported():
     assert not watch.switched_off
 
 
-def test_softmax_is_one_operation_under_all_its_names():
+def test_should_count_softmax_as_one_operation_under_all_its_names():
     x = torch.ones(3)
     for call in (lambda: x.softmax(0), lambda: torch.softmax(x, 0), lambda: functional.softmax(x, 0)):
         with Watch(["torch.softmax"]) as watch:
@@ -107,7 +107,7 @@ def test_softmax_is_one_operation_under_all_its_names():
         assert {use.call for use in watch.uses} == {"torch.softmax"}
 
 
-def test_the_line_is_that_of_the_attempt(tmp_path):
+def test_should_name_the_line_of_the_attempt(tmp_path):
     file = tmp_path / "attempt.py"
     file.write_text("import torch\n\n\ndef go(x):\n    y = x + 1\n    return torch.softmax(y, 0)\n")
     space = {}
@@ -119,7 +119,7 @@ def test_the_line_is_that_of_the_attempt(tmp_path):
     assert watch.tally.largest_line == 5
 
 
-def test_taking_the_modes_away_is_noticed():
+def test_should_notice_that_the_modes_are_taken_away():
     from torch.utils._python_dispatch import _pop_mode, _push_mode
 
     watch = Watch()
@@ -150,7 +150,7 @@ def test_taking_the_modes_away_is_noticed():
         "import torch as t\ndef f():\n    return t.nn.functional.scaled_dot_product_attention",
     ],
 )
-def test_a_forbidden_call_is_found_by_reading(source):
+def test_should_find_a_forbidden_call_by_reading(source):
     uses = scan(source, [SDPA])
     assert SDPA in {use.call for use in uses}
     assert all(use.line >= 1 for use in uses)
@@ -170,19 +170,19 @@ def test_a_forbidden_call_is_found_by_reading(source):
         "import importlib\nimportlib.import_module('threading')",
     ],
 )
-def test_what_would_escape_being_watched_is_forbidden_in_a_guarded_kata(source):
+def test_should_forbid_what_would_escape_being_watched_in_a_guarded_kata(source):
     assert scan(source, [SDPA])
     assert scan(source, [], counted=True)
     assert scan(source, []) == []  # nobody watches: nothing is forbidden
 
 
-def test_numpy_is_forbidden_only_where_operations_are_counted():
+def test_should_forbid_numpy_only_where_operations_are_counted():
     for source in ("import numpy as np", "def f(x):\n    return x.numpy()"):
         assert [use.call for use in scan(source, [], counted=True)] == ["numpy"]
         assert scan(source, [SDPA]) == []
 
 
-def test_ordinary_code_is_not_suspected():
+def test_should_not_suspect_ordinary_code():
     source = """
 import math
 import torch
@@ -199,12 +199,12 @@ def attention(Q, K, V, mask=None):
     assert scan(source, [SDPA], counted=True) == []
 
 
-def test_a_method_of_any_tensor_can_be_forbidden():
+def test_should_let_a_method_of_any_tensor_be_forbidden():
     assert [use.call for use in scan("def f(x):\n    return x.softmax(-1)", ["torch.Tensor.softmax"])] == [
         "torch.Tensor.softmax"
     ]
 
 
 @pytest.mark.parametrize("source", ["def f(:", "\0", "(" * 5000, "x = " + "-" * 100_000 + "1"])
-def test_text_that_does_not_parse_is_left_to_the_import(source):
+def test_should_leave_text_that_does_not_parse_to_the_import(source):
     assert isinstance(scan(source, [SDPA]), list)

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bench import expect, raised, tensor
 
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Judged, diagnose
 from llmdrills.grading.judging.recognition import recognitions
 from llmdrills.grading.protocol.answer import Answer
+from tests.helpers.small_kata import expect, raised, tensor
 
 RIGHT = np.arange(24, dtype=np.float64).reshape(2, 3, 4) ** 1.5 - 20
 
@@ -24,45 +24,45 @@ def judged(value, misconceptions, name="base", want=1.0, dtype="float32"):
     return Judged(dataclasses.replace(due, misconceptions=wrong), answer, tuple(compare(due, answer)))
 
 
-def test_a_misconception_that_gives_the_attempt_s_answer_everywhere_is_the_diagnosis():
+def test_should_diagnose_a_misconception_that_gives_the_attempts_answer_everywhere():
     cases = [judged(2.0, {"a": 3.0, "b": 2.0}), judged(5.0, {"a": 5.0, "b": 5.0}), judged(1.0, {"a": 1.0, "b": 1.0})]
     found = diagnose(cases)
     assert (found.id, found.explains, found.failing, found.whole) == ("b", 2, 2, True)
 
 
-def test_a_right_attempt_has_no_diagnosis():
+def test_should_not_diagnose_a_right_attempt():
     assert diagnose([judged(1.0, {"a": 2.0})]) is None
 
 
-def test_a_misconception_that_fails_where_the_attempt_is_right_does_not_fit():
+def test_should_reject_a_misconception_that_fails_where_the_attempt_is_right():
     cases = [judged(2.0, {"a": 2.0}), judged(1.0, {"a": 9.0})]
     found = diagnose(cases)
     assert (found.id, found.whole, found.contradicts) == ("a", False, 1)
 
 
-def test_the_same_exception_matches_whatever_its_message():
+def test_should_match_the_same_exception_whatever_its_message():
     cases = [judged(raised("ValueError", message="x"), {"a": raised("TypeError"), "b": raised("ValueError")})]
     assert diagnose(cases).id == "b"
 
 
-def test_nan_in_other_places_does_not_match():
+def test_should_not_match_nan_in_other_places():
     got, other = [1.0, np.nan, 3.0], [np.nan, 2.0, 3.0]
     cases = [judged(got, {"a": other, "b": got}, want=[1.0, 2.0, 3.0])]
     assert diagnose(cases).id == "b"
 
 
-def test_the_best_partial_says_how_much_it_explains():
+def test_should_say_how_much_the_best_partial_explains():
     cases = [judged(2.0, {"a": 2.0, "b": 7.0}) for _ in range(3)] + [judged(9.0, {"a": 4.0, "b": 9.0})]
     found = diagnose(cases)
     assert (found.id, found.explains, found.failing, found.whole) == ("a", 3, 4, False)
 
 
-def test_one_case_of_many_is_no_explanation():
+def test_should_not_take_one_case_of_many_for_an_explanation():
     cases = [judged(2.0, {"a": 2.0})] + [judged(9.0, {"a": 4.0}) for _ in range(4)]
     assert diagnose(cases) is None
 
 
-def test_two_that_fit_are_told_apart_by_another_input():
+def test_should_tell_two_that_fit_apart_by_another_input():
     cases = [judged(2.0, {"a": 2.0, "b": 2.0})]
     undecided = diagnose(cases)
     assert (undecided.id, undecided.undecided) == ("a", ("b",))
@@ -92,20 +92,20 @@ def one(got, dtype="float32", due="float32"):
         (np.where(np.arange(3)[:, None] == 2, 7.0, RIGHT), ("one-index", (-2, -1))),
     ],
 )
-def test_right_numbers_in_a_wrong_place_are_recognised(got, found):
+def test_should_recognise_right_numbers_in_a_wrong_place(got, found):
     assert found in one(np.ascontiguousarray(got))
 
 
-def test_right_values_in_another_dtype_are_recognised():
+def test_should_recognise_right_values_in_another_dtype():
     assert one(RIGHT, "float64") == [("dtype", ())]
     assert one(RIGHT, "float16", "float32") == [("dtype", ())]
 
 
-def test_what_is_simply_wrong_is_recognised_as_nothing():
+def test_should_recognise_nothing_in_what_is_simply_wrong():
     assert one(np.random.default_rng(1).normal(size=RIGHT.shape)) == []
 
 
-def test_masked_rows_and_entries_are_recognised():
+def test_should_recognise_masked_rows_and_entries():
     want = np.tril(RIGHT[0, :3, :3] + 50)
     want[0] = 0
     rows, entries = want.copy(), want.copy()
@@ -125,7 +125,7 @@ def test_masked_rows_and_entries_are_recognised():
         (("a", "b"), ("b", "a"), "swapped-items"),
     ],
 )
-def test_another_wrapping_is_recognised(want, got, found):
+def test_should_recognise_another_wrapping(want, got, found):
     known = {"a": tensor(RIGHT, "float64"), "b": tensor(RIGHT * 2 + 1, "float64")}
 
     def build(value, dtype):
@@ -139,12 +139,12 @@ def test_another_wrapping_is_recognised(want, got, found):
     assert recognitions(expected, Answer(build(got, "float32")))[0].id == found
 
 
-def test_three_numbers_at_least_are_needed_to_call_something_a_multiple():
+def test_should_need_three_numbers_at_least_to_call_something_a_multiple():
     expected = expect(tensor([2.0, 4.0], "float64"))
     assert recognitions(expected, Answer(tensor([3.0, 6.0]))) == []
 
 
-def test_what_is_recognised_must_hold_in_every_failing_case():
+def test_should_recognise_only_what_holds_in_every_failing_case():
     def case(factor, shift):
         due = expect(tensor(RIGHT, "float64"))
         answer = Answer(tensor(RIGHT * factor + shift))

@@ -27,19 +27,19 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_tensor_comes_back_with_its_numbers(name):
+def test_should_bring_a_tensor_back_with_its_numbers(name):
     tensor = LAYOUTS[name]
     assert torch.equal(thaw(freeze(tensor)), tensor)
 
 
 @pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"unfolded"}))
-def test_tensor_comes_back_as_it_lay_in_memory(name):
+def test_should_bring_a_tensor_back_as_it_lay_in_memory(name):
     tensor = LAYOUTS[name]
     assert thaw(freeze(tensor)).stride() == tensor.stride()
 
 
 @pytest.mark.parametrize("name", [name for name in ITEM_SIZES if hasattr(torch, name)])
-def test_every_dtype_travels(name):
+def test_should_carry_every_dtype(name):
     dtype = getattr(torch, name)
     tensor = torch.tensor([0, 1, 1, 0, 1]).to(dtype)
     back = thaw(freeze(tensor))
@@ -47,19 +47,19 @@ def test_every_dtype_travels(name):
     assert torch.equal(back.to(torch.complex128), tensor.to(torch.complex128))
 
 
-def test_requires_grad_travels_and_the_copy_is_a_leaf():
+def test_should_carry_requires_grad_and_make_the_copy_a_leaf():
     tensor = torch.ones(2, requires_grad=True)
     back = thaw(freeze(tensor * 1))
     assert back.requires_grad
     assert back.is_leaf
 
 
-def test_nan_and_signed_zero_keep_their_bits():
+def test_should_keep_the_bits_of_nan_and_signed_zero():
     tensor = torch.tensor([float("nan"), -0.0, float("-inf")])
     assert freeze(tensor) == freeze(thaw(freeze(tensor)))
 
 
-def test_lazy_conjugate_and_negative_are_resolved():
+def test_should_resolve_lazy_conjugate_and_negative():
     tensor = torch.tensor([1 + 2j])
     assert freeze(tensor.conj()) == freeze(torch.tensor([1 - 2j]))
     assert thaw(freeze(tensor.conj().imag)).item() == -2.0
@@ -73,13 +73,13 @@ def test_lazy_conjugate_and_negative_are_resolved():
         (torch.zeros(1).expand(1 << 40), "too large"),
     ],
 )
-def test_tensor_without_numbers_says_why(tensor, missing):
+def test_should_say_why_a_tensor_has_no_numbers(tensor, missing):
     frozen = freeze(tensor)
     assert isinstance(frozen, TensorValue)
     assert (frozen.missing, frozen.data) == (missing, b"")
 
 
-def test_subclass_is_told_apart_and_a_parameter_is_read():
+def test_should_tell_a_subclass_apart_and_read_a_parameter():
     class Mine(torch.Tensor):
         pass
 
@@ -89,7 +89,7 @@ def test_subclass_is_told_apart_and_a_parameter_is_read():
     assert len(parameter.data) == 8
 
 
-def test_tuples_of_any_class_are_tuples_and_other_objects_are_named():
+def test_should_read_tuples_of_any_class_as_tuples_and_name_other_objects():
     values, indices = freeze(torch.topk(torch.tensor([1.0, 3.0]), 1))
     assert thaw(values).item() == 3.0
     assert thaw(indices).item() == 1
@@ -99,7 +99,7 @@ def test_tuples_of_any_class_are_tuples_and_other_objects_are_named():
     assert freeze(torch.bfloat16) == DtypeValue("bfloat16")
 
 
-def test_no_method_of_a_hostile_object_runs():
+def test_should_run_no_method_of_a_hostile_object():
     class Hostile(list):
         def __iter__(self):
             raise AssertionError("ran")
@@ -118,12 +118,12 @@ def test_no_method_of_a_hostile_object_runs():
 @pytest.mark.parametrize(
     "value", [Opaque("set"), Raised("E", (), ""), TensorValue("float32", (1,), b"", missing="meta")]
 )
-def test_what_has_no_live_form_is_refused(value):
+def test_should_refuse_what_has_no_live_form(value):
     with pytest.raises(ValueError, match=r"live form|missing"):
         thaw(value)
 
 
-def test_a_function_mode_does_not_see_the_reading():
+def test_should_not_let_a_function_mode_see_the_reading():
     seen = []
 
     class Spy(torch.overrides.TorchFunctionMode):

@@ -37,37 +37,37 @@ def replace(file: Path, text: str) -> None:
     other.replace(file)
 
 
-def test_a_save_in_place_is_noticed(file, watcher):
+def test_should_notice_a_save_in_place(file, watcher):
     file.write_text("second", "utf-8")
     assert watcher.wait(PATIENCE)
 
 
-def test_a_save_by_renaming_is_noticed_every_time(file, watcher):
+def test_should_notice_a_save_by_renaming_every_time(file, watcher):
     for number in range(3):
         replace(file, f"text {number}")
         assert watcher.wait(PATIENCE)
 
 
-def test_the_very_first_moment_counts(file):
+def test_should_count_the_very_first_moment(file):
     with Watcher(file) as watcher:
         file.write_text("at once", "utf-8")
         assert watcher.wait(PATIENCE)
 
 
-def test_a_deletion_is_no_save_and_what_follows_it_is_one(file, watcher):
+def test_should_not_take_a_deletion_for_a_save_but_what_follows_it(file, watcher):
     file.unlink()
     assert not watcher.wait(0.7)
     file.write_text("again", "utf-8")
     assert watcher.wait(PATIENCE)
 
 
-def test_a_backup_then_a_new_file_is_a_save(file, watcher):
+def test_should_take_a_backup_then_a_new_file_for_a_save(file, watcher):
     file.replace(file.with_suffix(".py~"))
     file.write_text("new", "utf-8")
     assert watcher.wait(PATIENCE)
 
 
-def test_the_folder_may_vanish_and_come_back(file, watcher):
+def test_should_let_the_folder_vanish_and_come_back(file, watcher):
     shutil.rmtree(file.parent)
     assert not watcher.wait(0.5)
     file.parent.mkdir()
@@ -75,25 +75,25 @@ def test_the_folder_may_vanish_and_come_back(file, watcher):
     assert watcher.wait(PATIENCE)
 
 
-def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path):
+def test_should_wait_for_a_file_that_is_not_there_yet(tmp_path):
     path = tmp_path / "later.py"
     with Watcher(path) as watcher:
         path.write_text("now", "utf-8")
         assert watcher.wait(PATIENCE)
 
 
-def test_other_files_of_the_folder_are_no_saves(file, watcher):
+def test_should_not_take_other_files_of_the_folder_for_saves(file, watcher):
     (file.parent / "other.py").write_text("x", "utf-8")
     (file.parent / "kata.py.swp").write_text("x", "utf-8")
     assert not watcher.wait(0.7)
 
 
-def test_reading_the_file_is_no_save(file, watcher):
+def test_should_not_take_reading_the_file_for_a_save(file, watcher):
     file.read_text("utf-8")
     assert not watcher.wait(0.5)
 
 
-def test_the_last_of_many_saves_is_never_lost(file, watcher):
+def test_should_never_lose_the_last_of_many_saves(file, watcher):
     for number in range(10):
         file.write_text(f"{number}", "utf-8")
         time.sleep(0.02)
@@ -107,7 +107,7 @@ def test_the_last_of_many_saves_is_never_lost(file, watcher):
     assert not watcher.wait(0.7), "a save was told again and again"
 
 
-def test_a_watcher_can_be_closed_twice_and_leaves_no_thread(file):
+def test_should_let_a_watcher_be_closed_twice_and_leave_no_thread(file):
     watcher = Watcher(file)
     thread = watcher._thread
     assert thread.is_alive()
@@ -116,7 +116,7 @@ def test_a_watcher_can_be_closed_twice_and_leaves_no_thread(file):
     assert not thread.is_alive()
 
 
-def test_watch_runs_after_each_save_and_tells_of_newer_ones(file):
+def test_should_run_after_each_save_and_tell_of_newer_ones(file):
     seen: list[str] = []
     newer = threading.Event()
 
@@ -136,6 +136,6 @@ def test_watch_runs_after_each_save_and_tells_of_newer_ones(file):
     assert seen == ["new", "newer"]
 
 
-def test_a_save_with_an_older_time_is_a_save(file, watcher):
+def test_should_take_a_save_with_an_older_time_for_a_save(file, watcher):
     os.utime(file, ns=(0, 0))
     assert watcher.wait(PATIENCE)

@@ -39,18 +39,18 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_every_value_comes_back_as_it_went(value):
+def test_should_bring_every_value_back_as_it_went(value):
     assert unpack(pack(value)) == value
 
 
 @given(st.binary(max_size=300))
-def test_garbage_is_refused_and_nothing_worse(data):
+def test_should_refuse_garbage_and_do_nothing_worse(data):
     with contextlib.suppress(WireError):
         unpack(data)
 
 
 @given(VALUES, st.data())
-def test_a_damaged_message_is_refused_or_is_another_value(value, data):
+def test_should_refuse_a_damaged_message_or_read_another_value(value, data):
     packed = bytearray(pack(value))
     at = data.draw(st.integers(0, len(packed) - 1))
     packed[at] = data.draw(st.integers(0, 255))
@@ -59,12 +59,12 @@ def test_a_damaged_message_is_refused_or_is_another_value(value, data):
 
 
 @pytest.mark.parametrize("tag", [b"L", b"U", b"M", b"S", b"B", b"I"])
-def test_a_length_beyond_the_message_is_refused_before_anything_is_allocated(tag):
+def test_should_refuse_a_length_beyond_the_message_before_anything_is_allocated(tag):
     with pytest.raises(WireError):
         unpack(tag + struct.pack("<I", 0xFFFFFFFF))
 
 
-def test_nesting_is_limited_in_both_directions():
+def test_should_limit_nesting_in_both_directions():
     value: list[object] = []
     for _ in range(100):
         value = [value]
@@ -74,7 +74,7 @@ def test_nesting_is_limited_in_both_directions():
         unpack((b"L" + struct.pack("<I", 1)) * 100_000 + b"N")
 
 
-def test_whole_numbers_are_limited():
+def test_should_limit_whole_numbers():
     with pytest.raises(WireError):
         pack(1 << 100_000)
 
@@ -94,17 +94,17 @@ def test_whole_numbers_are_limited():
         TensorValue("float32", (1,), bytes(4), requires_grad=1),
     ],
 )
-def test_a_tensor_that_does_not_add_up_is_refused(tensor):
+def test_should_refuse_a_tensor_that_does_not_add_up(tensor):
     with pytest.raises(WireError):
         unpack(pack(tensor))
 
 
-def test_a_class_that_was_not_expected_is_refused():
+def test_should_refuse_a_class_that_was_not_expected():
     with pytest.raises(WireError):
         unpack(pack(ForbiddenUse("torch.softmax", 1, "called")))
 
 
-def test_an_answer_comes_back_as_it_was_stated():
+def test_should_bring_an_answer_back_as_it_was_stated():
     answer = Answer(
         (TENSOR, None),
         (1,),
@@ -118,13 +118,13 @@ def test_an_answer_comes_back_as_it_was_stated():
 
 
 @given(VALUES)
-def test_anything_but_an_answer_is_refused(value):
+def test_should_refuse_anything_but_an_answer(value):
     with contextlib.suppress(WireError):
         read_answer(value)
 
 
 @pytest.mark.parametrize("at", range(1, 7))
-def test_an_answer_with_one_part_of_the_wrong_type_is_refused(at):
+def test_should_refuse_an_answer_with_one_part_of_the_wrong_type(at):
     said = list(write_answer(Answer(None, counts=Counts(1, 1))))
     said[at] = "nonsense"
     with pytest.raises(WireError):

@@ -9,7 +9,6 @@ import json
 
 import pytest
 import torch
-from bench import CASES, YAML, expect, make_kata, raised, tensor
 
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.kernels.calling import Caller
@@ -18,6 +17,7 @@ from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Ended
 from llmdrills.grading.reproduce import inputs
 from llmdrills.grading.rules.forbidden import ForbiddenUse
+from tests.helpers.small_kata import CASES, YAML, expect, make_kata, raised, tensor
 
 GUARDED = (
     YAML
@@ -68,7 +68,7 @@ UNWRITTEN = raised("NotImplementedError", "RuntimeError")
         (attempt(RIGHT, RIGHT, forbidden=(ForbiddenUse("os.fork", 4, "evasion"),)), "forbidden", ["passed"] * 2),
     ],
 )  # fmt: skip
-def test_what_stops_an_attempt_comes_before_what_is_wrong_with_its_answers(kata, run, outcome, cases):
+def test_should_put_what_stops_an_attempt_before_what_is_wrong_with_its_answers(kata, run, outcome, cases):
     for language in ("en", "zh"):
         verdict = judge(kata, "rows", CASE, run, seed=1, language=language)
         assert verdict.outcome == outcome
@@ -78,11 +78,11 @@ def test_what_stops_an_attempt_comes_before_what_is_wrong_with_its_answers(kata,
         json.dumps(verdict.to_json(), allow_nan=False)
 
 
-def test_no_case_at_all_never_passes(kata):
+def test_should_never_pass_without_a_case(kata):
     assert judge(kata, "rows", [], attempt(), seed=1).outcome == "error"
 
 
-def test_a_forbidden_call_is_named_with_its_line_and_the_reason(kata):
+def test_should_name_a_forbidden_call_with_its_line_and_the_reason(kata):
     source = "import torch.nn.functional as F\n\n\ndef centre(x, scale=1.0):\n    return F.layer_norm(x, (4,))\n"
     for language, why in (("en", "write it yourself"), ("zh", "自己写")):
         verdict = judge(kata, "rows", CASE, attempt(RIGHT, RIGHT), seed=1, source=source, language=language)
@@ -92,13 +92,13 @@ def test_a_forbidden_call_is_named_with_its_line_and_the_reason(kata):
         assert why in verdict.message
 
 
-def test_a_call_seen_while_a_case_ran_makes_that_case_forbidden(kata):
+def test_should_make_a_case_forbidden_when_the_call_was_seen_while_it_ran(kata):
     seen = dataclasses.replace(RIGHT, forbidden=(ForbiddenUse("torch.nn.functional.layer_norm", 7, "dispatched"),))
     verdict = judge(kata, "rows", CASE, attempt(RIGHT, seen), seed=1)
     assert (verdict.outcome, [case.outcome for case in verdict.cases]) == ("forbidden", ["passed", "forbidden"])
 
 
-def test_over_budget_says_by_how_much_and_shows_what_it_costs(kata):
+def test_should_say_by_how_much_it_is_over_budget_and_what_it_costs(kata):
     due = [expect(tensor([1.0], "float64"), allowed={"budget": {"largest_tensor": [30, 20]}})]
     spent = Counts(0, 90, (9, 10), "mul", 3)
     verdict = judge(kata, "rows", due, attempt(Answer(tensor([1.0]), counts=spent)), seed=1)
@@ -108,7 +108,7 @@ def test_over_budget_says_by_how_much_and_shows_what_it_costs(kata):
     assert verdict.report["counts"][0]["largest_line"] == 3
 
 
-def test_the_smallest_failing_case_is_shown_and_an_author_s_before_a_derived_one(kata):
+def test_should_show_the_smallest_failing_case_and_an_authors_before_a_derived_one(kata):
     def due(name, size, tags=()):
         return expect(tensor([1.0, 2.0], "float64"), case=name, allowed={"size": size, "tags": list(tags)})
 
@@ -120,7 +120,7 @@ def test_the_smallest_failing_case_is_shown_and_an_author_s_before_a_derived_one
     assert report["failing"] == ["large", "tiny", "small"]
 
 
-def test_what_the_attempt_printed_is_shown_at_its_end(kata):
+def test_should_show_what_the_attempt_printed_at_its_end(kata):
     verdict = judge(kata, "rows", CASE, attempt(WRONG, WRONG, output="a\n" * 50 + "last\n"), seed=1)
     assert "last" in verdict.message
     assert verdict.message.count("    a\n") < 10
@@ -136,7 +136,7 @@ def graded(kata, kernel, seed=0, language="en", file="attempt.py", folder=None):
     return judge(kata, "rows", list(expected), attempt(*answers), seed=seed, file=file, language=language)
 
 
-def test_another_variant_is_named_in_the_learner_s_language(kata):
+def test_should_name_another_variant_in_the_learners_language(kata):
     kernel = load(kata).references["columns"]
     for language, said in (("en", "You centre columns."), ("zh", "你按列居中。")):
         verdict = graded(kata, kernel, language=language)
@@ -144,7 +144,7 @@ def test_another_variant_is_named_in_the_learner_s_language(kata):
         assert said in verdict.message
 
 
-def test_two_bugs_at_once_get_the_best_partial(kata):
+def test_should_give_two_bugs_at_once_the_best_partial(kata):
     def kernel(x, scale=1.0):
         return x - x.mean(dim=1 if x.dim() == 2 else 0, keepdim=True)  # no scale, and anything goes
 
@@ -154,7 +154,7 @@ def test_two_bugs_at_once_get_the_best_partial(kata):
     assert f"{verdict.diagnosis.explains} of the {verdict.diagnosis.failing}" in verdict.diagnosis.message
 
 
-def test_no_explanation_is_said_plainly(kata):
+def test_should_say_plainly_that_nothing_explains_it(kata):
     def kernel(x, scale=1.0):
         if x.dim() != 2:
             raise ValueError
@@ -165,7 +165,7 @@ def test_no_explanation_is_said_plainly(kata):
     assert "None of the known mistakes" in verdict.message
 
 
-def test_changing_an_input_is_named(kata):
+def test_should_name_changing_an_input(kata):
     def kernel(x, scale=1.0):
         if x.dim() != 2:
             raise ValueError
@@ -178,26 +178,24 @@ def test_changing_an_input_is_named(kata):
 
 
 @pytest.mark.parametrize("size", ["(3, 4, mean=1.0)", "(30, 40, mean=1.0)"])
-def test_the_snippet_shows_the_same_numbers_when_it_is_pasted(tmp_path, size):
+def test_should_show_the_same_numbers_when_the_snippet_is_pasted(tmp_path, size):
     cases = CASES.replace("make.normal(3, 4, mean=1.0)", f"make.normal{size}")
     cases = cases.replace("mean=1.0), scale", "mean=1.0).repeat(40, 9), scale")
     kata = make_kata(tmp_path, cases=cases)
     file = tmp_path / "my attempt.py"
-    file.write_text("def centre(x, scale=1.0):\n    return x * scale * 1.0\n")
+    file.write_text("def centre(x, scale=1.0):\n    if x.dim() != 2:\n        raise ValueError\n    return x * scale\n")
     space = {}
     exec(file.read_text(), space)
     verdict = graded(kata, space["centre"], seed=5, file=str(file), folder=tmp_path)
     smallest = verdict.report["smallest"]
-    assert smallest["case"] in {"base", "refused"}
+    assert smallest["case"] == "base"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(smallest["snippet"], {})
-    if smallest["findings"][0]["kind"] == "wrong-values":
-        got = smallest["findings"][0]["got"]
-        assert f"{got:.4f}"[:6] in printed.getvalue()
-    assert printed.getvalue().strip()
+    assert smallest["findings"][0]["kind"] == "wrong-values"
+    assert printed.getvalue() == f"tensor({smallest['findings'][0]['got']:.4f})\n"
 
 
-def test_inputs_are_made_again_for_a_snippet(kata, tmp_path):
+def test_should_make_inputs_again_for_a_snippet(kata, tmp_path):
     loaded = load(kata)
     question = prepare(loaded, "rows", 9, tmp_path, misconceptions=False)[0][3]
     args, kwargs = inputs(str(kata.folder), "rows", "base-non-contiguous", seed=9)
@@ -206,7 +204,7 @@ def test_inputs_are_made_again_for_a_snippet(kata, tmp_path):
     assert kwargs == {}
 
 
-def test_the_report_names_seed_shapes_rows_and_the_next_step(kata):
+def test_should_name_seed_shapes_rows_and_the_next_step_in_the_report(kata):
     def kernel(x, scale=1.0):
         if x.dim() != 2:
             raise ValueError
@@ -220,7 +218,7 @@ def test_the_report_names_seed_shapes_rows_and_the_next_step(kata):
         assert part in zh, part
 
 
-def test_the_same_seed_gives_the_same_verdict(kata):
+def test_should_judge_the_same_seed_the_same(kata):
     def kernel(x, scale=1.0):
         return x
 

@@ -22,7 +22,7 @@ FAMILIES = {"scaled-dot-product-attention": 20, "rope-pairing": 20, "sampling-pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KATAS)
-def test_each_misconception_is_diagnosed_as_itself(
+def test_should_diagnose_each_misconception_as_itself(
     name: str, shipped_kata: Callable[[str], Kata], tmp_path: Path
 ) -> None:
     kata = shipped_kata(name)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, Matrix, prove
 from torch.nn import functional
+
+from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
 
 KATAS = ["scaled-dot-product-attention", "attention-mask", "grouped-query-attention"]
 
@@ -20,7 +21,7 @@ def attention_matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", KATAS)
-def test_every_wrong_kernel_is_killed_and_told_apart(name: str, seed: int, tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_and_tell_each_apart(name: str, seed: int, tmp_path: Path) -> None:
     kata = KataUnderTest(name)
     for variant in kata.variants:
         prove(kata, variant, tmp_path, seed)
@@ -45,13 +46,13 @@ def test_every_wrong_kernel_is_killed_and_told_apart(name: str, seed: int, tmp_p
         ("query-scaled-in-place", "base"),
     ],
 )
-def test_the_catalogue_of_attention_is_killed_by_the_case_named_for_it(
+def test_should_kill_the_catalogue_of_attention_by_the_case_named_for_it(
     wrong: str, killer: str, attention_matrix: Matrix
 ) -> None:
     assert killer in attention_matrix.kills[wrong]
 
 
-def test_attention_agrees_with_pytorch_and_its_multi_head_module() -> None:
+def test_should_agree_with_pytorch_and_its_multi_head_module() -> None:
     kernel = KataUnderTest("scaled-dot-product-attention").kernel("standard")
     torch.manual_seed(0)
     module = torch.nn.MultiheadAttention(12, 3, bias=False, batch_first=True).eval()
@@ -64,7 +65,7 @@ def test_attention_agrees_with_pytorch_and_its_multi_head_module() -> None:
     torch.testing.assert_close(output, functional.scaled_dot_product_attention(Q, K, V, padding[:, None, None, :]))
 
 
-def test_the_catalogue_of_masks_is_killed_by_the_case_named_for_it(tmp_path: Path) -> None:
+def test_should_kill_the_catalogue_of_masks_by_the_case_named_for_it(tmp_path: Path) -> None:
     kills = prove(KataUnderTest("attention-mask"), "standard", tmp_path).kills
     catalogue = {
         "upper-left": "with-a-cache",
@@ -79,7 +80,7 @@ def test_the_catalogue_of_masks_is_killed_by_the_case_named_for_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("L", "S"), [(4, 4), (2, 5), (1, 6)])
-def test_the_causal_mask_is_torchs_lower_right_bias(L: int, S: int) -> None:
+def test_should_make_the_causal_mask_that_is_torchs_lower_right_bias(L: int, S: int) -> None:
     from torch.nn.attention.bias import causal_lower_right
 
     mask = KataUnderTest("attention-mask").kernel("standard")(torch.ones(2, S), L)
@@ -88,7 +89,7 @@ def test_the_causal_mask_is_torchs_lower_right_bias(L: int, S: int) -> None:
     torch.testing.assert_close(functional.scaled_dot_product_attention(Q, K, V, attn_mask=mask), theirs)
 
 
-def test_the_mask_makes_padding_invisible_to_the_attention_kata() -> None:
+def test_should_make_padding_invisible_to_the_attention_kata_by_the_mask() -> None:
     attend = KataUnderTest("scaled-dot-product-attention").kernel("standard")
     mask = KataUnderTest("attention-mask").kernel("standard")(torch.tensor([[0, 0, 1, 1, 1]]), 5)
     Q, K, V = torch.randn(3, 1, 2, 5, 4, generator=torch.Generator().manual_seed(1))
@@ -98,7 +99,7 @@ def test_the_mask_makes_padding_invisible_to_the_attention_kata() -> None:
     assert torch.equal(weights[:, :, :2], torch.zeros(1, 2, 2, 5))
 
 
-def test_grouped_queries_agree_with_the_repeated_heads_of_transformers() -> None:
+def test_should_agree_in_grouped_queries_with_the_repeated_heads_of_transformers() -> None:
     from transformers.models.llama.modeling_llama import repeat_kv
 
     Q, K, V = (torch.randn(2, h, n, 8, generator=torch.Generator().manual_seed(n)) for h, n in ((6, 3), (2, 5), (2, 5)))

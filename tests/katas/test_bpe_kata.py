@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import plain_harness as plain
 import pytest
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("bpe-encode")
 encode = KATA.reference.bpe_encode
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_cases_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
     plain.prove(KATA, "pairs", tmp_path, seed)
 
 
-def test_every_wrong_kernel_dies_on_a_case_whose_input_is_fixed(tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_on_a_case_whose_input_is_fixed(tmp_path: Path) -> None:
     made = plain.matrix(KATA, "pairs", tmp_path)
     fixed = {case.name for case in KATA.book.cases if not case.fresh}
     assert [name for name, cases in made.kills.items() if not cases & fixed] == []
@@ -40,7 +41,7 @@ def trained(corpus: list[str], steps: int) -> list[tuple[str, str]]:
     return merges
 
 
-def test_agrees_with_tokenizers_on_a_trained_table() -> None:
+def test_should_agree_with_tokenizers_on_a_trained_table() -> None:
     chance = random.Random(0)
     corpus = ["".join(chance.choice("abcde") for _ in range(chance.randint(1, 12))) for _ in range(60)]
     merges = trained(corpus, 40)
@@ -49,7 +50,7 @@ def test_agrees_with_tokenizers_on_a_trained_table() -> None:
         assert encode(word, merges) == KATA.book.peers[0].kernel(word, merges)
 
 
-def test_tokens_spell_the_word() -> None:
+def test_should_spell_the_word_by_its_tokens() -> None:
     merges = trained(["模型语言模型", "语言语言"], 5)
     for word in ["", "模", "语言模型", "模语言x型"]:
         assert "".join(encode(word, merges)) == word

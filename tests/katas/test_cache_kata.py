@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
 
 from llmdrills.grading.rules.counting import Watch
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("kv-cache-step")
 step = KATA.reference.kv_cache_step
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_cases_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
     plain.prove(KATA, "rotated-keys", tmp_path, seed)
 
 
@@ -37,7 +37,9 @@ def head() -> tuple[torch.Tensor, list[torch.Tensor]]:
 
 
 @pytest.mark.parametrize("chunks", [[4, 1, 1, 1], [4, 3], [1, 6], [1] * 7])
-def test_stepping_gives_what_one_pass_gives(head: tuple[torch.Tensor, list[torch.Tensor]], chunks: list[int]) -> None:
+def test_should_give_by_stepping_what_one_pass_gives(
+    head: tuple[torch.Tensor, list[torch.Tensor]], chunks: list[int]
+) -> None:
     x, weights = head
     torch.testing.assert_close(stepped(step, x, weights, chunks), stepped(step, x, weights, [7]))
 
@@ -45,13 +47,15 @@ def test_stepping_gives_what_one_pass_gives(head: tuple[torch.Tensor, list[torch
 @pytest.mark.parametrize(
     "name", ["position-reset", "position-one-late", "unrotated-k", "rotated-v", "rotated-cache", "raw-keys-cached"]
 )
-def test_bug_breaks_stepping_with_its_own_cache(head: tuple[torch.Tensor, list[torch.Tensor]], name: str) -> None:
+def test_should_break_stepping_by_a_bug_with_its_own_cache(
+    head: tuple[torch.Tensor, list[torch.Tensor]], name: str
+) -> None:
     x, weights = head
     kernel = next(wrong.kernel for wrong in KATA.book.misconceptions if wrong.id == name)
     assert not torch.allclose(stepped(kernel, x, weights, [4, 1, 1, 1]), stepped(step, x, weights, [7]), atol=1e-3)
 
 
-def test_one_pass_is_llamas_attention_with_one_head(head: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
+def test_should_give_in_one_pass_llamas_attention_with_one_head(head: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
     modeling = pytest.importorskip("transformers.models.llama.modeling_llama")
     torch.manual_seed(0)
     x, weights = torch.randn(2, 7, 8), [torch.randn(8, 8) for _ in range(3)]
@@ -80,7 +84,7 @@ def recomputes_the_prefix(x: Any, w_q: Any, w_k: Any, w_v: Any, cache: Any = Non
     return output[:, 0 if cache is None else cache[0].shape[1] :], grown
 
 
-def test_budget_admits_every_equivalent_and_rejects_whoever_recomputes_the_prefix(tmp_path: Path) -> None:
+def test_should_admit_every_equivalent_to_the_budget_and_reject_whoever_recomputes_the_prefix(tmp_path: Path) -> None:
     (budget,) = KATA.yaml["budgets"]
     case = next(case for case in KATA.book.cases if case.name == budget["case"])
     made = KATA.inputs(case, tmp_path)

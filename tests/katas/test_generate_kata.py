@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, prove
 
 from llmdrills.grading.authoring import Inputs
+from tests.helpers.plain_harness import KataUnderTest, prove
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def kata() -> KataUnderTest:
 
 
 @pytest.mark.slow
-def test_the_catalogue_of_generation_is_killed_by_the_case_named_for_it(tmp_path: Path) -> None:
+def test_should_kill_the_catalogue_of_generation_by_the_case_named_for_it(tmp_path: Path) -> None:
     kills = prove(kata(), "standard", tmp_path, seed=2).kills
     catalogue = {
         "greedy": "two-tokens-at-high-temperature",
@@ -37,7 +37,7 @@ def test_the_catalogue_of_generation_is_killed_by_the_case_named_for_it(tmp_path
     assert {wrong for wrong, killer in catalogue.items() if killer not in kills[wrong]} == set()
 
 
-def test_every_case_has_one_answer_whatever_the_random_stream(tmp_path: Path) -> None:
+def test_should_have_one_answer_for_every_case_whatever_the_random_stream(tmp_path: Path) -> None:
     by_the_table = kata().book.peers[0].kernel
     for case in kata().book.cases:
         made = case.make(Inputs(0, case.name, tmp_path))
@@ -48,7 +48,7 @@ def test_every_case_has_one_answer_whatever_the_random_stream(tmp_path: Path) ->
         assert len(answers) == 1, case.name
 
 
-def test_a_model_follows_its_table_and_its_tokenizer_keeps_every_space(tmp_path: Path) -> None:
+def test_should_make_a_model_that_follows_its_table_and_a_tokenizer_that_keeps_every_space(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     cases = kata().cases_module

@@ -6,11 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
 
 from llmdrills.grading.rules.counting import Watch
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("moe-routing")
 renormalised, raw = KATA.reference.moe_layer_renormalised, KATA.reference.moe_layer_raw
@@ -18,7 +18,7 @@ renormalised, raw = KATA.reference.moe_layer_renormalised, KATA.reference.moe_la
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("variant", KATA.variants)
-def test_cases_kill_every_wrong_kernel_and_accept_every_right_one(variant: str, seed: int, tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_and_accept_every_right_one(variant: str, seed: int, tmp_path: Path) -> None:
     plain.prove(KATA, variant, tmp_path, seed)
 
 
@@ -36,7 +36,9 @@ def router_gates(router: Any, x: torch.Tensor, w_router: torch.Tensor) -> torch.
     return torch.zeros(len(x), w_router.shape[1]).scatter(1, experts, weights)
 
 
-def test_renormalised_gates_are_those_of_mixtral(layer: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+def test_should_compute_in_renormalised_the_gates_of_mixtral(
+    layer: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
     modeling = pytest.importorskip("transformers.models.mixtral.modeling_mixtral")
     config = SimpleNamespace(num_experts_per_tok=2, num_local_experts=5, hidden_size=6)
     _, gates = renormalised(*layer, 2)
@@ -44,7 +46,7 @@ def test_renormalised_gates_are_those_of_mixtral(layer: tuple[torch.Tensor, torc
 
 
 @pytest.mark.parametrize("kernel", [raw, renormalised])
-def test_both_conventions_are_settings_of_qwen2_moe(
+def test_should_find_both_conventions_among_the_settings_of_qwen2_moe(
     layer: tuple[torch.Tensor, torch.Tensor, torch.Tensor], kernel: Any
 ) -> None:
     modeling = pytest.importorskip("transformers.models.qwen2_moe.modeling_qwen2_moe")
@@ -66,7 +68,7 @@ def dense(x: Any, w_router: Any, w_experts: Any, k: int) -> Any:
     return (gates.T[..., None] * hidden).sum(0), gates
 
 
-def test_budget_admits_every_equivalent_and_rejects_running_all_experts(tmp_path: Path) -> None:
+def test_should_admit_every_equivalent_to_the_budget_and_reject_running_all_experts(tmp_path: Path) -> None:
     (budget,) = KATA.yaml["budgets"]
     case = next(case for case in KATA.book.cases if case.name == budget["case"])
     made = KATA.inputs(case, tmp_path)

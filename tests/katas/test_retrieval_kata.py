@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("embedding-retrieval")
 by_mean, by_last = KATA.reference.retrieve_by_mean, KATA.reference.retrieve_by_last_token
@@ -15,12 +16,12 @@ by_mean, by_last = KATA.reference.retrieve_by_mean, KATA.reference.retrieve_by_l
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("variant", KATA.variants)
-def test_cases_kill_every_wrong_kernel_and_accept_every_right_one(variant: str, seed: int, tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_and_accept_every_right_one(variant: str, seed: int, tmp_path: Path) -> None:
     plain.prove(KATA, variant, tmp_path, seed)
 
 
 @pytest.mark.parametrize("kernel", [by_mean, by_last])
-def test_what_stands_in_the_padding_does_not_matter(kernel: Any) -> None:
+def test_should_not_depend_on_what_stands_in_the_padding(kernel: Any) -> None:
     torch.manual_seed(0)
     queries, documents = torch.randn(2, 3, 6), torch.randn(4, 5, 6)
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 0, 0], [1, 0, 1, 0, 0], [1, 1, 1, 1, 1]])
@@ -29,7 +30,7 @@ def test_what_stands_in_the_padding_does_not_matter(kernel: Any) -> None:
     torch.testing.assert_close(kernel(queries, whole, documents, mask, 4), kernel(queries, whole, noisy, mask, 4))
 
 
-def test_scores_are_torchs_cosines_of_the_means() -> None:
+def test_should_score_by_torchs_cosines_of_the_means() -> None:
     torch.manual_seed(0)
     queries, documents = torch.randn(3, 4, 6), torch.randn(5, 2, 6)
     cosines = torch.nn.functional.cosine_similarity(queries.mean(1)[:, None], documents.mean(1)[None], dim=-1)
@@ -38,7 +39,7 @@ def test_scores_are_torchs_cosines_of_the_means() -> None:
     assert bool((scores.diff(dim=1) <= 0).all())
 
 
-def test_batch_of_an_encoder_ranks_as_its_texts_do_one_by_one() -> None:
+def test_should_rank_a_batch_of_an_encoder_as_its_texts_one_by_one() -> None:
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.BertConfig(

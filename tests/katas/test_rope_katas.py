@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, Matrix, prove
+
+from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
 
 KATAS = ["rope-pairing", "rotary-embedding"]
 
@@ -23,12 +24,12 @@ def kill_matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.parametrize("name", KATAS)
-def test_another_seed_kills_the_same_wrong_kernels(name: str, tmp_path: Path) -> None:
+def test_should_kill_the_same_wrong_kernels_under_another_seed(name: str, tmp_path: Path) -> None:
     for variant in kata(name).variants:
         prove(kata(name), variant, tmp_path, seed=1)
 
 
-def test_the_catalogue_of_rope_is_killed_by_the_case_named_for_it(kill_matrix: Matrix) -> None:
+def test_should_kill_the_catalogue_of_rope_by_the_case_named_for_it(kill_matrix: Matrix) -> None:
     catalogue = {
         "not-turned": "base",
         "turned-backwards": "base",
@@ -49,7 +50,7 @@ def test_the_catalogue_of_rope_is_killed_by_the_case_named_for_it(kill_matrix: M
     assert "base" in other
 
 
-def test_the_catalogue_of_rope_is_killed_in_the_first_kata_too(tmp_path: Path) -> None:
+def test_should_kill_the_catalogue_of_rope_in_the_first_kata_too(tmp_path: Path) -> None:
     kills = prove(kata("rotary-embedding"), "standard", tmp_path).kills
     catalogue = {
         "halves-paired": "base",
@@ -66,14 +67,14 @@ def test_the_catalogue_of_rope_is_killed_in_the_first_kata_too(tmp_path: Path) -
     assert {wrong for wrong, killer in catalogue.items() if killer not in kills[wrong]} == set()
 
 
-def test_both_rope_katas_teach_the_same_rotation() -> None:
+def test_should_teach_the_same_rotation_in_both_rope_katas() -> None:
     x = torch.randn(2, 3, 5, 8, generator=torch.Generator().manual_seed(6))
     simple, general = kata("rotary-embedding").kernel("standard"), kata().kernel("interleaved")
     torch.testing.assert_close(simple(x, 5, 8), general(x, torch.arange(5)), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("variant", ["interleaved", "half-split"])
-def test_scores_depend_on_the_distance_alone(variant: str) -> None:
+def test_should_make_scores_depend_on_the_distance_alone(variant: str) -> None:
     rope = kata().kernel(variant)
     q, k = torch.randn(2, 1, 1, 1, 16, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 
@@ -84,7 +85,7 @@ def test_scores_depend_on_the_distance_alone(variant: str) -> None:
     assert not torch.isclose(score(9, 4), score(9, 5))
 
 
-def test_the_two_pairings_are_one_rotation_of_permuted_numbers() -> None:
+def test_should_find_in_the_two_pairings_one_rotation_of_permuted_numbers() -> None:
     x = torch.randn(2, 3, 5, 8, generator=torch.Generator().manual_seed(4))
     positions = torch.arange(5)
     order = torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])  # halves → neighbours
@@ -93,7 +94,7 @@ def test_the_two_pairings_are_one_rotation_of_permuted_numbers() -> None:
 
 
 @pytest.mark.parametrize(("variant", "module"), [("interleaved", "gptj"), ("half-split", "gpt_neox")])
-def test_partial_rotation_agrees_with_the_models_that_use_it(variant: str, module: str) -> None:
+def test_should_agree_in_partial_rotation_with_the_models_that_use_it(variant: str, module: str) -> None:
     x = torch.randn(2, 3, 5, 10, generator=torch.Generator().manual_seed(4))
     positions = torch.arange(5)
     ours = kata().kernel(variant)(x, positions, rotary_dim=6)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from plain_harness import KataUnderTest, Matrix, prove
+
+from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
 
 
 @functools.cache
@@ -21,7 +22,7 @@ def kill_matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
     return prove(kata(), "standard", tmp_path_factory.mktemp("inputs"))
 
 
-def test_other_seeds_kill_the_same_wrong_kernels(tmp_path: Path) -> None:
+def test_should_kill_the_same_wrong_kernels_under_other_seeds(tmp_path: Path) -> None:
     for seed in (1, 2):
         prove(kata(), "standard", tmp_path, seed)
 
@@ -47,13 +48,13 @@ def test_other_seeds_kill_the_same_wrong_kernels(tmp_path: Path) -> None:
         ("floor-ignored", "floor-under-p"),
     ],
 )
-def test_the_catalogue_of_sampling_is_killed_by_the_case_named_for_it(
+def test_should_kill_the_catalogue_of_sampling_by_the_case_named_for_it(
     wrong: str, killer: str, kill_matrix: Matrix
 ) -> None:
     assert killer in kill_matrix.kills[wrong]
 
 
-def test_the_reference_agrees_with_transformers_over_a_grid_of_parameters() -> None:
+def test_should_agree_with_transformers_over_a_grid_of_parameters() -> None:
     warpers = kata().book.peers[0].kernel
     logits = torch.randn(3, 11, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 2
     grid = itertools.product((0.3, 1.0, 1.7), (0, 1, 4, 30), (0.05, 0.5, 0.9, 1.0), (1, 3))
@@ -63,7 +64,7 @@ def test_the_reference_agrees_with_transformers_over_a_grid_of_parameters() -> N
         )
 
 
-def test_what_transformers_generate_draws_lies_in_the_support_of_the_reference() -> None:
+def test_should_support_what_transformers_generate_draws() -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import plain_harness as plain
 import pytest
 import torch
+
+from tests.helpers import plain_harness as plain
 
 KATA = plain.KataUnderTest("speculative-decoding")
 verify = KATA.reference.verify_draft
@@ -17,7 +18,7 @@ AFTER = torch.tensor([[0.1, 0.3, 0.6], [0.6, 0.1, 0.3], [0.25, 0.5, 0.25]])  # r
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_cases_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
+def test_should_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
     plain.prove(KATA, "exact-law", tmp_path, seed)
 
 
@@ -40,7 +41,7 @@ def law(kernel: Any, steps: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
     return first, both / both.sum(dim=1, keepdim=True)
 
 
-def test_output_has_the_law_of_the_large_model() -> None:
+def test_should_have_the_law_of_the_large_model_in_its_output() -> None:
     first, second = law(verify)
     torch.testing.assert_close(first, P, rtol=0, atol=5e-3)
     torch.testing.assert_close(second, AFTER)
@@ -50,14 +51,14 @@ def test_output_has_the_law_of_the_large_model() -> None:
     "name",
     ["accepts-everything", "inverted-ratio", "resamples-from-target", "absolute-difference", "likelier-or-nothing"],
 )
-def test_shortcut_bends_the_law(name: str) -> None:
+def test_should_bend_the_law_by_a_shortcut(name: str) -> None:
     kernel = next(wrong.kernel for wrong in KATA.book.misconceptions if wrong.id == name)
     first, _ = law(kernel)
     assert (first - P).abs().max() > 0.02
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_agrees_with_the_sampler_of_transformers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_agree_with_the_sampler_of_transformers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = pytest.importorskip("transformers.generation.utils")._speculative_sampling
     torch.manual_seed(seed)
     target, draft = torch.randn(5, 6).softmax(-1), torch.randn(4, 6).softmax(-1)

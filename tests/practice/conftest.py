@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from learners import Learner
 
 from llmdrills.practice.history import History
+from tests.helpers.kata_learner import KataLearner
 
 
 @pytest.fixture
@@ -18,19 +18,19 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 
 @pytest.fixture
-def learner(history: History, tmp_path: Path) -> Learner:
-    return Learner(history, tmp_path / "practice")
+def learner(history: History, tmp_path: Path) -> KataLearner:
+    return KataLearner(history, tmp_path / "practice")
 
 
 @pytest.fixture
-def new_learner(tmp_path: Path) -> Iterator[Callable[[str], Learner]]:
+def new_learner(tmp_path: Path) -> Iterator[Callable[[str], KataLearner]]:
     """Learners on machines of their own, by name."""
     opened = []
 
-    def make(name: str) -> Learner:
+    def make(name: str) -> KataLearner:
         history = History.open(tmp_path / name / "history.sqlite3")
         opened.append(history)
-        return Learner(history, tmp_path / name / "practice")
+        return KataLearner(history, tmp_path / name / "practice")
 
     yield make
     for history in opened:

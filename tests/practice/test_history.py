@@ -15,26 +15,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from learners import START, Learner, make_kata
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import exchange, plan, replay, schema
 from llmdrills.practice.history import History, decode, encode
+from tests.helpers.kata_learner import START, KataLearner, make_kata, review
 
 KATA = make_kata("rope")
-
-
-def review(history: History, number: int, kata: str = "rope", rating: int = 3, code: str = "") -> str:
-    moment = START.plus(number * 86_400_000_000)
-    if code:
-        history.append(
-            "attempts", moment, session="s", kata=kata, variant="v", outcome="passed", diagnosis=None, seconds=1.0,
-            seed=0, device="cpu", cases="[]", **encode(code),
-        )  # fmt: skip
-    return history.append(
-        "reviews", moment.plus(1), session=f"s{number}", kata=kata, variant="v", derived=rating, rating=rating,
-        override=0, seconds=60.0,
-    )  # fmt: skip
 
 
 def ids(history: History, table: str = "reviews") -> list[str]:
@@ -42,15 +29,19 @@ def ids(history: History, table: str = "reviews") -> list[str]:
 
 
 def python(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
-    lines = "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n" + textwrap.dedent(program)
-    here = str(Path(__file__).parent)
+    lines = "import sys\nfrom pathlib import Path\n" + textwrap.dedent(program)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
-        [sys.executable, "-c", lines, here, *map(str, arguments)], stdout=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", lines, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
     )
 
 
 @pytest.mark.parametrize("table", sorted(schema.EVENTS))
-def test_events_can_neither_be_changed_nor_deleted(history: History, table: str) -> None:
+def test_should_let_events_be_neither_changed_nor_deleted(history: History, table: str) -> None:
     values = {
         name: {"TEXT": "x", "INTEGER": 1, "REAL": 1.0}[column.type] for name, column in schema.EVENTS[table].items()
     }
@@ -61,24 +52,24 @@ def test_events_can_neither_be_changed_nor_deleted(history: History, table: str)
     assert len(ids(history, table)) == 1
 
 
-def test_a_value_of_the_wrong_type_is_refused(history: History) -> None:
+def test_should_refuse_a_value_of_the_wrong_type(history: History) -> None:
     with pytest.raises(HistoryError):
         history.append("hints", START, session="s", kata="k", number="one")
     assert ids(history, "hints") == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"plain", "空 文件\r\n".encode(), b"\xff\xfe\x00", b"nul\x00inside"])
-def test_code_is_kept_byte_for_byte(raw: bytes) -> None:
+def test_should_keep_code_byte_for_byte(raw: bytes) -> None:
     assert decode(**encode(raw)) == raw
 
 
-def test_half_a_character_in_code_does_not_stop_the_record(history: History) -> None:
+def test_should_not_stop_the_record_for_half_a_character_in_code(history: History) -> None:
     review(history, 0, code="x = '\ud800'")
     row = history.rows("SELECT code, encoding FROM attempts")[0]
     assert decode(row["code"], row["encoding"]) == b"x = '\xed\xa0\x80'"
 
 
-def test_events_written_together_are_all_there_or_none(history: History) -> None:
+def test_should_write_events_together_all_or_none(history: History) -> None:
     good = {"session": "s", "kata": "k", "number": 1}
     with pytest.raises(HistoryError):
         history.write([("hints", good), ("hints", {**good, "number": "bad"})], START)
@@ -88,16 +79,16 @@ def test_events_written_together_are_all_there_or_none(history: History) -> None
 # ---- several processes, and crashes -------------------------------------------------------------
 
 WRITER = """
-from test_history import review
+from tests.helpers.kata_learner import review
 from llmdrills.practice.history import History
-history = History.open(Path(sys.argv[2]))
-first = int(sys.argv[3])
-for number in range(first, first + int(sys.argv[4])):
+history = History.open(Path(sys.argv[1]))
+first = int(sys.argv[2])
+for number in range(first, first + int(sys.argv[3])):
     print(review(history, number, kata=f"kata-{number % 3}", code="x" * 5000), flush=True)
 """
 
 
-def test_four_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_should_lose_nothing_when_four_processes_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     processes = [python(WRITER, path, first, 15) for first in (0, 100, 200, 300)]
     said = [process.communicate(timeout=60)[0].split() for process in processes]
@@ -107,7 +98,7 @@ def test_four_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> Non
         assert history.recovery is None
 
 
-def test_what_a_killed_process_said_it_wrote_is_there(tmp_path: Path) -> None:
+def test_should_hold_what_a_killed_process_said_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     said: list[str] = []
     for turn in range(6):
@@ -127,7 +118,9 @@ def test_what_a_killed_process_said_it_wrote_is_there(tmp_path: Path) -> None:
         assert replay.load(history)[0] == replay.fresh(history)
 
 
-def test_a_process_that_holds_the_database_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_name_a_process_that_holds_the_database_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "history.sqlite3"
     monkeypatch.setattr("llmdrills.practice.history._WAIT", 0.1)
     with History.open(path) as history, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -142,7 +135,7 @@ def test_a_process_that_holds_the_database_too_long_is_named(tmp_path: Path, mon
 # ---- no room, no right ----------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(history: History) -> None:
+def test_should_report_a_full_disk_and_lose_nothing(history: History) -> None:
     first = review(history, 0, code="kept")
     pages = history.rows("PRAGMA page_count")[0][0]
     history.rows(f"PRAGMA max_page_count = {pages + 2}")
@@ -155,17 +148,17 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(history: History) -> N
     assert len(ids(history)) == 2
 
 
-def test_a_file_that_may_not_grow_is_a_clear_error(tmp_path: Path) -> None:
+def test_should_report_a_file_that_may_not_grow(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     path = tmp_path / "history.sqlite3"
     with History.open(path) as history:
         kept = review(history, 0)
     program = """
-    from test_history import review
+    from tests.helpers.kata_learner import review
     from llmdrills.errors import HistoryError
     from llmdrills.practice.history import History
     try:
-        review(History.open(Path(sys.argv[2])), 1, code="x" * 3_000_000)
+        review(History.open(Path(sys.argv[1])), 1, code="x" * 3_000_000)
     except HistoryError as error:
         print(error)
     """
@@ -182,7 +175,7 @@ def test_a_file_that_may_not_grow_is_a_clear_error(tmp_path: Path) -> None:
         assert ids(history) == [kept]
 
 
-def test_a_folder_without_the_right_to_write_is_a_clear_error(tmp_path: Path) -> None:
+def test_should_report_a_folder_without_the_right_to_write(tmp_path: Path) -> None:
     path = tmp_path / "closed" / "history.sqlite3"
     with History.open(path) as history:
         kept = review(history, 0)
@@ -194,10 +187,10 @@ def test_a_folder_without_the_right_to_write_is_a_clear_error(tmp_path: Path) ->
     import os
     from llmdrills.errors import HistoryError
     from llmdrills.practice.history import History
-    from test_history import review
+    from tests.helpers.kata_learner import review
     if os.getuid() == 0:
         os.setuid(65534)  # root may write anywhere
-    for place in sys.argv[2:]:
+    for place in sys.argv[1:]:
         try:
             with History.open(Path(place)) as history:
                 review(history, 1)
@@ -218,7 +211,7 @@ def test_a_folder_without_the_right_to_write_is_a_clear_error(tmp_path: Path) ->
         assert ids(history) == [kept]
 
 
-def test_a_folder_in_the_place_of_the_file_is_a_clear_error(tmp_path: Path) -> None:
+def test_should_report_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "history.sqlite3").mkdir()
     with pytest.raises(HistoryError, match="cannot be written"):
         History.open(tmp_path / "history.sqlite3")
@@ -227,7 +220,7 @@ def test_a_folder_in_the_place_of_the_file_is_a_clear_error(tmp_path: Path) -> N
         History.open(tmp_path / "file" / "history.sqlite3")
 
 
-def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+def test_should_leave_a_database_of_another_program_alone(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
@@ -241,7 +234,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
 # ---- versions -------------------------------------------------------------------------------------
 
 
-def test_a_migration_is_preceded_by_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_make_a_backup_before_a_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "history.sqlite3"
     with History.open(path) as history:
         kept = review(history, 0)
@@ -257,7 +250,7 @@ def test_a_migration_is_preceded_by_a_backup(tmp_path: Path, monkeypatch: pytest
         assert [row[0] for row in backup.execute("SELECT id FROM reviews")] == [kept]
 
 
-def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_change_nothing_by_a_migration_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "history.sqlite3"
     with History.open(path) as history:
         kept = review(history, 0)
@@ -275,7 +268,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
         assert not history.rows("SELECT 1 FROM sqlite_master WHERE name = 'later'")
 
 
-def test_a_newer_version_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_not_touch_a_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "history.sqlite3"
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, lambda c: None])
@@ -310,7 +303,7 @@ def aside(path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("where", ["header", "schema"])
-def test_a_broken_first_page_loses_nothing(full: tuple[Path, list[str]], where: str) -> None:
+def test_should_lose_nothing_by_a_broken_first_page(full: tuple[Path, list[str]], where: str) -> None:
     path, known = full
     damage(path, 0 if where == "header" else 100, 16 if where == "header" else 600)
     broken = path.read_bytes()
@@ -325,7 +318,7 @@ def test_a_broken_first_page_loses_nothing(full: tuple[Path, list[str]], where: 
     assert aside(path)[0].read_bytes() == broken
 
 
-def test_broken_pages_lose_only_what_stood_in_them_and_that_is_told(full: tuple[Path, list[str]]) -> None:
+def test_should_lose_and_report_only_what_stood_in_broken_pages(full: tuple[Path, list[str]]) -> None:
     path, known = full
     size = path.stat().st_size
     for page in range(size // 4096 * 2 // 3, size // 4096 * 2 // 3 + 6):
@@ -343,7 +336,7 @@ def test_broken_pages_lose_only_what_stood_in_them_and_that_is_told(full: tuple[
         assert "丢失" in recovery.message.zh
 
 
-def test_a_file_cut_short_keeps_what_is_left(full: tuple[Path, list[str]]) -> None:
+def test_should_keep_what_is_left_of_a_file_cut_short(full: tuple[Path, list[str]]) -> None:
     path, known = full
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size * 3 // 4)
@@ -354,7 +347,7 @@ def test_a_file_cut_short_keeps_what_is_left(full: tuple[Path, list[str]]) -> No
         assert history.check() == []
 
 
-def test_the_loss_is_told_until_the_learner_has_read_it(full: tuple[Path, list[str]]) -> None:
+def test_should_report_the_loss_until_the_learner_has_read_it(full: tuple[Path, list[str]]) -> None:
     path, _ = full
     damage(path, 0, 16)
     History.open(path).close()
@@ -369,7 +362,7 @@ def test_the_loss_is_told_until_the_learner_has_read_it(full: tuple[Path, list[s
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_damage_anywhere_ends_in_a_whole_database(full: tuple[Path, list[str]], seed: int) -> None:
+def test_should_end_in_a_whole_database_after_damage_anywhere(full: tuple[Path, list[str]], seed: int) -> None:
     path, known = full
     rng = random.Random(seed)
     data = bytearray(path.read_bytes())
@@ -388,7 +381,7 @@ def test_damage_anywhere_ends_in_a_whole_database(full: tuple[Path, list[str]], 
         assert len(found) + lost >= 90, "hardly anything is lost without a word"
 
 
-def test_garbage_is_set_aside_not_overwritten(tmp_path: Path) -> None:
+def test_should_set_garbage_aside_without_overwriting_it(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     path.write_bytes(b"this was never a database" * 400)
     with History.open(path) as history:
@@ -397,7 +390,7 @@ def test_garbage_is_set_aside_not_overwritten(tmp_path: Path) -> None:
     assert aside(path)[0].read_bytes().startswith(b"this was never")
 
 
-def test_what_only_the_log_holds_is_recovered_when_the_file_is_emptied(tmp_path: Path) -> None:
+def test_should_recover_what_only_the_log_holds_when_the_file_is_emptied(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     process = python(WRITER, path, 0, 1000)
     assert process.stdout is not None
@@ -411,7 +404,7 @@ def test_what_only_the_log_holds_is_recovered_when_the_file_is_emptied(tmp_path:
         assert set(said) <= set(ids(history))
 
 
-def test_damage_met_in_the_middle_of_work_is_repaired_and_the_work_done(full: tuple[Path, list[str]]) -> None:
+def test_should_repair_damage_met_in_the_middle_of_work_and_do_the_work(full: tuple[Path, list[str]]) -> None:
     path, known = full
     root = None
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -423,7 +416,7 @@ def test_damage_met_in_the_middle_of_work_is_repaired_and_the_work_done(full: tu
         assert set(ids(history)) == {*known, fresh}
 
 
-def test_a_recovery_that_was_killed_goes_on_where_it_was(
+def test_should_resume_a_recovery_that_was_killed_where_it_was(
     full: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, known = full
@@ -446,7 +439,7 @@ def test_a_recovery_that_was_killed_goes_on_where_it_was(
         assert sorted(ids(history)) == sorted(known)
 
 
-def test_a_process_whose_database_was_rebuilt_under_it_writes_to_the_new_one(full: tuple[Path, list[str]]) -> None:
+def test_should_write_to_the_new_database_when_it_was_rebuilt_under_a_process(full: tuple[Path, list[str]]) -> None:
     path, known = full
     with History.open(path) as slow:
         slow.rows("SELECT 1 FROM reviews")
@@ -457,7 +450,7 @@ def test_a_process_whose_database_was_rebuilt_under_it_writes_to_the_new_one(ful
             assert set(ids(other)) == {*known, fresh}
 
 
-def test_a_database_deleted_while_it_is_open_is_put_back(tmp_path: Path) -> None:
+def test_should_put_a_database_back_that_was_deleted_while_open(tmp_path: Path) -> None:
     path = tmp_path / "data" / "history.sqlite3"
     with History.open(path) as history:
         known = [review(history, number) for number in range(3)]
@@ -470,7 +463,7 @@ def test_a_database_deleted_while_it_is_open_is_put_back(tmp_path: Path) -> None
         assert ids(history) == known
 
 
-def test_archived_code_is_never_lost(learner: Learner) -> None:
+def test_should_never_lose_archived_code(learner: KataLearner) -> None:
     for number in range(3):
         repetition = learner.begin(KATA)
         repetition.file.write_text(f"version {number}")
@@ -481,12 +474,12 @@ def test_archived_code_is_never_lost(learner: Learner) -> None:
 
 DAY = """
 import os
-from learners import STARTER, make_kata, verdict
+from tests.helpers.kata_learner import STARTER, make_kata, verdict
 from llmdrills.practice import session
 from llmdrills.practice.history import History
 kata = make_kata("rope")
-history = History.open(Path(sys.argv[2]))
-file = Path(sys.argv[3])
+history = History.open(Path(sys.argv[1]))
+file = Path(sys.argv[2])
 turn = 0
 while True:
     turn += 1
@@ -501,7 +494,7 @@ while True:
 """
 
 
-def test_a_day_killed_at_any_moment_keeps_what_was_said_and_resumes(tmp_path: Path) -> None:
+def test_should_keep_what_was_said_and_resume_when_a_day_is_killed_at_any_moment(tmp_path: Path) -> None:
     path, file = tmp_path / "history.sqlite3", tmp_path / "rope.py"
     said: list[list[str]] = []
     for turn in range(6):

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from learners import START, Learner, make_kata, verdict
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import exchange, plan, replay, session
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
+from tests.helpers.kata_learner import START, KataLearner, make_kata, verdict
 
 KATAS = (make_kata("a", variants=("x", "y")), make_kata("b", "position"), make_kata("c", requires=("a",)))
 EXAMPLES = int(os.environ.get("LLMDRILLS_HISTORIES", "25"))
@@ -38,12 +38,12 @@ EVENTS = st.lists(
 
 
 @contextlib.contextmanager
-def machine(folder: str, name: str) -> Iterator[Learner]:
+def machine(folder: str, name: str) -> Iterator[KataLearner]:
     with History.open(Path(folder) / name / "history.sqlite3") as history:
-        yield Learner(history, Path(folder) / name)
+        yield KataLearner(history, Path(folder) / name)
 
 
-def live(learner: Learner, events: list[tuple[str, int, int, int]]) -> None:
+def live(learner: KataLearner, events: list[tuple[str, int, int, int]]) -> None:
     for what, which, hours, offset in events:
         learner.clock = Moment(learner.clock.at + hours * 3_600_000_000, offset * 3600)
         if what == "undo":
@@ -76,7 +76,7 @@ def state(history: History) -> Any:
 @pytest.mark.timeout(3600)  # `make soak` asks for 500 examples
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS, EVENTS, EVENTS, st.randoms(use_true_random=False))
-def test_merging_either_way_gives_the_same_state(
+def test_should_give_the_same_state_merging_either_way(
     here: list[tuple[str, int, int, int]],
     there: list[tuple[str, int, int, int]],
     after: list[tuple[str, int, int, int]],
@@ -133,7 +133,7 @@ def hint(**changes: object) -> str:
 
 
 @pytest.fixture
-def exported(learner: Learner) -> list[str]:
+def exported(learner: KataLearner) -> list[str]:
     learner.passes(KATAS[0])
     return lines(learner.history)
 
@@ -158,8 +158,8 @@ def exported(learner: Learner) -> list[str]:
         ("[" * 100_000, "not JSON"),
     ],
 )
-def test_a_bad_line_is_named_and_nothing_is_imported(
-    learner: Learner, exported: list[str], tmp_path: Path, line: str, says: str
+def test_should_name_a_bad_line_and_import_nothing(
+    learner: KataLearner, exported: list[str], tmp_path: Path, line: str, says: str
 ) -> None:
     with History.open(tmp_path / "other" / "history.sqlite3") as other:
         with pytest.raises(HistoryError, match=says) as caught:
@@ -168,7 +168,7 @@ def test_a_bad_line_is_named_and_nothing_is_imported(
         assert lines(other) == exported[:1]
 
 
-def test_an_edited_event_is_refused(learner: Learner, exported: list[str]) -> None:
+def test_should_refuse_an_edited_event(learner: KataLearner, exported: list[str]) -> None:
     edited = [line.replace('"rating": 3', '"rating": 4') for line in exported]
     assert edited != exported
     with pytest.raises(HistoryError, match="differs"):
@@ -177,14 +177,14 @@ def test_an_edited_event_is_refused(learner: Learner, exported: list[str]) -> No
 
 
 @pytest.mark.parametrize("text", ["", "\n", '{"schema": 1}\n', '{"llmdrills": "history", "schema": 2}\n'])
-def test_what_is_no_export_is_refused(history: History, tmp_path: Path, text: str) -> None:
+def test_should_refuse_what_is_no_export(history: History, tmp_path: Path, text: str) -> None:
     file = tmp_path / "in.jsonl"
     file.write_text(text)
     with pytest.raises(HistoryError, match=r"in\.jsonl"):
         exchange.import_file(history, file)
 
 
-def test_a_file_that_cannot_be_read_is_a_clear_error(history: History, tmp_path: Path) -> None:
+def test_should_report_a_file_that_cannot_be_read(history: History, tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match="cannot read"):
         exchange.import_file(history, tmp_path / "none")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_a_clear_error(history: History, tmp_path:
         exchange.import_file(history, tmp_path / "bytes")
 
 
-def test_an_export_keeps_the_local_time(learner: Learner, tmp_path: Path) -> None:
+def test_should_keep_the_local_time_in_an_export(learner: KataLearner, tmp_path: Path) -> None:
     learner.clock = Moment.parse("2026-03-02T21:30:00.000001+08:00")
     learner.begin(KATAS[1])
     assert json.loads(lines(learner.history)[1])["at"].endswith("+08:00")
@@ -203,7 +203,7 @@ def test_an_export_keeps_the_local_time(learner: Learner, tmp_path: Path) -> Non
         assert lines(other) == lines(learner.history)
 
 
-def test_an_undo_that_arrives_before_its_review_still_counts(learner: Learner, tmp_path: Path) -> None:
+def test_should_count_an_undo_that_arrives_before_its_review(learner: KataLearner, tmp_path: Path) -> None:
     learner.passes(KATAS[1])
     session.undo(learner.history, learner.tick())
     header, *events = lines(learner.history)

@@ -6,12 +6,12 @@ import random
 
 import fsrs
 import pytest
-from learners import START
 
 from llmdrills.errors import GraderError, MissingExtraError
 from llmdrills.practice import fitting, optimize, replay
 from llmdrills.practice.history import History
 from llmdrills.practice.memory import retrievability
+from tests.helpers.kata_learner import START
 
 
 def lives(history: History, reviews: int, weights: list[float], seed: int = 1) -> None:
@@ -41,7 +41,7 @@ def lives(history: History, reviews: int, weights: list[float], seed: int = 1) -
     history.transaction(write)
 
 
-def test_too_few_reviews_are_counted_and_nothing_is_fitted(history: History) -> None:
+def test_should_count_too_few_reviews_and_fit_nothing(history: History) -> None:
     lives(history, 80, list(fsrs.Scheduler().parameters))
     said = optimize.optimize(history)
     assert (said.reviews, said.missing, said.kept) == (80, optimize.ENOUGH - 80, False)
@@ -51,7 +51,7 @@ def test_too_few_reviews_are_counted_and_nothing_is_fitted(history: History) -> 
 
 
 @pytest.mark.slow
-def test_a_learner_unlike_the_default_is_fitted(history: History) -> None:
+def test_should_fit_a_learner_unlike_the_default(history: History) -> None:
     """Forgets three times as fast: the fit must predict the latest reviews better, and the schedule must follow it."""
     weights = [w * 0.3 if i < 4 else w for i, w in enumerate(fsrs.Scheduler().parameters)]
     weights[8], weights[20] = 1.2, 0.4
@@ -68,7 +68,7 @@ def test_a_learner_unlike_the_default_is_fitted(history: History) -> None:
     assert after == replay.fresh(history)
 
 
-def test_a_fit_that_is_no_better_changes_nothing(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_change_nothing_by_a_fit_that_is_no_better(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     lives(history, 720, list(fsrs.Scheduler().parameters))
     monkeypatch.setattr(optimize, "_fit", lambda logs: {"weights": [1.0] * 21, "default": 0.3, "fitted": 0.3})
     said = optimize.optimize(history)
@@ -78,7 +78,7 @@ def test_a_fit_that_is_no_better_changes_nothing(history: History, monkeypatch: 
 
 
 @pytest.mark.parametrize(("code", "error"), [(3, MissingExtraError), (1, GraderError)])
-def test_a_failing_fit_is_a_clear_error(
+def test_should_report_a_failing_fit(
     history: History, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, code: int, error: type
 ) -> None:
     lives(history, 720, list(fsrs.Scheduler().parameters))
@@ -90,7 +90,7 @@ def test_a_failing_fit_is_a_clear_error(
     assert replay.weights_of(history) is None
 
 
-def test_log_loss_is_that_of_the_predictions() -> None:
+def test_should_take_the_log_loss_of_the_predictions() -> None:
     logs = [["a", 3, 0], ["a", 3, 5], ["a", 1, 20]]
     import math
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from learners import Learner, make_kata
 
 from llmdrills.practice import plan
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.plan import LEECH_FAILURES, LEECH_REST, Plan
 from llmdrills.practice.rating import Rating
+from tests.helpers.kata_learner import KataLearner, make_kata
 
 ATTENTION = make_kata("attention", "transformer")
 MASK = make_kata("mask", "transformer", requires=("attention",))
@@ -27,7 +27,7 @@ Today = Callable[..., Plan]
 
 
 @pytest.fixture
-def today(learner: Learner) -> Today:
+def today(learner: KataLearner) -> Today:
     def make(day: int, hour: int = 18, katas: tuple = ALL, **options: object) -> Plan:
         learner.on(day, hour)
         return plan.today(learner.history, katas, learner.clock, **{"minutes": 60, **options})
@@ -39,7 +39,7 @@ def ids(made: Plan) -> list[str]:
     return [item.kata for item in made.items]
 
 
-def test_the_first_day_brings_new_katas_that_build_on_nothing(today: Today) -> None:
+def test_should_bring_new_katas_that_build_on_nothing_on_the_first_day(today: Today) -> None:
     made = today(0)
     assert ids(made) == ["attention", "rotary"]
     assert {item.reason for item in made.items} == {"new"}
@@ -47,20 +47,20 @@ def test_the_first_day_brings_new_katas_that_build_on_nothing(today: Today) -> N
     assert set(ids(today(0, new=9, minutes=300))) == {"attention", "rotary", "sampling"}
 
 
-def test_new_katas_are_capped_over_the_whole_day(learner: Learner, today: Today) -> None:
+def test_should_cap_new_katas_over_the_whole_day(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION)
     assert len(ids(today(0, new=2))) == 1
     assert ids(today(0, new=0)) == []
 
 
-def test_a_kata_comes_once_those_it_builds_on_were_passed(learner: Learner, today: Today) -> None:
+def test_should_bring_a_kata_once_those_it_builds_on_were_passed(learner: KataLearner, today: Today) -> None:
     learner.on(0).fails(ATTENTION)
     assert "mask" not in ids(today(0, new=9, minutes=300))
     learner.passes(ATTENTION)
     assert "mask" in ids(today(0, new=9, minutes=300))
 
 
-def test_the_most_forgotten_comes_first(learner: Learner, today: Today) -> None:
+def test_should_put_the_most_forgotten_first(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(0).passes(SAMPLING, Rating.HARD)
     learner.on(5).passes(ROTARY, Rating.GOOD)
@@ -70,7 +70,7 @@ def test_the_most_forgotten_comes_first(learner: Learner, today: Today) -> None:
     assert recalls == sorted(recalls)
 
 
-def test_topics_alternate_and_prerequisites_go_first(learner: Learner, today: Today) -> None:
+def test_should_alternate_topics_and_put_prerequisites_first(learner: KataLearner, today: Today) -> None:
     for kata in (ATTENTION, MASK, ROTARY, PAIRING):
         learner.on(0).passes(kata, Rating.GOOD)
     learner.on(0).passes(MASK, Rating.HARD)
@@ -82,7 +82,7 @@ def test_topics_alternate_and_prerequisites_go_first(learner: Learner, today: To
     assert all(one != other for one, other in pairwise(topics))
 
 
-def test_the_day_keeps_to_its_minutes_by_the_learners_own_times(learner: Learner, today: Today) -> None:
+def test_should_keep_the_day_to_its_minutes_by_the_learners_own_times(learner: KataLearner, today: Today) -> None:
     for kata in (ATTENTION, ROTARY, SAMPLING):
         learner.on(0).passes(kata, Rating.GOOD, minutes=14)
     made = today(30, new=0, minutes=30)
@@ -91,7 +91,7 @@ def test_the_day_keeps_to_its_minutes_by_the_learners_own_times(learner: Learner
     assert made.catch_up_days == 1
 
 
-def test_minutes_spent_today_are_taken_off(learner: Learner, today: Today) -> None:
+def test_should_take_off_minutes_spent_today(learner: KataLearner, today: Today) -> None:
     for kata in (ATTENTION, ROTARY, SAMPLING):
         learner.on(0).passes(kata, Rating.GOOD, minutes=10)
     learner.on(30, 9).passes(SAMPLING, Rating.GOOD, minutes=10)
@@ -100,7 +100,7 @@ def test_minutes_spent_today_are_taken_off(learner: Learner, today: Today) -> No
     assert made.spent == 10
 
 
-def test_a_month_away_does_not_bury_the_learner(learner: Learner, today: Today) -> None:
+def test_should_not_bury_the_learner_after_a_month_away(learner: KataLearner, today: Today) -> None:
     many = tuple(make_kata(f"kata-{number}", "transformer" if number % 2 else "position") for number in range(30))
     for number, kata in enumerate(many):
         learner.on(number // 3).passes(kata, Rating.GOOD)
@@ -114,7 +114,7 @@ def test_a_month_away_does_not_bury_the_learner(learner: Learner, today: Today) 
     assert str(made.waiting) in made.note.zh
 
 
-def test_new_katas_are_not_starved_by_what_is_due(learner: Learner, today: Today) -> None:
+def test_should_not_starve_new_katas_by_what_is_due(learner: KataLearner, today: Today) -> None:
     many = tuple(make_kata(f"kata-{number}") for number in range(12))
     for number, kata in enumerate(many):
         learner.on(number).passes(kata, Rating.HARD)
@@ -124,7 +124,7 @@ def test_new_katas_are_not_starved_by_what_is_due(learner: Learner, today: Today
     assert {item.reason for item in made.items} == {"new", "due"}
 
 
-def test_new_katas_come_back_some_days_after_a_break(learner: Learner, today: Today) -> None:
+def test_should_bring_new_katas_back_some_days_after_a_break(learner: KataLearner, today: Today) -> None:
     many = tuple(make_kata(f"kata-{number}") for number in range(12))
     for kata in many:
         learner.on(0).passes(kata, Rating.GOOD)
@@ -137,7 +137,7 @@ def test_new_katas_come_back_some_days_after_a_break(learner: Learner, today: To
     assert reasons == [False, False, False, True, True]
 
 
-def test_catching_up_comes_to_an_end(learner: Learner, today: Today) -> None:
+def test_should_end_catching_up(learner: KataLearner, today: Today) -> None:
     many = tuple(make_kata(f"kata-{number}", "transformer" if number % 2 else "position") for number in range(12))
     for kata in many:
         learner.on(0).passes(kata, Rating.GOOD)
@@ -152,7 +152,7 @@ def test_catching_up_comes_to_an_end(learner: Learner, today: Today) -> None:
     assert waiting[-1] == 0
 
 
-def test_a_leech_is_set_aside_with_advice_and_comes_back(learner: Learner, today: Today) -> None:
+def test_should_set_a_leech_aside_with_advice_and_bring_it_back(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     for day in range(1, LEECH_FAILURES + 1):
         learner.on(day).fails(MASK)
@@ -168,14 +168,14 @@ def test_a_leech_is_set_aside_with_advice_and_comes_back(learner: Learner, today
     assert back.set_aside == ()
 
 
-def test_a_pass_ends_a_leech(learner: Learner, today: Today) -> None:
+def test_should_end_a_leech_by_a_pass(learner: KataLearner, today: Today) -> None:
     for day in range(LEECH_FAILURES):
         learner.on(day).fails(ATTENTION)
     learner.on(LEECH_FAILURES).passes(ATTENTION)
     assert today(LEECH_FAILURES + 1).set_aside == ()
 
 
-def test_a_mastered_kata_is_audited_now_and_then(learner: Learner, today: Today) -> None:
+def test_should_audit_a_mastered_kata_now_and_then(learner: KataLearner, today: Today) -> None:
     for day in (0, 3, 14, 60):
         learner.on(day).passes(ATTENTION, Rating.GOOD)
     audited = [day for day in range(68, 108) if today(day, new=0, katas=(ATTENTION,)).items]
@@ -184,14 +184,14 @@ def test_a_mastered_kata_is_audited_now_and_then(learner: Learner, today: Today)
     assert [item.reason for item in made.items] == ["audit"]
 
 
-def test_what_was_begun_comes_first(learner: Learner, today: Today) -> None:
+def test_should_put_what_was_begun_first(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(29).begin(PAIRING, "half-split")
     made = today(30)
     assert (made.items[0].kata, made.items[0].variant, made.items[0].reason) == ("pairing", "half-split", "unfinished")
 
 
-def test_many_begun_at_once_do_not_fill_more_than_the_day(learner: Learner, today: Today) -> None:
+def test_should_fill_no_more_than_the_day_when_many_are_begun_at_once(learner: KataLearner, today: Today) -> None:
     learner.on(0)
     for kata in ALL:
         learner.begin(kata)
@@ -200,19 +200,19 @@ def test_many_begun_at_once_do_not_fill_more_than_the_day(learner: Learner, toda
     assert made.items[0].kata == ALL[-1].id, "the newest first"
 
 
-def test_what_was_begun_in_another_topic_is_left_out(learner: Learner, today: Today) -> None:
+def test_should_leave_out_what_was_begun_in_another_topic(learner: KataLearner, today: Today) -> None:
     learner.on(0).begin(SAMPLING)
     assert "sampling" not in ids(today(0, topic="position"))
 
 
-def test_what_was_skipped_today_is_left_out_until_tomorrow(learner: Learner, today: Today) -> None:
+def test_should_leave_out_what_was_skipped_today_until_tomorrow(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(30, 10).begin(ATTENTION).skip(now=learner.tick())
     assert "attention" not in ids(today(30))
     assert "attention" in ids(today(31))
 
 
-def test_variants_take_turns(learner: Learner, today: Today) -> None:
+def test_should_let_variants_take_turns(learner: KataLearner, today: Today) -> None:
     kata = make_kata("pairing", variants=("a", "b", "c"))
     seen = []
     for day in (0, 5, 25, 125):
@@ -222,13 +222,13 @@ def test_variants_take_turns(learner: Learner, today: Today) -> None:
     assert seen == ["a", "b", "c", "a"]
 
 
-def test_a_topic_brings_along_what_it_builds_on(today: Today) -> None:
+def test_should_bring_along_what_a_topic_builds_on(today: Today) -> None:
     other = make_kata("rope", "generation", requires=("attention",))
     made = today(0, katas=(ATTENTION, ROTARY, other, SAMPLING), topic="generation", new=9)
     assert set(ids(made)) == {"attention", "sampling"}
 
 
-def test_the_same_history_day_and_seed_give_the_same_plan(learner: Learner, today: Today) -> None:
+def test_should_give_the_same_plan_for_the_same_history_day_and_seed(learner: KataLearner, today: Today) -> None:
     many = tuple(make_kata(f"kata-{number}") for number in range(12))
     for kata in many:
         learner.on(0).passes(kata, Rating.GOOD)
@@ -238,13 +238,13 @@ def test_the_same_history_day_and_seed_give_the_same_plan(learner: Learner, toda
     assert today(9, katas=many, seed=7) != one
 
 
-def test_a_day_turns_at_four_in_the_morning(learner: Learner, today: Today) -> None:
+def test_should_turn_the_day_at_four_in_the_morning(learner: KataLearner, today: Today) -> None:
     learner.on(0, 20).passes(ATTENTION, Rating.GOOD)
     assert ids(today(2, 3, katas=(ATTENTION,), new=0)) == [], "three in the morning is still the day before"
     assert ids(today(2, 4, katas=(ATTENTION,), new=0)) == ["attention"]
 
 
-def test_the_streak_counts_days_and_survives_until_today_is_over(learner: Learner, today: Today) -> None:
+def test_should_count_days_of_a_streak_that_survives_until_today_is_over(learner: KataLearner, today: Today) -> None:
     for day in (0, 1, 3, 4, 5):
         learner.on(day).passes(SAMPLING)
     assert today(5).streak == 3
@@ -252,7 +252,7 @@ def test_the_streak_counts_days_and_survives_until_today_is_over(learner: Learne
     assert today(7).streak == 0
 
 
-def test_a_long_streak_is_counted_to_its_beginning(learner: Learner, today: Today) -> None:
+def test_should_count_a_long_streak_to_its_beginning(learner: KataLearner, today: Today) -> None:
     def year() -> None:
         for day in range(200):
             moment = learner.on(day).clock
@@ -273,20 +273,20 @@ def test_a_long_streak_is_counted_to_its_beginning(learner: Learner, today: Toda
     assert today(201).streak == 0
 
 
-def test_midnight_practice_counts_for_the_day_before(learner: Learner, today: Today) -> None:
+def test_should_count_midnight_practice_for_the_day_before(learner: KataLearner, today: Today) -> None:
     learner.on(0, 20).passes(SAMPLING)
     learner.on(1, 26).passes(ATTENTION)
     assert today(1, 27).streak == 2
 
 
-def test_every_reason_is_told_in_both_languages(learner: Learner, today: Today) -> None:
+def test_should_tell_every_reason_in_both_languages(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     (item,) = today(9, katas=(ATTENTION,)).items
     assert item.why.en == "7 days overdue: recall is down to 78%"
     assert item.why.zh == "逾期 7 天：保持率降到 78%"
 
 
-def test_json_is_versioned_and_complete(learner: Learner, today: Today) -> None:
+def test_should_version_and_complete_the_json(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     said = json.loads(json.dumps(today(5).to_json()))
     assert said["schema"] == 1
@@ -300,7 +300,7 @@ def test_json_is_versioned_and_complete(learner: Learner, today: Today) -> None:
     assert said["day"] == "2026-03-07"
 
 
-def test_the_plan_needs_no_heavy_import(learner: Learner) -> None:
+def test_should_plan_without_a_heavy_import(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     program = (
         "import sys; from pathlib import Path\n"
@@ -317,14 +317,14 @@ def test_the_plan_needs_no_heavy_import(learner: Learner) -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_a_kata_that_left_the_workspace_is_ignored(learner: Learner, today: Today) -> None:
+def test_should_ignore_a_kata_that_left_the_workspace(learner: KataLearner, today: Today) -> None:
     learner.on(0).passes(make_kata("gone"))
     learner.on(0).begin(make_kata("gone-too"))
     assert "gone" not in ids(today(9))
     assert "gone-too" not in ids(today(9))
 
 
-def test_nothing_due_says_when_the_next_one_is(learner: Learner, today: Today) -> None:
+def test_should_say_when_the_next_one_is_where_nothing_is_due(learner: KataLearner, today: Today) -> None:
     learner.on(0, 9).passes(ATTENTION, Rating.GOOD)
     made = today(0, katas=(ATTENTION,), new=0)
     assert made.items == ()
@@ -332,7 +332,7 @@ def test_nothing_due_says_when_the_next_one_is(learner: Learner, today: Today) -
     assert "2026-03-04" in made.note.zh
 
 
-def test_moments_know_their_learners_day() -> None:
+def test_should_know_the_learners_day_of_a_moment() -> None:
     assert str(Moment.parse("2026-03-02T03:59:00+08:00").day) == "2026-03-01"
     assert str(Moment.parse("2026-03-02T04:00:00+08:00").day) == "2026-03-02"
     text = "2026-03-02T04:00:00.123456+05:30"

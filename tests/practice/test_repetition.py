@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from learners import STARTER, Learner, make_kata, verdict
 
 from llmdrills.errors import UsageError
 from llmdrills.practice import session
 from llmdrills.practice.history import History, decode
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
+from tests.helpers.kata_learner import STARTER, KataLearner, make_kata, verdict
 
 KATA = make_kata("rope", minutes=10, variants=("interleaved", "half-split"))
 
 
-def test_starting_blanks_the_file_and_archives_what_it_held(learner: Learner) -> None:
+def test_should_blank_the_file_at_the_start_and_archive_what_it_held(learner: KataLearner) -> None:
     file = learner.folder / "rope.py"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"my old code\xff\x00")
@@ -26,26 +26,26 @@ def test_starting_blanks_the_file_and_archives_what_it_held(learner: Learner) ->
     assert [decode(row["code"], row["encoding"]) for row in rows] == [b"my old code\xff\x00"]
 
 
-def test_the_starter_itself_is_not_archived(learner: Learner) -> None:
+def test_should_not_archive_the_starter_itself(learner: KataLearner) -> None:
     learner.begin(KATA)
     learner.begin(KATA)
     assert not learner.history.rows("SELECT 1 FROM archives")
 
 
-def test_a_plain_pass_is_good(learner: Learner) -> None:
+def test_should_rate_a_plain_pass_good(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     assert repetition.derived() == Rating.GOOD
 
 
-def test_a_fast_first_run_is_easy(learner: Learner) -> None:
+def test_should_rate_a_fast_first_run_easy(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict("unimplemented"), learner.tick(1))
     repetition.attempt("code", verdict(), learner.tick(3))
     assert repetition.derived() == Rating.EASY
 
 
-def test_fast_is_measured_against_ones_own_times(learner: Learner) -> None:
+def test_should_measure_fast_against_ones_own_times(learner: KataLearner) -> None:
     for day in range(0, 40, 10):
         learner.on(day).passes(KATA, Rating.GOOD, minutes=4)
     repetition = learner.on(60).begin(KATA)
@@ -57,7 +57,7 @@ def test_fast_is_measured_against_ones_own_times(learner: Learner) -> None:
 
 
 @pytest.mark.parametrize("help", ["hint", "diagnosis"])
-def test_a_pass_with_help_is_hard(learner: Learner, help: str) -> None:  # noqa: A002  # reads well in the test's name
+def test_should_rate_a_pass_with_help_hard(learner: KataLearner, help: str) -> None:  # noqa: A002  # reads well in the test's name
     repetition = learner.begin(KATA)
     if help == "hint":
         repetition.hint(1, learner.tick())
@@ -67,14 +67,14 @@ def test_a_pass_with_help_is_hard(learner: Learner, help: str) -> None:  # noqa:
     assert repetition.derived() == Rating.HARD
 
 
-def test_a_failure_that_nothing_explains_is_still_good_never_easy(learner: Learner) -> None:
+def test_should_rate_a_failure_that_nothing_explains_good_never_easy(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict("wrong"), learner.tick(0.2))
     repetition.attempt("code", verdict(), learner.tick(0.2))
     assert repetition.derived() == Rating.GOOD
 
 
-def test_the_solution_makes_it_again_even_if_it_is_passed_afterwards(learner: Learner) -> None:
+def test_should_rate_again_for_the_solution_even_if_it_is_passed_afterwards(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.solution("diff", learner.tick())
     assert repetition.rateable
@@ -82,7 +82,7 @@ def test_the_solution_makes_it_again_even_if_it_is_passed_afterwards(learner: Le
     assert repetition.derived() == Rating.AGAIN
 
 
-def test_what_is_looked_at_after_the_pass_changes_nothing(learner: Learner) -> None:
+def test_should_change_nothing_by_what_is_looked_at_after_the_pass(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     repetition.solution("diff", learner.tick())
@@ -91,7 +91,7 @@ def test_what_is_looked_at_after_the_pass_changes_nothing(learner: Learner) -> N
     assert repetition.derived() == Rating.GOOD
 
 
-def test_the_rating_may_be_lowered_and_that_is_recorded(learner: Learner) -> None:
+def test_should_let_the_rating_be_lowered_and_record_that(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     review = repetition.rate(Rating.HARD, learner.tick())
@@ -100,21 +100,21 @@ def test_the_rating_may_be_lowered_and_that_is_recorded(learner: Learner) -> Non
     assert tuple(row) == (3, 2, 1)
 
 
-def test_the_rating_may_not_be_raised(learner: Learner) -> None:
+def test_should_not_let_the_rating_be_raised(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     with pytest.raises(UsageError, match="only be lowered"):
         repetition.rate(Rating.EASY)
 
 
-def test_what_is_not_passed_cannot_be_rated(learner: Learner) -> None:
+def test_should_not_rate_what_is_not_passed(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict("wrong"), learner.tick())
     with pytest.raises(UsageError, match="not passed"):
         repetition.rate()
 
 
-def test_two_windows_do_not_rate_one_repetition_twice(learner: Learner) -> None:
+def test_should_not_rate_one_repetition_twice_in_two_windows(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     other = session.resume(learner.history, KATA)
@@ -124,7 +124,7 @@ def test_two_windows_do_not_rate_one_repetition_twice(learner: Learner) -> None:
         other.rate(now=learner.tick())
 
 
-def test_undo_opens_the_repetition_again(learner: Learner) -> None:
+def test_should_open_the_repetition_again_by_undo(learner: KataLearner) -> None:
     learner.passes(KATA, Rating.GOOD)
     assert session.resume(learner.history, KATA) is None
     assert session.undo(learner.history, learner.tick()) == "rope"
@@ -136,11 +136,11 @@ def test_undo_opens_the_repetition_again(learner: Learner) -> None:
     assert len(learner.history.rows("SELECT 1 FROM reviews")) == 2
 
 
-def test_undo_of_nothing_is_nothing(history: History) -> None:
+def test_should_undo_nothing_where_there_is_nothing(history: History) -> None:
     assert session.undo(history) is None
 
 
-def test_a_skipped_kata_is_closed_and_left_out_today(learner: Learner) -> None:
+def test_should_close_a_skipped_kata_and_leave_it_out_today(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.skip("tired", learner.tick())
     assert session.resume(learner.history, KATA) is None
@@ -148,13 +148,13 @@ def test_a_skipped_kata_is_closed_and_left_out_today(learner: Learner) -> None:
     assert session.skipped_on(learner.history, learner.clock.day_number + 1) == set()
 
 
-def test_a_kata_begun_again_after_a_skip_is_no_longer_left_out(learner: Learner) -> None:
+def test_should_not_leave_out_a_kata_begun_again_after_a_skip(learner: KataLearner) -> None:
     learner.begin(KATA).skip(now=learner.tick())
     learner.begin(KATA)
     assert session.skipped_on(learner.history, learner.clock.day_number) == set()
 
 
-def test_an_unfinished_repetition_is_found_again_with_all_that_happened(learner: Learner) -> None:
+def test_should_find_an_unfinished_repetition_again_with_all_that_happened(learner: KataLearner) -> None:
     repetition = learner.begin(KATA, "half-split")
     repetition.hint(1, learner.tick())
     repetition.hint(2, learner.tick())
@@ -166,14 +166,14 @@ def test_an_unfinished_repetition_is_found_again_with_all_that_happened(learner:
     assert session.unfinished(learner.history) == [("rope", "half-split")]
 
 
-def test_an_older_unfinished_repetition_is_not_gone_back_to(learner: Learner) -> None:
+def test_should_not_go_back_to_an_older_unfinished_repetition(learner: KataLearner) -> None:
     learner.begin(KATA)
     learner.passes(KATA)
     assert session.unfinished(learner.history) == []
     assert session.resume(learner.history, KATA) is None
 
 
-def test_resuming_brings_a_deleted_file_back(learner: Learner) -> None:
+def test_should_bring_a_deleted_file_back_on_resuming(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("my code", verdict("wrong"), learner.tick())
     repetition.file.unlink()
@@ -181,14 +181,16 @@ def test_resuming_brings_a_deleted_file_back(learner: Learner) -> None:
     assert repetition.file.read_text() == "my code"
 
 
-def test_resuming_never_touches_what_the_learner_wrote(learner: Learner) -> None:
+def test_should_never_touch_what_the_learner_wrote_on_resuming(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.file.write_text("half written")
     session.resume(learner.history, KATA, STARTER)
     assert repetition.file.read_text() == "half written"
 
 
-def test_a_crash_before_the_starter_was_written_is_made_good(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_recover_from_a_crash_before_the_starter_was_written(
+    learner: KataLearner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = learner.folder / "rope.py"
     file.parent.mkdir(parents=True)
     file.write_text("yesterday's code")
@@ -202,21 +204,21 @@ def test_a_crash_before_the_starter_was_written_is_made_good(learner: Learner, m
     assert learner.history.rows("SELECT code FROM archives")[0]["code"] == "yesterday's code"
 
 
-def test_a_long_pause_does_not_count_as_work(learner: Learner) -> None:
+def test_should_not_count_a_long_pause_as_work(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict("wrong"), learner.tick(5))
     repetition.attempt("code", verdict(), learner.tick(600))
     assert repetition.facts().seconds == pytest.approx(5 * 60 + 2 * 10 * 60)
 
 
-def test_a_clock_set_back_does_not_reorder_a_repetition(learner: Learner) -> None:
+def test_should_not_reorder_a_repetition_by_a_clock_set_back(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     repetition.solution(now=learner.clock.plus(-3_600_000_000))
     assert repetition.derived() == Rating.GOOD
 
 
-def test_the_choices_show_the_next_date_of_each_rating(learner: Learner) -> None:
+def test_should_show_the_next_date_of_each_rating_in_the_choices(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
     choices = repetition.choices(load(learner.history), learner.clock)
@@ -229,6 +231,6 @@ def test_the_choices_show_the_next_date_of_each_rating(learner: Learner) -> None
     assert due - learner.clock.day_number == 2
 
 
-def test_an_unknown_variant_is_refused(learner: Learner) -> None:
+def test_should_refuse_an_unknown_variant(learner: KataLearner) -> None:
     with pytest.raises(UsageError, match="interleaved, half-split"):
         learner.begin(KATA, "quarter")

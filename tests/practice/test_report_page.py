@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learners import Learner
-from test_stats import full_report
+
+from tests.helpers.kata_learner import KataLearner
+from tests.helpers.progress import full_report
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def file(learner: Learner, tmp_path: Path) -> Path:
+def file(learner: KataLearner, tmp_path: Path) -> Path:
     path = tmp_path / "report.html"
     path.write_text(full_report(learner, "zh"), encoding="utf-8")
     return path
@@ -36,7 +37,7 @@ def contrast(page: Any, selector: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_can_be_read(browser: Any, file: Path, scheme: str, width: int) -> None:
+def test_should_make_a_page_that_can_be_read(browser: Any, file: Path, scheme: str, width: int) -> None:
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     asked: list[str] = []
     wrong: list[str] = []
@@ -54,7 +55,7 @@ def test_the_page_can_be_read(browser: Any, file: Path, scheme: str, width: int)
     page.close()
 
 
-def test_the_page_can_be_printed_light_whatever_the_mode(browser: Any, file: Path) -> None:
+def test_should_print_the_page_light_whatever_the_mode(browser: Any, file: Path) -> None:
     page = browser.new_page(color_scheme="dark")
     page.goto(file.as_uri())
     page.emulate_media(media="print")

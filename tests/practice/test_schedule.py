@@ -9,18 +9,18 @@ import fsrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learners import Learner, make_kata
 
 from llmdrills.practice import memory, replay
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import Schedule, draw, load, median
+from tests.helpers.kata_learner import KataLearner, make_kata
 
 KATA = make_kata("rope")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @given(st.floats(0.001, 36500), st.integers(0, 4000), st.floats(0.1, 0.8))
-def test_the_forgetting_curve_is_that_of_the_fsrs_package(stability: float, days: int, decay: float) -> None:
+def test_should_have_the_forgetting_curve_of_the_fsrs_package(stability: float, days: int, decay: float) -> None:
     engine = fsrs.Scheduler(parameters=(*fsrs.Scheduler().parameters[:20], decay))
     card = fsrs.Card(0, fsrs.State.Review, None, stability, 5.0, EPOCH, EPOCH)
     expected = engine.get_card_retrievability(card, EPOCH + timedelta(days=days))
@@ -28,7 +28,7 @@ def test_the_forgetting_curve_is_that_of_the_fsrs_package(stability: float, days
 
 
 @given(st.floats(0.001, 36500), st.floats(0.7, 0.97), st.integers(1, 36500), st.floats(0.1, 0.8))
-def test_the_interval_is_that_of_the_fsrs_package(
+def test_should_have_the_interval_of_the_fsrs_package(
     stability: float, retention: float, longest: int, decay: float
 ) -> None:
     parameters = (*fsrs.Scheduler().parameters[:20], decay)
@@ -36,11 +36,11 @@ def test_the_interval_is_that_of_the_fsrs_package(
     assert memory.interval(stability, retention, longest, decay) == engine._next_interval(stability=stability)
 
 
-def test_the_default_decay_is_that_of_the_fsrs_package() -> None:
+def test_should_have_the_default_decay_of_the_fsrs_package() -> None:
     assert fsrs.Scheduler().parameters[20] == memory.DEFAULT_DECAY
 
 
-def test_intervals_grow_as_fsrs_says(learner: Learner) -> None:
+def test_should_let_intervals_grow_as_fsrs_says(learner: KataLearner) -> None:
     day, gaps = 0, []
     for _ in range(7):
         learner.on(day).passes(KATA, Rating.GOOD)
@@ -62,7 +62,7 @@ def fsrs_gaps(count: int) -> list[int]:
     return gaps
 
 
-def test_two_evenings_in_a_row_are_one_day_apart(learner: Learner) -> None:
+def test_should_count_two_evenings_in_a_row_one_day_apart(learner: KataLearner) -> None:
     learner.on(0, 22).passes(KATA, Rating.GOOD)
     learner.on(1, 19).passes(KATA, Rating.GOOD)
     here = load(learner.history).memories["rope"]
@@ -72,7 +72,7 @@ def test_two_evenings_in_a_row_are_one_day_apart(learner: Learner) -> None:
     assert here.stability == card.stability
 
 
-def test_the_interval_cap_and_the_retention_are_kept_to(learner: Learner) -> None:
+def test_should_keep_to_the_interval_cap_and_the_retention(learner: KataLearner) -> None:
     for day in (0, 2, 13, 60):
         learner.on(day).passes(KATA, Rating.GOOD)
 
@@ -86,7 +86,7 @@ def test_the_interval_cap_and_the_retention_are_kept_to(learner: Learner) -> Non
     assert days(retention=0.95) < days(retention=0.9) < days(retention=0.8)
 
 
-def test_the_next_dates_are_what_the_schedule_then_says(learner: Learner) -> None:
+def test_should_say_the_next_dates_that_the_schedule_then_says(learner: KataLearner) -> None:
     for day in (0, 2, 13):
         learner.on(day).passes(KATA, Rating.GOOD)
     learner.on(60)
@@ -99,8 +99,8 @@ def test_the_next_dates_are_what_the_schedule_then_says(learner: Learner) -> Non
     assert promised[Rating.HARD] == learner.clock.day + timedelta(days=due - learner.clock.day_number)
 
 
-def test_snapshots_are_used_and_equal_a_replay_from_the_beginning(
-    learner: Learner, monkeypatch: pytest.MonkeyPatch
+def test_should_use_snapshots_that_equal_a_replay_from_the_beginning(
+    learner: KataLearner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in range(5):
         learner.on(3 * day).passes(KATA, Rating.GOOD if day != 3 else Rating.AGAIN)
@@ -116,7 +116,7 @@ def test_snapshots_are_used_and_equal_a_replay_from_the_beginning(
     assert here == replay.fresh(learner.history)
 
 
-def test_throwing_the_derived_tables_away_changes_nothing(learner: Learner) -> None:
+def test_should_change_nothing_by_throwing_the_derived_tables_away(learner: KataLearner) -> None:
     for day in range(5):
         learner.on(3 * day).passes(KATA)
     before = load(learner.history)
@@ -125,7 +125,7 @@ def test_throwing_the_derived_tables_away_changes_nothing(learner: Learner) -> N
     assert load(learner.history) == before
 
 
-def test_fitted_parameters_replay_everything(learner: Learner) -> None:
+def test_should_replay_everything_with_fitted_parameters(learner: KataLearner) -> None:
     learner.on(0).passes(KATA, Rating.GOOD)
     before = load(learner.history).memories["rope"].stability
     weights = list(fsrs.Scheduler().parameters)
@@ -136,19 +136,19 @@ def test_fitted_parameters_replay_everything(learner: Learner) -> None:
 
 
 @pytest.mark.parametrize("weights", ["[]", "nonsense", "[1, 2, 3]", "{}", "[" + "99, " * 20 + "99]"])
-def test_parameters_that_fsrs_refuses_are_left_aside(learner: Learner, weights: str) -> None:
+def test_should_leave_aside_parameters_that_fsrs_refuses(learner: KataLearner, weights: str) -> None:
     learner.on(0).passes(KATA, Rating.GOOD)
     learner.history.append("parameters", learner.tick(), weights=weights, reviews=1, loss=0.1)
     assert load(learner.history).memories["rope"].stability == 2.3065
 
 
-def test_an_unknown_kata_has_no_recall_and_no_due_day() -> None:
+def test_should_have_no_recall_and_no_due_day_for_an_unknown_kata() -> None:
     empty = Schedule({}, {})
     assert empty.retrievability("rope", 0) == 0.0
     assert empty.due_day("rope") is None
 
 
-def test_pace_is_how_the_learner_compares_with_the_katas_minutes(learner: Learner) -> None:
+def test_should_compare_the_learners_pace_with_the_katas_minutes(learner: KataLearner) -> None:
     learner.on(0).passes(KATA, minutes=20)
     schedule = load(learner.history)
     assert schedule.pace([KATA]) == pytest.approx(2.0, rel=0.01)
@@ -158,7 +158,7 @@ def test_pace_is_how_the_learner_compares_with_the_katas_minutes(learner: Learne
     assert Schedule({}, {}).pace([KATA]) == 1.0
 
 
-def test_small_helpers() -> None:
+def test_should_keep_small_helpers_right() -> None:
     assert median((3.0, 1.0, 2.0)) == 2.0
     assert median((4.0, 1.0)) == 2.5
     assert draw("a", 1) == draw("a", 1) != draw("a", 2)

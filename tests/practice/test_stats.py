@@ -6,58 +6,31 @@ import json
 import re
 from datetime import date, timedelta
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
-from learners import Learner, make_kata, verdict
 
-from llmdrills.content.model import Deck, Note, Position, Workspace
-from llmdrills.language import LANGUAGES, Bilingual, Language
-from llmdrills.practice import report, stats
+from llmdrills.language import LANGUAGES, Language
+from llmdrills.practice import report
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
-from llmdrills.readiness import NoteReviews, Readiness, assess
-
-ATTENTION = make_kata("attention", proves=("ready-attention", "ready-tasks"))
-ROPE = make_kata("rope", "position", variants=("interleaved", "half-split"), proves=("ready-tasks",))
-KATAS = (ATTENTION, ROPE)
-ITEMS = ("ready-attention", "ready-tasks", "ready-moe")
-
-
-def note(name: str, proves: tuple[str, ...] = ()) -> Note:
-    return Note(
-        name, "question", "transformer", Position(Path("d.yaml"), 1, 1), Bilingual(name, f"{name} 中"), proves=proves
-    )
-
-
-def workspace() -> Workspace:
-    notes = (*map(note, ITEMS), note("n-attention", ("ready-attention",)), note("n-moe", ("ready-moe",)))
-    text = Bilingual("d", "d")
-    deck = Deck(id="d", title=text, description=text, notes=notes, position=Position(Path("d.yaml"), 1, 1))
-    return Workspace(Path(), (deck,), KATAS, ITEMS)
-
-
-def gather(learner: Learner) -> stats.Stats:
-    return stats.gather(learner.history, KATAS, learner.clock)
-
-
-def ready(learner: Learner, anki: dict[str, NoteReviews] | None = None) -> Readiness:
-    return assess(workspace(), load(learner.history), learner.clock, anki)
+from llmdrills.readiness import NoteReviews, Readiness
+from tests.helpers.kata_learner import KataLearner, verdict
+from tests.helpers.progress import ATTENTION, ROPE, full_report, gather, ready
 
 
 def states(found: Readiness) -> dict[str, str]:
     return {item.id: item.state for item in found.items}
 
 
-def test_an_empty_history_has_figures_too(learner: Learner) -> None:
+def test_should_have_figures_for_an_empty_history_too(learner: KataLearner) -> None:
     found = gather(learner)
     assert (found.streak, found.reviews, found.measured, found.katas_met) == (0, 0, None, 0)
     assert sum(day.katas for day in found.forecast) == 0
     json.dumps(found.to_json())
 
 
-def test_the_heat_map_is_a_year_in_whole_weeks_that_ends_today(learner: Learner) -> None:
+def test_should_draw_the_heat_map_as_a_year_in_whole_weeks_that_ends_today(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, minutes=8)
     learner.on(2).passes(ATTENTION)
     found = gather(learner)
@@ -70,14 +43,14 @@ def test_the_heat_map_is_a_year_in_whole_weeks_that_ends_today(learner: Learner)
     )
 
 
-def test_streaks_are_counted(learner: Learner) -> None:
+def test_should_count_streaks(learner: KataLearner) -> None:
     for day in (0, 1, 2, 5, 6):
         learner.on(day).passes(ATTENTION)
     found = gather(learner)
     assert (found.streak, found.longest_streak, found.days_practised) == (2, 3, 5)
 
 
-def test_what_is_undone_does_not_count(learner: Learner) -> None:
+def test_should_not_count_what_is_undone(learner: KataLearner) -> None:
     from llmdrills.practice import session
 
     learner.passes(ATTENTION)
@@ -87,7 +60,7 @@ def test_what_is_undone_does_not_count(learner: Learner) -> None:
     assert found.attempts == 1
 
 
-def test_the_forecast_holds_what_is_overdue_on_its_first_day(learner: Learner) -> None:
+def test_should_put_what_is_overdue_on_the_first_day_of_the_forecast(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(9).passes(ROPE, Rating.GOOD)
     found = gather(learner)
@@ -95,7 +68,7 @@ def test_the_forecast_holds_what_is_overdue_on_its_first_day(learner: Learner) -
     assert found.forecast[0].minutes == 8
 
 
-def test_recall_is_measured_against_what_was_predicted(learner: Learner) -> None:
+def test_should_measure_recall_against_what_was_predicted(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     schedule = load(learner.history)
     predicted = schedule.retrievability("attention", learner.clock.day_number + 10)
@@ -108,7 +81,7 @@ def test_recall_is_measured_against_what_was_predicted(learner: Learner) -> None
     assert only.low <= predicted < only.high
 
 
-def test_the_hardest_katas_are_those_failed_most(learner: Learner) -> None:
+def test_should_take_the_katas_failed_most_for_the_hardest(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION)
     for day in range(3):
         learner.on(day).fails(ROPE)
@@ -116,7 +89,7 @@ def test_the_hardest_katas_are_those_failed_most(learner: Learner) -> None:
     assert [(one.kata, one.lapses, one.reviews) for one in found.hardest] == [("rope", 3, 3)]
 
 
-def test_a_misconception_is_beaten_by_a_clean_pass_on_a_later_day(learner: Learner) -> None:
+def test_should_beat_a_misconception_by_a_clean_pass_on_a_later_day(learner: KataLearner) -> None:
     repetition = learner.on(0).begin(ROPE)
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
@@ -133,7 +106,7 @@ def test_a_misconception_is_beaten_by_a_clean_pass_on_a_later_day(learner: Learn
     assert met() == [("wrong-pairs", 2, True)]
 
 
-def test_lowered_ratings_are_counted(learner: Learner) -> None:
+def test_should_count_lowered_ratings(learner: KataLearner) -> None:
     learner.passes(ATTENTION, Rating.HARD)
     found = gather(learner)
     assert (found.ratings, found.overrides) == ({"again": 0, "hard": 1, "good": 0, "easy": 0}, 1)
@@ -142,14 +115,14 @@ def test_lowered_ratings_are_counted(learner: Learner) -> None:
 # ---- readiness ------------------------------------------------------------------------------------
 
 
-def test_nothing_is_shown_at_first_and_the_next_step_is_named(learner: Learner) -> None:
+def test_should_show_nothing_at_first_and_name_the_next_step(learner: KataLearner) -> None:
     found = ready(learner)
     assert set(states(found).values()) == {"not-shown"}
     assert found.items[0].next.en == "pass attention without help on 2 days: llmdrills start attention"
     assert found.items[0].notes == ("ready-attention", "n-attention")
 
 
-def test_one_clean_pass_may_be_luck_two_days_are_evidence(learner: Learner) -> None:
+def test_should_take_one_clean_pass_for_luck_and_two_days_for_evidence(learner: KataLearner) -> None:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     learner.on(0, 20).passes(ATTENTION, Rating.GOOD)
     assert states(ready(learner))["ready-attention"] == "not-shown"
@@ -158,13 +131,13 @@ def test_one_clean_pass_may_be_luck_two_days_are_evidence(learner: Learner) -> N
     assert states(ready(learner)) == {"ready-attention": "ready", "ready-tasks": "not-shown", "ready-moe": "not-shown"}
 
 
-def test_a_pass_with_help_is_no_evidence(learner: Learner) -> None:
+def test_should_not_take_a_pass_with_help_for_evidence(learner: KataLearner) -> None:
     for day in (0, 2, 4):
         learner.on(day).passes(ATTENTION, Rating.HARD)
     assert states(ready(learner))["ready-attention"] == "not-shown"
 
 
-def test_what_was_shown_fades_and_comes_back(learner: Learner) -> None:
+def test_should_let_what_was_shown_fade_and_come_back(learner: KataLearner) -> None:
     for day in (0, 2):
         learner.on(day).passes(ATTENTION, Rating.GOOD)
     learner.on(300)
@@ -175,14 +148,14 @@ def test_what_was_shown_fades_and_comes_back(learner: Learner) -> None:
     assert states(ready(learner))["ready-attention"] == "ready"
 
 
-def test_a_failure_takes_readiness_away(learner: Learner) -> None:
+def test_should_take_readiness_away_by_a_failure(learner: KataLearner) -> None:
     for day in (0, 2):
         learner.on(day).passes(ATTENTION, Rating.GOOD)
     learner.on(12).fails(ATTENTION)
     assert states(ready(learner))["ready-attention"] == "fading"
 
 
-def test_an_item_of_notes_alone_waits_for_ankis_reviews(learner: Learner) -> None:
+def test_should_let_an_item_of_notes_alone_wait_for_ankis_reviews(learner: KataLearner) -> None:
     item = ready(learner).items[2]
     assert (item.state, item.notes_reviewed) == ("not-shown", None)
     assert "Anki" in item.next.en
@@ -192,7 +165,7 @@ def test_an_item_of_notes_alone_waits_for_ankis_reviews(learner: Learner) -> Non
     assert states(ready(learner, {**remembered, "n-moe": NoteReviews(3, 0.5)}))["ready-moe"] == "fading"
 
 
-def test_readiness_json_is_versioned(learner: Learner) -> None:
+def test_should_version_readiness_json(learner: KataLearner) -> None:
     said = ready(learner).to_json()
     assert (said["schema"], said["not_shown"], len(said["items"])) == (1, 3, 3)
     json.dumps(said)
@@ -232,18 +205,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def full_report(learner: Learner, language: Language) -> str:
-    for day in (0, 2, 9, 30):
-        learner.on(day).passes(ATTENTION, Rating.GOOD)
-    learner.on(31).fails(ROPE)
-    repetition = learner.on(32).begin(ROPE)
-    repetition.attempt("code", verdict("wrong", "<b>&pairs"), learner.tick())
-    titles = {"rope": Bilingual("RoPE <pairs> & more", "RoPE 配对")}
-    return report.render(gather(learner), ready(learner).to_json(), language, titles)
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_is_whole_and_asks_for_nothing(learner: Learner, language: Language) -> None:
+def test_should_make_a_whole_page_that_asks_for_nothing(learner: KataLearner, language: Language) -> None:
     text = full_report(learner, language)
     page = Page(text)
     assert page.tags.count("svg") == 3
@@ -254,14 +217,14 @@ def test_the_page_is_whole_and_asks_for_nothing(learner: Learner, language: Lang
     assert "@media print" in text
 
 
-def test_what_learners_and_authors_wrote_is_shown_as_text(learner: Learner) -> None:
+def test_should_show_as_text_what_learners_and_authors_wrote(learner: KataLearner) -> None:
     page = Page(full_report(learner, "en"))
     assert "RoPE <pairs> & more" in page.text
     assert "<b>&pairs" in page.text
     assert "&amp;" not in page.text
 
 
-def test_the_chinese_page_is_chinese(learner: Learner) -> None:
+def test_should_write_the_chinese_page_in_chinese(learner: KataLearner) -> None:
     page = Page(full_report(learner, "zh"))
     assert "学习报告" in page.text
     assert ("lang", "zh-Hans") in page.attributes
@@ -271,6 +234,6 @@ def test_the_chinese_page_is_chinese(learner: Learner) -> None:
     assert not re.search(r"[A-Za-z]{4,}", words.split("}")[-1])
 
 
-def test_an_empty_history_makes_a_page_too(learner: Learner) -> None:
+def test_should_make_a_page_of_an_empty_history_too(learner: KataLearner) -> None:
     for language in LANGUAGES:
         Page(report.render(gather(learner), ready(learner).to_json(), language))

@@ -24,7 +24,7 @@ SETTINGS = [
 ]
 SIZES = {"desktop": {"width": 1000, "height": 800}, "phone": {"width": 360, "height": 740}}
 
-INSPECT = (Path(__file__).parent / "inspect.js").read_text()
+INSPECT = (Path(__file__).parents[1] / "helpers" / "inspect.js").read_text()
 
 
 @pytest.mark.slow

@@ -1,7 +1,4 @@
-"""Noticing saves of one file, however an editor saves:
-
-in place, by renaming another file over it, or after deleting it.
-"""
+"""Notice each save of one file: written in place, renamed over the old one, or made again after a deletion."""
 
 from __future__ import annotations
 

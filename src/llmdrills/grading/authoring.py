@@ -6,12 +6,18 @@
     def base(make: Inputs):
         return call(make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5))
 
-    @misconception("no-scale", en="Divide the scores by √d_k.", zh="…", seen="a forum thread", fix="scores = … /
-    math.sqrt(d_k)") def no_scale(Q, K, V, mask=None): ...
+    @misconception(
+        "no-scale",
+        en="Divide the scores by √d_k.",
+        zh="…",
+        seen="a forum thread",
+        fix="scores = Q @ K.mT / math.sqrt(Q.size(-1))",
+    )
+    def no_scale(Q, K, V, mask=None):
+        return masked_softmax(Q @ K.mT, mask) @ V
 
 Each decorator registers its function in the `Book` that is open while cases.py is imported, and returns it unchanged.
-Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md has a kata worked
-out.
+Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md explains a whole kata.
 
 torch is imported only where a case asks for a tensor: this module itself is light.
 """

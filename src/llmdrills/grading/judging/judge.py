@@ -3,14 +3,14 @@
 The command decides here, from plain values; the learner's process has no say in it. A verdict's `report` holds
 everything that `llmdrills.grading.judging.report` renders:
 
-    smallest   the failing case with the least input: name, why, inputs, findings, snippet
-    passing, failing   names of cases
-    recognised, undecided   how the diagnosis was found
-    seconds    {"attempt", "reference"}: shown, never judged
-    counts     per counted case, what the attempt and the reference cost
-    output     what the attempt printed; output_cut when it was longer
-    raised     where the file failed to load
-    next       the next step, in the learner's language
+- `smallest`: the failing case with the least input: name, why, inputs, findings, snippet
+- `passing`, `failing`: names of cases
+- `recognised`, `undecided`: how the diagnosis was found
+- `seconds`: {"attempt", "reference"}, shown, never judged
+- `counts`: per counted case, what the attempt and the reference cost
+- `output`: what the attempt printed; `output_cut` when it was longer
+- `raised`: where the file failed to load
+- `next`: the next step, in the learner's language
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""An answer as the learner's process states it, and as the command believes it:
+"""Write an answer as plain values in the learner's process, and read it in the command, which checks every one.
 
-plain values, every one checked. No torch.
+No torch.
 """
 
 from __future__ import annotations

@@ -212,10 +212,7 @@ def _lay_out(flat: Any, value: TensorValue, device: Any) -> Any:
 
 
 def _overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether two indices may share a place in memory (as in an unfolded view):
-
-    such a tensor cannot be written whole.
-    """
+    """Whether two indices may share a place in memory, as in an unfolded view: it cannot be written as a whole."""
     reach = 0
     for step, size in sorted(zip(strides, shape, strict=True)):
         if size > 1:

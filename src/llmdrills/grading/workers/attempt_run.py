@@ -129,10 +129,7 @@ class OracleFeed:
                     self.take(frame)
 
     def explain(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
-        """Every wrong kernel's answers, case by case;
-
-        waits for the oracle. Raises what `take` raises, and Cancelled.
-        """
+        """Wait for what every wrong kernel answers, case by case. Raises what `take` raises, and Cancelled."""
         if not self.asked_to_explain:
             ask_explain(oracle, self.number)
             self.asked_to_explain = True

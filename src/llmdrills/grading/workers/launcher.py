@@ -31,10 +31,7 @@ __all__ = ["Server", "ServerDied", "Worker", "ended_how", "start_early", "take"]
 START_SECONDS = 300.0
 REPLY_SECONDS = 60.0
 FORK_IS_SAFE = sys.platform.startswith("linux")
-"""macOS offers fork, but its frameworks do not survive it once they have been used:
-
-there each worker is a new process.
-"""
+"""macOS offers fork, but its frameworks break in a forked child once they were used: each worker is a new process."""
 
 
 class ServerDied(Exception):  # noqa: N818  # it is what happened, not an error of ours

@@ -281,7 +281,7 @@ def prove(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0) -> Mat
     return made
 
 
-if __name__ == "__main__":  # python tests/katas/plain_harness.py KATA: print the kill matrix
+if __name__ == "__main__":  # python -m tests.helpers.plain_harness KATA: print the kill matrix
     import tempfile
 
     for kata_name in sys.argv[1:]:

@@ -10,7 +10,7 @@ from typing import Any
 from llmdrills.content.model import Kata, Position, Variant
 from llmdrills.language import Bilingual
 from llmdrills.practice import session
-from llmdrills.practice.history import History
+from llmdrills.practice.history import History, encode
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
 
@@ -54,8 +54,22 @@ def verdict(outcome: str = "passed", diagnosis: str | None = None) -> dict[str, 
     }
 
 
+def review(history: History, number: int, kata: str = "rope", rating: int = 3, code: str = "") -> str:
+    """Record a repetition of day `number`: its attempt if there is code, and its rating. Returns the review's id."""
+    moment = START.plus(number * 86_400_000_000)
+    if code:
+        history.append(
+            "attempts", moment, session="s", kata=kata, variant="v", outcome="passed", diagnosis=None, seconds=1.0,
+            seed=0, device="cpu", cases="[]", **encode(code),
+        )  # fmt: skip
+    return history.append(
+        "reviews", moment.plus(1), session=f"s{number}", kata=kata, variant="v", derived=rating, rating=rating,
+        override=0, seconds=60.0,
+    )  # fmt: skip
+
+
 @dataclass
-class Learner:
+class KataLearner:
     """Practises on made-up days: `day` counts from the first; every repetition takes `minutes` on the clock."""
 
     history: History
@@ -63,7 +77,7 @@ class Learner:
     day: int = 0
     clock: Moment = field(default=START)
 
-    def on(self, day: int, hour: int = 18) -> Learner:
+    def on(self, day: int, hour: int = 18) -> KataLearner:
         self.day = day
         time = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=day, hours=hour)
         self.clock = Moment.of(time)

@@ -39,7 +39,7 @@ class NoteState:
 CardState = tuple[Any, ...]
 
 
-class Learner:
+class AnkiLearner:
     """One collection in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:

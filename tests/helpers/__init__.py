@@ -1,0 +1,1 @@
+"""What several test files share: small decks and katas, learners, a terminal, the exploit suite."""
