@@ -176,7 +176,7 @@ def test_should_show_on_a_card_what_its_call_gives(tmp_path):
     kata = make_kata(tmp_path)
     shown = check_kata(kata, 0).variants[0].exposures["no-scale"]
     loaded = load(kata)
-    kernels = {wrong.id: wrong.kernel for wrong in loaded.book.misconceptions}
+    kernels = {wrong.id: wrong.kernel for wrong in loaded.variant("rows").wrong}
     for kernel, text in ((loaded.references["rows"], shown.expected), (kernels["no-scale"], shown.got)):
         result = eval(shown.call, {"torch": torch, "centre": kernel})
         assert torch.allclose(result, torch.tensor(eval(text)), rtol=1e-3)

@@ -10,7 +10,7 @@ import pytest
 
 from llmdrills.content.load import kata_folders
 from llmdrills.content.model import Kata
-from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.judging.judge import feedback, judge
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Attempt
@@ -29,15 +29,15 @@ def test_should_diagnose_each_misconception_as_itself(
     loaded = load(kata)
     for variant in kata.variants:
         book = loaded.variant(variant.id)
-        assert len(book.misconceptions) >= FAMILIES.get(name, 5)
+        assert len(book.wrong) >= FAMILIES.get(name, 5)
         _, expectations = prepare(loaded, variant.id, 1013, tmp_path)
         expected = list(expectations)
-        declared = {wrong.id: wrong.same_as for wrong in book.misconceptions}
-        for wrong in book.misconceptions:
+        declared = {wrong.id: wrong.same_as for wrong in book.wrong}
+        for wrong in book.wrong:
             answers = tuple(due.misconceptions[wrong.id] for due in expected)
             verdict = judge(kata, variant.id, expected, Attempt(None, answers), seed=1013, language="zh")
             assert verdict.outcome in {"wrong", "crashed", "over-budget"}, wrong.id
             assert verdict.diagnosis is not None, wrong.id
             assert verdict.diagnosis.id in {wrong.id, declared[wrong.id]}
             assert verdict.diagnosis.explains == verdict.diagnosis.failing
-            assert verdict.diagnosis.message == wrong.zh
+            assert verdict.diagnosis.message == feedback(kata, variant.id, wrong.id).zh

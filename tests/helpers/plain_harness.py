@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import inspect
 import itertools
 import os
 import sys
-import textwrap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +22,9 @@ from typing import Any
 import torch
 import yaml
 
-from llmdrills.grading.authoring import Book, Case, Inputs, Misconception, open_book
+from llmdrills.content.katafile import read_kata
+from llmdrills.content.report import Report
+from llmdrills.grading.authoring import Book, Case, Inputs, open_book
 
 torch.set_num_threads(1)  # the suite runs one worker a core
 
@@ -32,6 +32,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # a kata may load a model: from its folder, 
 DRILLS = Path(__file__).parents[2] / "drills"
 TOLERANCE = {torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7)}
 HALF = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong kernel: its text, run among the names of the kata's own files, and the right lines for its card."""
+
+    id: str
+    kernel: Any
+    text: str
+    fix: str
+    same_as: str
+    scope: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,11 @@ class KataUnderTest:
         self.book: Book = book
         sys.modules.pop("reference")
         sys.modules.pop("cases")
+        report = Report(DRILLS.parent)
+        kata = read_kata(self.folder, report).kata
+        report.raise_if_any()
+        assert kata
+        self.slips = kata.slips
 
     def _load(self, module: str) -> Any:
         spec = importlib.util.spec_from_file_location(module, self.folder / f"{module}.py")
@@ -131,6 +148,21 @@ class KataUnderTest:
 
     def of(self, things: list[Any], variant: str) -> list[Any]:
         return [thing for thing in things if not thing.variants or variant in thing.variants]
+
+    def wrong(self, variant: str) -> list[Wrong]:
+        """The slips of one variant, run."""
+        found = []
+        for slip in self.slips:
+            if slip.belongs_to(variant):
+                scope = {**vars(self.cases_module), **vars(self.reference)}
+                exec(slip.texts[variant], scope)
+                kernel = scope[slip.names[variant]]
+                found.append(Wrong(slip.id, kernel, slip.texts[variant], slip.fix, slip.same_as, scope))
+        return found
+
+    def told_apart(self, one: str, other: str) -> bool:
+        """Whether the two variants are mistakes of one another: not where one asks for less of the same."""
+        return one != other and not any(self.yaml["variants"][name].get("weaker_than") for name in (one, other))
 
     def inputs(self, case: Case, folder: Path, seed: int = 0) -> Any:
         return case.make(Inputs(seed, case.name, folder))
@@ -207,8 +239,8 @@ class Matrix:
 
 def matrix(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0) -> Matrix:
     """Run every wrong kernel, every equivalent and the peer on every case."""
-    wrong = {m.id: m.kernel for m in kata.of(kata.book.misconceptions, variant)}
-    wrong |= {f"variant-{other}": kata.kernel(other) for other in kata.variants if other != variant}
+    wrong = {one.id: one.kernel for one in kata.wrong(variant)}
+    wrong |= {f"variant-{other}": kata.kernel(other) for other in kata.variants if kata.told_apart(variant, other)}
     kills: dict[str, set[str]] = {name: set() for name in wrong}
     alike = set(itertools.combinations(wrong, 2))
     rejected: set[tuple[str, str]] = set()
@@ -232,27 +264,30 @@ def matrix(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0) -> Ma
 
 
 def declared_alike(kata: KataUnderTest) -> set[frozenset[str]]:
-    """Pairs of misconceptions that cases.py declares to be one."""
-    return {frozenset((m.id, m.same_as)) for m in kata.book.misconceptions if m.same_as}
+    """Pairs of slips that are declared to be one."""
+    return {frozenset((slip.id, slip.same_as)) for slip in kata.slips if slip.same_as}
 
 
-def repairs(wrong: Misconception, kata: KataUnderTest) -> Iterator[Any]:
-    """The wrong kernel with its `fix` in place of one line, the likeliest line first."""
-    lines = textwrap.dedent(inspect.getsource(wrong.kernel)).splitlines()
-    body = lines[next(i for i, line in enumerate(lines) if line.startswith("def ")) :]
+def repairs(wrong: Wrong) -> Iterator[Any]:
+    """The wrong kernel with its `fix` in place of as few lines as may be, the likeliest place first."""
+    body = wrong.text.splitlines()
     likeness = [SequenceMatcher(None, line.strip(), wrong.fix).ratio() for line in body]
-    for at in sorted(range(1, len(body)), key=lambda i: -likeness[i]):
+    for size, at in itertools.product((1, 2, 3, 4), sorted(range(1, len(body)), key=lambda i: -likeness[i])):
         indent = body[at][: len(body[at]) - len(body[at].lstrip())]
-        scope = dict(vars(kata.cases_module))
+        fix = [indent + line for line in wrong.fix.splitlines()]
+        scope = dict(wrong.scope)
         try:
-            exec("\n".join([*body[:at], indent + wrong.fix, *body[at + 1 :]]), scope)
+            exec("\n".join([*body[:at], *fix, *body[at + size :]]), scope)
         except SyntaxError:
             continue
         yield scope[wrong.kernel.__name__]
 
 
 def broken_fixes(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0) -> set[str]:
-    """Misconceptions that no replacement of one line by their `fix` makes right."""
+    """Whole wrong kernels with a card that no replacement of lines by their `fix` makes right.
+
+    Those that are edits need no proof: their `fix` is the line of the right kernel.
+    """
     judged = [
         (case, made, answer(kernel, made, case), answer(kernel, made, case, double=not case.draws))
         for kernel in [kata.kernel(variant)]
@@ -261,11 +296,12 @@ def broken_fixes(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0)
     ]
     return {
         wrong.id
-        for wrong in kata.of(kata.book.misconceptions, variant)
+        for wrong in kata.wrong(variant)
         if wrong.fix
+        and wrong.id in {slip.id for slip in kata.slips if slip.kernel and slip.card}
         and not any(
             all(right(answer(kernel, made, case), oracle, baseline, case) for case, made, baseline, oracle in judged)
-            for kernel in repairs(wrong, kata)
+            for kernel in repairs(wrong)
         )
     }
 
