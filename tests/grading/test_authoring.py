@@ -141,7 +141,7 @@ def test_should_compute_the_oracle_in_float64_and_the_dtype_of_the_inputs(tmp_pa
     base = next(iter(expected))
     assert base.answer.value.dtype == "float64"
     assert base.dtypes == ("float16",)
-    assert 0 < base.allowed["baselines"][0] < 0.01
+    assert 0 < base.tolerance.baselines[0] < 0.01
 
 
 def test_should_give_the_same_inputs_for_the_same_seed_and_others_for_another(tmp_path):

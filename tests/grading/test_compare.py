@@ -11,7 +11,7 @@ import pytest
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import compare, same_answer
 from llmdrills.grading.judging.wording import describe
-from llmdrills.grading.protocol.answer import Answer, Counts
+from llmdrills.grading.protocol.answer import Answer, CostLimit, Counts, GradientRules, Tolerance
 from llmdrills.grading.protocol.wire import DtypeValue, Opaque
 from tests.helpers.small_kata import expect, raised, tensor
 
@@ -75,14 +75,14 @@ def test_should_take_the_tolerance_of_the_dtype(dtype, passes, fails):
 def test_should_let_half_types_err_twice_as_much_as_the_reference_in_the_same_precision(dtype):
     want = tensor([1.0, 2.0], "float64")
     off = tensor([1.0, 2.0625], dtype)
-    assert kinds(expect(want, dtype, allowed={"baselines": [0.032]}), off) == []
-    assert kinds(expect(want, dtype, allowed={"baselines": [0.01]}), off) == ["wrong-values"]
+    assert kinds(expect(want, dtype, tolerance=Tolerance(baselines=(0.032,))), off) == []
+    assert kinds(expect(want, dtype, tolerance=Tolerance(baselines=(0.01,))), off) == ["wrong-values"]
 
 
 def test_should_let_a_cases_own_tolerance_replace_the_dtypes():
     want = tensor([1.0, 2.0], "float64")
-    assert kinds(expect(want, allowed={"rtol": 0.1, "atol": 0.0}), tensor([1.05, 2.0])) == []
-    assert kinds(expect(want, allowed={"atol": 0.0, "rtol": 0.0, "baselines": [9.0]}), tensor([1.00001, 2.0])) == [
+    assert kinds(expect(want, tolerance=Tolerance(rtol=0.1, atol=0.0)), tensor([1.05, 2.0])) == []
+    assert kinds(expect(want, tolerance=Tolerance(rtol=0.0, atol=0.0, baselines=(9.0,))), tensor([1.00001, 2.0])) == [
         "wrong-values"
     ]
 
@@ -104,7 +104,7 @@ def test_should_ask_for_the_sign_of_infinity():
 def test_should_compare_whole_numbers_and_bools_exactly():
     assert kinds(expect(tensor([1, 2**53 + 1], "int64"), "int64"), tensor([1, 2**53], "int64")) == ["wrong-values"]
     assert kinds(expect(tensor([True, False], "bool"), "bool"), tensor([True, True], "bool")) == ["wrong-values"]
-    assert kinds(expect(tensor([1, 2], "int64"), "int64", allowed={"atol": 5.0}), tensor([1, 3], "int64")) == [
+    assert kinds(expect(tensor([1, 2], "int64"), "int64", tolerance=Tolerance(atol=5.0)), tensor([1, 3], "int64")) == [
         "wrong-values"
     ]
 
@@ -178,7 +178,7 @@ def test_should_not_pass_a_starter_where_a_runtime_error_is_due():
 
 def test_should_compare_gradients_each_by_itself():
     grads = (tensor([1.0, 2.0], "float64"), tensor([3.0], "float64"))
-    expected = expect(tensor([1.0], "float64"), allowed={"grad_names": ["Q", "K"], "grad_dtypes": ["float32"] * 2})
+    expected = expect(tensor([1.0], "float64"), gradients=GradientRules(names=("Q", "K"), dtypes=("float32",) * 2))
     expected = dataclasses.replace(expected, answer=dataclasses.replace(expected.answer, grads=grads))
     right = Answer(tensor([1.0]), grads=(tensor([1.0, 2.0]), tensor([3.0])))
     assert compare(expected, right) == []
@@ -199,7 +199,7 @@ def test_should_compare_draws_as_sets():
 
 
 def test_should_find_over_budget_only_where_the_values_are_right():
-    expected = expect(1, allowed={"budget": {"flops": [150, 100]}})
+    expected = expect(1, budgets=(CostLimit("flops", 150, 100),))
     assert compare(expected, Answer(1, counts=Counts(150, 0))) == []
     (finding,) = compare(expected, Answer(1, counts=Counts(300, 0)))
     assert finding == f.OverBudget("", "flops", 300, 150, 100)

@@ -14,7 +14,7 @@ from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.expectations import ask, prepare
 from llmdrills.grading.kernels.registry import load
-from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Ended
+from llmdrills.grading.protocol.answer import Answer, Attempt, CostLimit, Counts, Ended, ShownCall
 from llmdrills.grading.reproduce import inputs
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 from tests.helpers.small_kata import CASES, YAML, expect, make_kata, raised, tensor
@@ -99,7 +99,7 @@ def test_should_make_a_case_forbidden_when_the_call_was_seen_while_it_ran(kata):
 
 
 def test_should_say_by_how_much_it_is_over_budget_and_what_it_costs(kata):
-    due = [expect(tensor([1.0], "float64"), allowed={"budget": {"largest_tensor": [30, 20]}})]
+    due = [expect(tensor([1.0], "float64"), budgets=(CostLimit("largest_tensor", 30, 20),))]
     spent = Counts(0, 90, (9, 10), "mul", 3)
     verdict = judge(kata, "rows", due, attempt(Answer(tensor([1.0]), counts=spent)), seed=1)
     assert verdict.outcome == "over-budget"
@@ -109,10 +109,10 @@ def test_should_say_by_how_much_it_is_over_budget_and_what_it_costs(kata):
 
 
 def test_should_show_the_smallest_failing_case_and_an_authors_before_a_derived_one(kata):
-    def due(name, size, tags=()):
-        return expect(tensor([1.0, 2.0], "float64"), case=name, allowed={"size": size, "tags": list(tags)})
+    def due(name, size, derived=False):
+        return expect(tensor([1.0, 2.0], "float64"), case=name, call=ShownCall(size=size), derived=derived)
 
-    cases = [due("large", 50), due("tiny", 2, ["derived"]), due("small", 5), due("right", 1)]
+    cases = [due("large", 50), due("tiny", 2, derived=True), due("small", 5), due("right", 1)]
     wrong, right = Answer(tensor([1.0, 3.0])), Answer(tensor([1.0, 2.0]))
     report = judge(kata, "rows", cases, attempt(wrong, wrong, wrong, right), seed=1).report
     assert report["smallest"]["case"] == "small"

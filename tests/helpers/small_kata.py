@@ -12,7 +12,7 @@ from llmdrills.content.katafile import read_kata
 from llmdrills.content.model import Kata
 from llmdrills.content.report import Report
 from llmdrills.grading.judging.compare import leaves
-from llmdrills.grading.protocol.answer import Answer, Expected
+from llmdrills.grading.protocol.answer import Answer, Expected, ShownCall
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 
 YAML = """
@@ -151,9 +151,9 @@ def tensor(values: Any, dtype: str = "float32", **fields: Any) -> TensorValue:
 
 def expect(value: Value, dtype: str = "float32", **fields: Any) -> Expected:
     """What the oracle would say: `value` in float64, due in `dtype`."""
-    allowed = {"names": ["x", "y"], "size": 4, "inputs": [], "tags": [], "baselines": [], **fields.pop("allowed", {})}
     dtypes = tuple(dtype if isinstance(leaf, TensorValue) else "" for _, leaf in leaves(value))
-    return Expected(fields.pop("case", "base"), "why", Answer(value), dtypes, allowed=allowed, **fields)
+    call = fields.pop("call", ShownCall(names=("x", "y"), size=4))
+    return Expected(fields.pop("case", "base"), "why", Answer(value), dtypes, call=call, **fields)
 
 
 def raised(name: str, *bases: str, message: str = "", line: int = 0) -> Answer:

@@ -77,7 +77,7 @@ def compare(expected: Expected, answer: Answer, device: str = "") -> list[Findin
     if found is None:
         found = _draws(expected, answer) if expected.draws else _value(expected, answer, device)
         found += _gradients(expected, answer)
-    names = expected.allowed.get("names", [])
+    names = expected.call.names
     for position in answer.inputs_changed:
         found.append(InputChanged(names[position] if position < len(names) else f"argument {position + 1}"))
     if answer.globals_changed:
@@ -121,16 +121,15 @@ def _same_gradient(expected: Expected, index: int, one: Value | None, other: Val
 
 
 def _gradient_rules(expected: Expected, index: int) -> Rules:
-    at, allowed = slice(index, index + 1), expected.allowed
-    dtypes, baselines = _dtypes(expected, "grad_dtypes")[at], _baselines(expected, "grad_baselines")[at]
-    return Rules(dtypes, baselines, allowed.get("rtol"), allowed.get("atol"), expected.nan_ok)
+    at, tolerance, gradients = slice(index, index + 1), expected.tolerance, expected.gradients
+    return Rules(gradients.dtypes[at], gradients.baselines[at], tolerance.rtol, tolerance.atol, expected.nan_ok)
 
 
 def _cost_alike(expected: Expected, one: Answer, other: Answer) -> bool:
     """Whether two answers to a budgeted case exceed the same limits by about the same."""
-    for what, (limit, _) in expected.allowed.get("budget", {}).items():
-        costs = [0 if answer.counts is None else int(getattr(answer.counts, what)) for answer in (one, other)]
-        if max(costs) > limit and min(costs) < 0.75 * max(costs):
+    for budget in expected.budgets:
+        costs = [0 if answer.counts is None else int(getattr(answer.counts, budget.what)) for answer in (one, other)]
+        if max(costs) > budget.limit and min(costs) < 0.75 * max(costs):
             return False
     return True
 
@@ -175,16 +174,13 @@ def _raising(expected: Expected, answer: Answer) -> list[Finding] | None:
 
 
 def _value(expected: Expected, answer: Answer, device: str) -> list[Finding]:
-    allowed = expected.allowed
-    rules = Rules(
-        expected.dtypes, _baselines(expected, "baselines"), allowed.get("rtol"), allowed.get("atol"), expected.nan_ok,
-        device=device,
-    )  # fmt: skip
+    of = expected.tolerance
+    rules = Rules(expected.dtypes, of.baselines, of.rtol, of.atol, expected.nan_ok, device=device)
     return differences(expected.answer.value, answer.value, rules)
 
 
 def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
-    names = expected.allowed.get("grad_names", [])
+    names = expected.gradients.names
     found: list[Finding] = []
     for index, want in enumerate(expected.answer.grads):
         path = f"gradient of {names[index] if index < len(names) else index}"
@@ -202,35 +198,22 @@ def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
 
 def _budget(expected: Expected, answer: Answer) -> list[Finding]:
     found: list[Finding] = []
-    for what, (limit, reference) in expected.allowed.get("budget", {}).items():
-        spent = 0 if answer.counts is None else int(getattr(answer.counts, what))
-        if spent > limit:
-            found.append(OverBudget("", what, spent, int(limit), int(reference)))
-    return found
-
-
-def _baselines(expected: Expected, key: str) -> Sequence[float]:
-    found: Sequence[float] = expected.allowed.get(key, [])
-    return found
-
-
-def _dtypes(expected: Expected, key: str) -> Sequence[str]:
-    found: Sequence[str] = expected.allowed.get(key, [])
+    for budget in expected.budgets:
+        spent = 0 if answer.counts is None else int(getattr(answer.counts, budget.what))
+        if spent > budget.limit:
+            found.append(OverBudget("", budget.what, spent, budget.limit, budget.reference))
     return found
 
 
 def _rules_of(expected: Expected, value: Value) -> Rules:
     """The case's rules for a tree that stands in for the right one: its own dtypes, and the right one's rounding
     scaled up to its size."""
-    allowed = expected.allowed
+    of = expected.tolerance
     dtypes = [leaf.dtype if isinstance(leaf, TensorValue) else "" for _, leaf in leaves(value)]
-    baselines = _baselines(expected, "baselines")
     widen = 1.0
-    if max(baselines, default=0.0) > SMALL_BASELINE:
+    if max(of.baselines, default=0.0) > SMALL_BASELINE:
         widen = min(max(1.0, _size(value) / max(_size(expected.answer.value), 1e-30)), 1e3)
-    return Rules(
-        dtypes, baselines, allowed.get("rtol"), allowed.get("atol"), nan_ok=True, widen=widen, only_whether=True
-    )
+    return Rules(dtypes, of.baselines, of.rtol, of.atol, nan_ok=True, widen=widen, only_whether=True)
 
 
 def _size(value: Value) -> float:

@@ -8,7 +8,7 @@ from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.numbers import array, load_numpy
 from llmdrills.grading.protocol.wire import DtypeValue, TensorValue, Value
 
-__all__ = ["describe", "elements", "literal", "short_call"]
+__all__ = ["describe", "elements", "has_empty_tensor", "literal", "short_call"]
 
 
 def describe(name: str, value: Value) -> dict[str, Any]:
@@ -36,6 +36,15 @@ def elements(value: Value) -> int:
     if isinstance(value, dict):
         return sum(elements(item) for item in value.values())
     return len(value) if isinstance(value, str) else 1
+
+
+def has_empty_tensor(value: Value) -> bool:
+    """Whether the value is a tensor without elements, or holds one."""
+    if isinstance(value, TensorValue):
+        return value.numel == 0
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, (list, tuple)) and any(has_empty_tensor(item) for item in value)
 
 
 def literal(value: Value) -> str | None:

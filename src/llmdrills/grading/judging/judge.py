@@ -28,7 +28,6 @@ from llmdrills.grading.judging.report import report_text
 from llmdrills.grading.judging.snippet import snippet
 from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Outcome, Verdict
 from llmdrills.grading.judging.wording import NEXT_STEPS, describe
-from llmdrills.grading.kernels.derived_cases import DERIVED
 from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Expected, outcome_of
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
@@ -227,7 +226,7 @@ def _report(
         "recognised": explanation.recognition.id if explanation and explanation.recognition else None,
         "seconds": {
             "attempt": sum(item.answer.seconds for item in ran if item.answer is not None),
-            "reference": sum(float(item.expected.allowed.get("seconds", 0.0)) for item in ran),
+            "reference": sum(item.expected.seconds for item in ran),
         },
         "counts": [_counts(item.expected, item.answer.counts) for item in ran if item.answer and item.answer.counts],
         "output": attempt.output,
@@ -245,7 +244,7 @@ def _smallest(graded: Sequence[_Graded]) -> _Graded | None:
     failing = [item for item in graded if item.findings]
     return min(
         failing,
-        key=lambda item: (DERIVED in item.expected.allowed.get("tags", []), item.expected.allowed.get("size", 0)),
+        key=lambda item: (item.expected.derived, item.expected.call.size),
         default=None,
     )
 
@@ -258,7 +257,7 @@ def _shown(
     return {
         "case": due.case,
         "why": due.why,
-        "inputs": due.allowed.get("inputs", []),
+        "inputs": list(due.call.inputs),
         "findings": [{**finding.to_json(), "text": describe(finding)[language]} for finding in item.findings],
         "snippet": snippet(kata, variant, due, item.findings, seed, file, device),
         "traceback": raised.traceback if raised is not None else "",
@@ -273,7 +272,7 @@ def _counts(due: Expected, spent: Counts) -> dict[str, Any]:
         "largest_shape": list(spent.largest_shape),
         "largest_operator": spent.largest_operator,
         "largest_line": spent.largest_line,
-        "budget": due.allowed.get("budget", {}),
+        "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
     }
 
 

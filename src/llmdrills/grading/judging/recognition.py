@@ -51,17 +51,15 @@ class _Pair:
         if want.shape != got.shape:
             return False
         coarser = max(self.want_dtype, self.got_dtype, key=lambda name: _COARSENESS.get(name, 0))
-        allowed = limits(
-            want, coarser, self.expected.allowed.get("rtol"), self.expected.allowed.get("atol"), self.baseline
-        )
+        allowed = self.limits(want, coarser)
         with np.errstate(invalid="ignore", over="ignore"):
             near = (want == got) | (np.abs(got - want) <= allowed) | (np.isnan(want) & np.isnan(got))
         return bool(near.all())
 
     def limits(self, want: Array, dtype: str) -> Array:
         """How far each number may lie from `want`, by the case's tolerance."""
-        allowed = self.expected.allowed
-        return limits(want, dtype, allowed.get("rtol"), allowed.get("atol"), self.baseline)
+        of = self.expected.tolerance
+        return limits(want, dtype, of.rtol, of.atol, self.baseline)
 
 
 _COARSENESS = {"float32": 1, "float16": 2, "bfloat16": 3}
@@ -104,7 +102,7 @@ def _pairs(expected: Expected, want: Value, got: Value) -> Iterator[_Pair]:
             if leaf.dtype.startswith("complex") or other.dtype.startswith("complex"):
                 continue
             dtype = expected.dtypes[index] if index < len(expected.dtypes) else leaf.dtype
-            baselines = expected.allowed.get("baselines", [])
+            baselines = expected.tolerance.baselines
             one, two = array(leaf).astype("float64"), array(other).astype("float64")
             baseline = baselines[index] if index < len(baselines) else 0.0
             yield _Pair(one, two, dtype or leaf.dtype, other.dtype, expected, baseline)
@@ -154,7 +152,7 @@ def _same(expected: Expected, want: Value, got: Value, index: int) -> bool:
         return not isinstance(want, TensorValue) and type(want) is type(got) and bool(want == got)
     np = load_numpy()
     dtype = expected.dtypes[index] if index < len(expected.dtypes) else want.dtype
-    baselines = expected.allowed.get("baselines", [])
+    baselines = expected.tolerance.baselines
     baseline = baselines[index] if index < len(baselines) else 0.0
     one, other = array(want).astype(np.float64), array(got).astype(np.float64)
     return got.dtype == dtype and _Pair(one, other, dtype, got.dtype, expected, baseline).equal(one, other)

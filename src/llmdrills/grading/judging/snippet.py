@@ -25,14 +25,13 @@ def snippet(
 
     Small inputs are written out; larger ones are made again from the seed by `llmdrills.grading.reproduce`.
     """
-    literals = expected.allowed.get("literals")
+    literals = expected.call.literals
     lines = ["import runpy", ""]
     lines += [f"{kata.entry} = runpy.run_path({file!r})[{kata.entry!r}]"]
     if literals and device == "cpu":
         lines[0:1] = ["import runpy", "", "import torch"]
         lines += [f"{name} = {text}" for name, text in literals.items()]
-        positional = expected.allowed.get("positional", len(literals))
-        given = [name if at < positional else f"{name}={name}" for at, name in enumerate(literals)]
+        given = [name if at < expected.call.positional else f"{name}={name}" for at, name in enumerate(literals)]
         arguments = ", ".join(given)
     else:
         lines[0:1] = ["import runpy", "", "from llmdrills.grading.reproduce import inputs"]

@@ -23,11 +23,11 @@ from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
 from llmdrills.grading.judging.compare import leaves
-from llmdrills.grading.judging.inputs import describe, elements, literal
+from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.kernels.derived_cases import NotDerivable
+from llmdrills.grading.kernels.derived_cases import DERIVED, NotDerivable
 from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
-from llmdrills.grading.protocol.answer import Answer, Expected, Question
+from llmdrills.grading.protocol.answer import Answer, CostLimit, Expected, GradientRules, Question, ShownCall, Tolerance
 from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Opaque, Raised, TensorValue, Value
@@ -184,59 +184,64 @@ def _expect(
         # The reference cannot take float64 (a model in float32, say): then its own precision is the best there is.
         exact = same
     _refuse_nan(exact, case, file)
-    allowed: dict[str, Value] = {
-        "names": _names(book.reference, question),
-        "inputs": _inputs(book.reference, question),
-        "size": sum(elements(value) for value in (*question.args, *question.kwargs.values())),
-        "baselines": _errors(exact.value, same.value),
-        "grad_baselines": [_greatest(a, b) for a, b in zip(exact.grads, same.grads, strict=True)],
-        "grad_dtypes": [_dtype(grad) for grad in same.grads],
-        "grad_names": [_names(book.reference, question)[position] for position in case.grads],
-        "seconds": same.seconds,
-        "tags": list(case.tags),
-        **({} if case.rtol is None else {"rtol": float(case.rtol)}),
-        **({} if case.atol is None else {"atol": float(case.atol)}),
-        **_literals(book.reference, question),
-        **_budgets(loaded, case, same),
-    }
-    dtypes = tuple(_dtype(leaf) for _, leaf in leaves(same.value))
-    return Expected(case.name, case.why, exact, dtypes, case.raises, case.draws, case.nan_ok, allowed)
+    call = _shown_call(book.reference, question)
+    return Expected(
+        case=case.name,
+        why=case.why,
+        answer=exact,
+        dtypes=tuple(_dtype(leaf) for _, leaf in leaves(same.value)),
+        raises=case.raises,
+        draws=case.draws,
+        nan_ok=case.nan_ok,
+        tolerance=Tolerance(rtol=case.rtol, atol=case.atol, baselines=_errors(exact.value, same.value)),
+        gradients=GradientRules(
+            names=tuple(call.names[position] for position in case.grads),
+            dtypes=tuple(_dtype(grad) for grad in same.grads),
+            baselines=tuple(_greatest(a, b) for a, b in zip(exact.grads, same.grads, strict=True)),
+        ),
+        budgets=_budgets(loaded, case, same),
+        call=call,
+        seconds=same.seconds,
+        derived=DERIVED in case.tags,
+    )
 
 
-def _budgets(loaded: LoadedKata, case: Case, answer: Answer) -> dict[str, Value]:
+def _budgets(loaded: LoadedKata, case: Case, answer: Answer) -> tuple[CostLimit, ...]:
     """Limits in absolute numbers, each with what the reference costs."""
-    found: dict[str, Value] = {}
+    found: list[CostLimit] = []
     for budget in loaded.kata.budgets:
         if budget.case == case.name and answer.counts is not None:
             for what, multiple in (("flops", budget.flops), ("largest_tensor", budget.largest_tensor)):
                 if multiple is not None:
                     cost = int(getattr(answer.counts, what))
-                    found[what] = [int(cost * multiple), cost]
-    return {"budget": found} if found else {}
+                    found.append(CostLimit(what, int(cost * multiple), cost))
+    return tuple(found)
 
 
-def _names(kernel: Kernel, question: Question) -> list[str]:
+def _shown_call(kernel: Kernel, question: Question) -> ShownCall:
+    """The call as a report shows it, with the names that the reference gives its arguments."""
     parameters = list(inspect.signature(kernel).parameters)
-    return [parameters[i] if i < len(parameters) else f"argument {i}" for i in range(len(question.args))] + list(
-        question.kwargs
+    positional = [parameters[i] if i < len(parameters) else f"argument {i}" for i in range(len(question.args))]
+    names = (*positional, *question.kwargs)
+    values = (*question.args, *question.kwargs.values())
+    return ShownCall(
+        names=names,
+        inputs=tuple(describe(name, value) for name, value in zip(names, values, strict=True)),
+        size=sum(elements(value) for value in values),
+        empty=any(has_empty_tensor(value) for value in values),
+        literals=_literals(dict(zip(names, values, strict=True))),
+        positional=len(question.args),
     )
 
 
-def _pairs(kernel: Kernel, question: Question) -> Iterator[tuple[str, Value]]:
-    yield from zip(_names(kernel, question), (*question.args, *question.kwargs.values()), strict=True)
-
-
-def _inputs(kernel: Kernel, question: Question) -> list[Value]:
-    return [describe(name, value) for name, value in _pairs(kernel, question)]
-
-
-def _literals(kernel: Kernel, question: Question) -> dict[str, Value]:
-    if sum(elements(value) for _, value in _pairs(kernel, question)) > MOST_LITERAL_ELEMENTS:
+def _literals(given: dict[str, Value]) -> dict[str, str]:
+    """Each argument as Python; nothing where that is long, or where one of them cannot be written."""
+    if sum(elements(value) for value in given.values()) > MOST_LITERAL_ELEMENTS:
         return {}
-    if any(isinstance(value, str) and Path(value).is_absolute() for _, value in _pairs(kernel, question)):
+    if any(isinstance(value, str) and Path(value).is_absolute() for value in given.values()):
         return {}  # a file that the case made, gone when the snippet is pasted: it must be made again
-    written = {name: literal(value) for name, value in _pairs(kernel, question)}
-    return {} if None in written.values() else {"literals": written, "positional": len(question.args)}
+    written = {name: literal(value) for name, value in given.items()}
+    return {name: text for name, text in written.items() if text is not None} if None not in written.values() else {}
 
 
 def _dtype(leaf: Value) -> str:
@@ -259,8 +264,8 @@ def _unlike_leaves(a: Value, b: Value) -> bool:
     return type(a) is not type(b)
 
 
-def _errors(exact: Value, same: Value) -> list[float]:
-    return [_greatest(a, b) for (_, a), (_, b) in zip(leaves(exact), leaves(same), strict=True)]
+def _errors(exact: Value, same: Value) -> tuple[float, ...]:
+    return tuple(_greatest(a, b) for (_, a), (_, b) in zip(leaves(exact), leaves(same), strict=True))
 
 
 def _greatest(exact: Value, same: Value) -> float:

@@ -7,7 +7,7 @@ and sends back an `Answer`. The command holds the `Expected`s beside the `Attemp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.forbidden import ForbiddenUse
@@ -15,10 +15,14 @@ from llmdrills.grading.rules.forbidden import ForbiddenUse
 __all__ = [
     "Answer",
     "Attempt",
+    "CostLimit",
     "Counts",
     "Ended",
     "Expected",
+    "GradientRules",
     "Question",
+    "ShownCall",
+    "Tolerance",
     "outcome_of",
 ]
 
@@ -78,13 +82,65 @@ class Answer:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far numbers may lie from the oracle's (`llmdrills.grading.protocol.numbers.limits`).
+
+    `rtol` and `atol` are the case's own; None stands for the dtype's. `baselines` are the greatest errors of the
+    reference in the precision of its inputs, one for each leaf of the answer in depth-first order.
+    """
+
+    rtol: float | None = None
+    atol: float | None = None
+    baselines: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientRules:
+    """How the gradients are compared: the arguments' names, the dtypes due and the baselines, each in the order of
+    `Question.grads`."""
+
+    names: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    baselines: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class CostLimit:
+    """What one call may cost: `what` names a field of `Counts` ("flops" or "largest_tensor"), `reference` is what the
+    reference costs."""
+
+    what: str
+    limit: int
+    reference: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCall:
+    """The call of a case as a report shows it.
+
+    `names` are the arguments' names, `inputs` each of them described (`llmdrills.grading.judging.inputs.describe`).
+    `size` counts elements, items and letters in all of them together; `empty` says that a tensor among them has no
+    element. `literals` writes each argument as Python, by name; it is empty where that would be too long. The first
+    `positional` arguments are given by position.
+    """
+
+    names: tuple[str, ...] = ()
+    inputs: tuple[dict[str, Any], ...] = ()
+    size: int = 0
+    empty: bool = False
+    literals: dict[str, str] = field(default_factory=dict)
+    positional: int = 0
+
+
 @dataclass(frozen=True)
 class Expected:
     """What the oracle knows of one case. The judge fills it and reads it; the engine only carries it.
 
-    `answer` holds the reference's answer computed in float64 where it is floating, `dtypes` the dtype due
-    for each tensor of it in depth-first order ("" for anything else), `allowed` what the comparison needs
-    besides.
+    `answer` holds the reference's answer, computed in float64 where it is floating, and `dtypes` the dtype due for
+    each tensor of it in depth-first order ("" for anything else). `seconds` is what the reference took. `derived`
+    says that the framework made the case of the author's first one. `clauses` are the ids of the contract lines that
+    the case grades. `misconceptions` holds what each slip answers, by its id.
     """
 
     case: str
@@ -94,7 +150,13 @@ class Expected:
     raises: str = ""
     draws: int = 0
     nan_ok: bool = False
-    allowed: dict[str, Value] = field(default_factory=dict)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    gradients: GradientRules = field(default_factory=GradientRules)
+    budgets: tuple[CostLimit, ...] = ()
+    call: ShownCall = field(default_factory=ShownCall)
+    seconds: float = 0.0
+    derived: bool = False
+    clauses: tuple[str, ...] = ()
     misconceptions: dict[str, Answer] = field(default_factory=dict)
 
 

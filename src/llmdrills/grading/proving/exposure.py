@@ -9,7 +9,6 @@ from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.inputs import short_call
 from llmdrills.grading.judging.wording import describe, number, shape
-from llmdrills.grading.kernels.derived_cases import DERIVED
 from llmdrills.grading.protocol.answer import Answer, Expected, Question
 from llmdrills.grading.protocol.numbers import array, load_numpy
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
@@ -39,10 +38,7 @@ def expose(
     """
     rounded = [_rounded_question(question, due) for question, due in zip(questions, expected, strict=True)]
     calls = [short_call(entry, question, LONGEST_CALL) for question in rounded]
-    ranked = sorted(
-        (DERIVED in due.allowed["tags"], calls[at] is None, int(due.allowed["size"]), at)
-        for at, due in enumerate(expected)
-    )
+    ranked = sorted((due.derived, calls[at] is None, due.call.size, at) for at, due in enumerate(expected))
     found: dict[str, Exposure] = {}
     for name in matrix.misconceptions:
         at = next((rank[-1] for rank in ranked if matrix.kinds[name][expected[rank[-1]].case]), None)
@@ -62,7 +58,7 @@ def expose(
 def _rounded_question(question: Question, due: Expected) -> Question:
     """The same with float32 tensors rounded to three digits; itself where that might change what the case is about."""
     plain = not (due.raises or due.draws or question.grads or question.count)
-    if not plain or int(due.allowed["size"]) > MOST_ROUNDED:
+    if not plain or due.call.size > MOST_ROUNDED:
         return question
     args = tuple(_rounded_value(value) for value in question.args)
     kwargs = {name: _rounded_value(value) for name, value in question.kwargs.items()}
@@ -83,7 +79,7 @@ def _rounded_value(value: Value) -> Value:
 def _outline(entry: str, due: Expected) -> str:
     """The call with shapes in place of tensors that are too large to be written out."""
     parts = []
-    for given in due.allowed["inputs"]:
+    for given in due.call.inputs:
         shown = f"{given['dtype']} {shape(tuple(given['shape']))}" if given["kind"] == "tensor" else given["value"]
         parts.append(f"{given['name']}: {shown}")
     return f"{entry}({', '.join(parts)})"

@@ -23,7 +23,6 @@ from llmdrills.grading.judging.compare import compare, leaves, same_answer
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.kernels.derived_cases import DERIVED
 from llmdrills.grading.kernels.expectations import ask, prepare
 from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
 from llmdrills.grading.kernels.slips import WrongKernel
@@ -106,7 +105,7 @@ class _Proof:
             names,
             kinds,
             classes,
-            tuple(due.case for due in expected if DERIVED in due.allowed["tags"]),
+            tuple(due.case for due in expected if due.derived),
             {wrong.id: wrong.same_as for wrong in self.book.wrong if wrong.same_as},
         )
 
