@@ -8,9 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
-__all__ = ["coloured", "note", "print_json", "rich_console"]
+    from llmdrills.content.model import Kata
+
+__all__ = ["coloured", "note", "print_json", "rich_console", "tell_notices"]
 
 
 def coloured(stream: TextIO) -> bool:
@@ -25,6 +29,13 @@ def coloured(stream: TextIO) -> bool:
 def note(text: str) -> None:
     """A message: to stderr, so that stdout stays data."""
     print(text, file=sys.stderr)
+
+
+def tell_notices(katas: Iterable[Kata]) -> None:
+    """Say which old forms a workspace still holds: they load, and a new release need not be read for them at once."""
+    for kata in katas:
+        for notice in kata.notices:
+            note(f"notice: {notice}")
 
 
 def print_json(data: Any) -> None:

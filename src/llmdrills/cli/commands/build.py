@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills.cli.build_view import build_text
-from llmdrills.cli.console import print_json
+from llmdrills.cli.console import print_json, tell_notices
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
 from llmdrills.paths import came_with_the_package
@@ -47,8 +47,10 @@ def command(
     from llmdrills.decks.build import build
 
     here = place(workspace, lang=lang)
+    loaded = load_workspace(here.workspace, here.locations.cache)
+    tell_notices(loaded.katas)
     report = build(
-        load_workspace(here.workspace, here.locations.cache),
+        loaded,
         out or out_folder(here),
         frozen=frozen,
         dry_run=dry_run,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell_notices
 from llmdrills.cli.options import JsonOption, WorkspaceOption, find_kata, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
@@ -56,6 +56,7 @@ def command(
             "--write writes what the whole workspace computes",
             "leave --quick and the katas' names out, and use a workspace of your own (`llmdrills init`)",
         )
+    tell_notices(loaded.katas)
     found = audit(
         loaded,
         wanted,
