@@ -123,7 +123,7 @@ def test_should_repeat_the_first_case_with_awkward_inputs(tmp_path):
     loaded = load(make_kata(tmp_path))
     questions, _ = prepare(loaded, "rows", 0, tmp_path, misconceptions=False)
     made = {question.name: question.args[0] for question in questions}
-    assert list(made) == ["base", "scaled", "refused", "base-non-contiguous", "base-requires-grad"]
+    assert list(made) == ["base", "scaled", "refused", "base-non-contiguous", "base-requires-grad", "base-again"]
     assert made["base"].strides == (4, 1)
     assert made["base-non-contiguous"].strides == (1, 3)
     assert made["base-requires-grad"].requires_grad

@@ -39,6 +39,7 @@ __all__ = [
     "Book",
     "Call",
     "Case",
+    "CaseMaker",
     "Equivalent",
     "Inputs",
     "Misconception",
@@ -84,9 +85,16 @@ class Inputs:
         import torch
 
         mixed = zlib.crc32(f"{seed}/{name}".encode())
+        self.seed, self.name = seed, name
         self.folder = folder
         self.random = random.Random(mixed)  # noqa: S311  # inputs of a test, not secrets
         self._generator = torch.Generator().manual_seed(mixed)
+
+    def others(self) -> Inputs:
+        """A source of other values for the same case, with a folder of its own."""
+        folder = self.folder / "others"
+        folder.mkdir(exist_ok=True)
+        return Inputs(self.seed, f"{self.name}/others", folder)
 
     def normal(self, *shape: int, dtype: Any = None, mean: float = 0.0, std: float = 1.0) -> Any:
         """Normally distributed values; drawn in float32, then cast to `dtype` (float32 unless told)."""
@@ -123,13 +131,16 @@ class Inputs:
         return self.random.randint(low, high)
 
 
+CaseMaker = Callable[[Inputs], Call | tuple[Call, ...]]
+
+
 @dataclass(frozen=True)
 class Case:
     """One input of a kata, and how the answers to it are compared."""
 
     name: str
     why: str
-    make: Callable[[Inputs], Call]
+    make: CaseMaker  # several calls are made in a row, in one process
     line: int
     variants: tuple[str, ...] = ()  # empty: every variant
     raises: str = ""  # the name of the exception that is the right answer
@@ -237,13 +248,14 @@ def case(
     tags: tuple[str, ...] = (),
     derive: bool = True,
     clauses: tuple[str, ...] = (),
-) -> Callable[[Callable[[Inputs], Call]], Callable[[Inputs], Call]]:
+) -> Callable[[CaseMaker], CaseMaker]:
     """Register a case; its name is the function's, with hyphens, unless given.
 
-    `why` says what it is there to catch, `clauses` which lines of the contract it grades, by their ids.
+    `why` says what it is there to catch, `clauses` which lines of the contract it grades, by their ids. A case that
+    returns a tuple of calls has them made in a row in one process, and all results are compared.
     """
 
-    def register(make: Callable[[Inputs], Call]) -> Callable[[Inputs], Call]:
+    def register(make: CaseMaker) -> CaseMaker:
         slug = _slug(name or make.__name__.strip("_").replace("_", "-"), "the case's name")
         if any(known.name == slug for known in _book().cases):
             raise AuthoringError(f"two cases are named {slug!r}: give one of them another name")

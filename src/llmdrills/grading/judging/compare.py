@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.grading.judging.findings import (
     DidNotRaise,
+    EarlierResultChanged,
     Finding,
     GlobalsChanged,
     InputChanged,
@@ -34,7 +35,7 @@ from llmdrills.grading.judging.findings import (
     WrongType,
     WrongValues,
 )
-from llmdrills.grading.protocol.answer import Answer, Expected
+from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Expected
 from llmdrills.grading.protocol.numbers import array, limits, load_numpy
 from llmdrills.grading.protocol.wire import DtypeValue, Opaque, Raised, TensorValue, Value
 
@@ -80,8 +81,11 @@ def compare(expected: Expected, answer: Answer, device: str = "") -> list[Findin
     names = expected.call.names
     for position in answer.inputs_changed:
         found.append(InputChanged(names[position] if position < len(names) else f"argument {position + 1}"))
-    if answer.globals_changed:
-        found.append(GlobalsChanged("", tuple(answer.globals_changed)))
+    settings = tuple(name for name in answer.globals_changed if name != EARLIER_RESULT)
+    if settings:
+        found.append(GlobalsChanged("", settings))
+    if EARLIER_RESULT in answer.globals_changed:
+        found.insert(0, EarlierResultChanged(""))
     if not found:
         found += _budget(expected, answer)
     return found
@@ -176,7 +180,25 @@ def _raising(expected: Expected, answer: Answer) -> list[Finding] | None:
 def _value(expected: Expected, answer: Answer, device: str) -> list[Finding]:
     of = expected.tolerance
     rules = Rules(expected.dtypes, of.baselines, of.rtol, of.atol, expected.nan_ok, device=device)
+    if expected.calls > 1:
+        return list(_results(expected, answer, rules))
     return differences(expected.answer.value, answer.value, rules)
+
+
+def _results(expected: Expected, answer: Answer, rules: Rules) -> Iterator[Finding]:
+    """What is wrong with each of several results; a path begins with the number of its call."""
+    due: Value = expected.answer.value
+    came: Value = answer.value
+    if type(came) is not list or len(came) != len(due):
+        yield WrongStructure("", f"{expected.calls} results", "another number")  # only a forged answer comes to this
+        return
+    leaf = 0
+    for number, (want, got) in enumerate(zip(due, came, strict=True), 1):
+        width = sum(1 for _ in leaves(want))
+        at = slice(leaf, leaf + width)
+        own = dataclasses.replace(rules, dtypes=rules.dtypes[at], baselines=rules.baselines[at])
+        yield from differences(want, got, own, f"call {number} ")
+        leaf += width
 
 
 def _gradients(expected: Expected, answer: Answer) -> list[Finding]:

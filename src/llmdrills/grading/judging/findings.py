@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "DidNotRaise",
+    "EarlierResultChanged",
     "Finding",
     "Forbidden",
     "GlobalsChanged",
@@ -237,6 +238,14 @@ class WrongDraws(Finding):
     draws: int
     missing: tuple[str, ...]
     unwanted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EarlierResultChanged(Finding):
+    """A later call changed what an earlier one returned."""
+
+    kind = "earlier-result-changed"
+    path: str
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,9 @@ def shape(sizes: tuple[int, ...]) -> str:
 
 
 def _place(path: str) -> Bilingual:
+    if path.startswith("call "):  # one of several calls in a row
+        number, _, rest = path.removeprefix("call ").partition(" ")
+        return Bilingual(f"call {number}: result{rest}", f"第 {number} 次调用的 result{rest}")
     if path.startswith("gradient of "):
         name = path.removeprefix("gradient of ")
         return Bilingual(f"the gradient of {name}", f"对 {name} 的梯度")
@@ -226,6 +229,13 @@ def _wrong_draws(x: f.WrongDraws) -> Bilingual:
     return Bilingual(" ".join(en), "，".join(zh))
 
 
+def _earlier_result(x: f.EarlierResultChanged) -> Bilingual:  # noqa: ARG001  # one signature for all findings
+    return Bilingual(
+        "a later call changed the result of an earlier one: both share memory that the function keeps",
+        "后一次调用改动了前一次调用的返回值：两者共用了函数自己保留的内存",
+    )
+
+
 def _globals(x: f.GlobalsChanged) -> Bilingual:
     names = {"default dtype": "默认 dtype", "grad mode": "梯度模式"}
     chinese = "、".join(names.get(name, name) for name in x.names)
@@ -274,6 +284,7 @@ _WORDS: dict[type[f.Finding], Callable[[Any], Bilingual]] = {
     f.RaisesOther: _raises_other,
     f.Raises: _raises,
     f.WrongDraws: _wrong_draws,
+    f.EarlierResultChanged: _earlier_result,
     f.GlobalsChanged: _globals,
     f.OverBudget: _over_budget,
     f.Forbidden: _forbidden,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from llmdrills.grading.protocol.answer import Answer, Counts, Question
+from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question
 from llmdrills.grading.protocol.tensors import Freezer, thaw
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
@@ -53,10 +54,18 @@ class Caller:
 
     def ask(self, kernel: Callable[..., Any], question: Question) -> Answer:
         """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
+        if question.then:
+            return self._ask_again(kernel, question)
         args = [thaw(value, self._device) for value in question.args]
         kwargs = {name: thaw(value, self._device) for name, value in question.kwargs.items()}
         for position in question.grads:
             args[position].requires_grad_(True)
+        return self._ask_with(kernel, question, args, kwargs)[0]
+
+    def _ask_with(
+        self, kernel: Callable[..., Any], question: Question, args: list[Any], kwargs: dict[str, Any]
+    ) -> tuple[Answer, Any]:
+        """The answer to a call with these very objects, and the live result."""
         before = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
         settings = _settings()
         _seed(question.seed)
@@ -66,7 +75,7 @@ class Caller:
         changed = _restore(settings)
         grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
         after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
-        return Answer(
+        answer = Answer(
             value,
             tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
             grads,
@@ -74,6 +83,44 @@ class Caller:
             tuple(watch.uses) if watch is not None else (),
             changed,
             seconds,
+        )
+        return answer, result
+
+    def _ask_again(self, kernel: Callable[..., Any], question: Question) -> Answer:
+        """Several calls in a row; the first result is read again after each, so that what overwrites it is seen.
+
+        From the third call on, tensors and lists of the call before are given again, holding the new values: what was
+        kept by identity is then out of date.
+        """
+        values: list[Value] = []
+        answers: list[Answer] = []
+        first: Any = None
+        overwritten = False
+        objects: tuple[list[Any], dict[str, Any]] | None = None
+        for at, (args, kwargs) in enumerate(((question.args, question.kwargs), *question.then)):
+            one = dataclasses.replace(question, args=args, kwargs=kwargs, then=(), grads=())
+            given = [thaw(value, self._device) for value in args], {k: thaw(v, self._device) for k, v in kwargs.items()}
+            if at >= 2 and objects is not None:
+                given = (
+                    _written_over(objects[0], given[0]),
+                    {k: _over(objects[1].get(k), v) for k, v in given[1].items()},
+                )
+            answer, result = self._ask_with(kernel, one, *given)
+            if isinstance(answer.value, Raised):
+                return answer
+            first = result if at == 0 else first
+            overwritten = overwritten or (at > 0 and self._freezer.freeze(first) != values[0])
+            values.append(answer.value)
+            answers.append(answer)
+            objects = given
+        earlier = (EARLIER_RESULT,) if overwritten else ()
+        return dataclasses.replace(
+            answers[0],
+            value=values,
+            inputs_changed=tuple(sorted({position for answer in answers for position in answer.inputs_changed})),
+            forbidden=tuple(use for answer in answers for use in answer.forbidden),
+            globals_changed=(*(name for answer in answers for name in answer.globals_changed), *earlier),
+            seconds=sum(answer.seconds for answer in answers),
         )
 
     def _call(
@@ -165,6 +212,24 @@ class Caller:
                 line = trace.tb_lineno
             trace = trace.tb_next
         return (self._file, line) if line else ("", 0)
+
+
+def _written_over(objects: list[Any], values: list[Any]) -> list[Any]:
+    return [_over(objects[at] if at < len(objects) else None, value) for at, value in enumerate(values)]
+
+
+def _over(held: Any, value: Any) -> Any:
+    """The object of the call before, holding the new value, where it can; else the value itself."""
+    if isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor):
+        alike = held.shape == value.shape and held.dtype == value.dtype and held.stride() == value.stride()
+        if alike and 0 not in held.stride() and not held.requires_grad and not value.requires_grad:
+            with torch.no_grad():
+                held.copy_(value)
+            return held
+    if type(held) is list and type(value) is list:
+        held[:] = value
+        return held
+    return value
 
 
 def _leaves(result: Any) -> list[Any]:

@@ -1,8 +1,9 @@
-"""Cases that no author should have to write: the first case again, with inputs that lie in memory as real ones do.
+"""Cases that no author should have to write: the first case again, as inputs and calls really come.
 
 A kernel that is right on fresh, contiguous tensors can still fail on a transposed view (`.view` on it raises), on an
-expanded one (writing into it raises), or on a parameter that requires grad (writing in place raises). Each kata gets
-these three, made of its first case; `@case(..., derive=False)` on that case turns them off.
+expanded one (writing into it raises), on a parameter that requires grad (writing in place raises), or when it is called
+again (what it kept is out of date). Each kata gets these four, made of its first case; `@case(..., derive=False)` on
+that case turns them off.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from llmdrills.grading.authoring import Call, Case, Inputs
+from llmdrills.content.contract import ALWAYS
+from llmdrills.grading.authoring import Call, Case, CaseMaker, Inputs
 
 __all__ = ["DERIVED", "NotDerivable", "derived_cases"]
 
@@ -28,19 +30,34 @@ def derived_cases(cases: Iterable[Case]) -> Iterator[Case]:
     first = next((case for case in cases if not case.raises and not case.draws), None)
     if first is None or not first.derive:
         return
+    tags = (*first.tags, DERIVED)
     for kind, why, change in _KINDS:
         yield dataclasses.replace(
-            first,
-            name=f"{first.name}-{kind}",
-            why=why,
-            make=_changed(first.make, change),
-            tags=(*first.tags, DERIVED),
+            first, name=f"{first.name}-{kind}", why=why, make=_changed(first.make, change), tags=tags
         )
+    why = "three calls in a row: other values in new objects, then the first values written into those objects"
+    yield dataclasses.replace(
+        first, name=f"{first.name}-again", why=why, make=_again(first.make), tags=tags, grads=(), clauses=(ALWAYS,)
+    )
 
 
-def _changed(make: Callable[[Inputs], Call], change: Callable[[Any], Any]) -> Callable[[Inputs], Call]:
+def _again(make: CaseMaker) -> CaseMaker:
+    """What is kept from an earlier call, by shape, by identity or in a buffer, shows in the second or third."""
+
+    def again(inputs: Inputs) -> tuple[Call, ...]:
+        made, other = make(inputs), make(inputs.others())
+        if not isinstance(made, Call) or not isinstance(other, Call):
+            raise NotDerivable
+        return made, other, made
+
+    return again
+
+
+def _changed(make: CaseMaker, change: Callable[[Any], Any]) -> CaseMaker:
     def changed(inputs: Inputs) -> Call:
         made = make(inputs)
+        if not isinstance(made, Call):
+            raise NotDerivable
         args = tuple(change(value) for value in made.args)
         kwargs = {name: change(value) for name, value in made.kwargs.items()}
         pairs = zip((*made.args, *made.kwargs.values()), (*args, *kwargs.values()), strict=True)

@@ -13,7 +13,7 @@ import inspect
 import traceback
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +118,12 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tu
     """
     file = loaded.kata.cases_file
     try:
-        made = case.make(Inputs(seed, case.name, folder))
+        returned = case.make(Inputs(seed, case.name, folder))
     except NotDerivable:
         raise
     except Exception as error:  # whatever an author's case raises is reported as their problem
         raise ContentError([_raised(case, error, file)]) from error
-    if not isinstance(made, Call):
-        raise ContentError([_problem(file, case, f"it returns a {type(made).__name__}", "return call(…)")])
+    made, *then = _calls(returned, case, file)
     for position in case.grads:
         given = made.args[position] if position < len(made.args) else None
         if not isinstance(given, torch.Tensor) or not given.is_floating_point():
@@ -132,28 +131,37 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tu
             raise ContentError([_problem(file, case, what, "count positional arguments from 0")])
     counted = any(budget.case == case.name for budget in loaded.kata.budgets)
     mixed = zlib.crc32(f"{seed}/{case.name}/call".encode())
-    plain = _freeze(made, case, mixed, counted)
+    plain = _freeze(made, case, mixed, counted, then)
     for value in (*plain.args, *plain.kwargs.values()):
         for path, leaf in leaves(value):
             if isinstance(leaf, Opaque):
                 what = f"an argument holds a {leaf.type}{path}"
                 todo = "use tensors, numbers, texts, dtypes, and lists or dicts of them"
                 raise ContentError([_problem(file, case, what, todo)])
-    raised = Call(tuple(_upcast(v) for v in made.args), {name: _upcast(v) for name, v in made.kwargs.items()})
-    return plain, _freeze(raised, case, mixed, False)
+    return plain, _freeze(_raised_call(made), case, mixed, False, [_raised_call(call) for call in then])
 
 
-def _freeze(made: Call, case: Case, seed: int, counted: bool) -> Question:
+def _calls(returned: Any, case: Case, file: Path) -> list[Call]:
+    """One call, or several in a row."""
+    calls = list(returned) if isinstance(returned, tuple) and returned else [returned]
+    if all(isinstance(call, Call) for call in calls):
+        return calls
+    raise ContentError([_problem(file, case, f"it returns a {type(returned).__name__}", "return call(…)")])
+
+
+def _raised_call(made: Call) -> Call:
+    """The same with floating inputs raised to float64."""
+    return Call(tuple(_upcast(v) for v in made.args), {name: _upcast(v) for name, v in made.kwargs.items()})
+
+
+def _freeze(made: Call, case: Case, seed: int, counted: bool, then: Sequence[Call] = ()) -> Question:
+    first, *others = (_frozen(call) for call in (made, *then))
+    return Question(case.name, *first, seed, case.grads, case.draws, counted, tuple(others))
+
+
+def _frozen(made: Call) -> tuple[tuple[Value, ...], dict[str, Value]]:
     freeze = Freezer().freeze
-    return Question(
-        case.name,
-        tuple(freeze(value) for value in made.args),
-        {name: freeze(value) for name, value in made.kwargs.items()},
-        seed,
-        case.grads,
-        case.draws,
-        counted,
-    )
+    return tuple(freeze(value) for value in made.args), {name: freeze(value) for name, value in made.kwargs.items()}
 
 
 def _upcast(value: Any) -> Any:
@@ -203,6 +211,8 @@ def _expect(
         call=call,
         seconds=same.seconds,
         derived=DERIVED in case.tags,
+        clauses=case.clauses,
+        calls=1 + len(question.then),
     )
 
 

@@ -13,6 +13,7 @@ from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 __all__ = [
+    "EARLIER_RESULT",
     "Answer",
     "Attempt",
     "CostLimit",
@@ -50,7 +51,9 @@ class Question:
 
     `args` and `kwargs` are values (tensors with their strides and requires_grad). `grads` are the
     positions of the arguments whose gradients are asked for, `draws` how often a random kernel is called,
-    `count` whether the cost is counted, `seed` what the global generators are seeded with before the call.
+    `count` whether the cost is counted, `seed` what the global generators are seeded with before the call. `then` are
+    further calls in the same process, made before the first one's result is read for good: the answer is then the list
+    of all results.
     """
 
     name: str
@@ -60,6 +63,11 @@ class Question:
     grads: tuple[int, ...] = ()
     draws: int = 0
     count: bool = False
+    then: tuple[tuple[tuple[Value, ...], dict[str, Value]], ...] = ()
+
+
+EARLIER_RESULT = "an earlier result"
+"""Stands in `Answer.globals_changed` where a later call changed what an earlier one returned."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,7 @@ class Expected:
     seconds: float = 0.0
     derived: bool = False
     clauses: tuple[str, ...] = ()
+    calls: int = 1  # more than one: the answer is the list of their results
     misconceptions: dict[str, Answer] = field(default_factory=dict)
 
 

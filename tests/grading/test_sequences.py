@@ -1,0 +1,81 @@
+"""Several calls in a row: what a kernel keeps between them, and how the findings name the call."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from llmdrills.grading.judging.compare import compare
+from llmdrills.grading.judging.wording import describe
+from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.registry import load
+from tests.helpers.small_kata import CASES, make_kata
+
+
+def keeps(key):
+    kept = {}
+
+    def kernel(x, scale=1.0):
+        if key(x) not in kept:
+            kept[key(x)] = right(x, scale)
+        return kept[key(x)]
+
+    return kernel
+
+
+def right(x, scale=1.0):
+    if x.dim() != 2:
+        raise ValueError("x must be (T, D)")
+    return (x - x.mean(dim=1, keepdim=True)) * scale
+
+
+def into_one_buffer():
+    buffers = {}
+
+    def kernel(x, scale=1.0):
+        result = right(x, scale)
+        return buffers.setdefault(result.shape, torch.empty_like(result)).copy_(result)
+
+    return kernel
+
+
+@pytest.fixture
+def again(tmp_path):
+    """What is wrong with a kernel in the case that calls three times."""
+    loaded = load(make_kata(tmp_path))
+    questions, expectations = prepare(loaded, "rows", 5, tmp_path, misconceptions=False)
+    pairs = {question.name: (question, due) for question, due in zip(questions, expectations, strict=True)}
+    question, due = pairs["base-again"]
+    return lambda kernel: compare(due, ask(loaded, Caller(), kernel, question))
+
+
+def test_should_pass_a_kernel_that_keeps_nothing(again):
+    assert again(right) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "call"), [(lambda x: x.shape, "call 2"), (id, "call 3")], ids=["by shape", "by identity"]
+)
+def test_should_find_what_is_kept_from_an_earlier_call(again, key, call):
+    (finding, *_) = again(keeps(key))
+    assert finding.path == f"{call} "
+    assert describe(finding).en.startswith(f"{call}: result at [0, 0]")
+    assert describe(finding).zh.startswith(f"第 {call[-1]} 次调用的 result")
+
+
+def test_should_find_a_result_that_a_later_call_overwrites(again):
+    (finding,) = again(into_one_buffer())
+    assert finding.kind == "earlier-result-changed"
+
+
+def test_should_let_an_author_write_calls_in_a_row(tmp_path):
+    one = "    return call(make.normal(3, 4, mean=1.0))\n"
+    cases = CASES.replace(one, "    x = make.normal(3, 4, mean=1.0)\n    return call(x), call(x, scale=2.0)\n")
+    loaded = load(make_kata(tmp_path, cases=cases))
+    questions, expectations = prepare(loaded, "rows", 5, tmp_path, misconceptions=False)
+    due = next(due for due in expectations if due.case == "base")
+    question = next(question for question in questions if question.name == "base")
+    assert due.calls == 2
+    (finding,) = compare(due, ask(loaded, Caller(), lambda x, scale=1.0: right(x), question))
+    assert finding.path == "call 2 "
