@@ -19,6 +19,19 @@ MAY_IMPORT = {
     "cli": BASE | {"content", "practice", "grading", "decks", "readiness", "cli"},
     "__main__": {"cli"},
 }
+# The rooms of grading, from the top. A room imports only from later lines; neighbours on one line do not meet.
+ROOMS = [
+    {"__init__"},
+    {"client", "proving", "reproduce"},
+    {"workers"},
+    {"kernels"},
+    {"judging"},
+    {"protocol"},
+    {"authoring", "rules", "engines"},
+]
+# Imports that still go up. The test fails when one is missing here, and when one is here that is gone: the list only
+# gets shorter.
+STILL_UP = ["judging/judge.py imports kernels.derived_cases"]
 HEAVY = {"torch", "transformers", "genanki", "anki", "numpy"}
 
 
@@ -49,6 +62,27 @@ def test_should_import_only_what_stands_below():
                 if below not in MAY_IMPORT[room]:
                     wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
     assert not wrong
+
+
+def test_should_import_only_lower_rooms_within_grading():
+    grading = PACKAGE / "grading"
+    floor = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+    wrong = set()
+    for path in sorted(grading.rglob("*.py")):
+        place = path.relative_to(grading)
+        room = place.parts[0].removesuffix(".py")
+        for name in imported(ast.parse(path.read_text("utf-8"))):
+            inner = name.removeprefix("llmdrills.grading.").split(".")
+            if not name.startswith("llmdrills.grading.") or inner[0] not in floor or inner[0] == room:
+                continue
+            if floor[inner[0]] <= floor[room]:
+                wrong.add(f"{place} imports {'.'.join(inner[:2])}")
+    assert sorted(wrong) == STILL_UP
+
+
+def test_should_give_every_module_of_grading_a_room():
+    found = {path.name.removesuffix(".py") for path in (PACKAGE / "grading").iterdir() if path.name != "__pycache__"}
+    assert found == set().union(*ROOMS)
 
 
 def test_should_neither_print_nor_exit_below_the_command_line():
