@@ -7,8 +7,11 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -79,3 +82,26 @@ def test_should_keep_sentences_and_lists_whole_in_docstrings():
         list_left = re.search(r"^- .*\n(?!- |  |\n)\S", text, re.MULTILINE)
         wrong += [f"{place}: {found[0]!r}" for found in (broken_off, list_left) if found]
     assert wrong == []
+
+
+# ---- pages ----------------------------------------------------------------------------------------
+
+PAGES = [path.relative_to(ROOT).as_posix() for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")))]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/commands.md"])  # that one is generated
+def test_should_end_a_line_of_a_page_only_where_a_sentence_ends(page: str):
+    """One sentence a line makes a diff show the sentence that changed."""
+    text = re.sub(r"^```.*?^```$", "```", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    begins = r"#|\||- |\d+\. |!\[|```|    |$"  # what begins a new paragraph, or is none
+    lines = text.splitlines()
+    broken = [
+        line
+        for line, following in pairwise(lines)
+        if line.strip()
+        and not re.match(r"#|\||!\[|```|    ", line)
+        and not re.match(begins, following.lstrip() if following.startswith("  ") else following)
+        and not re.search(r"[.!?:][)”\"*]*$", line)
+    ]
+    assert broken == []
