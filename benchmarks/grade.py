@@ -37,7 +37,7 @@ def attempts() -> tuple[str, str]:
     text = kata.reference_file.read_text("utf-8").replace(f"def {kata.variants[0].reference}(", f"def {kata.entry}(")
     wrong = text.replace(" / math.sqrt(Q.size(-1))", "")
     if wrong == text:
-        raise SystemExit(f"{kata.reference_file} no longer divides by math.sqrt(Q.size(-1)): mend this benchmark")
+        raise SystemExit(f"{kata.reference_file} no longer divides by math.sqrt(Q.size(-1)): fix this benchmark")
     return text, wrong
 
 

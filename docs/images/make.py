@@ -66,7 +66,7 @@ def cards(browser: Browser) -> None:
 
 
 def terminal(browser: Browser, home: Path) -> None:
-    """From the plan to a rating: a wrong kernel is named, the mended one passes."""
+    """From the plan to a rating: a wrong kernel is named, the fixed one passes."""
     kata = next(kata for kata in load_katas(ROOT) if kata.id == "rms-norm")
     solution = subprocess.run(
         [sys.executable, "-m", "llmdrills", "solution", kata.id], capture_output=True, text=True, check=True, cwd=ROOT
@@ -74,9 +74,9 @@ def terminal(browser: Browser, home: Path) -> None:
     day = Terminal("today", "--topic", kata.topic, cwd=ROOT, columns=100, rows=46, timeout=120)
     day.expect("waiting for a save")
     file = home / "practice" / f"{kata.id}.py"
-    mended = file.read_text().partition("    raise NotImplementedError")[0]
+    fixed = file.read_text().partition("    raise NotImplementedError")[0]
     file.write_text(
-        mended + "    x32 = x.float()\n    rms = x32.pow(2).mean(-1, keepdim=True).sqrt() + eps\n"
+        fixed + "    x32 = x.float()\n    rms = x32.pow(2).mean(-1, keepdim=True).sqrt() + eps\n"
         "    return weight * (x32 / rms).to(x.dtype)\n"
     )
     day.expect("✗")

@@ -81,7 +81,7 @@ class ContentError(LLMDrillsError):
         count = len(self.problems)
         super().__init__(
             f"{count} problem{'s' if count != 1 else ''} in the workspace",
-            "mend the places above and run again",
+            "fix the places above and run again",
         )
 
     def __str__(self) -> str:

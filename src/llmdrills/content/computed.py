@@ -218,7 +218,7 @@ def fill(text: str, values: Mapping[str, Value]) -> tuple[str, tuple[str, ...]]:
         try:
             return format(value, spec) if spec or not isinstance(value, float) else _plain(value)
         except (ValueError, TypeError) as error:
-            faults.append(f"`{found[0]}` can't be formatted ({error}): mend what follows the colon")
+            faults.append(f"`{found[0]}` can't be formatted ({error}): fix what follows the colon")
             return found[0]
 
     return _PLACEHOLDER.sub(shown, text), tuple(faults)

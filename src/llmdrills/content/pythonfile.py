@@ -60,7 +60,7 @@ def parse_text(path: Path, text: str, report: Report) -> PythonFile | None:
             return PythonFile(path, text, ast.parse(text))
     except SyntaxError as error:
         line, column = max(error.lineno or 1, 1), max(error.offset or 1, 1)
-        report.add(path, line, column, f"not valid Python ({error.msg})", "mend the syntax")
+        report.add(path, line, column, f"not valid Python ({error.msg})", "fix the syntax")
     except (RecursionError, MemoryError, ValueError) as error:
         report.add(path, 1, 1, f"not readable as Python ({error or type(error).__name__})", "write it simpler")
     return None

@@ -89,7 +89,7 @@ def _reference(kata: Kata, variant: Variant) -> Reference:
     found = find_reference(file, variant.reference) if file else None
     if file and found is None:
         report.add(
-            kata.reference_file, 1, 1, f"there is no function `{variant.reference}`", "write it, or mend kata.yaml"
+            kata.reference_file, 1, 1, f"there is no function `{variant.reference}`", "write it, or fix kata.yaml"
         )
     report.raise_if_any()
     assert found is not None  # noqa: S101  # else a problem was raised

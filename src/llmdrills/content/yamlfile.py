@@ -90,7 +90,7 @@ def compose(path: Path, report: Report) -> yaml.Node | None:
         report.add(path, line, column, f"not valid YAML ({what})", _advice(what))
         return None
     except yaml.YAMLError as error:
-        report.add(path, 1, 1, f"not valid YAML ({error})", "mend the syntax")
+        report.add(path, 1, 1, f"not valid YAML ({error})", "fix the syntax")
         return None
     if node is None:
         report.add(path, 1, 1, "the file is empty", "write its keys, or delete it")
@@ -113,7 +113,7 @@ def _advice(what: str) -> str:
         return "check the indentation and the quotes on this line and the one before"
     if "document" in what:
         return "keep one document a file: no `---` in the middle"
-    return "mend the syntax"
+    return "fix the syntax"
 
 
 def _may_be_deep(text: str) -> bool:

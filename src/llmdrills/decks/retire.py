@@ -107,7 +107,7 @@ def _places(root: Path, id: str) -> Iterator[_Place]:  # noqa: A002  # as above
             text = file.read_text("utf-8")
             tree = yaml.compose(text, Loader=yaml.CSafeLoader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise BuildError(f"cannot read {file}: {error}", "run `llmdrills check` and mend it first") from None
+            raise BuildError(f"cannot read {file}: {error}", "run `llmdrills check` and fix it first") from None
         notes = _value(tree, "notes")
         if not isinstance(notes, yaml.SequenceNode):
             continue

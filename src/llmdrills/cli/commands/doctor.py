@@ -27,7 +27,7 @@ _STRICT_TABLES = (3, 37, 0)  # the SQLite that brought them
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: `fault` names a thing that must be mended, else it is empty."""
+    """One thing looked at: `fault` names a thing that must be fixed, else it is empty."""
 
     name: str
     found: str
@@ -42,7 +42,7 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
       llmdrills doctor
       llmdrills doctor --json
 
-    Exit status: 0 all well, 1 something must be mended.
+    Exit status: 0 all well, 1 something must be fixed.
     """
     here = place(workspace)
     checks = [look(here) for look in _LOOKS]

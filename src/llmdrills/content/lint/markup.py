@@ -19,7 +19,7 @@ _HAS_CJK = re.compile(f"[{CJK}]")
 
 @rule("missing-source")
 def missing_source(context: Context) -> Iterator[Found]:
-    """A fact that can't be looked up can't be mended."""
+    """A fact that can't be looked up can't be fixed."""
     todo = "add `sources:` with author, year, title and section, and where to read it"
     for note, _ in context.notes():
         if not note.sources:
