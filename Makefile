@@ -1,4 +1,5 @@
-# Newcomers need two commands: `make today` and `make test`. Both install what they need into .venv first.
+# Learners need `make today`. Whoever changes something needs `make test` and `make lint` too: CONTRIBUTING.md.
+# Every target installs what it needs into .venv first.
 # PIP_ARGS is handed to every pip call, for example a package index that serves torch's CPU build.
 PYTHON ?= python3
 PIP_ARGS ?=

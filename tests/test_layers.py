@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.helpers.rooms import ROOMS
+
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "llmdrills"
 BASE = {"errors", "files", "language", "paths", "settings", "__init__"}
 MAY_IMPORT = {
@@ -19,16 +21,6 @@ MAY_IMPORT = {
     "cli": BASE | {"content", "practice", "grading", "decks", "readiness", "cli"},
     "__main__": {"cli"},
 }
-# The rooms of grading, from the top. A room imports only from later lines; neighbours on one line do not meet.
-ROOMS = [
-    {"__init__"},
-    {"client", "proving", "reproduce"},
-    {"workers"},
-    {"kernels"},
-    {"judging"},
-    {"protocol"},
-    {"authoring", "rules", "engines"},
-]
 # Imports that still go up. The test fails when one is missing here, and when one is here that is gone: the list only
 # gets shorter.
 STILL_UP = ["judging/judge.py imports kernels.derived_cases"]
