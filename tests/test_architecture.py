@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "llmdrills"
 TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 # What looks like a path and is not one of this repository: placeholders, and what is generated.
-ELSEWHERE = {"drills/NAME/", "decks/NAME.yaml"}
+ELSEWHERE = {"drills/NAME/", "decks/NAME.yaml", "slips.yaml"}
 
 
 def named() -> set[str]:
