@@ -2,15 +2,17 @@
 
     python -m benchmarks.build
 
-10,000 Markdown notes in one language, 20 files, with math in each and code in every fifth. Processor time of whole
-processes (none of them uses a second core, and it depends less on what else runs), the best of rounds that take turns.
+The workspace has 10,000 Markdown notes in one language, in 20 files, with math in each note and code in every fifth.
+Processor time of whole processes is measured, because it depends less on what else runs and none of them uses a second
+core. The rounds take turns, and the best of each counts.
 
 - cold: ours (load, check, render, lock, package) against anki-yaml-tool building the same notes, which it does not read
   as Markdown. Bar: at most 0.5.
 - after an edit of one note: ours against genanki writing the same notes, rendered beforehand. Bar: at most 3.
 
-anki-yaml-tool is no dependency of ours. Where it lies apart (`pip install --target DIR anki-yaml-tool`), set
-ANKI_YAML_TOOL=DIR; else the reference is what it does at heart: yaml.safe_load of every file, then genanki.
+anki-yaml-tool is not a dependency. Install it in a folder of its own (`pip install --target DIR anki-yaml-tool`) and
+set ANKI_YAML_TOOL=DIR. Without it, the reference does the main part of its work: yaml.safe_load of every file, then
+genanki.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""`llmdrills today --json` with a million reviews against itself with none: two cold processes, turn about.
+"""`llmdrills today --json` with a million reviews compared with none: two cold processes that take turns.
 
     python -m benchmarks.history
 
-The reviews are real rows in a real database, folded once (that takes a while and is timed too); the bar is on what a
-learner waits for afterwards. The workspace is the shipped one, and half of the reviews belong to its katas.
+The reviews are rows of a real database. Replaying them once takes a while and is timed too; the bar is about the time
+that a learner waits afterwards. The workspace is the shipped one, and half of the reviews belong to its katas.
 Bar: at most 1.5.
 """
 

@@ -1,4 +1,4 @@
-"""Is the scheduling worth it? Simulated learners, minutes spent and recall held, against simpler rules.
+"""Is the scheduling worth it? Simulated learners: their minutes and recall, compared with simpler rules.
 
     python -m benchmarks.schedule --learners 3   # the tables of docs/practice.md (some minutes)
     python -m benchmarks.schedule                # one learner of each kind: quicker, noisier

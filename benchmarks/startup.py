@@ -1,9 +1,9 @@
-"""How long a learner waits for the plan: `llmdrills today --json` against a two-command hello-world typer app.
+"""How long a learner waits for the plan: `llmdrills today --json` compared with a hello-world typer app.
 
     python -m benchmarks.startup
 
-Two cold processes, turn about, on the shipped workspace with a warm catalogue and an empty history
-(`benchmarks.history` measures a full one). Both pay for Python and for typer; what is ours is the rest.
+Two cold processes take turns on the shipped workspace, with a warm catalogue and an empty history (`benchmarks.history`
+measures a full one). Both have to start Python and typer, so the difference is what llmdrills adds.
 Bar: at most 1.5, medians of wall time.
 """
 

@@ -1,4 +1,4 @@
-"""Replacing a file so that every reader, and whoever comes after a crash, finds the old one or the new one whole."""
+"""Replace a file so that every reader, also after a crash, finds either the whole old or the whole new file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     It lies in the same folder (made if need be) and is readable like any other file; `durable`: on the disk before it
     takes its place. Raises OSError; then `path` is as it was.
     """
-    import tempfile  # 10 ms, and needed only when something is written
+    import tempfile  # importing it takes 10 ms, and it is needed only for writing
 
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -18,7 +18,7 @@ __all__ = ["Locations", "bundled_workspace", "came_with_the_package", "find_work
 
 @dataclass(frozen=True)
 class Locations:
-    """The user's folders; none is made before something is written there."""
+    """The user's folders. A folder is made only when something is written to it."""
 
     config: Path
     data: Path
@@ -37,7 +37,7 @@ class Locations:
 
 
 def locations(workspace: Path | None = None) -> Locations:
-    """The user's folders; `practice/` lies in a workspace of the user's own, else with the user's data."""
+    """The user's folders; `practice/` is in the user's own workspace, or else with the user's data."""
     home = os.environ.get("LLMDRILLS_HOME")
     if home:
         root = Path(home).expanduser().absolute()
@@ -82,5 +82,5 @@ def find_workspace(given: Path | None = None, start: Path | None = None) -> Path
 
 
 def came_with_the_package(workspace: Path) -> bool:
-    """Whether this workspace lies inside an installed llmdrills: then it is not the user's to change."""
+    """Whether this workspace is part of an installed llmdrills, which the user should not change."""
     return workspace == Path(__file__).resolve().parent / "_workspace"

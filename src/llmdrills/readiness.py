@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CLEAN_DAYS", "RECALL", "ItemState", "KataEvidence", "NoteReviews", "Readiness", "assess"]
 
-CLEAN_DAYS = 2  # days with a pass that needed no help: once may be luck
+CLEAN_DAYS = 2  # days with a pass without help: one may be luck
 RECALL = 0.8  # the chance of recall below which evidence has faded
 
 State = Literal["ready", "fading", "not-shown"]
@@ -164,7 +164,7 @@ def _note_state(reviews: NoteReviews | None) -> State:
 
 
 def _together(states: list[State]) -> State:
-    """The weakest of them; nothing at all shows nothing."""
+    """The state of the weakest piece of evidence; without any evidence the item is not shown."""
     if not states or "not-shown" in states:
         return "not-shown"
     return "fading" if "fading" in states else "ready"
@@ -189,7 +189,7 @@ def _next(
     if fading:
         weakest = min(fading, key=lambda evidence: evidence.retrievability or 0.0)
         return Bilingual(
-            f"do {weakest.kata} again before it is gone: llmdrills start {weakest.kata}",
+            f"do {weakest.kata} again before you forget it: llmdrills start {weakest.kata}",
             f"趁还没忘，再做一次 {weakest.kata}：llmdrills start {weakest.kata}",
         )
     if not katas and anki is None:

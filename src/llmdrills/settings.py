@@ -77,7 +77,7 @@ class Settings:
 
 
 def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
-    """Settle every setting; a flag of None counts as not given. Raises SettingError: where the bad value stands."""
+    """Resolve every setting; a flag of None counts as not given. Raises SettingError with the place of a bad value."""
     project_file = workspace / "llmdrills.toml" if workspace else None
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),

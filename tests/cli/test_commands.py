@@ -114,7 +114,7 @@ def test_should_go_on_where_it_was_and_leave_the_file_alone(run, home):
     file = home / "practice" / f"{KATA}.py"
     file.write_text("# half a thought\n")
     ran = run("start", KATA)
-    assert "goes on" in ran.err
+    assert "continues where you left it" in ran.err
     assert file.read_text() == "# half a thought\n"
     assert len(rows(home, "SELECT * FROM sessions")) == 1
 
@@ -142,7 +142,7 @@ def test_should_begin_another_variant_when_one_is_named(run, home):
     assert "variant=cast-first" in file.read_text()
     run("start", KATA, "--variant", "cast-last")
     assert "variant=cast-last" in file.read_text()
-    assert "goes on" in run("start", KATA).err
+    assert "continues where you left it" in run("start", KATA).err
 
 
 def test_should_keep_code_that_was_there_before_anything_began(run, home):

@@ -62,12 +62,12 @@ def test_should_not_write_a_number_that_is_none(folder: Folder) -> None:
     [
         ("", "not valid JSON"),
         ("{", "not valid JSON"),
-        ("[]", "does not hold what it should"),
-        ("null", "does not hold what it should"),
-        ('{"schema": 2}', "newer llmdrills"),
-        ('{"schema": 1, "notes": []}', "does not hold what it should"),
+        ("[]", "has an unexpected structure"),
+        ("null", "has an unexpected structure"),
+        ('{"schema": 2}', "newer version of llmdrills"),
+        ('{"schema": 1, "notes": []}', "has an unexpected structure"),
         ('{"schema": 1, "notes": {"a": {"proof": "x", "values": {"n": [1]}}}}', "neither a number nor text"),
-        ('{"schema": 1, "kernels": {"a": {"b": {"case": "c"}}}}', "does not hold what it should"),
+        ('{"schema": 1, "kernels": {"a": {"b": {"case": "c"}}}}', "has an unexpected structure"),
         ("<<<<<<< HEAD\n{}", "merge conflict"),
         ("[" * 100_000, "nested too deeply"),
         (b"\xff\xfe", "byte-order mark"),
@@ -115,7 +115,7 @@ def test_should_fill_placeholders(text: str, shown: str) -> None:
     assert fill(text, values) == (shown, ())
 
 
-@pytest.mark.parametrize(("text", "says"), [("[[m]]", "no computed value"), ("[[n:q]]", "can't be formatted")])
+@pytest.mark.parametrize(("text", "says"), [("[[m]]", "no computed value"), ("[[n:q]]", "cannot be formatted")])
 def test_should_leave_and_report_a_placeholder_that_cannot_be_filled(text: str, says: str) -> None:
     shown, (fault,) = fill(text, {"n": 2})
     assert shown == text

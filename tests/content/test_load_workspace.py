@@ -130,7 +130,7 @@ def test_should_name_the_place_in_a_spoilt_deck(
     [
         ("kata: twice", "kata: thrice", (1, 7), "write `kata: twice`"),
         ("requires: []", "requires: [twise]", (6, 12), "did you mean `twice`?"),
-        ("requires: []", "requires: [twice]", (6, 12), "goes in a circle: twice → twice"),
+        ("requires: []", "requires: [twice]", (6, 12), "forms a cycle: twice → twice"),
         ("  - {en: x + x, zh: x + x}\n", "", (10, 3), "write at least 3"),
         ("reference: twice", "reference: twyce", (16, 16), "did you mean `twice`?"),
         ("  standard:", "  Standard One:", (14, 3), "lower-case words"),

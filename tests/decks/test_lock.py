@@ -173,7 +173,7 @@ def test_should_name_the_line_of_conflict_markers_and_the_way_back(publisher: Pu
     file = lock_file(publisher.root)
     lines = file.read_text("utf-8").splitlines()
     file.write_text("\n".join([lines[0], "<<<<<<< HEAD", *lines[1:], "=======", ">>>>>>> other"]) + "\n", "utf-8")
-    with pytest.raises(LockError, match=r"deck\.lock:2: a merge left conflict markers: delete the marker lines"):
+    with pytest.raises(LockError, match=r"deck\.lock:2: a merge left conflict markers here: delete the marker lines"):
         publisher.release(note("a"))
     file.write_text(
         "\n".join(line for line in file.read_text("utf-8").splitlines() if line[:1] not in "<=>") + "\n", "utf-8"

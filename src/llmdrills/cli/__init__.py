@@ -78,7 +78,7 @@ def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Ctrl-C, and a reader that leaves, end a command our way: Typer would take both before `main` does."""
+    """Handle Ctrl-C and a closed pipe here, because Typer would handle both before `main` does."""
 
     @functools.wraps(command)
     def run(*args: object, **options: object) -> None:
@@ -88,11 +88,13 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             finally:
                 _flush()
         except KeyboardInterrupt:
-            print("\nllmdrills: interrupted; nothing is lost, `llmdrills today` goes on from here", file=sys.stderr)
+            print(
+                "\nllmdrills: interrupted; nothing is lost, and `llmdrills today` continues from here", file=sys.stderr
+            )
             sys.exit(INTERRUPTED)
         except BrokenPipeError as error:
             _silence()
-            if error.__context__ is not None:  # how the command ended, before the rest of its output was written
+            if error.__context__ is not None:  # with this the command had ended before its output was flushed
                 raise error.__context__ from None
             sys.exit(0)
 
@@ -100,23 +102,25 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _flush() -> None:
-    """Write what is left of the output while it can still be said that this failed."""
+    """Flush the output now, while a failure can still be reported."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
         _silence()
-        raise UsageError(f"cannot write the output: {error.strerror}", "make room where it goes") from None
+        raise UsageError(
+            f"cannot write the output: {error.strerror}", "free some space where the output goes"
+        ) from None
 
 
 def _silence() -> None:
-    """The reader (head, less) went away: that is its right, and Python would complain once more at shutdown."""
+    """Discard further output after the reader (head, less) closed the pipe, or Python would report an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _speak_utf8() -> None:
-    """Write UTF-8 whatever the locale says, and a path's bytes as they are: Chinese, ✓ and ✗ fit nowhere else."""
+    """Write UTF-8 in every locale, because Chinese and ✓ need it; bytes of paths are written unchanged."""
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors)
@@ -147,7 +151,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(
-            "llmdrills: interrupted; nothing is lost: `llmdrills today` goes on where you were",
+            "llmdrills: interrupted; nothing is lost, and `llmdrills today` continues from here",
             file=sys.stderr,
         )
         sys.exit(INTERRUPTED)
@@ -160,11 +164,14 @@ def main() -> None:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
             _silence()
             where = error.filename or "the output"
-            print(f"llmdrills: cannot write {where}: {error.strerror}: make room, and run this again", file=sys.stderr)
+            print(
+                f"llmdrills: cannot write {where}: {error.strerror}: free some space, and run this again",
+                file=sys.stderr,
+            )
             sys.exit(UsageError.exit_code)
         print(
-            f"llmdrills: a fault of llmdrills itself: {type(error).__name__}: {error}\n"
-            "please report it with what `llmdrills doctor` prints; LLMDRILLS_DEBUG=1 shows where it happened",
+            f"llmdrills: internal error: {type(error).__name__}: {error}\n"
+            "please report it with the output of `llmdrills doctor`; LLMDRILLS_DEBUG=1 shows where it happened",
             file=sys.stderr,
         )
         sys.exit(UsageError.exit_code)

@@ -35,11 +35,11 @@ _COLLECTION = Bilingual(
     "对于已导入上一版的牌组，Anki 的处理结果：",
 )
 _FIRST = Bilingual("The first release: every note is new.", "这是首个版本：所有笔记都是新增。")
-_LOCK_MOVED = Bilingual("{path} has moved: commit it with the content.", "{path} 已更新：请与内容一起提交。")
+_LOCK_MOVED = Bilingual("{path} was updated: commit it with the content.", "{path} 已更新：请与内容一起提交。")
 _LOCK_WOULD = Bilingual("{path} would move.", "{path} 将会更新。")
 _LOCK_STILL = Bilingual("{path} is up to date.", "{path} 无需更新。")
 _RETAG = Bilingual(
-    "An updated note takes all its fields and tags from the package: a learner's own edits on it go.",
+    "An updated note takes all its fields and tags from the package; a learner's own edits of that note are lost.",
     "被更新的笔记，其字段和标签全部以牌组包为准：学习者自己的改动会丢失。",
 )
 _OPTION = Bilingual(

@@ -1,4 +1,4 @@
-"""What the terminal gets: data on stdout, messages on stderr, colour only where it is wanted."""
+"""Terminal output: data goes to stdout and messages to stderr; colour is used only where it is wanted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["coloured", "note", "print_json", "rich_console", "tell_notices"]
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether `stream` takes colour codes: by NO_COLOR, FORCE_COLOR, TERM, then whether a terminal."""
+    """Whether to write colour codes: NO_COLOR, FORCE_COLOR and TERM decide, then whether `stream` is a terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for once settled."""
+"""The options that several commands share, and the place and settings that they resolve to."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ class Place:
 
 
 def place(workspace: Path | None = None, **flags: Any) -> Place:
-    """Settle the workspace and the settings; a flag of None counts as not given."""
+    """Resolve the workspace and the settings; a flag of None counts as not given."""
     root = paths.find_workspace(workspace)
     found = paths.locations(root)
     return Place(root, found, settings.load_settings(found.config_file, root, flags))
 
 
 def own_workspace(given: Path | None, here: Place) -> Path:
-    """The workspace, where it is the user's to change: named, or stood in. UsageError otherwise."""
+    """The workspace that the user may change: the one named, or the one around the current folder. Else UsageError."""
     if paths.came_with_the_package(here.workspace):
         raise UsageError(
             "this workspace came with the package", "`llmdrills init` makes a copy that is yours to change"
@@ -114,7 +114,8 @@ def own_workspace(given: Path | None, here: Place) -> Path:
     named = given is not None or bool(os.environ.get("LLMDRILLS_WORKSPACE"))
     if not named and not Path.cwd().resolve().is_relative_to(here.workspace):
         raise UsageError(
-            f"{Path.cwd()} lies in no workspace", "go into one, name it with --workspace, or make one: `llmdrills init`"
+            f"{Path.cwd()} is not in a workspace",
+            "change to a workspace, name one with --workspace, or make one with `llmdrills init`",
         )
     return here.workspace
 

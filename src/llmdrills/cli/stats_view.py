@@ -1,4 +1,4 @@
-"""A learner's figures in the terminal: blocks of characters, with the number beside each."""
+"""Show the statistics of a learner in the terminal: bars of characters, with the number beside each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BAR = 30
 _MIN = Bilingual("min", "分钟")
 _WEEKDAYS = Bilingual("Mon,,Wed,,Fri,,Sun", "一,,三,,五,,日")
 _W = {
-    "streak": Bilingual("streak {now} d (longest {longest})", "连续 {now} 天（最长 {longest} 天）"),
+    "streak": Bilingual("streak {now} d (longest {longest} d)", "连续 {now} 天（最长 {longest} 天）"),
     "total": Bilingual(
         "{reviews} reviews, {attempts} attempts, {minutes} min on {days} days",
         "{reviews} 次复习，{attempts} 次提交，{days} 天共 {minutes} 分钟",
@@ -40,7 +40,7 @@ _W = {
     "misconceptions": Bilingual("Misconceptions", "遇到过的误解"),
     "beaten": Bilingual("beaten", "已克服"),
     "met": Bilingual("met {times}×, last {last}", "出现 {times} 次，最近 {last}"),
-    "empty": Bilingual("Nothing yet: `llmdrills today` begins.", "还没有记录：运行 `llmdrills today` 开始。"),
+    "empty": Bilingual("Nothing yet: begin with `llmdrills today`.", "还没有记录：运行 `llmdrills today` 开始。"),
 }
 
 

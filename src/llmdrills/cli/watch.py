@@ -12,7 +12,7 @@ from types import TracebackType
 __all__ = ["DEBOUNCE", "Watcher", "watch"]
 
 DEBOUNCE = 0.05
-"""Seconds within which a save is told: half of them quiet, so that truncating, writing and renaming are one save."""
+"""Seconds until a save is reported. Half of them must be quiet: truncating, writing and renaming are one save."""
 _LONGEST = 0.3
 _LOOK = 0.25
 
@@ -20,7 +20,7 @@ Stamp = tuple[int, int, int] | None
 
 
 class Watcher:
-    """Watches from its making on. `fileno` turns readable when the file was saved; `changed` says so, once a save.
+    """Watches one file as soon as it is made. `fileno` becomes readable after a save, and `changed` reports it once.
 
     A save is any change of the file's time, size or identity that leaves a file there. Deleting it is none.
     """
@@ -76,7 +76,7 @@ class Watcher:
             if not folder.is_dir():
                 self._stop.wait(_LOOK)
                 continue
-            # The folder is watched, not the file: a rename over the file leaves a watch on the file with the old one.
+            # Watch the folder: after a rename over the file, a watch of the file itself would follow the old one.
             with contextlib.suppress(OSError):  # the folder was removed meanwhile: look again
                 for _ in notifications(
                     folder,
@@ -84,7 +84,7 @@ class Watcher:
                     step=int(DEBOUNCE * 500),
                     debounce=int(_LONGEST * 1000),
                     rust_timeout=int(_LOOK * 1000),
-                    yield_on_timeout=True,  # a look at the file in between: not every file system sends notifications
+                    yield_on_timeout=True,  # look at the file now and then: not every file system sends notifications
                     recursive=False,
                     raise_interrupt=False,
                     stop_event=self._stop,
@@ -98,7 +98,7 @@ class Watcher:
         if stamp != self._stamp:
             self._stamp = stamp
             if stamp is not None:
-                with contextlib.suppress(BlockingIOError):  # thousands of saves that nobody asked about
+                with contextlib.suppress(BlockingIOError):  # thousands of saves that nobody has read
                     os.write(self._write, b"x")
 
 

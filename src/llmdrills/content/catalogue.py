@@ -1,4 +1,4 @@
-"""The katas, quickly: what the daily command needs, from a cache as long as no file of drills/ changed.
+"""Load the katas quickly, from a cache that is valid as long as no file of drills/ changed.
 
 Nothing here imports YAML or parses Python on a hit: `llmdrills today --json` has to start about as fast as an empty
 command.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 2  # raise it when Kata gains or loses something that is kept
+_FORMAT = 2  # increase it when a cached field of Kata is added or removed
 _FILES = ("kata.yaml", "reference.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
@@ -53,7 +53,7 @@ def cache_file(root: Path, cache_dir: Path) -> Path:
 
 
 def _stamp(root: Path) -> list[Any]:
-    """What the cache depends on."""
+    """The files and times that decide whether the cache is still valid."""
     stamp: list[Any] = [_FORMAT, __version__, str(root)]
     drills = os.path.join(root, "drills")  # noqa: PTH118  # str paths: pathlib takes as long as the rest of this function
     try:
@@ -77,7 +77,7 @@ def _read(path: Path, root: Path, stamp: list[Any]) -> tuple[Kata, ...] | None:
             return None
         return tuple(_from_json(entry, root) for entry in data["katas"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        return None  # a cache is never worth an error
+        return None  # a cache that cannot be read or written is no reason to fail
 
 
 def _write(path: Path, data: Json) -> None:
@@ -86,7 +86,7 @@ def _write(path: Path, data: Json) -> None:
     try:
         write_atomically(path, json.dumps(data, ensure_ascii=False))
     except OSError:
-        return  # a full disk or a read-only home costs speed, nothing else
+        return  # on a full disk or in a read-only home only speed is lost
 
 
 def _to_json(kata: Kata) -> Json:

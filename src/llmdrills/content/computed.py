@@ -1,4 +1,4 @@
-"""decks/computed.json: what `llmdrills check --write` computed: `build` then needs neither torch nor the katas' code.
+"""Read and write decks/computed.json: with it, `llmdrills build` needs neither torch nor the katas' code.
 
     {"schema": 1,
      "notes":   {"NOTE": {"proof": "sha256 of the proof's text", "values": {"name": 42}}},
@@ -134,20 +134,22 @@ def read_computed(root: Path, report: Report) -> Computed:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        what = "holds the marks of a merge conflict" if "<<<<<<<" in text else f"not valid JSON ({error.msg})"
+        what = "contains merge conflict markers" if "<<<<<<<" in text else f"not valid JSON ({error.msg})"
         report.add(path, error.lineno, error.colno, what, f"delete it, then {todo}")
         return Computed()
     except RecursionError:
         report.add(path, 1, 1, "nested too deeply", f"delete it, then {todo}")
         return Computed()
     if isinstance(data, dict) and isinstance(data.get("schema"), int) and data["schema"] > _SCHEMA:
-        report.add(path, 1, 1, f"was written by a newer llmdrills (schema {data['schema']})", "update llmdrills")
+        report.add(
+            path, 1, 1, f"was written by a newer version of llmdrills (schema {data['schema']})", "update llmdrills"
+        )
         return Computed()
     try:
         return _from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         report.add(
-            path, 1, 1, f"does not hold what it should ({type(error).__name__}: {error})", f"delete it, then {todo}"
+            path, 1, 1, f"has an unexpected structure ({type(error).__name__}: {error})", f"delete it, then {todo}"
         )
         return Computed()
 
@@ -218,7 +220,7 @@ def fill(text: str, values: Mapping[str, Value]) -> tuple[str, tuple[str, ...]]:
         try:
             return format(value, spec) if spec or not isinstance(value, float) else _plain(value)
         except (ValueError, TypeError) as error:
-            faults.append(f"`{found[0]}` can't be formatted ({error}): fix what follows the colon")
+            faults.append(f"`{found[0]}` cannot be formatted ({error}): fix what follows the colon")
             return found[0]
 
     return _PLACEHOLDER.sub(shown, text), tuple(faults)

@@ -76,7 +76,7 @@ _ANSWER = Record(
         "unit": Key(Both(plain=True), "the unit, in both languages or one text for both"),
         "tolerance": Key(
             Word(r"exact|\d+(\.\d+)?([eE][+-]?\d+)?%?", "`exact`, a share such as `1%`, or a number", numbers=True),
-            "how far off is still right",
+            "how far from the answer is still right",
         ),
     },
 )
@@ -101,7 +101,7 @@ NOTE = Record(
         ),
         "answer": Key(_ANSWER, "the number to type", only=("number",), needed_by=("number",)),
         "extra": Key(Both(), "shown small beneath the answer"),
-        "sources": Key(SOURCES, "where the fact can be looked up; one that is missing is the linter's to tell"),
+        "sources": Key(SOURCES, "where the fact can be looked up; the linter reports a note without one"),
         "proves": Key(Many(slug()), "notes of the deck `readiness` that this is evidence for"),
         "kata": Key(slug(), "the kata that exercises the fact"),
         "tags": Key(Many(Word(r"[^\s\"]+", "one word without spaces")), "extra Anki tags"),
@@ -244,7 +244,7 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
 
 
 def _at(places: dict[str, tuple[int, int]], path: str) -> tuple[int, int]:
-    """Where a text stands; in a monolingual deck it may be written bare."""
+    """The position of a text; in a deck with one language the text may stand without a language key."""
     return places.get(path) or places.get(path.rpartition(".")[0]) or places["id"]
 
 
@@ -322,7 +322,7 @@ def _check_values(reader: Reader, note: Note, languages: tuple[Language, ...]) -
 
 
 def _may_show_values(note: Note) -> bool:
-    """A quick look that spares nearly every note the closer one."""
+    """Whether the text may hold a placeholder: a cheap test that rules out nearly every note."""
     texts = [note.front, *note.items, *filter(None, (note.back, note.extra))]
     return note.answer is not None or any("[[" in both.en or "[[" in both.zh for both in texts)
 

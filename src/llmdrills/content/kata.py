@@ -1,4 +1,4 @@
-"""Katas, once loaded: plain data. Apart from the notes, because the daily command needs no more than this to start."""
+"""The data of a loaded kata. Notes are in another module, because the daily command starts without them."""
 
 from __future__ import annotations
 

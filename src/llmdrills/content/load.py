@@ -1,4 +1,4 @@
-"""Loading a workspace: every file is read and every reference looked up, then all problems are raised at once."""
+"""Load a workspace: read every file, look up every reference, then raise all problems at once."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _check_references(decks: list[DeckDraft], katas: list[KataDraft], root: Path
     }
     for references in [*(draft.references for draft in decks), *(draft.references for draft in katas)]:
         for reference in references:
-            # With the readiness deck unreadable every `proves` would seem to dangle: its own problem is told instead.
+            # If the readiness deck cannot be read, every `proves` would seem wrong. Report only the deck's problem.
             if readable or reference.kind != "proves":
                 _look_up(reference, known[reference.kind], report)
 
@@ -141,13 +141,13 @@ def _look_up(reference: Reference, known: set[str], report: Report) -> None:
 
 
 def _check_cycles(katas: list[KataDraft], report: Report) -> None:
-    """Every kata must be reachable: `requires` may not lead back to where it began."""
+    """Report cycles of `requires`: a learner could never begin a kata that requires itself."""
     requires = {draft.id: [name for name, _ in draft.requires] for draft in katas}
     for draft in katas:
         for name, at in draft.requires:
             if (way := _way(name, draft.id, requires)) is not None and draft.id == min(way):
                 shown = " → ".join([draft.id, *way])
-                report.add(draft.file, *at, f"`requires` goes in a circle: {shown}", "drop one of them")
+                report.add(draft.file, *at, f"`requires` forms a cycle: {shown}", "drop one of them")
 
 
 def _way(start: str, goal: str, requires: Mapping[str, list[str]]) -> list[str] | None:

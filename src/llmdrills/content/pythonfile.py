@@ -1,4 +1,4 @@
-"""Python files of a kata, read by parsing and never by importing. Problems are reported with their positions."""
+"""Read the Python files of a kata by parsing them; they are never imported. Problems have their positions."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def parse_text(path: Path, text: str, report: Report) -> PythonFile | None:
     """Parse the text of `path`, or None after reporting why it can't be."""
     text = text.replace("\r\n", "\n").replace(
         "\r", "\n"
-    )  # as Python itself reads it: else its line numbers are not ours
+    )  # split lines as Python does, so that its line numbers are right
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape is the linter's to say
+            warnings.simplefilter("ignore")  # an invalid escape is not a problem of the workspace
             return PythonFile(path, text, ast.parse(text))
     except SyntaxError as error:
         line, column = max(error.lineno or 1, 1), max(error.offset or 1, 1)

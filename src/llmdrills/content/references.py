@@ -1,4 +1,4 @@
-"""reference.py read by parsing: the reference functions of a kata, their signatures, docstrings and imports."""
+"""Read reference.py by parsing it: the reference functions, their signatures, docstrings and imports."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Deck files that were read before, remembered by their content: after an edit of one file only that one is read anew.
+"""Remember deck files by their content, so that after an edit only the edited file is read again.
 
-One file a deck in a cache folder of the user's own, behind a checksum. It is pickled, and so trusted as Python's own
-byte-code caches are: whoever can write there can run code as the user anyway. Only what had no problem is remembered,
-so problems are always reported by the reader itself.
+Each deck has one file in the user's cache folder, protected by a checksum. It is pickled and therefore trusted like
+Python's own byte-code caches: whoever can write there can run code as the user anyway. Only decks without problems are
+remembered, so the reader itself always reports the problems.
 """
 
 from __future__ import annotations
@@ -66,6 +66,6 @@ def _recall(kept: Path, key: bytes) -> DeckDraft | None:
 def _keep(kept: Path, key: bytes, draft: DeckDraft) -> None:
     body = pickle.dumps(draft, pickle.HIGHEST_PROTOCOL)
     head = key + b" " + hashlib.blake2b(body, digest_size=16).hexdigest().encode()
-    # A cache that can't be written costs time, nothing else.
+    # Without a cache the next run takes longer, and nothing else changes.
     with contextlib.suppress(OSError):
         write_atomically(kept, head + b"\n" + body, durable=False)

@@ -1,4 +1,4 @@
-"""Collecting problems: a reader goes on after the first, so that one run shows them all."""
+"""Collect problems: a reader continues after the first one, so that one run shows all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Report:
         self.problems: list[Problem] = []
 
     def add(self, file: Path, line: int, column: int, what: str, todo: str, rule: str = "") -> None:
-        """Note one problem; line and column count from 1. Line breaks in what it quotes of the file are not kept."""
+        """Add one problem; line and column count from 1. Line breaks in quoted text become spaces."""
         self.problems.append(Problem(self.shown(file), line, column, _one_line(what), _one_line(todo), rule))
 
     def shown(self, file: Path) -> Path:
@@ -43,7 +43,7 @@ def _one_line(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown word: the nearest known one, else the choice."""
+    """What to write instead of an unknown word: the most similar known one, or else the list of all."""
     names = list(known)
     if not names:
         return "leave it out"

@@ -1,4 +1,4 @@
-"""New workspaces, decks, notes and katas: what `llmdrills init` and `llmdrills new` write. Nothing is overwritten."""
+"""Write new workspaces, decks, notes and katas, for `llmdrills init` and `llmdrills new`. Nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def copy_workspace(source: Path, target: Path, namespace: str | None = None) -> 
         what = f"{target} holds {' and '.join(there)} already" if there else f"{target} is a file"
         raise UsageError(what, "name another folder; nothing was changed")
     if target.resolve().is_relative_to((source / _PARTS[0]).resolve()):
-        raise UsageError(f"{target} lies inside the workspace that is to be copied", "name another folder")
+        raise UsageError(f"{target} is inside the workspace that you want to copy", "name another folder")
     made = [target / name for name in (*_PARTS, FILE_NAME)]
     try:
         target.mkdir(parents=True, exist_ok=True)
-        # Copied beside it first: an interrupted copy leaves no half workspace behind.
+        # Copy to a folder beside it first, so that an interrupted copy leaves no half workspace behind.
         with tempfile.TemporaryDirectory(prefix=".llmdrills-", dir=target) as staging:
             for name in _PARTS:
                 if (source / name).is_dir():
@@ -79,7 +79,7 @@ def new_kata(root: Path, kata_id: str) -> tuple[Path, ...]:
         "reference.py": templates.reference,
         "cases.py": templates.cases,
         "slips.yaml": templates.slips,
-        "kata.yaml": templates.kata,  # last: a folder counts as a kata once this is there
+        "kata.yaml": templates.kata,  # written last, because a folder with a kata.yaml counts as a kata
     }
     for name, make in files.items():
         _write(folder / name, make(kata_id, entry))

@@ -1,4 +1,4 @@
-"""JSON Schemas of the YAML files, for editors: made from the shapes that read them, and kept in docs/schema/."""
+"""Make the JSON Schemas in docs/schema/, which editors use, from the shapes that read the YAML files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a YAML file may hold, said once: the same shapes read a file (with positions) and make its JSON Schema.
+"""Describe once what a YAML file may contain: the same shapes read a file and make its JSON Schema.
 
 A shape's `read` returns the plain value, or None after reporting to the reader what is wrong; it never raises.
 """
@@ -74,7 +74,7 @@ class Reader:
         return Position(self.shown, mark.line + 1, mark.column + 1)
 
     def again(self, node: Node, path: str) -> bool:
-        """Whether an alias brings `node` here a second time: reported, and not read again, so that it always ends."""
+        """Whether an alias leads to `node` again. That is reported and not read a second time, so reading ends."""
         key = id(node)
         if key in self._seen:
             self.wrong(node, f"{path or 'this part'} is used again through a YAML alias", "write it out in both places")
@@ -84,7 +84,7 @@ class Reader:
 
 
 def kind_of(node: Node) -> str:
-    """What a node is, in an author's words."""
+    """What a node is, in words that an author knows."""
     if isinstance(node, MappingNode):
         return "a mapping"
     if isinstance(node, SequenceNode):

@@ -1,4 +1,4 @@
-"""The stub that a learner fills, derived from the reference and the contract: never a second copy of either."""
+"""Derive the starter that a learner fills in from the reference and the contract, so that neither is written twice."""
 
 from __future__ import annotations
 

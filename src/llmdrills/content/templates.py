@@ -1,4 +1,4 @@
-"""What a new deck, note or kata holds before its author replaces it: right as it stands, so it can be tried at once."""
+"""Templates for a new deck, note or kata. They are correct as they are, so an author can try them at once."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ __all__ = ["MAX_DEPTH", "compose", "paused_gc", "read_text"]
 
 try:
     from yaml import CSafeLoader as _Loader
-except ImportError:  # PyYAML built without libyaml: right, and some fifteen times slower
+except ImportError:  # PyYAML was built without libyaml: same result, but about fifteen times slower
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]  # the pure one stands in
 
 MAX_DEPTH = 100
@@ -36,7 +36,7 @@ _DEEP_INDENT = re.compile(rb"^[ \-?:\t]{%d}" % MAX_DEPTH, re.MULTILINE)
 
 @contextlib.contextmanager
 def paused_gc() -> Iterator[None]:
-    """Composing makes a million small objects and no rubbish: pausing the collector is most of the speed."""
+    """Pause the garbage collector: parsing makes a million small objects, and collecting takes most of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -83,7 +83,7 @@ def compose(path: Path, report: Report) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if mark and error.context_mark and mark.line > text.rstrip().count("\n"):
-            mark = error.context_mark  # something never closed: show where it was opened, not the end of the file
+            mark = error.context_mark  # Something is never closed: show where it was opened, not the end of the file.
         end = _place(text.rstrip(), len(text.rstrip()))
         line, column = min((mark.line + 1, mark.column + 1), end) if mark else (1, 1)
         what = " ".join(part for part in (error.context, error.problem) if part) or "syntax error"

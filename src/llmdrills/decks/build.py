@@ -1,4 +1,4 @@
-"""Build the packages: the only place that moves decks/deck.lock."""
+"""Build the packages. Only this module updates decks/deck.lock, apart from retiring a note."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PackageReport:
 
 @dataclass(frozen=True)
 class LockMove:
-    """What became of decks/deck.lock: `stale`: it differed from the content; `moved`: it was brought up to date."""
+    """What happened to decks/deck.lock: `stale` if it differed from the content, `moved` if it was updated."""
 
     path: Path
     moved: bool
@@ -129,7 +129,7 @@ def build(
 ) -> BuildReport:
     """Write `llmdrills-LANG.apkg`, and `llmdrills-LANG-upgrade.apkg` when there are tombstones, and move the lock.
 
-    The lock is moved before the packages are replaced: a package that is out in the world is always in the lock.
+    The lock is updated before the packages are replaced, so that every package that exists is in the lock.
 
     release_time: seconds since 1970 for what changed; SOURCE_DATE_EPOCH, else now.
     frozen: raise LockError when the lock would move (for CI). dry_run: write nothing at all.

@@ -1,6 +1,6 @@
-"""Rendered fields, kept by content: what was rendered once is not rendered again.
+"""Cache rendered fields by their content, so that no text is rendered twice.
 
-One file. It holds nothing that can't be made anew, so a damaged or unreadable one is ignored and replaced.
+The cache is one file. Everything in it can be made again, so a damaged or unreadable file is ignored and replaced.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ _SPARE = 2000  # entries of earlier texts that are kept: an edit undone, the oth
 
 
 class RenderCache:
-    """Maps a key made of texts to the texts made from them. Without a folder it lasts as long as the build.
+    """Maps a key made of texts to the texts made from them. Without a folder it is kept in memory only.
 
-    The file's first line holds a checksum of the rest, and what rendered it: a flipped bit must not end up on a card.
+    The first line of the file holds a checksum of the rest and the versions of the renderer: a card must never show
+    text from a damaged cache.
     """
 
     def __init__(self, folder: Path | None, about: str) -> None:
         self._file = folder / "rendered.json" if folder else None
-        self._about = about  # versions of what renders: another one empties the cache
+        self._about = about  # versions of the renderer: another version empties the cache
         self._old = self._read()
         self._used: dict[str, list[str]] = {}
         self._changed = False
@@ -59,7 +60,7 @@ class RenderCache:
         return found
 
     def save(self) -> None:
-        """Write what was used, and some of what was not. A folder that can't be written fails no build."""
+        """Write the entries that were used, and some others. The build goes on if the folder cannot be written."""
         if self._file is None or not self._changed:
             return
         unused = [key for key in self._old if key not in self._used]

@@ -1,4 +1,4 @@
-"""Code in colour: Pygments' class names, only those that the style knows, and cloze marks left standing."""
+"""Highlight code with those class names of Pygments that the style knows; cloze marks stay in place."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def highlight(text: str, language: str) -> str:
     offset, waiting = 0, list(reversed(marks))
     for name, value in pieces:
         end = offset + len(value)
-        while waiting and waiting[-1][0] < end:  # a mark inside a token cuts it in two
+        while waiting and waiting[-1][0] < end:  # a mark inside a token splits it
             at, found = waiting.pop()
             parts += [_span(value[: at - offset], name), found]
             value, offset = value[at - offset :], at

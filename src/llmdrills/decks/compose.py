@@ -42,7 +42,7 @@ class ComposedNote(NamedTuple):
 
 
 def content_hash(model: int, fields: tuple[str, ...], tags: tuple[str, ...]) -> str:
-    """What must differ for an update to be worth it: 128 bits of SHA-256 over note type, fields and tags."""
+    """What decides whether a note needs an update: 128 bits of SHA-256 over note type, fields and tags."""
     text = "\x1f".join((str(model), *fields)) + "\x1e" + " ".join(tags)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -84,7 +84,7 @@ class Composer:
         """Render one note. Raises BuildError for a cloze without deletions, and for a figure that is not there."""
         texts = self._texts(note)
         figure = self._figures.get(note.figure, self._language) if note.figure else None
-        # Everything that decides the result is in the key, so that an unchanged note costs one look-up.
+        # The key holds everything that decides the result, so an unchanged note needs one look-up only.
         parts = [self._prefixes[note.type], note.id, note.topic, note.kata or "", self._katas.get(note.kata or "", "")]
         for source in note.sources:
             parts += (source.title, source.url)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Figure", "Figures"]
 
-# A figure is shown as an image: a script would not run there, and what is fetched from elsewhere tells on the learner.
+# A figure is shown as an image, so a script would not run; a request to another server would reveal the learner.
 _UNSAFE = re.compile(
     rb"<script|<foreignObject|(?:href|src)\s*=\s*[\"'](?!#|data:)|@import|url\(\s*[\"']?(?!#|data:|[\"']?#)",
     re.IGNORECASE,

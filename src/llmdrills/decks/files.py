@@ -1,4 +1,4 @@
-"""Writing a file so that a reader, or a build that is cut off, finds the old one whole or the new one whole."""
+"""Write a file so that a reader, also after an interrupted build, finds either the whole old or the whole new file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _MINUTES = 10
 
 
 class PreparedFile:
-    """New content that lies, safely on disk, beside the file it is to replace."""
+    """New content that is already on disk, beside the file that it will replace."""
 
     def __init__(self, path: Path, temporary: Path) -> None:
         self.path = path
         self._temporary = temporary
 
     def commit(self) -> None:
-        """Put it in place at once. Raises BuildError."""
+        """Replace the old file in one step. Raises BuildError."""
         try:
             self._temporary.replace(self.path)
         except OSError as error:
@@ -61,7 +61,7 @@ def prepare(path: Path, data: bytes, *, durable: bool = True) -> PreparedFile:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed builds left in `folder`; a file of the last minutes may belong to a build that runs now."""
+    """Remove what killed builds left in `folder`, except new files, which may belong to a build that is running."""
     for left in folder.glob(f".*{_SUFFIX}"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _MINUTES * 60:

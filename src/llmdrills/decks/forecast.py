@@ -1,4 +1,4 @@
-"""What Anki will do with the next packages, worked out from the lock before anything is written.
+"""Predict from the lock what Anki will do with the next packages, before anything is written.
 
 It is exact for a collection that imported the previous release and did not edit the notes; for any other, Anki updates
 a note if and only if the package's time is greater than the one in the collection (docs/decks.md).
@@ -116,7 +116,7 @@ def classify(old: NoteTypeLine | None, new: NoteTypeLine) -> NoteTypeForecast:
     if old.cloze != new.cloze:
         return _refused(new, "a standard note type cannot become a cloze one, nor the reverse")
     if old.sort_field != new.sort_field:
-        return _needs_option(new, "another sort field: Anki asks for a full sync and stamps every note")
+        return _needs_option(new, "another sort field: Anki asks for a full sync and changes the time of every note")
     for what, before, after in (("fields", old.fields, new.fields), ("templates", old.templates, new.templates)):
         if _ids(before) != _ids(after):
             return _needs_option(new, _schema_change(what, _ids(before), _ids(after)))
@@ -133,9 +133,9 @@ def _ids(parts: Iterable[tuple[int, str]]) -> list[int]:
 
 def _schema_change(what: str, before: list[int], after: list[int]) -> str:
     if set(before) == set(after):
-        return f"{what} in another order: a fork without the option"
+        return f"{what} in another order: without the option Anki makes a second note type"
     added, removed = len(set(after) - set(before)), len(set(before) - set(after))
-    return f"{what}: {added} added, {removed} removed: a fork without the option"
+    return f"{what}: {added} added, {removed} removed: without the option Anki makes a second note type"
 
 
 def _refused(new: NoteTypeLine, why: str) -> NoteTypeForecast:

@@ -1,4 +1,4 @@
-"""Who a note is, for ever: guids and deck ids.
+"""The permanent identity of a note: guids and deck ids.
 
 A guid is made from (namespace, language, id), never from the text, so a reworded note stays the same note in every
 collection. The namespace keeps a copy of the shipped decks that somebody edits apart from the original.

@@ -1,7 +1,7 @@
-"""decks/deck.lock: what the last build released, so that the next one updates only what changed.
+"""Read and write decks/deck.lock, which records the last release, so that the next build updates only what changed.
 
-One JSON object a line, sorted, one line a note and language: a merge in git touches only the lines of notes that
-changed. A note that stands twice, as after a merge that kept both sides, counts with its newer line.
+Each line is one JSON object, for one note in one language, and the lines are sorted: a merge in git touches only the
+lines of notes that changed. If a merge kept both sides of a note, its newer line counts.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Lock:
         return "\n".join(lines) + "\n"
 
     def retire(self, id: str, why: str) -> Lock:  # noqa: A002  # the word of the design
-        """The lock with that note a tombstone in every language; the next build gives it its time."""
+        """The lock in which that note is a tombstone in every language; the next build sets its time."""
         notes = {key: line._replace(retired=why) if line.note == id else line for key, line in self.notes.items()}
         return replace(self, notes=notes)
 
@@ -95,7 +95,7 @@ def _shown(line: NoteTypeLine | DeckLine) -> str:
 
 
 def _shown_note(line: NoteLine) -> str:
-    """The same as `_shown` would write, five times as fast: none of these texts but the reason needs escaping."""
+    """The same text as `_shown` writes, five times as fast: only the reason may need escaping."""
     retired = f', "retired": {json.dumps(line.retired, ensure_ascii=False)}' if line.retired else ""
     return (
         f'{{"note": "{line.note}", "language": "{line.language}", "guid": "{line.guid}", "type": "{line.type}", '
@@ -124,15 +124,15 @@ def read_lock(root: Path) -> Lock | None:
 
 
 def parse_lock(text: str, path: Path) -> Lock:
-    """Read a lock's text. Raises LockError with the line that is wrong, and the way back."""
+    """Read the text of a lock. Raises LockError, which names the wrong line and how to restore it."""
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, 1):
         if _CONFLICT.match(line):
             raise LockError(
-                f"{path}:{number}: a merge left conflict markers",
-                "delete the marker lines, keep the lines of both sides (of a note that stands twice the newer counts), "
+                f"{path}:{number}: a merge left conflict markers here",
+                "delete the marker lines, keep the lines of both sides (the newer line of a note counts), "
                 "then run `llmdrills build`",
             )
     objects = _objects(lines, path)
@@ -151,7 +151,7 @@ def parse_lock(text: str, path: Path) -> Lock:
 
 def _objects(lines: list[str], path: Path) -> list[dict[str, Any]]:
     try:
-        # All at once: ten thousand calls of loads take five times as long.
+        # Parse all lines in one call: ten thousand calls of `loads` take five times as long.
         found = json.loads("[" + ",".join(lines) + "]")
         if len(found) == len(lines) and all(isinstance(one, dict) for one in found):
             return cast("list[dict[str, Any]]", found)

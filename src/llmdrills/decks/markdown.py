@@ -1,4 +1,4 @@
-"""Markdown to the HTML of a field: math for Anki's MathJax, code in colour, raw HTML shown as text."""
+"""Render Markdown to the HTML of a field: math for Anki's MathJax, highlighted code, raw HTML shown as text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _MATH = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.
 _CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
 _IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"[^>]*/?>')
 _PLACE = re.compile(r"\x02(\d+)\x03")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # Anki splits fields at \x1f; the others have no business here
+# Anki separates fields by \x1f, and no text needs the other control characters.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @cache
 def _comrak() -> tuple[Any, Any, Any]:
-    """comrak's render function with its options; imported late, because only a build needs it."""
+    """comrak's render function with our options. It is imported here because only a build needs it."""
     import comrak
 
     extensions = comrak.ExtensionOptions()
@@ -36,13 +37,13 @@ def _comrak() -> tuple[Any, Any, Any]:
 
 @cache
 def renderer() -> str:
-    """What decides the HTML besides the text: a part of every cache key."""
+    """The versions that decide the HTML besides the text; every cache key contains them."""
     from importlib.metadata import version
 
     return f"{RENDERER} comrak {version('comrak')} pygments {version('pygments')}"
 
 
-RENDERER = 1  # to be raised when this module, cloze or code changes what it writes
+RENDERER = 1  # increase it when the output of this module, of cloze or of code changes
 
 
 def _math(match: re.Match[str]) -> str:
@@ -51,7 +52,7 @@ def _math(match: re.Match[str]) -> str:
 
 
 def _image(match: re.Match[str]) -> str:
-    """A picture from elsewhere would be an external request: show a link to it instead."""
+    """Show a link instead of a picture from another server, because a card makes no external request."""
     target, shown = match[1], match[2] or match[1]
     return f'<a href="{target}">{shown}</a>' if target.startswith(("http://", "https://")) else shown
 
@@ -66,7 +67,7 @@ def render(text: str) -> str:
     blocks: list[str] = []
 
     def set_aside(match: re.Match[str]) -> str:
-        # Code is out of the way while math and images are looked for.
+        # Code is replaced by placeholders while math and images are looked for.
         code = highlight(unescape(match[2]), unescape(match[1] or "").split(" ")[0])
         blocks.append(f"<pre><code>{code.rstrip()}</code></pre>")
         return f"\x02{len(blocks) - 1}\x03"

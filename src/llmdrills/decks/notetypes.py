@@ -165,7 +165,7 @@ def _card(kind: NoteType, language: Language, body: str) -> str:
 
 
 def _front(kind: NoteType, language: Language) -> str:
-    # Anki offers to delete a card whose front shows no field: that is how a retired note takes its leave.
+    # Anki's Empty Cards offers to delete a card whose front shows no field: this is how a retired note is removed.
     return "{{^Retired}}" + _card(kind, language, _PROMPT[kind] + _ONLY_FRONT[kind]) + "{{/Retired}}"
 
 

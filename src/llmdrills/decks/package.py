@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PackageDeck", "PackageNote", "logical_digest", "package_bytes"]
 
-_LEVEL = 6  # 9 takes ten times as long for 2 %
+_LEVEL = 6  # level 9 takes ten times as long and saves 2 %
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -69,8 +69,8 @@ class _Model(genanki.Model):  # type: ignore[misc]  # genanki has no types
 
     @property
     def _req(self) -> list[list[Any]]:
-        # genanki's guess would want every field of a template gated by {{^Retired}} and make no card. Anki works it
-        # out anew, and the cards are named in PackageNote.
+        # genanki would require every field of a template gated by {{^Retired}} and make no card. Anki computes the
+        # requirement itself, and PackageNote names the cards.
         return [[place, "any", [0]] for place in range(len(self.templates))]
 
     def to_json(self, timestamp: float, deck_id: int) -> dict[str, Any]:  # noqa: ARG002  # genanki's signature
@@ -126,7 +126,7 @@ def _database(notes: Sequence[PackageNote], mtimes: Mapping[int, int]) -> bytes:
         image = bytearray(connection.serialize())
     finally:
         connection.close()
-    # SQLite's own version number, and counters that tell how often the file was written.
+    # The version number of SQLite, and counters of how often the file was written.
     for start, end in ((24, 28), (92, 96), (96, 100)):
         image[start:end] = bytes(end - start)
     return bytes(image)

@@ -1,4 +1,4 @@
-"""Python code cut into coloured pieces by one regular expression.
+"""Split Python code into highlighted pieces with one regular expression.
 
 Nearly all code on the cards is Python, and a lexer of Pygments takes many times as long for it. Its output also changes
 with its version, and then every note with code would count as changed. What is not covered: expressions inside
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["python_pieces"]
 
 # Written out, because the lists of the interpreter differ from one version to the next.
-# fmt: off  # one word a line would take a screen
+# fmt: off  # one word on each line would fill a screen
 _KEYWORDS = frozenset(
     (
         "False",

@@ -1,4 +1,4 @@
-"""The next release of one language, worked out in memory: what changed, times and ids, and the lock that follows."""
+"""Compute the next release of one language in memory: what changed, times and ids, and the new lock."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class _Planner:
             line = self._line(
                 old.note, old.type, old.deck, content_hash(spec.id, fields, (RETIRED_TAG,)), old.cards, old.retired
             )
-            # No cards: where the note is, its cards are; where it is not, none should come.
+            # No cards: a collection that has the note has its cards, and any other collection must not get them.
             deck = self._decks.get(old.deck) or self._old_deck(old.deck)
             self._tombstones.append(
                 PackageNote(line.guid, line.nid, line.mtime, spec, deck, fields, (RETIRED_TAG,), (), 0)
@@ -209,7 +209,7 @@ class _Planner:
         return NoteLine(id, self._language, old.guid, kind, deck, hash, mtime, self._nid(old.nid), cards, retired)
 
     def _nid(self, old: int | None) -> int:
-        # Two branches may have given one id to two notes. Anki knows a note by its guid, so another id does no harm.
+        # Two branches may have given the same id to two notes. Anki matches notes by guid, so a new id is safe.
         nid = self._next_nid if old is None or old in self._taken else old
         if nid == self._next_nid:
             self._next_nid += _NID_STEP
@@ -242,7 +242,8 @@ class _Planner:
         notes: list[NoteForecast] = []
         for line in self._lines:
             old = self._lock.notes.get((line.note, self._language))
-            if not (line.retired and old and old.mtime == line.mtime):  # an earlier release's tombstone is no news
+            # A tombstone of an earlier release is not reported again.
+            if not (line.retired and old and old.mtime == line.mtime):
                 notes.append(forecast_note(old, line))
         decks = tuple(self._deck(line, [note for note in notes if note.deck == line.deck]) for line in names.values())
         return Forecast(self._language, decks, tuple(notes), note_types)

@@ -1,4 +1,4 @@
-"""Retire a note: out of the decks, and a tombstone in the lock, so that an upgrade package can take it back."""
+"""Retire a note: remove it from its deck and mark it in the lock, so that an upgrade package can empty its cards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Retirement", "retire"]
 
 @dataclass(frozen=True)
 class Retirement:
-    """What was done. `file` and `line` tell where the note stood in the decks; None when it was gone already."""
+    """What was done. `file` and `line` say where the note was in the decks; None if it was removed before."""
 
     id: str
     why: str

@@ -1,4 +1,4 @@
-"""The values that proofs computed, put in the place of `[[name]]` in a note's texts."""
+"""Fill the values that proofs computed into the `[[name]]` placeholders of a note's texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Values"]
 
 
 class Values:
-    """Fills texts from decks/computed.json, and collects what is missing so that all of it is told at once."""
+    """Fills texts from decks/computed.json, and collects missing values so that all are reported together."""
 
     def __init__(self, computed: Computed) -> None:
         self._computed = computed

@@ -27,7 +27,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what Anki would do, and write nothing.")] = False,
     frozen: Annotated[bool, typer.Option("--frozen", help="Fail when the lock is stale (for CI).")] = False,
     new_lock: Annotated[
-        bool, typer.Option("--new-lock", help="Start a new lock: the old one is lost for good.")
+        bool, typer.Option("--new-lock", help="Start a new lock, because the old one is lost and cannot be restored.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every note that changes.")] = False,
     lang: LangOption = None,
@@ -66,13 +66,13 @@ def command(
 
 
 def out_folder(here: Place) -> Path:
-    """`build/` of the workspace that one stands in, else of the current folder."""
+    """`build/` in the workspace around the current folder, or else in the current folder."""
     current = Path.cwd().resolve()
     return (here.workspace if current.is_relative_to(here.workspace) else current) / "build"
 
 
 def _progress() -> Progress | None:
-    """One line on a terminal's stderr that is drawn over; nothing on a pipe."""
+    """Show progress as one line on stderr that is overwritten; show nothing if stderr is no terminal."""
     if not sys.stderr.isatty():
         return None
 

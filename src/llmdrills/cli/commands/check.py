@@ -29,7 +29,7 @@ def command(
     quick: Annotated[bool, typer.Option("--quick", help="Lint only: run no proof and no kata.")] = False,
     matrix: Annotated[bool, typer.Option("--matrix", help="Print the kill matrix of each kata and variant.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write decks/computed.json, which `build` reads.")] = False,
-    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use what was found sound before.")] = True,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use the results of earlier checks.")] = True,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the cases.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes at once.")] = None,
     json: JsonOption = False,
@@ -54,7 +54,7 @@ def command(
     if write and (quick or katas or came_with_the_package(here.workspace)):
         raise UsageError(
             "--write writes what the whole workspace computes",
-            "leave --quick and the katas' names out, and use a workspace of your own (`llmdrills init`)",
+            "run it without --quick and without names of katas, in a workspace of your own (`llmdrills init`)",
         )
     tell_notices(loaded.katas)
     found = audit(
@@ -73,7 +73,7 @@ def command(
     if json:
         print_json(found.to_json())
     else:
-        linted = f"{len(loaded.notes)} notes and {len(loaded.katas)} katas read, nothing run"
+        linted = f"{len(loaded.notes)} notes and {len(loaded.katas)} katas were read; no code was run"
         _show(found, matrix=matrix, linted=linted if quick else "")
     raise typer.Exit(0 if found.clean else 1)
 
@@ -84,7 +84,10 @@ def _show(found: Audit, *, matrix: bool, linted: str) -> None:
             if matrix:
                 print(f"{report.kata} ({variant.variant})\n{_table(variant)}\n")
                 if variant.redundant:
-                    note(f"each of these cases alone could go, as much dies without it: {', '.join(variant.redundant)}")
+                    note(
+                        "any one of these cases could go, and the others would expose as many slips: "
+                        + ", ".join(variant.redundant)
+                    )
     for problem in found.problems:
         print(problem)
     kernels = sum(len(variant.matrix.misconceptions) for report in found.katas for variant in report.variants)

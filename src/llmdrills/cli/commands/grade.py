@@ -44,7 +44,7 @@ def command(
     variant: VariantOption = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="The inputs' seed; random unless given.", show_default=False),
+        typer.Option("--seed", min=0, help="The seed of the inputs; random unless given.", show_default=False),
     ] = None,
     device: DeviceOption = None,
     parity: Annotated[

@@ -20,7 +20,7 @@ from llmdrills.practice.history import History
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Take the history elsewhere, or bring another machine's in.\n\n\b\nExamples:\n"
+    help="Export the history, or import the one of another machine.\n\n\b\nExamples:\n"
     "  llmdrills history export > history.jsonl\n"
     "  llmdrills history import laptop.jsonl",
     no_args_is_help=True,
@@ -30,7 +30,9 @@ app = typer.Typer(
 
 @app.command("export")
 def export_command(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Where to; stdout unless given.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The file to write; stdout unless given.")
+    ] = None,
 ) -> None:
     """Write every event as JSON lines: attempts with their code, hints, reviews.
 
@@ -48,7 +50,7 @@ def export_command(
 
 
 def _replace(history: History, file: Path) -> int:
-    """Write the export beside the file first: an interrupted one leaves an older export whole."""
+    """Write the export to a file beside it first, so that an interrupted export leaves an older one whole."""
     try:
         with replacing(file.absolute()) as out:
             text = io.TextIOWrapper(out, "utf-8", write_through=True)

@@ -24,7 +24,7 @@ def command(
       llmdrills init my-drills
       cd my-drills && llmdrills build
 
-    The copy's notes get identities of their own: they live beside the shipped decks in Anki, they do not replace them.
+    The notes of the copy get identities of their own: in Anki they do not replace the shipped ones.
     """
     here = place(workspace)
     made = copy_workspace(here.workspace, folder)

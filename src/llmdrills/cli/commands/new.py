@@ -58,7 +58,7 @@ def deck_command(
 def kata_command(
     kata: Annotated[str, typer.Argument(metavar="ID", help="The kata's id.")], workspace: WorkspaceOption = None
 ) -> None:
-    """Begin a kata: a small one that works, to be replaced piece by piece.
+    """Begin a kata: the template is a small one that works, and you replace it piece by piece.
 
     \b
     Examples:

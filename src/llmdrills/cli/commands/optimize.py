@@ -18,7 +18,7 @@ def command(lang: LangOption = None, json: JsonOption = False) -> None:
       llmdrills optimize
       llmdrills optimize --json
 
-    The new parameters are kept only where they predict your latest reviews better than those before.
+    The new parameters are kept only if they predict your latest reviews better than the old ones.
     """
     here = place(lang=lang)
     with open_history(here) as history:

@@ -10,7 +10,7 @@ __all__ = ["command"]
 
 
 def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """Show where everything lies, and where each setting came from.
+    """Show where files are kept, and where each setting comes from.
 
     \b
     Examples:

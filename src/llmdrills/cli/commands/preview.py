@@ -26,7 +26,7 @@ def command(
       llmdrills preview
       llmdrills preview --no-open --port 8080
 
-    It answers to this machine only. Ctrl-C ends it.
+    Only this machine can reach it. Ctrl-C ends it.
     """
     from watchfiles import watch
 

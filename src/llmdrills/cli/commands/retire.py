@@ -18,7 +18,7 @@ def command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Turn a note into a tombstone: new packages leave it out, the upgrade package empties it.
+    """Retire a note: new packages leave it out, and the upgrade package empties its cards.
 
     \b
     Examples:

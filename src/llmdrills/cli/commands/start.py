@@ -26,7 +26,7 @@ from llmdrills.practice import schedule, session
 __all__ = ["command"]
 
 _GOES_ON = Bilingual(
-    "{kata} goes on where it was ({variant}); --again begins anew.",
+    "{kata} continues where you left it ({variant}); use --again to begin again.",
     "{kata} 从上次的位置继续（{variant}）；用 --again 重新开始。",
 )
 _NEXT = Bilingual(
@@ -39,7 +39,7 @@ def command(
     kata: KataArgument,
     variant: VariantOption = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Begin anew; earlier code is archived in the history.")
+        bool, typer.Option("--again", help="Begin again; earlier code is archived in the history.")
     ] = False,
     edit: Annotated[bool, typer.Option("--edit", "-e", help="Open it in your editor.")] = False,
     lang: LangOption = None,

@@ -1,7 +1,7 @@
-"""The content's linter: what makes a note bad to learn from, found by rule.
+"""The linter of the content: each rule finds something that makes a note bad to learn from.
 
 A rule can be waived on a note, with the reason: `waive: {yes-no: "the sign is the fact"}`. A waiver whose rule finds
-nothing there is itself found, so that none outlives its reason.
+nothing there is reported too, so that no waiver stays longer than its reason.
 """
 
 from __future__ import annotations

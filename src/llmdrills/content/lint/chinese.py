@@ -1,4 +1,4 @@
-"""Rules about how Chinese is set: punctuation of one width, a space beside Latin, and one word for one term."""
+"""Rules about Chinese typography: full-width punctuation, a space beside Latin letters, and one word for each term."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _KNOWN = {*dir(builtins), "torch", "F", "math"}
 
 @rule("kernel-not-whole")
 def kernel_not_whole(context: Context) -> Iterator[Found]:
-    """A card shows one function: helpers and constants of cases.py are out of sight there."""
+    """A card shows one function, so its reader cannot see the helpers and constants of the kata's files."""
     for kata in context.workspace.katas:
         for slip in kata.slips:
             missing = free_names(ast.parse(slip.source)) - _KNOWN if slip.card else set()

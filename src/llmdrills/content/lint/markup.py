@@ -1,4 +1,4 @@
-"""Rules about sources, cloze markup and translations that were left behind."""
+"""Rules about sources, cloze markup and outdated translations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HAS_CJK = re.compile(f"[{CJK}]")
 
 @rule("missing-source")
 def missing_source(context: Context) -> Iterator[Found]:
-    """A fact that can't be looked up can't be fixed."""
+    """Without a source nobody can look a fact up, or correct it."""
     todo = "add `sources:` with author, year, title and section, and where to read it"
     for note, _ in context.notes():
         if not note.sources:

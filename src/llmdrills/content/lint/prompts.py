@@ -1,4 +1,4 @@
-"""Rules about what is asked: one fact a note, nothing that is answered by yes or no, no two notes alike."""
+"""Rules about questions: one fact in each note, no question that yes or no answers, no two notes alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LIKE_ENOUGH = 0.9
 
 @rule("several-facts")
 def several_facts(context: Context) -> Iterator[Found]:
-    """A question whose answer holds several facts: each is forgotten alone, so each wants a note of its own."""
+    """An answer with several facts: a learner forgets each of them separately, so each needs a note of its own."""
     for note, languages in context.notes():
         if note.type not in ("question", "number"):
             continue
@@ -45,7 +45,7 @@ def several_facts(context: Context) -> Iterator[Found]:
             if note.back and note.type == "question":
                 why = _too_much(note.back[language], language)
                 if why:
-                    todo = "make it a checklist with atoms, or split it: one fact a note"
+                    todo = "make it a checklist with a note for each item, or split it into notes of one fact"
                     yield Found(place(note, f"back.{language}"), f"the answer of `{note.id}` {why}", todo, note)
             asked = prose(note.front[language])
             questions = len(re.findall(r"[?？]", asked))
@@ -66,7 +66,7 @@ def _too_much(text: str, language: Language) -> str:
 
 @rule("yes-no")
 def yes_no(context: Context) -> Iterator[Found]:
-    """A question that yes or no answers is guessed right half of the time."""
+    """A learner guesses the answer to a yes-or-no question right half of the time."""
     for note, languages in context.notes():
         for language in languages:
             for sentence in _questions(note.front[language]):
@@ -82,7 +82,7 @@ def _questions(text: str) -> list[str]:
 
 @rule("enumeration-without-atoms")
 def enumeration_without_atoms(context: Context) -> Iterator[Found]:
-    """A list is learnt by its items: a checklist needs notes that ask for single items of it."""
+    """A list is learnt item by item, so a checklist needs notes that ask for single items."""
     notes = [note for note, _ in context.notes()]
     for note in notes:
         if note.type == "checklist" and sum(_is_atom(other, note) for other in notes) < 2:

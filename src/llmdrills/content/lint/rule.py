@@ -1,4 +1,4 @@
-"""What a rule is: a function from the workspace to what it finds, and the register of all of them."""
+"""A lint rule is a function from the workspace to its findings. This module registers all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["RULES", "Context", "Found", "Rule", "rule"]
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that a rule does not like. Those of a note can be waived there."""
+    """One finding of a rule. A note can waive its own findings."""
 
     position: Position
     what: str

@@ -1,4 +1,4 @@
-"""What a rule looks at: a note's texts without what is not prose."""
+"""The prose of a text, without code, math and markup: this is what the rules read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prose(text: str, stand_in: str = "x") -> str:
 
 
 def _kept(span: str, stand_in: str) -> str:
-    # Inside of a formula a cloze's own marks must not unbalance the text around it.
+    # Within a formula, the marks of a cloze must not unbalance the text around it.
     return stand_in if "{{c" not in span else f"{stand_in} "
 
 

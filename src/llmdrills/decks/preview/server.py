@@ -27,12 +27,12 @@ _TYPES = {
     "svg": "image/svg+xml",
     "woff": "font/woff",
 }
-_PING = 15.0  # seconds between signs of life on an event stream; a closed tab shows at the next
+_PING = 15.0  # seconds between keep-alive messages on an event stream; the next one finds out that a tab was closed
 
 
 @dataclass
 class _State:
-    """What the handlers show: replaced whole, so that a request sees the old or the new workspace, never a mix."""
+    """What the handlers show. It is replaced as a whole, so no request sees a mix of the old and the new workspace."""
 
     gallery: Gallery
     version: int = 0
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
-        # A page elsewhere could make the browser ask for 127.0.0.1 under its own name: only ours is answered.
+        # Another website could make the browser ask for 127.0.0.1 by its own host name: answer only to ours.
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host not in {"127.0.0.1", "localhost"}:
             self._send(HTTPStatus.FORBIDDEN, "html", b"this server answers to 127.0.0.1 only")
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._media(split.path.removeprefix("/"))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
-        """Say nothing: the terminal is the author's."""
+        """Log nothing, because the author uses the terminal."""
 
     def _index(self, _query: dict[str, str]) -> None:
         self._asset("gallery.html")
