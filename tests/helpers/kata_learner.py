@@ -9,7 +9,7 @@ from typing import Any
 
 from llmdrills.content.model import Kata, Position, Variant
 from llmdrills.language import Bilingual
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History, encode
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
@@ -87,9 +87,9 @@ class KataLearner:
         self.clock = self.clock.plus(int(minutes * 60e6))
         return self.clock
 
-    def begin(self, kata: Kata, variant: str | None = None) -> session.Repetition:
+    def begin(self, kata: Kata, variant: str | None = None) -> repetitions.Repetition:
         file = self.folder / f"{kata.id}.py"
-        return session.start(self.history, kata, variant or kata.variants[0].id, file, STARTER, now=self.tick(0.1))
+        return repetitions.start(self.history, kata, variant or kata.variants[0].id, file, STARTER, now=self.tick(0.1))
 
     def passes(self, kata: Kata, rating: int | None = None, minutes: float = 8.0, variant: str | None = None) -> None:
         """A repetition passed at the first run, or failed for good where the rating is Again."""

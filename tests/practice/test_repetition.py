@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from llmdrills.errors import UsageError
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History, decode
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
@@ -117,7 +117,7 @@ def test_should_not_rate_what_is_not_passed(learner: KataLearner) -> None:
 def test_should_not_rate_one_repetition_twice_in_two_windows(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
-    other = session.resume(learner.history, KATA)
+    other = repetitions.resume(learner.history, KATA)
     assert other is not None
     repetition.rate(now=learner.tick())
     with pytest.raises(UsageError, match="rated already"):
@@ -126,10 +126,10 @@ def test_should_not_rate_one_repetition_twice_in_two_windows(learner: KataLearne
 
 def test_should_open_the_repetition_again_by_undo(learner: KataLearner) -> None:
     learner.passes(KATA, Rating.GOOD)
-    assert session.resume(learner.history, KATA) is None
-    assert session.undo(learner.history, learner.tick()) == "rope"
+    assert repetitions.resume(learner.history, KATA) is None
+    assert repetitions.undo(learner.history, learner.tick()) == "rope"
     assert "rope" not in load(learner.history).memories
-    again = session.resume(learner.history, KATA)
+    again = repetitions.resume(learner.history, KATA)
     assert again is not None
     again.rate(Rating.HARD, learner.tick())
     assert load(learner.history).memories["rope"].rating == Rating.HARD
@@ -137,21 +137,21 @@ def test_should_open_the_repetition_again_by_undo(learner: KataLearner) -> None:
 
 
 def test_should_undo_nothing_where_there_is_nothing(history: History) -> None:
-    assert session.undo(history) is None
+    assert repetitions.undo(history) is None
 
 
 def test_should_close_a_skipped_kata_and_leave_it_out_today(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.skip("tired", learner.tick())
-    assert session.resume(learner.history, KATA) is None
-    assert session.skipped_on(learner.history, learner.clock.day_number) == {"rope"}
-    assert session.skipped_on(learner.history, learner.clock.day_number + 1) == set()
+    assert repetitions.resume(learner.history, KATA) is None
+    assert repetitions.skipped_on(learner.history, learner.clock.day_number) == {"rope"}
+    assert repetitions.skipped_on(learner.history, learner.clock.day_number + 1) == set()
 
 
 def test_should_not_leave_out_a_kata_begun_again_after_a_skip(learner: KataLearner) -> None:
     learner.begin(KATA).skip(now=learner.tick())
     learner.begin(KATA)
-    assert session.skipped_on(learner.history, learner.clock.day_number) == set()
+    assert repetitions.skipped_on(learner.history, learner.clock.day_number) == set()
 
 
 def test_should_find_an_unfinished_repetition_again_with_all_that_happened(learner: KataLearner) -> None:
@@ -159,32 +159,32 @@ def test_should_find_an_unfinished_repetition_again_with_all_that_happened(learn
     repetition.hint(1, learner.tick())
     repetition.hint(2, learner.tick())
     repetition.attempt("my code", verdict("wrong"), learner.tick())
-    found = session.resume(learner.history, KATA, STARTER)
+    found = repetitions.resume(learner.history, KATA, STARTER)
     assert found is not None
     assert (found.id, found.variant, found.hints_shown) == (repetition.id, "half-split", 2)
     assert found.last_code() == b"my code"
-    assert session.unfinished(learner.history) == [("rope", "half-split")]
+    assert repetitions.unfinished(learner.history) == [("rope", "half-split")]
 
 
 def test_should_not_go_back_to_an_older_unfinished_repetition(learner: KataLearner) -> None:
     learner.begin(KATA)
     learner.passes(KATA)
-    assert session.unfinished(learner.history) == []
-    assert session.resume(learner.history, KATA) is None
+    assert repetitions.unfinished(learner.history) == []
+    assert repetitions.resume(learner.history, KATA) is None
 
 
 def test_should_bring_a_deleted_file_back_on_resuming(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("my code", verdict("wrong"), learner.tick())
     repetition.file.unlink()
-    session.resume(learner.history, KATA, STARTER)
+    repetitions.resume(learner.history, KATA, STARTER)
     assert repetition.file.read_text() == "my code"
 
 
 def test_should_never_touch_what_the_learner_wrote_on_resuming(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.file.write_text("half written")
-    session.resume(learner.history, KATA, STARTER)
+    repetitions.resume(learner.history, KATA, STARTER)
     assert repetition.file.read_text() == "half written"
 
 
@@ -195,11 +195,11 @@ def test_should_recover_from_a_crash_before_the_starter_was_written(
     file.parent.mkdir(parents=True)
     file.write_text("yesterday's code")
     with monkeypatch.context() as patch:
-        patch.setattr(session, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(repetitions, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             learner.begin(KATA)
     assert file.read_text() == "yesterday's code"
-    session.resume(learner.history, KATA, STARTER)
+    repetitions.resume(learner.history, KATA, STARTER)
     assert file.read_text() == STARTER
     assert learner.history.rows("SELECT code FROM archives")[0]["code"] == "yesterday's code"
 

@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import note
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.verdict import Verdict
-    from llmdrills.practice.session import Repetition
+    from llmdrills.practice.repetition import Repetition
 
 __all__ = ["open_history", "open_repetition", "record_attempt"]
 
@@ -42,7 +42,7 @@ def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
         yield None
         return
     with open_history(here) as history:
-        yield session.resume(history, kata)
+        yield repetitions.resume(history, kata)
 
 
 def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Verdict) -> None:

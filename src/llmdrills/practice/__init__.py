@@ -11,8 +11,8 @@ schedule    chance of recall now, due days, next dates for each rating
 rating      the rating that the recorded events imply
 agenda      what a plan is made of
 plan        what today holds, and why
-openings    repetitions begun and not brought to an end
-session     one repetition of one kata, resumable at any point
+unfinished  repetitions begun and not brought to an end
+repetition  one repetition of one kata, resumable at any point
 stats       figures worth looking at; report draws them on a page
 optimize    FSRS's parameters fitted to this learner; fitting does it, in a process of its own
 """

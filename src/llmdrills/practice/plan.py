@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual
-from llmdrills.practice import openings
 from llmdrills.practice.agenda import Item, Plan, SetAside
 from llmdrills.practice.moments import from_day_number
 from llmdrills.practice.schedule import Schedule, draw, load
+from llmdrills.practice.unfinished import skipped_on, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,10 +57,16 @@ def today(
 ) -> Plan:
     """The plan that the history implies. Raises HistoryError."""
     schedule = load(history, retention=retention, longest=longest)
-    unfinished = openings.unfinished(history)
-    skipped = openings.skipped_on(history, now.day_number)
     return make(
-        schedule, katas, now, minutes=minutes, new=new, topic=topic, unfinished=unfinished, skipped=skipped, seed=seed
+        schedule,
+        katas,
+        now,
+        minutes=minutes,
+        new=new,
+        topic=topic,
+        unfinished=unfinished(history),
+        skipped=skipped_on(history, now.day_number),
+        seed=seed,
     )
 
 

@@ -13,7 +13,8 @@ from llmdrills.cli.kata_view import kata_markdown
 from llmdrills.cli.verdict_view import verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
-from llmdrills.practice import schedule, session
+from llmdrills.practice import repetition as repetitions
+from llmdrills.practice import schedule
 from llmdrills.practice.rating import Rating, reason
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.practice.history import History
-    from llmdrills.practice.session import Choice, Repetition
+    from llmdrills.practice.repetition import Choice, Repetition
 
 __all__ = ["Exercise", "Outcome", "Table"]
 
@@ -269,7 +270,7 @@ class Exercise:
         self._state = "rated"
 
     def _undo(self) -> None:
-        kata = session.undo(self._table.history)
+        kata = repetitions.undo(self._table.history)
         if kata is None:
             self._say("nothing_to_undo")
             return
@@ -304,7 +305,7 @@ class Exercise:
 
     def _write_back(self) -> None:
         if not self._file.exists():
-            session.resume(self._table.history, self._kata, self._starter.decode(), self._file)
+            repetitions.resume(self._table.history, self._kata, self._starter.decode(), self._file)
             self._code, self._gone = self._read(), False
             self._say("written", file=self._file)
 

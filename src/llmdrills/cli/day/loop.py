@@ -19,7 +19,7 @@ from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
 from llmdrills.practice import plan as plans
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 
@@ -106,10 +106,10 @@ class _Day:
         file = self._here.locations.practice / f"{kata.id}.py"
         variant = kata.variant(item.variant) or kata.variants[0]
         starter = starter_text(kata, variant, self._here.language)
-        going_on = session.resume(self._history, kata, starter, file)
+        going_on = repetitions.resume(self._history, kata, starter, file)
         if going_on is not None:
             return Exercise(table, kata, going_on, starter, resumed=True)
-        begun = session.start(self._history, kata, variant.id, file, starter)
+        begun = repetitions.start(self._history, kata, variant.id, file, starter)
         return Exercise(table, kata, begun, starter, resumed=False)
 
 

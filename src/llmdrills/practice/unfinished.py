@@ -1,4 +1,4 @@
-"""Repetitions begun and not brought to an end. Apart from `session`: every plan asks, and few lead to a repetition."""
+"""Repetitions begun and not brought to an end. Every plan asks for them, so this imports less than `repetition`."""
 
 # ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
 

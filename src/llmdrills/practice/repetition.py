@@ -2,15 +2,15 @@
 
 The order of calls:
 
-    repetition = session.resume(history, kata, starter)   # None: nothing unfinished
-    repetition = session.start(history, kata, variant, file, starter)   # archives what the file held, blanks it
+    repetition = repetitions.resume(history, kata, starter)   # None: nothing unfinished
+    repetition = repetitions.start(history, kata, variant, file, starter)   # archives what the file held, blanks it
     repetition.hint(1)                   # whenever a hint is shown
     repetition.solution()                # whenever the reference or a diff is looked at, or the kata given up
     repetition.attempt(code, verdict)    # every graded save; verdict: the JSON of `llmdrills grade`
     repetition.rateable                  # passed, or given up
     repetition.choices(schedule)         # the ratings allowed, each with its next date; the last is the derived one
     repetition.rate()                    # takes the derived rating; rate(Rating.HARD) lowers it
-    session.undo(history)                # makes the last review void; its repetition is open again
+    repetitions.undo(history)                # makes the last review void; its repetition is open again
     repetition.skip("not today")         # instead of a rating: closes it, schedules nothing
 
 Every call is one transaction, on the disk when it returns; nothing is held back. After a crash at any point `resume`
@@ -33,8 +33,8 @@ from llmdrills.files import write_atomically
 from llmdrills.practice import replay
 from llmdrills.practice.history import decode, encode, new_id
 from llmdrills.practice.moments import DAY_TURNS, Moment
-from llmdrills.practice.openings import OPEN, skipped_on, superseded, unfinished
 from llmdrills.practice.rating import NOT_A_RUN, Facts, Rating, derive, quick_limit
+from llmdrills.practice.unfinished import OPEN, skipped_on, superseded, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
