@@ -12,7 +12,7 @@ import pytest
 
 from llmdrills.practice import plan
 from llmdrills.practice.moments import Moment
-from llmdrills.practice.plan import LEECH_FAILURES, LEECH_REST, Plan
+from llmdrills.practice.plan import LEECH_FAILURES, LEECH_REST, Plan, PlanOptions
 from llmdrills.practice.rating import Rating
 from tests.helpers.kata_learner import KataLearner, make_kata
 
@@ -30,7 +30,7 @@ Today = Callable[..., Plan]
 def today(learner: KataLearner) -> Today:
     def make(day: int, hour: int = 18, katas: tuple = ALL, **options: object) -> Plan:
         learner.on(day, hour)
-        return plan.today(learner.history, katas, learner.clock, **{"minutes": 60, **options})
+        return plan.today(learner.history, katas, learner.clock, PlanOptions(**{"minutes": 60, **options}))
 
     return make
 

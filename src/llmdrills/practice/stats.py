@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmdrills.practice.moments import Moment, from_day_number
 from llmdrills.practice.schedule import Schedule, load, median
+from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ __all__ = ["FORECAST_DAYS", "Bin", "Day", "Due", "Hard", "Met", "Stats", "gather
 FORECAST_DAYS = 30
 _YEAR = 371  # 53 whole weeks, so that the heat map is a rectangle
 _HARDEST = 10
+_DEFAULT = Scheduling()
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,9 @@ class Stats:
         return {"schema": 1, **_plain(asdict(self))}
 
 
-def gather(
-    history: History, katas: Sequence[Kata], now: Moment, *, retention: float = 0.9, longest: int = 365
-) -> Stats:
+def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Scheduling = _DEFAULT) -> Stats:
     """The figures of a history as of `now`. Raises HistoryError."""
-    schedule = load(history, retention=retention, longest=longest)
+    schedule = load(history, scheduling)
     today = now.day_number
     days = [
         (int(row["day"]), row["reviews"], row["seconds"]) for row in history.rows("SELECT * FROM days ORDER BY day")
@@ -197,12 +197,12 @@ def _hardest(schedule: Schedule, today: int) -> tuple[Hard, ...]:
     failed = [memory for memory in schedule.memories.values() if memory.reviews > memory.passes]
     return tuple(
         Hard(
-            memory.kata,
-            memory.reviews,
-            memory.reviews - memory.passes,
-            memory.difficulty,
-            schedule.retrievability(memory.kata, today),
-            round(median(memory.times) / 60),
+            kata=memory.kata,
+            reviews=memory.reviews,
+            lapses=memory.reviews - memory.passes,
+            difficulty=memory.difficulty,
+            retrievability=schedule.retrievability(memory.kata, today),
+            minutes=round(median(memory.times) / 60),
         )
         for memory in sorted(failed, key=effort)[:_HARDEST]
     )

@@ -43,9 +43,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
     with open_history(here) as history:
-        known = schedule.load(
-            history, retention=here.settings.number("retention"), longest=here.settings.integer("interval")
-        )
+        known = schedule.load(history, here.settings.scheduling)
         found = assess(loaded, known, Moment.now())
     if json:
         print_json(found.to_json())

@@ -34,11 +34,10 @@ def command(
     """
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
-    retention, longest = here.settings.number("retention"), here.settings.integer("interval")
-    now = Moment.now()
+    scheduling, now = here.settings.scheduling, Moment.now()
     with open_history(here) as history:
-        figures = stats.gather(history, loaded.katas, now, retention=retention, longest=longest)
-        ready = assess(loaded, schedule.load(history, retention=retention, longest=longest), now)
+        figures = stats.gather(history, loaded.katas, now, scheduling)
+        ready = assess(loaded, schedule.load(history, scheduling), now)
     titles = {kata.id: kata.title for kata in loaded.katas}
     page = report.render(figures, ready.to_json(), here.language, titles)
     try:

@@ -236,10 +236,7 @@ class Exercise:
 
     def _ask(self) -> None:
         """Show the ratings that may be given, with the date that each leads to."""
-        settings = self._table.here.settings
-        plan = schedule.load(
-            self._table.history, retention=settings.number("retention"), longest=settings.integer("interval")
-        )
+        plan = schedule.load(self._table.history, self._table.here.settings.scheduling)
         self._choices = self._repetition.choices(plan)
         if not self._choices:
             self._say("not_rateable")

@@ -41,7 +41,7 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
     screen = Screen()
     katas = load_catalogue(here.workspace, here.locations.cache)
     with contextlib.closing(Events()) as events, open_history(here, check=True) as history:
-        day = _Day(here, topic, seed, katas, history)
+        day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()
         screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
         if not plan.items:
@@ -59,28 +59,16 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
 class _Day:
     """What the day holds, asked anew after every kata."""
 
-    def __init__(self, here: Place, topic: str | None, seed: int, katas: tuple[Kata, ...], history: History) -> None:
+    def __init__(self, here: Place, options: plans.PlanOptions, katas: tuple[Kata, ...], history: History) -> None:
         self._here = here
-        self._topic = topic
-        self._seed = seed
+        self._options = options
         self._katas = katas
         self._by_id = {kata.id: kata for kata in katas}
         self._history = history
 
     def plan(self) -> Plan:
         """The plan that the history implies now."""
-        settings = self._here.settings
-        return plans.today(
-            self._history,
-            self._katas,
-            Moment.now(),
-            minutes=settings.integer("minutes"),
-            new=settings.integer("new"),
-            topic=self._topic,
-            retention=settings.number("retention"),
-            longest=settings.integer("interval"),
-            seed=self._seed,
-        )
+        return plans.today(self._history, self._katas, Moment.now(), self._options)
 
     def practise(self, table: Table, plan: Plan) -> int:
         """One kata after another."""
