@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from llmdrills.content.model import Kata, Position, Variant
+from llmdrills.content.model import Kata, Position, Slip, Variant
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History, encode
@@ -15,6 +16,7 @@ from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
 
 STARTER = "def f(x):\n    raise NotImplementedError\n"
+SLIPS = ("no-scale", "wrong-pairs", "<b>&pairs")  # of every kata made here
 START = Moment.of(datetime(2026, 3, 2, 18, 0, tzinfo=UTC))
 
 
@@ -25,8 +27,11 @@ def make_kata(
     requires: tuple[str, ...] = (),
     variants: tuple[str, ...] = ("plain",),
     proves: tuple[str, ...] = (),
+    easier: Mapping[str, str] | None = None,
 ) -> Kata:
+    """`easier`: variant → the variant that it asks for less than. Its slips are SLIPS."""
     text = Bilingual(name, name)
+    position = Position(Path("drills") / name / "kata.yaml", 1, 1)
     return Kata(
         id=name,
         title=text,
@@ -35,12 +40,17 @@ def make_kata(
         entry="f",
         prompt=text,
         hints=(text, text, text),
-        variants=tuple(Variant(variant, text, (), "f", None) for variant in variants),
+        variants=tuple(_variant(variant, (easier or {}).get(variant, "")) for variant in variants),
         folder=Path("drills") / name,
-        position=Position(Path("drills") / name / "kata.yaml", 1, 1),
+        position=position,
         requires=requires,
         proves=proves,
+        slips=tuple(Slip(slip, text, "", position) for slip in SLIPS),
     )
+
+
+def _variant(name: str, weaker_than: str) -> Variant:
+    return Variant(name, Bilingual(name, name), (), "f", weaker_than=weaker_than)
 
 
 def verdict(outcome: str = "passed", diagnosis: str | None = None) -> dict[str, Any]:

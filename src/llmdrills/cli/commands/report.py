@@ -12,7 +12,7 @@ from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
-from llmdrills.practice import report, schedule, stats
+from llmdrills.practice import report, stats
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import assess
 
@@ -37,7 +37,7 @@ def command(
     scheduling, now = here.settings.scheduling, Moment.now()
     with open_history(here) as history:
         figures = stats.gather(history, loaded.katas, now, scheduling)
-        ready = assess(loaded, schedule.load(history, scheduling), now)
+        ready = assess(loaded, history, now, scheduling)
     titles = {kata.id: kata.title for kata in loaded.katas}
     page = report.render(figures, ready.to_json(), here.language, titles)
     try:
