@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from llmdrills.errors import UsageError
+from llmdrills.practice import attempt_file
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History, decode
 from llmdrills.practice.rating import Rating
@@ -195,7 +196,7 @@ def test_should_recover_from_a_crash_before_the_starter_was_written(
     file.parent.mkdir(parents=True)
     file.write_text("yesterday's code")
     with monkeypatch.context() as patch:
-        patch.setattr(repetitions, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(attempt_file, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             learner.begin(KATA)
     assert file.read_text() == "yesterday's code"
@@ -221,7 +222,7 @@ def test_should_not_reorder_a_repetition_by_a_clock_set_back(learner: KataLearne
 def test_should_show_the_next_date_of_each_rating_in_the_choices(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
-    choices = repetition.choices(load(learner.history), learner.clock)
+    choices = repetition.offer(load(learner.history), learner.clock)
     assert [choice.rating for choice in choices] == [Rating.AGAIN, Rating.HARD, Rating.GOOD]
     assert [choice.days for choice in choices] == [1, 1, 2]
     assert all(choice.due - timedelta(days=choice.days) == learner.clock.day for choice in choices)

@@ -4,36 +4,41 @@ The order of calls:
 
     repetition = repetitions.resume(history, kata, starter)   # None: nothing unfinished
     repetition = repetitions.start(history, kata, variant, file, starter)   # archives what the file held, blanks it
-    repetition.hint(1)                   # whenever a hint is shown
-    repetition.solution()                # whenever the reference or a diff is looked at, or the kata given up
+    repetition.is_new(code)              # whether a save is to be graded
     repetition.attempt(code, verdict)    # every graded save; verdict: the JSON of `llmdrills grade`
-    repetition.rateable                  # passed, or given up
-    repetition.choices(schedule)         # the ratings allowed, each with its next date; the last is the derived one
+    repetition.next_hint()               # the number of the hint to show
+    repetition.reveal("solution")        # "ask": it costs the rating, so it takes a second call; else show it
+    repetition.offer(schedule)           # the ratings that may be given, each with its next date
     repetition.rate()                    # takes the derived rating; rate(Rating.HARD) lowers it
-    repetitions.undo(history)                # makes the last review void; its repetition is open again
+    repetitions.undo(history)            # makes the last review void; its repetition is open again
     repetition.skip("not today")         # instead of a rating: closes it, schedules nothing
 
-Every call is one transaction, on the disk when it returns; nothing is held back. After a crash at any point `resume`
-finds the repetition as it was: it writes the starter if the crash came before that, and otherwise never touches the
-learner's file. All raise HistoryError when nothing could be recorded, and UsageError when a call makes no sense.
+`state` says where it stands, `may` what can be done there. The daily loop, the commands and a page all use this object.
+
+Every call that records is one transaction, on the disk when it returns; nothing is held back. After a crash at any
+point `resume` finds the repetition as it was: it writes the starter if the crash came before that, and otherwise never
+touches the learner's file. All raise HistoryError when nothing could be recorded, and UsageError when a call makes no
+sense.
+
+An easier form of a variant (`rotation`) is graded and recorded like any other, but never rated: it moves no schedule.
 """
 
-# ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
+# the queries are put together from the names in schema.py, never from data
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from llmdrills.errors import HistoryError, UsageError
-from llmdrills.files import write_atomically
-from llmdrills.practice import replay
-from llmdrills.practice.history import decode, encode, new_id
+from llmdrills.errors import UsageError
+from llmdrills.practice import attempt_file, replay
+from llmdrills.practice.history import encode, new_id
 from llmdrills.practice.moments import DAY_TURNS, Moment
-from llmdrills.practice.rating import NOT_A_RUN, Facts, Rating, derive, quick_limit
+from llmdrills.practice.rating import Rating, derive
+from llmdrills.practice.repetition_record import RepetitionRecord
+from llmdrills.practice.rotation import is_easier, stronger
 from llmdrills.practice.unfinished import OPEN, skipped_on, superseded, unfinished
 
 if TYPE_CHECKING:
@@ -42,11 +47,28 @@ if TYPE_CHECKING:
 
     from llmdrills.content.model import Kata
     from llmdrills.practice.history import History
+    from llmdrills.practice.rating import Facts
     from llmdrills.practice.schedule import Schedule
 
-__all__ = ["Choice", "Repetition", "Review", "resume", "skipped_on", "start", "undo", "unfinished"]
+__all__ = [
+    "Action",
+    "Choice",
+    "Repetition",
+    "Reveal",
+    "Review",
+    "State",
+    "View",
+    "resume",
+    "skipped_on",
+    "start",
+    "undo",
+    "unfinished",
+]
 
-_LONGEST_PAUSE = 2.0  # in a gap between two events, at most so many times the kata's minutes count as work
+State = Literal["writing", "rating", "rated", "passed"]  # rating: choices are offered; passed: and never to be rated
+Action = Literal["offer", "rate", "next", "skip"]
+View = Literal["solution", "diff", "beside"]
+Reveal = Literal["ask", "costly", "free"]  # ask: nothing is shown yet; costly: the repetition counts as Again now
 
 
 @dataclass(frozen=True)
@@ -81,31 +103,42 @@ def start(
         known = ", ".join(v.id for v in kata.variants)
         raise UsageError(f"{kata.id} has no variant {variant!r}", f"use one of {known}")
     moment = now or Moment.now()
-    identity = new_id()
-    begun = {"id": identity, "kata": kata.id, "variant": variant, "file": _text(file), "seed": seed}
-    earlier = _read(file)
+    identity, named = new_id(), attempt_file.shown(file)
+    begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": seed}
+    earlier = attempt_file.read(file)
     events: list[tuple[str, Mapping[str, Any]]] = [("sessions", begun)]
     if earlier is not None and earlier.strip() and earlier != starter.encode():
-        events.append(("archives", {"session": identity, "kata": kata.id, "file": _text(file), **encode(earlier)}))
+        events.append(("archives", {"session": identity, "kata": kata.id, "file": named, **encode(earlier)}))
     history.write(events, moment)
-    repetition = Repetition(history, kata, identity, variant, file, seed)
-    repetition._blank(starter, earlier)
+    repetition = Repetition(RepetitionRecord(history, kata, identity, variant), file, seed, starter)
+    repetition._blank(starter.encode(), earlier)
     return repetition
 
 
-def resume(history: History, kata: Kata, starter: str | None = None, file: Path | None = None) -> Repetition | None:
+def resume(
+    history: History,
+    kata: Kata,
+    starter: str | None = None,
+    file: Path | None = None,
+    *,
+    planned: bool = False,
+) -> Repetition | None:
     """The unfinished repetition of a kata, newest first; None where there is none.
 
     With `starter`, the learner's file is put right after a crash: written if the crash came before that, or brought
-    back from the last attempt if it is gone. `file`: where it lies now, if not where the repetition began.
+    back from the last attempt if it is gone. `file`: where it lies now, if not where the repetition began. `planned`:
+    the learner named no variant, so an easier form is not gone back to.
     """
     rows = history.rows(f"{OPEN} AND kata = ? ORDER BY at DESC, id DESC LIMIT 1", kata.id)
     if not rows or kata.variant(rows[0]["variant"]) is None or superseded(history, kata.id, rows[0]["at"]):
         return None
     row = rows[0]
-    found = Repetition(history, kata, row["id"], row["variant"], file or Path(row["file"]), row["seed"])
+    record = RepetitionRecord(history, kata, row["id"], row["variant"])
+    found = Repetition(record, file or Path(row["file"]), row["seed"], starter)
+    if found.easier and (planned or found.passed):
+        return None
     if starter is not None:
-        found._restore(starter)
+        found._restore(starter.encode())
     return found
 
 
@@ -123,52 +156,199 @@ def undo(history: History, now: Moment | None = None) -> str | None:
     return str(rows[0]["kata"])
 
 
-@dataclass(frozen=True)
 class Repetition:
-    """A repetition that has begun. It holds nothing but its identity: what happened is read from the history."""
+    """A repetition that has begun: what happened is read from the history, what was asked and offered is kept here."""
 
-    history: History
-    kata: Kata
-    id: str
-    variant: str
-    file: Path
-    seed: int = 0
+    def __init__(self, record: RepetitionRecord, file: Path, seed: int = 0, starter: str | None = None) -> None:
+        self._record = record
+        self._starter = None if starter is None else starter.encode()
+        self._seen: bytes | None = None  # the code that was last found in the file, or written to it
+        self._asked: View | None = None  # what was asked for once, and costs the rating
+        self.file = file
+        self.seed = seed
+        self.choices: tuple[Choice, ...] = ()  # as last offered: lowest first, the last is the derived rating
+
+    # ---- what it is, and where it stands ----------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Its UUID."""
+        return self._record.id
+
+    @property
+    def kata(self) -> Kata:
+        """What is repeated."""
+        return self._record.kata
+
+    @property
+    def variant(self) -> str:
+        """The id of the variant."""
+        return self._record.variant
+
+    @property
+    def easier(self) -> bool:
+        """Whether it is an easier form of another variant: then it is not rated, and moves no schedule."""
+        return is_easier(self.kata, self.variant)
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if self._record.rated:
+            return "rated"
+        if self.choices:
+            return "rating"
+        return "passed" if self.easier and self.passed else "writing"
+
+    def may(self, action: Action) -> bool:
+        """Whether the learner can do that now; hints, grading and a look at the reference are open at any time."""
+        state = self.state
+        allowed: dict[Action, bool] = {
+            "offer": state in {"writing", "rating"},
+            "rate": state == "rating",
+            "next": state in {"rated", "passed"},
+            "skip": state in {"writing", "rating"},
+        }
+        return allowed[action]
+
+    @property
+    def passed(self) -> bool:
+        """Whether an attempt passed."""
+        return self._record.passed
+
+    @property
+    def rated(self) -> bool:
+        """Whether a rating stands."""
+        return self._record.rated
+
+    @property
+    def rateable(self) -> bool:
+        """Whether it was passed, or given up, and is of a form that is rated at all."""
+        return self.derived() is not None
+
+    @property
+    def hints_shown(self) -> int:
+        """The number of the last hint shown; 0: none."""
+        return self._record.hints_shown
+
+    @property
+    def begun(self) -> Moment:
+        """When it began."""
+        return self._record.begun
+
+    def facts(self, now: Moment | None = None) -> Facts:
+        """What happened up to the first pass: the only input to the rating."""
+        return self._record.facts(now)
+
+    def derived(self) -> Rating | None:
+        """The rating that the facts imply; None while it is neither passed nor given up, and for an easier form."""
+        return None if self.easier else derive(self.facts())
+
+    # ---- the learner's file ----------------------------------------
+
+    def is_new(self, code: bytes) -> bool:
+        """Whether a save says something that was not graded yet, and note that it was seen.
+
+        What was seen before is not new, nor what was graded last, nor the blank starter of a fresh repetition.
+        """
+        known = self._seen if self._seen is not None else self.last_code()
+        self._seen = code
+        return not (code == known or (known is None and code == self._starter))
+
+    def last_code(self) -> bytes | None:
+        """The code of the last attempt; None before the first."""
+        return self._record.last_code
+
+    def write_back(self) -> bool:
+        """Write the file again where it is gone: the last attempt, else the starter. False where it is there."""
+        if self._starter is None or self.file.exists():
+            return False
+        self._restore(self._starter)
+        self._seen = attempt_file.read(self.file)
+        return True
 
     # ---- what the caller reports ----------------------------------------
 
     def attempt(self, code: str | bytes, verdict: Mapping[str, Any], now: Moment | None = None) -> str:
-        """Record a graded save, whole, and return its UUID. `verdict`: what `llmdrills grade --json` prints."""
-        moment = self._moment(now)
+        """Record a graded save, whole, and return its UUID. `verdict`: what `llmdrills grade --json` prints.
+
+        Of what the verdict says about the failure only `diagnosis` is kept: a whole one, or none.
+        """
+        moment = self._record.moment(now)
         diagnosis = verdict.get("diagnosis")
         cases = [{"name": case["name"], "outcome": case["outcome"]} for case in verdict.get("cases", ())]
-        return self._record(
+        return self._record.append(
             "attempts",
             moment,
             variant=self.variant,
             outcome=str(verdict["outcome"]),
             diagnosis=str(diagnosis["id"]) if diagnosis else None,
-            seconds=self._seconds(moment),
+            seconds=self._record.seconds(moment),
             seed=int(verdict.get("seed", self.seed)),
             device=str(verdict.get("device", "cpu")),
             cases=json.dumps(cases, ensure_ascii=False),
             **encode(code),
         )
 
+    def next_hint(self, now: Moment | None = None) -> int | None:
+        """Record that the next hint is shown, and return its number, from 1; None when all of them were."""
+        number = self.hints_shown + 1
+        if number > len(self.kata.hints):
+            return None
+        self.hint(number, now)
+        return number
+
     def hint(self, number: int, now: Moment | None = None) -> str:
         """Record that hint `number` (from 1) was shown."""
-        return self._record("hints", self._moment(now), number=number)
+        return self._record.append("hints", self._record.moment(now), number=number)
+
+    def reveal(self, view: View, now: Moment | None = None) -> Reveal:
+        """Ask for the reference. Before a pass it costs the rating, and is recorded only when asked for twice."""
+        costly = not self.passed and derive(self.facts()) is None
+        if costly and self._asked != view:
+            self._asked = view
+            return "ask"
+        self._asked = None
+        self.solution("solution" if view == "solution" else "diff", now)
+        return "costly" if costly else "free"
+
+    def withdraw(self) -> None:
+        """Something else was done: the next `reveal` asks again."""
+        self._asked = None
 
     def solution(self, how: str = "solution", now: Moment | None = None) -> str:
         """Record that the reference was looked at (`how`: solution, diff) or the kata given up (gave-up)."""
-        return self._record("solutions", self._moment(now), how=how)
+        return self._record.append("solutions", self._record.moment(now), how=how)
 
     def skip(self, reason: str = "", now: Moment | None = None) -> str:
         """Close the repetition without a rating; today's plan leaves the kata out."""
-        return self._record("skips", self._moment(now), reason=reason)
+        return self._record.append("skips", self._record.moment(now), reason=reason)
+
+    # ---- the rating ----------------------------------------
+
+    def offer(self, schedule: Schedule, now: Moment | None = None) -> tuple[Choice, ...]:
+        """The ratings that may be given, lowest first, each with its next date; the last one is the derived one.
+
+        Empty while there is none to give. They are kept in `choices`.
+        """
+        derived = self.derived()
+        if derived is None:
+            return ()
+        today = (now or Moment.now()).day_number
+        dates = schedule.next_dates(self._record.history, self.kata.id, today)
+        from_today = Moment(today * 86400 * 1_000_000 + DAY_TURNS * 3600 * 1_000_000).day
+        self.choices = tuple(
+            Choice(rating, dates[rating], (dates[rating] - from_today).days) for rating in Rating if rating <= derived
+        )
+        return self.choices
 
     def rate(self, rating: Rating | None = None, now: Moment | None = None) -> Review:
         """Record the rating: the derived one, or a lower one of the learner's choice. Raises UsageError."""
-        moment = self._moment(now)
+        if self.easier:
+            raise UsageError(
+                f"{self.kata.id} ({self.variant}) is an easier form and is not rated: the schedule stays as it is",
+                f"`llmdrills start {self.kata.id} --variant {stronger(self.kata, self.variant)}` practises the kata",
+            )
+        moment = self._record.moment(now)
         facts = self.facts(moment)
         derived = derive(facts)
         if derived is None:
@@ -181,110 +361,10 @@ class Repetition:
             )
         values = {"derived": int(derived), "rating": int(chosen), "override": int(chosen != derived)}
         identity = self._review(moment, {"variant": self.variant, "seconds": facts.seconds, **values})
-        replay.load(self.history)  # folded in now, so that the next plan need not import fsrs
+        replay.load(self._record.history)  # folded in now, so that the next plan need not import fsrs
         return Review(identity, self.kata.id, derived, chosen)
 
-    # ---- what follows from it ----------------------------------------
-
-    @property
-    def passed(self) -> bool:
-        """Whether an attempt passed."""
-        return bool(self._rows("SELECT 1 FROM attempts WHERE session = ? AND outcome = 'passed' LIMIT 1"))
-
-    @property
-    def rateable(self) -> bool:
-        """Whether it was passed, or given up."""
-        return derive(self.facts()) is not None
-
-    @property
-    def rated(self) -> bool:
-        """Whether a rating stands."""
-        return bool(self._rows("SELECT 1 FROM reviews WHERE session = ? AND id NOT IN (SELECT review FROM undos)"))
-
-    @property
-    def hints_shown(self) -> int:
-        """The number of the last hint shown; 0: none."""
-        rows = self._rows("SELECT coalesce(max(number), 0) AS number FROM hints WHERE session = ?")
-        return int(rows[0]["number"])
-
-    @property
-    def begun(self) -> Moment:
-        """When it began."""
-        row = self._rows("SELECT at, zone FROM sessions WHERE id = ?")[0]
-        return Moment(row["at"], row["zone"])
-
-    def facts(self, now: Moment | None = None) -> Facts:
-        """What happened up to the first pass: the rating depends on nothing that came after it."""
-        attempts = self._rows("SELECT at, outcome, diagnosis FROM attempts WHERE session = ? ORDER BY at, seq")
-        first = next((row["at"] for row in attempts if row["outcome"] == "passed"), None)
-        end = first if first is not None else 2**62
-        before = [row for row in attempts if row["at"] <= end]
-        memories, _ = replay.load(self.history)
-        memory = memories.get(self.kata.id)
-        times = memory.clean_times if memory else ()
-        return Facts(
-            runs=sum(row["outcome"] not in NOT_A_RUN for row in before),
-            passed=first is not None,
-            diagnosed=any(row["diagnosis"] for row in before),
-            hints=self._count("hints", end),
-            solution=self._count("solutions", end) > 0,
-            seconds=self._seconds(self._moment(now) if first is None else Moment(first)),
-            quick=quick_limit(times, self.kata.minutes * 60.0),
-        )
-
-    def derived(self) -> Rating | None:
-        """The rating that the facts imply; None while it is neither passed nor given up."""
-        return derive(self.facts())
-
-    def choices(self, schedule: Schedule, now: Moment | None = None) -> list[Choice]:
-        """The ratings that may be given, lowest first, each with its next date; the last one is the derived one."""
-        derived = self.derived()
-        if derived is None:
-            return []
-        today = (now or Moment.now()).day_number
-        dates = schedule.next_dates(self.history, self.kata.id, today)
-        from_today = Moment(today * 86400 * 1_000_000 + DAY_TURNS * 3600 * 1_000_000).day
-        return [
-            Choice(rating, dates[rating], (dates[rating] - from_today).days) for rating in Rating if rating <= derived
-        ]
-
-    def last_code(self) -> bytes | None:
-        """The code of the last attempt; None before the first."""
-        rows = self._rows("SELECT code, encoding FROM attempts WHERE session = ? ORDER BY at DESC, seq DESC LIMIT 1")
-        return decode(rows[0]["code"], rows[0]["encoding"]) if rows else None
-
     # ---- inside ----------------------------------------
-
-    def _rows(self, query: str) -> list[Any]:
-        return self.history.rows(query, self.id)
-
-    def _count(self, table: str, end: int) -> int:
-        rows = self.history.rows(f"SELECT count(*) AS n FROM {table} WHERE session = ? AND at <= ?", self.id, end)
-        return int(rows[0]["n"])
-
-    def _times(self) -> list[int]:
-        """When something happened in this repetition, in order."""
-        union = " UNION ALL ".join(
-            f"SELECT at FROM {table} WHERE session = ?1"
-            for table in ("attempts", "hints", "solutions", "reviews", "skips")
-        )
-        rows = self._rows(f"SELECT at FROM sessions WHERE id = ?1 UNION ALL {union} ORDER BY at")
-        return [row["at"] for row in rows]
-
-    def _moment(self, now: Moment | None) -> Moment:
-        """`now`, but after all that happened in this repetition: a clock that was set back must not reorder it."""
-        moment = now or Moment.now()
-        return Moment(max(moment.at, self._times()[-1] + 1), moment.zone)
-
-    def _seconds(self, until: Moment) -> float:
-        """Seconds of work up to then: of a long pause between two events only a part counts."""
-        longest = _LONGEST_PAUSE * self.kata.minutes * 60
-        times = [time for time in self._times() if time < until.at] + [until.at]
-        gaps = (min((later - earlier) / 1e6, longest) for earlier, later in pairwise(times))
-        return round(sum(gaps), 3)
-
-    def _record(self, kind: str, moment: Moment, **fields: Any) -> str:
-        return self.history.append(kind, moment, session=self.id, kata=self.kata.id, **fields)
 
     def _review(self, moment: Moment, values: dict[str, Any]) -> str:
         """Append the review, unless another window has rated this repetition meanwhile."""
@@ -292,53 +372,22 @@ class Repetition:
         def work() -> str:
             if self.rated:
                 raise UsageError(f"{self.kata.id} is rated already", "undo that rating first, or start it anew")
-            return self._record("reviews", moment, **values)
+            return self._record.append("reviews", moment, **values)
 
-        return self.history.transaction(work)
+        return self._record.history.transaction(work)
 
-    def _blank(self, starter: str, archived: bytes | None) -> None:
+    def _blank(self, starter: bytes, archived: bytes | None) -> None:
         """Put the starter into the file; what an editor saved in the meantime is archived too."""
-        found = _read(self.file)
-        if found is not None and found != archived and found.strip() and found != starter.encode():
-            self._record("archives", self._moment(None), file=_text(self.file), **encode(found))
-        _write(self.file, starter.encode())
+        found = attempt_file.read(self.file)
+        if found is not None and found != archived and found.strip() and found != starter:
+            moment = self._record.moment(None)
+            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+        attempt_file.write(self.file, starter)
 
-    def _restore(self, starter: str) -> None:
-        found = _read(self.file)
-        last = self.last_code()
+    def _restore(self, starter: bytes) -> None:
+        found, last = attempt_file.read(self.file), self.last_code()
         if found is None:
-            _write(self.file, starter.encode() if last is None else last)
-            return
-        if last is not None:
-            return
-        rows = self._rows("SELECT code, encoding FROM archives WHERE session = ? ORDER BY seq")
+            attempt_file.write(self.file, starter if last is None else last)
         # Still what the file held before: the crash came between the archive and the starter.
-        if any(decode(row["code"], row["encoding"]) == found for row in rows) or not found.strip():
-            _write(self.file, starter.encode())
-
-
-def _text(file: Path) -> str:
-    """The path as text that SQLite takes: a name need not be UTF-8."""
-    return str(file).encode("utf-8", "replace").decode("utf-8")
-
-
-def _read(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise HistoryError(
-            f"cannot read {file} ({error.strerror})", "mend that, then start again: nothing was changed"
-        ) from error
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Replace the file at once: nobody ever sees half of it."""
-    try:
-        write_atomically(file, content)
-    except OSError as error:
-        raise HistoryError(
-            f"cannot write {file} ({error.strerror})",
-            "make room or make the folder writable, then run `llmdrills today` again",
-        ) from error
+        elif last is None and (found in self._record.archived or not found.strip()):
+            attempt_file.write(self.file, starter)

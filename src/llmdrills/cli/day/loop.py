@@ -50,7 +50,15 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
         try:
             with bench, Keyboard() as keyboard, _signals(events, keyboard):
                 editor = find_editor(here.settings.text("editor"))
-                table = Table(screen, keyboard, events, bench, history, here, editor)
+                table = Table(
+                    screen=screen,
+                    keyboard=keyboard,
+                    events=events,
+                    bench=bench,
+                    history=history,
+                    here=here,
+                    editor=editor,
+                )
                 return day.practise(table, plan)
         finally:
             screen.leave()
@@ -94,11 +102,11 @@ class _Day:
         file = self._here.locations.practice / f"{kata.id}.py"
         variant = kata.variant(item.variant) or kata.variants[0]
         starter = starter_text(kata, variant, self._here.language)
-        going_on = repetitions.resume(self._history, kata, starter, file)
+        going_on = repetitions.resume(self._history, kata, starter, file, planned=True)
         if going_on is not None:
-            return Exercise(table, kata, going_on, starter, resumed=True)
+            return Exercise(table, kata, going_on, resumed=True)
         begun = repetitions.start(self._history, kata, variant.id, file, starter)
-        return Exercise(table, kata, begun, starter, resumed=False)
+        return Exercise(table, kata, begun, resumed=False)
 
 
 @contextlib.contextmanager
