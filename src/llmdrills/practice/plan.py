@@ -19,6 +19,7 @@ from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual
 from llmdrills.practice.agenda import Item, Plan, SetAside
 from llmdrills.practice.moments import from_day_number
+from llmdrills.practice.rotation import is_easier
 from llmdrills.practice.schedule import Schedule, draw, load
 from llmdrills.practice.unfinished import skipped_on, unfinished
 from llmdrills.settings import Scheduling
@@ -176,6 +177,8 @@ class _Planner:
             kata = self.by_id.get(kata_id)
             seen = skipped | {item.kata for item in items}
             if kata is None or kata not in self.wanted or kata.variant(variant) is None or kata_id in seen:
+                continue
+            if is_easier(kata, variant):  # begun because it was asked for by name: the plan never goes back to it
                 continue
             why = Bilingual("you began it and have not rated it yet", "已开始，尚未评分")
             items.append(replace(self._item(kata, "unfinished", why), variant=variant))

@@ -11,6 +11,7 @@ from llmdrills.practice import replay
 from llmdrills.practice.memory import DEFAULT_DECAY, interval, retrievability
 from llmdrills.practice.moments import from_day_number
 from llmdrills.practice.rating import Rating
+from llmdrills.practice.rotation import in_rotation
 from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
@@ -69,10 +70,13 @@ class Schedule:
         return min(max(median(tuple(ratios)), 1 / 3), 3.0) if ratios else 1.0
 
     def next_variant(self, kata: Kata) -> str:
-        """The variant whose turn it is: one never practised, in the order written, else the one longest ago."""
+        """The variant whose turn it is: one never practised, in the order written, else the one longest ago.
+
+        An easier form of another variant never has its turn.
+        """
         memory = self.memories.get(kata.id)
         seen = memory.variants if memory else {}
-        return min(kata.variants, key=lambda variant: seen.get(variant.id, -1)).id
+        return min(in_rotation(kata), key=lambda variant: seen.get(variant.id, -1)).id
 
     def streak(self, today: int) -> int:
         """Days in a row with a rated review, up to today, or to yesterday while today is still open."""
