@@ -235,3 +235,85 @@ def test_should_show_the_next_date_of_each_rating_in_the_choices(learner: KataLe
 def test_should_refuse_an_unknown_variant(learner: KataLearner) -> None:
     with pytest.raises(UsageError, match="interleaved, half-split"):
         learner.begin(KATA, "quarter")
+
+
+# ---- its states, which the loop and a page share ----------------------------------------------------
+
+
+def test_should_stand_at_writing_until_ratings_are_offered_and_at_rated_after_one(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert (repetition.state, repetition.may("offer"), repetition.may("rate")) == ("writing", True, False)
+    assert repetition.offer(load(learner.history), learner.clock) == ()
+    assert repetition.state == "writing"
+    repetition.attempt("code", verdict(), learner.tick(8))
+    assert repetition.state == "writing"
+    offered = repetition.offer(load(learner.history), learner.clock)
+    assert (repetition.state, repetition.choices, repetition.may("rate")) == ("rating", offered, True)
+    repetition.rate(now=learner.tick())
+    assert (repetition.state, repetition.may("next")) == ("rated", True)
+    assert not any(map(repetition.may, ("offer", "rate", "skip")))
+
+
+def test_should_be_rated_here_once_another_window_has_rated_it(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    repetition.offer(load(learner.history), learner.clock)
+    other = repetitions.resume(learner.history, KATA)
+    assert other is not None
+    other.rate(now=learner.tick())
+    assert repetition.state == "rated"
+
+
+def test_should_show_the_reference_before_a_pass_only_when_asked_twice_for_the_same(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert repetition.reveal("solution", learner.tick()) == "ask"
+    assert repetition.reveal("diff", learner.tick()) == "ask"
+    repetition.withdraw()
+    assert repetition.reveal("diff", learner.tick()) == "ask"
+    assert not learner.history.rows("SELECT 1 FROM solutions")
+    assert repetition.reveal("diff", learner.tick()) == "costly"
+    assert repetition.reveal("solution", learner.tick()) == "free"
+    assert [row["how"] for row in learner.history.rows("SELECT how FROM solutions ORDER BY seq")] == [
+        "diff",
+        "solution",
+    ]
+    assert repetition.derived() == Rating.AGAIN
+
+
+def test_should_show_the_reference_freely_after_a_pass(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    assert repetition.reveal("beside", learner.tick()) == "free"
+    assert repetition.derived() == Rating.GOOD
+
+
+def test_should_count_hints_up_to_the_last(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert [repetition.next_hint(learner.tick()) for _ in range(4)] == [1, 2, 3, None]
+    assert len(learner.history.rows("SELECT 1 FROM hints")) == 3
+
+
+def test_should_take_the_blank_starter_and_a_save_seen_before_as_nothing_new(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert not repetition.is_new(STARTER.encode())
+    assert repetition.is_new(b"mine")
+    assert not repetition.is_new(b"mine")
+    assert repetition.is_new(STARTER.encode())
+
+
+def test_should_take_what_was_graded_before_a_restart_as_nothing_new(learner: KataLearner) -> None:
+    learner.begin(KATA).attempt("mine", verdict("wrong"), learner.tick())
+    again = repetitions.resume(learner.history, KATA, STARTER)
+    assert again is not None
+    assert not again.is_new(b"mine")
+    assert again.is_new(STARTER.encode())
+
+
+def test_should_write_a_deleted_file_back_and_know_what_it_holds(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert not repetition.write_back()
+    repetition.attempt("mine", verdict("wrong"), learner.tick())
+    repetition.file.unlink()
+    assert repetition.write_back()
+    assert repetition.file.read_bytes() == b"mine"
+    assert not repetition.is_new(b"mine")
