@@ -7,11 +7,11 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from llmdrills.cli.day.bench import Bench
+from llmdrills.cli.day.background_grader import BackgroundGrader
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.day.events import Events, Redraw
-from llmdrills.cli.day.exercise import Exercise, Table
 from llmdrills.cli.day.keys import Keyboard
+from llmdrills.cli.day.repetition_view import RepetitionView, Tools
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.plan_view import plan_text
@@ -46,20 +46,20 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
         screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
         if not plan.items:
             return 0
-        bench = Bench(events, here.settings.text("device"))
+        grader = BackgroundGrader(events, here.settings.text("device"))
         try:
-            with bench, Keyboard() as keyboard, _signals(events, keyboard):
+            with grader, Keyboard() as keyboard, _signals(events, keyboard):
                 editor = find_editor(here.settings.text("editor"))
-                table = Table(
+                tools = Tools(
                     screen=screen,
                     keyboard=keyboard,
                     events=events,
-                    bench=bench,
+                    grader=grader,
                     history=history,
                     here=here,
                     editor=editor,
                 )
-                return day.practise(table, plan)
+                return day.practise(tools, plan)
         finally:
             screen.leave()
 
@@ -78,25 +78,25 @@ class _Day:
         """The plan that the history implies now."""
         return plans.today(self._history, self._katas, Moment.now(), self._options)
 
-    def practise(self, table: Table, plan: Plan) -> int:
+    def practise(self, tools: Tools, plan: Plan) -> int:
         """One kata after another."""
         rated = 0
         while plan.items:
-            exercise = self._begin(table, plan.items[0])
-            outcome = exercise.run()
+            view = self._begin(tools, plan.items[0])
+            outcome = view.run()
             if outcome == "quit":
-                table.screen.text(WORDS["quit"][self._here.language])
+                tools.screen.text(WORDS["quit"][self._here.language])
                 return 0
             rated += outcome == "rated"
             plan = self.plan()
             if outcome == "rated" and plan.items:
-                table.screen.text("\n" + plan_text(plan, self._here.language))
+                tools.screen.text("\n" + plan_text(plan, self._here.language))
         words = WORDS["done"].format(katas=rated, minutes=plan.spent)
-        table.screen.text(words[self._here.language])
-        table.screen.text(plan_text(plan, self._here.language))
+        tools.screen.text(words[self._here.language])
+        tools.screen.text(plan_text(plan, self._here.language))
         return 0
 
-    def _begin(self, table: Table, item: Item) -> Exercise:
+    def _begin(self, tools: Tools, item: Item) -> RepetitionView:
         """Go on with the kata's unfinished repetition, or begin one from a blank starter."""
         kata = self._by_id[item.kata]
         file = self._here.locations.practice / f"{kata.id}.py"
@@ -104,9 +104,9 @@ class _Day:
         starter = starter_text(kata, variant, self._here.language)
         going_on = repetitions.resume(self._history, kata, starter, file, planned=True)
         if going_on is not None:
-            return Exercise(table, kata, going_on, resumed=True)
+            return RepetitionView(tools, kata, going_on, resumed=True)
         begun = repetitions.start(self._history, kata, variant.id, file, starter)
-        return Exercise(table, kata, begun, resumed=False)
+        return RepetitionView(tools, kata, begun, resumed=False)
 
 
 @contextlib.contextmanager

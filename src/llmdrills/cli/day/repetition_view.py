@@ -20,7 +20,7 @@ from llmdrills.practice.rating import Rating, reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmdrills.cli.day.bench import Bench
+    from llmdrills.cli.day.background_grader import BackgroundGrader
     from llmdrills.cli.day.editor import Editor
     from llmdrills.cli.day.events import Event, Events
     from llmdrills.cli.day.keys import Keyboard
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llmdrills.practice.history import History
     from llmdrills.practice.repetition import Action, Repetition, View
 
-__all__ = ["Exercise", "Outcome", "Table"]
+__all__ = ["Outcome", "RepetitionView", "Tools"]
 
 Outcome = Literal["rated", "skipped", "again", "quit"]  # again: ask for the plan anew (a rating was undone)
 _VIEWS: dict[str, View] = {"s": "solution", "d": "diff", "c": "beside"}
@@ -38,28 +38,28 @@ _LOOK = 1.0  # seconds without an event after which the file is looked for
 
 
 @dataclass(frozen=True)
-class Table:
+class Tools:
     """What every repetition at the terminal works with."""
 
     screen: Screen
     keyboard: Keyboard
     events: Events
-    bench: Bench
+    grader: BackgroundGrader
     history: History
     here: Place
     editor: Editor | None
 
 
-class Exercise:
+class RepetitionView:
     """Shows a repetition in progress, and reads events until there is an outcome."""
 
-    def __init__(self, table: Table, kata: Kata, repetition: Repetition, *, resumed: bool) -> None:
+    def __init__(self, tools: Tools, kata: Kata, repetition: Repetition, *, resumed: bool) -> None:
         variant = kata.variant(repetition.variant)
         if variant is None:
             raise UsageError(f"{kata.id} has no variant {repetition.variant!r} any more", "run `llmdrills list`")
-        self._table = table
-        self._screen = table.screen
-        self._language = table.here.language
+        self._tools = tools
+        self._screen = tools.screen
+        self._language = tools.here.language
         self._kata = kata
         self._variant = variant
         self._repetition = repetition
@@ -70,7 +70,7 @@ class Exercise:
 
     def run(self) -> Outcome:
         """Go on until the kata is rated, skipped or left."""
-        self._table.bench.prepare(self._kata, self._variant.id, self._language)
+        self._tools.grader.prepare(self._kata, self._variant.id, self._language)
         self._introduce()
         from llmdrills.cli.watch import Watcher
 
@@ -80,7 +80,7 @@ class Exercise:
             self._grade_if_new()
             while True:
                 self._screen.status(self._status())
-                for event in self._table.events.wait(self._table.keyboard, watcher, _LOOK):
+                for event in self._tools.events.wait(self._tools.keyboard, watcher, _LOOK):
                     self._take(event)
                     if self._outcome is not None:
                         return self._outcome
@@ -175,7 +175,7 @@ class Exercise:
             self._grade(code)
 
     def _grade(self, code: bytes) -> None:
-        self._table.bench.grade(self._kata, self._variant.id, code, str(self._file), self._language)
+        self._tools.grader.grade(self._kata, self._variant.id, code, str(self._file), self._language)
 
     def _graded(self, event: Graded) -> None:
         if event.verdict.kata != self._kata.id or event.verdict.outcome == "error":
@@ -233,7 +233,7 @@ class Exercise:
         if self._repetition.state == "passed":
             self._say("easier", kata=self._kata.id, variant=self._variant.id)
             return
-        choices = self._repetition.offer(schedule.load(self._table.history, self._table.here.settings.scheduling))
+        choices = self._repetition.offer(schedule.load(self._tools.history, self._tools.here.settings.scheduling))
         if not choices:
             self._say("not_rateable")
             return
@@ -261,7 +261,7 @@ class Exercise:
             self._say("rated", kata=self._kata.id, rating=label, due=choice.due, days=choice.days)
 
     def _undo(self) -> None:
-        kata = repetitions.undo(self._table.history)
+        kata = repetitions.undo(self._tools.history)
         if kata is None:
             self._say("nothing_to_undo")
             return
@@ -279,18 +279,18 @@ class Exercise:
     # ---- the file ----------------------------------------
 
     def _edit(self) -> None:
-        editor = self._table.editor
+        editor = self._tools.editor
         if editor is None:
             self._say("no_editor")
         elif editor.open(self._file):
             self._say("opened", editor=editor.name)
         else:
             self._screen.leave()
-            self._table.keyboard.suspend()
+            self._tools.keyboard.suspend()
             try:
                 editor.run(self._file)
             finally:
-                self._table.keyboard.resume()
+                self._tools.keyboard.resume()
             self._grade_if_new()
 
     def _write_back(self) -> None:
@@ -310,7 +310,7 @@ class Exercise:
             self._open_first()
 
     def _open_first(self) -> None:
-        editor = self._table.editor
+        editor = self._tools.editor
         try:
             if editor is None:
                 self._say("no_editor")
@@ -336,7 +336,7 @@ class Exercise:
         count = len(self._kata.hints)
         number = min(self._repetition.hints_shown + 1, count)
         keys = WORDS["keys"].format(next=number, hints=count)[self._language]
-        doing = WORDS["grading" if self._table.bench.busy else "waiting"][self._language]
+        doing = WORDS["grading" if self._tools.grader.busy else "waiting"][self._language]
         return f"{doing} · {keys}"
 
     def _rating_status(self) -> str:
