@@ -73,8 +73,7 @@ class RepetitionRecord:
     def facts(self, now: Moment | None = None) -> Facts:
         """What happened up to the first pass: the rating depends on nothing that came after it."""
         before = before_pass(self.history, self.id, self.kata)
-        memories, _ = replay.load(self.history)
-        memory = memories.get(self.kata.id)
+        memory = replay.load(self.history).memories.get(self.kata.id)
         times = memory.clean_times if memory else ()
         return Facts(
             runs=before.runs,
