@@ -33,10 +33,10 @@ _OURS = """
 import sys
 from pathlib import Path
 from llmdrills.content import load_workspace
-from llmdrills.decks.build import build
+from llmdrills.decks.build import BuildOptions, build
 root = Path(sys.argv[1])
 cache = root / "cache"
-report = build(load_workspace(root, cache), root / "build", languages=("en",), cache_dir=cache)
+report = build(load_workspace(root, cache), root / "build", BuildOptions(languages=("en",), cache_dir=cache))
 print(sum(package.notes for package in report.packages), report.forecasts[0].count("updated"))
 """
 _STAND_IN = """

@@ -33,6 +33,7 @@ from llmdrills.practice import plan, replay
 from llmdrills.practice.memory import retrievability
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.schedule import Schedule
+from llmdrills.settings import Scheduling
 
 DAYS = 540
 AWAY = range(150, 180)
@@ -203,7 +204,7 @@ class Random(Rule):
 class Ours(Rule):
     """The product's planner over its own replay; only the database is left out."""
 
-    retention, longest = 0.9, 365
+    scheduling = Scheduling()
 
     def __init__(self, katas: Sequence[Kata], budget: float, seed: int) -> None:
         super().__init__(katas, budget, seed)
@@ -215,9 +216,10 @@ class Ours(Rule):
     def day(self, day: int, do: Callable[[str], tuple[int, float]]) -> float:
         """As `Rule.day`, by the plan that `llmdrills today` would print."""
         now = Moment((day * 86400 + 12 * 3600) * 1_000_000)
-        schedule = Schedule(self.memories, self.days, self.retention, self.longest)
+        schedule = Schedule(self.memories, self.days, self.scheduling)
         spent = 0.0
-        for item in plan.make(schedule, self.katas, now, minutes=round(self.budget), new=2, seed=self.seed).items:
+        options = plan.PlanOptions(minutes=round(self.budget), seed=self.seed)
+        for item in plan.make(schedule, self.katas, now, options).items:
             if spent and spent + item.minutes > self.budget:
                 break
             rating, minutes = do(item.kata)
@@ -231,7 +233,7 @@ class Ours(Rule):
 
 def ours(retention: float, longest: int = 365) -> type[Ours]:
     """The product with other settings."""
-    return type("Ours", (Ours,), {"retention": retention, "longest": longest})
+    return type("Ours", (Ours,), {"scheduling": Scheduling(retention, longest)})
 
 
 RULES: dict[str, type[Rule]] = {

@@ -25,7 +25,7 @@ from llmdrills.content import load_katas  # noqa: E402  # after the path above, 
 from llmdrills.content.starter import starter_text  # noqa: E402
 from llmdrills.decks.preview.gallery import load_gallery  # noqa: E402
 from llmdrills.decks.preview.server import PreviewServer  # noqa: E402
-from llmdrills.practice import session  # noqa: E402
+from llmdrills.practice import repetition as repetitions  # noqa: E402
 from llmdrills.practice.history import History  # noqa: E402
 from llmdrills.practice.moments import Moment  # noqa: E402
 from llmdrills.practice.rating import Rating  # noqa: E402
@@ -129,7 +129,7 @@ def play(home: Path) -> None:
 def one(history: History, home: Path, kata, moment: Moment, hard: int) -> None:  # type: ignore[no-untyped-def]
     variant = kata.variants[0]
     file = home / "practice" / f"{kata.id}.py"
-    begun = session.start(history, kata, variant.id, file, starter_text(kata, variant, "en"), now=moment)
+    begun = repetitions.start(history, kata, variant.id, file, starter_text(kata, variant, "en"), now=moment)
     verdict = {"outcome": "wrong", "seed": 1, "device": "cpu", "cases": [], "diagnosis": None}
     if hard == 0:
         begun.attempt("…", {**verdict, "diagnosis": {"id": "no-scale"}}, moment.plus(200_000_000))

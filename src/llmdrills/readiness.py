@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmdrills.language import Bilingual
+from llmdrills.practice.evidence import clean_days
+from llmdrills.practice.schedule import load
+from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from llmdrills.content.model import Kata, Note, Workspace
+    from llmdrills.practice.history import History
     from llmdrills.practice.moments import Moment
     from llmdrills.practice.schedule import Schedule
 
@@ -25,6 +29,8 @@ __all__ = ["CLEAN_DAYS", "RECALL", "ItemState", "KataEvidence", "NoteReviews", "
 
 CLEAN_DAYS = 2  # days with a pass without help: one may be luck
 RECALL = 0.8  # the chance of recall below which evidence has faded
+
+_DEFAULT = Scheduling()
 
 State = Literal["ready", "fading", "not-shown"]
 
@@ -108,15 +114,27 @@ class Readiness:
 
 
 def assess(
-    workspace: Workspace, schedule: Schedule, now: Moment, anki: Mapping[str, NoteReviews] | None = None
+    workspace: Workspace,
+    history: History,
+    now: Moment,
+    scheduling: Scheduling = _DEFAULT,
+    anki: Mapping[str, NoteReviews] | None = None,
 ) -> Readiness:
     """Every item of the checklist with its evidence.
 
-    `anki`: imported reviews by note id; None while there is no import. The schedule: `practice.schedule.load`.
+    `anki`: imported reviews by note id; None while there is no import. Raises HistoryError.
     """
+    schedule = load(history, scheduling)
+    proving = [kata for kata in workspace.katas if kata.proves]
+    evidence = {kata.id: _evidence(kata, history, schedule, now) for kata in proving}
     by_id = {note.id: note for note in workspace.notes}
     return Readiness(
-        tuple(_item(workspace, name, by_id.get(name), schedule, now, anki) for name in workspace.readiness)
+        tuple(
+            _item(
+                workspace, name, by_id.get(name), [evidence[kata.id] for kata in proving if name in kata.proves], anki
+            )
+            for name in workspace.readiness
+        )
     )
 
 
@@ -124,11 +142,10 @@ def _item(
     workspace: Workspace,
     name: str,
     note: Note | None,
-    schedule: Schedule,
-    now: Moment,
+    evidence: Sequence[KataEvidence],
     anki: Mapping[str, NoteReviews] | None,
 ) -> ItemState:
-    katas = tuple(_evidence(kata, schedule, now) for kata in workspace.katas if name in kata.proves)
+    katas = tuple(evidence)
     notes = tuple(one.id for one in workspace.notes if one.id == name or name in one.proves)
     states = [one.state for one in katas]
     if anki is not None:
@@ -145,16 +162,17 @@ def _item(
     )
 
 
-def _evidence(kata: Kata, schedule: Schedule, now: Moment) -> KataEvidence:
+def _evidence(kata: Kata, history: History, schedule: Schedule, now: Moment) -> KataEvidence:
     memory = schedule.memories.get(kata.id)
     if memory is None:
         return KataEvidence(kata.id, 0, None, "not-shown")
     recall = schedule.retrievability(kata.id, now.day_number)
-    if memory.clean < CLEAN_DAYS:
+    days = clean_days(history, kata, memory.clean)
+    if days < CLEAN_DAYS:
         state: State = "not-shown"
     else:
         state = "ready" if recall >= RECALL and memory.rating > 1 else "fading"
-    return KataEvidence(kata.id, memory.clean, recall, state)
+    return KataEvidence(kata.id, days, recall, state)
 
 
 def _note_state(reviews: NoteReviews | None) -> State:

@@ -9,14 +9,14 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPTIONS", "Option", "Setting", "Settings", "load_settings"]
+__all__ = ["OPTIONS", "Option", "Scheduling", "Setting", "Settings", "load_settings"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,13 @@ class Setting:
     source: str
 
 
+class Scheduling(NamedTuple):
+    """What the schedule is made by: the chance of recall at which a kata is due, and the longest interval in days."""
+
+    retention: float = 0.9
+    longest: int = 365
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings, by name."""
@@ -74,6 +81,11 @@ class Settings:
     def number(self, name: str) -> float:
         """The value of a setting that is a number."""
         return float(self.values[name].value)
+
+    @property
+    def scheduling(self) -> Scheduling:
+        """The settings `retention` and `interval`, which are always used together."""
+        return Scheduling(self.number("retention"), self.integer("interval"))
 
 
 def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content.load import load_katas
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
@@ -32,7 +32,7 @@ def practise(home: Path, katas, *, days: int = 3) -> None:
             for kata in (katas["rms-norm"], katas["online-softmax"]):
                 variant = kata.variants[0].id
                 file = home / "practice" / f"{kata.id}.py"
-                repetition = session.start(history, kata, variant, file, "# starter\n", now=at)
+                repetition = repetitions.start(history, kata, variant, file, "# starter\n", now=at)
                 if day == days:
                     repetition.hint(1, at.plus(1_000_000))
                     wrong = {**VERDICT, "diagnosis": {"id": "no-eps"}}

@@ -149,7 +149,7 @@ def test_should_leave_the_old_package_whole_when_a_build_is_killed_and_tidy_up_i
 def test_should_report_a_folder_that_cannot_be_written(publisher: Publisher, tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    from llmdrills.decks.build import build
+    from llmdrills.decks.build import BuildOptions, build
 
     with pytest.raises(BuildError, match=r"cannot write .*llmdrills-en\.apkg.*build again"):
-        build(publisher.workspace(), blocked / "build", languages=("en",), release_time=1_700_000_000)
+        build(publisher.workspace(), blocked / "build", BuildOptions(languages=("en",), release_time=1_700_000_000))

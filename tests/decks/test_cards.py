@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content import load_workspace
-from llmdrills.decks.build import build
+from llmdrills.decks.build import BuildOptions, build
 from llmdrills.language import LANGUAGES, Language
 from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.clozes import CLOZES
@@ -23,7 +23,7 @@ FAULTS = re.compile(r"front of this card is blank|No cloze|found on card|templat
 def shipped(root: Path, tmp_path: Path):
     """The shipped workspace, built elsewhere: its own lock must not move."""
     workspace = load_workspace(root)
-    return workspace, build(workspace, tmp_path / "build", read_only_content=True), tmp_path / "build"
+    return workspace, build(workspace, tmp_path / "build", BuildOptions(read_only_content=True)), tmp_path / "build"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -47,7 +47,7 @@ def test_should_render_every_shipped_card_without_a_fault(shipped, learner: Anki
 
 def test_should_find_the_shipped_lock_up_to_date(root: Path, tmp_path: Path):
     """Whoever edits decks/ or drills/ commits the lock too. Holds with the pinned libraries."""
-    report = build(load_workspace(root), tmp_path / "build", frozen=True)
+    report = build(load_workspace(root), tmp_path / "build", BuildOptions(frozen=True))
     assert not report.lock.stale
 
 

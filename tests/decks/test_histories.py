@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from llmdrills.content.model import Note, Workspace
-from llmdrills.decks.build import BuildReport, build
+from llmdrills.decks.build import BuildOptions, BuildReport, build
 from llmdrills.decks.compose import Composer
 from llmdrills.decks.lock import Lock, read_lock
 from llmdrills.decks.notetypes import Field, NoteTypeSpec, note_types
@@ -251,9 +251,7 @@ class Histories(RuleBasedStateMachine):
             return build(
                 Workspace(self.root, decks, ()),
                 self.folder / "build",
-                languages=("en",),
-                release_time=self.clock,
-                types=self._types,
+                BuildOptions(languages=("en",), release_time=self.clock, types=self._types),
             )
 
     @rule(jump=st.sampled_from((0, 1, 1000)))

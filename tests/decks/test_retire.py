@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content import load_workspace
-from llmdrills.decks.build import build
+from llmdrills.decks.build import BuildOptions, build
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.decks.retire import retire
 from llmdrills.errors import BuildError, LockError
@@ -49,7 +49,7 @@ def written(tmp_path: Path) -> Path:
     (root / "decks").mkdir(parents=True)
     (root / "drills").mkdir()
     (root / "decks" / "basics.yaml").write_text(DECK, "utf-8")
-    build(load_workspace(root), root / "build", release_time=1_700_000_000)
+    build(load_workspace(root), root / "build", BuildOptions(release_time=1_700_000_000))
     return root
 
 
@@ -63,7 +63,7 @@ def test_should_take_the_note_out_of_its_file_and_leave_the_text_around_it(writt
     lock = read_lock(written)
     assert lock
     assert {line.retired for line in lock.notes.values() if line.note == "a"} == {"it was wrong"}
-    report = build(load_workspace(written), written / "build", release_time=1_700_001_000)
+    report = build(load_workspace(written), written / "build", BuildOptions(release_time=1_700_001_000))
     assert [forecast.count("retired") for forecast in report.forecasts] == [1, 1]
     assert (written / "build" / "llmdrills-zh-upgrade.apkg").exists()
 
@@ -88,9 +88,9 @@ def test_should_retire_a_note_that_is_gone_already(written: Path):
 
 def test_should_bring_a_note_back_by_restoring_its_text(written: Path):
     retire(written, "a", "wrong")
-    build(load_workspace(written), written / "build", release_time=1_700_001_000)
+    build(load_workspace(written), written / "build", BuildOptions(release_time=1_700_001_000))
     (written / "decks" / "basics.yaml").write_text(DECK, "utf-8")
-    report = build(load_workspace(written), written / "build", release_time=1_700_002_000)
+    report = build(load_workspace(written), written / "build", BuildOptions(release_time=1_700_002_000))
     (back,) = [one for one in report.forecasts[0].notes if one.id == "a"]
     assert (back.status, back.restored) == ("updated", True)
     assert not (written / "build" / "llmdrills-en-upgrade.apkg").exists()
@@ -100,7 +100,7 @@ def test_should_change_nothing_when_a_retirement_is_taken_back_before_a_release(
     before = lock_file(written).read_bytes()
     retire(written, "a", "a mistake")
     (written / "decks" / "basics.yaml").write_text(DECK, "utf-8")
-    build(load_workspace(written), written / "build", release_time=1_700_002_000)
+    build(load_workspace(written), written / "build", BuildOptions(release_time=1_700_002_000))
     assert lock_file(written).read_bytes() == before
 
 

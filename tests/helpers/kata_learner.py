@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from llmdrills.content.model import Kata, Position, Variant
+from llmdrills.content.model import Kata, Position, Slip, Variant
 from llmdrills.language import Bilingual
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History, encode
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
 
 STARTER = "def f(x):\n    raise NotImplementedError\n"
+SLIPS = ("no-scale", "wrong-pairs", "<b>&pairs")  # of every kata made here
 START = Moment.of(datetime(2026, 3, 2, 18, 0, tzinfo=UTC))
 
 
@@ -25,8 +27,11 @@ def make_kata(
     requires: tuple[str, ...] = (),
     variants: tuple[str, ...] = ("plain",),
     proves: tuple[str, ...] = (),
+    easier: Mapping[str, str] | None = None,
 ) -> Kata:
+    """`easier`: variant → the variant that it asks for less than. Its slips are SLIPS."""
     text = Bilingual(name, name)
+    position = Position(Path("drills") / name / "kata.yaml", 1, 1)
     return Kata(
         id=name,
         title=text,
@@ -35,12 +40,17 @@ def make_kata(
         entry="f",
         prompt=text,
         hints=(text, text, text),
-        variants=tuple(Variant(variant, text, (), "f", None) for variant in variants),
+        variants=tuple(_variant(variant, (easier or {}).get(variant, "")) for variant in variants),
         folder=Path("drills") / name,
-        position=Position(Path("drills") / name / "kata.yaml", 1, 1),
+        position=position,
         requires=requires,
         proves=proves,
+        slips=tuple(Slip(slip, text, "", position) for slip in SLIPS),
     )
+
+
+def _variant(name: str, weaker_than: str) -> Variant:
+    return Variant(name, Bilingual(name, name), (), "f", weaker_than=weaker_than)
 
 
 def verdict(outcome: str = "passed", diagnosis: str | None = None) -> dict[str, Any]:
@@ -87,9 +97,9 @@ class KataLearner:
         self.clock = self.clock.plus(int(minutes * 60e6))
         return self.clock
 
-    def begin(self, kata: Kata, variant: str | None = None) -> session.Repetition:
+    def begin(self, kata: Kata, variant: str | None = None) -> repetitions.Repetition:
         file = self.folder / f"{kata.id}.py"
-        return session.start(self.history, kata, variant or kata.variants[0].id, file, STARTER, now=self.tick(0.1))
+        return repetitions.start(self.history, kata, variant or kata.variants[0].id, file, STARTER, now=self.tick(0.1))
 
     def passes(self, kata: Kata, rating: int | None = None, minutes: float = 8.0, variant: str | None = None) -> None:
         """A repetition passed at the first run, or failed for good where the rating is Again."""

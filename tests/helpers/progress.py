@@ -8,7 +8,6 @@ from llmdrills.content.model import Deck, Note, Position, Workspace
 from llmdrills.language import Bilingual, Language
 from llmdrills.practice import report, stats
 from llmdrills.practice.rating import Rating
-from llmdrills.practice.schedule import load
 from llmdrills.readiness import NoteReviews, Readiness, assess
 from tests.helpers.kata_learner import KataLearner, make_kata, verdict
 
@@ -36,7 +35,7 @@ def gather(learner: KataLearner) -> stats.Stats:
 
 
 def ready(learner: KataLearner, anki: dict[str, NoteReviews] | None = None) -> Readiness:
-    return assess(workspace(), load(learner.history), learner.clock, anki)
+    return assess(workspace(), learner.history, learner.clock, anki=anki)
 
 
 def full_report(learner: KataLearner, language: Language) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdrills.content.model import Deck, Note, NoteType, NumberAnswer, Position, Source, Workspace
-from llmdrills.decks.build import BuildReport, build
+from llmdrills.decks.build import BuildOptions, BuildReport, build
 from llmdrills.language import Bilingual
 
 HERE = Position(Path("decks/test.yaml"), 1, 1)
@@ -76,7 +76,7 @@ class Publisher:
         chosen = (*named, deck("basics", *loose)) if loose else named
         options.setdefault("languages", (self.language,))
         options.setdefault("release_time", self.time)
-        return build(self.workspace(*chosen), self.root / "build", **options)
+        return build(self.workspace(*chosen), self.root / "build", BuildOptions(**options))
 
     @property
     def package(self) -> Path:

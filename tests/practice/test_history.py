@@ -475,7 +475,7 @@ def test_should_never_lose_archived_code(learner: KataLearner) -> None:
 DAY = """
 import os
 from tests.helpers.kata_learner import STARTER, make_kata, verdict
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 kata = make_kata("rope")
 history = History.open(Path(sys.argv[1]))
@@ -483,7 +483,7 @@ file = Path(sys.argv[2])
 turn = 0
 while True:
     turn += 1
-    repetition = session.resume(history, kata, STARTER) or session.start(history, kata, "plain", file, STARTER)
+    repetition = repetitions.resume(history, kata, STARTER) or repetitions.start(history, kata, "plain", file, STARTER)
     print("begun", repetition.id, flush=True)
     for number in range(3):
         code = f"# {os.getpid()} {turn} {number}"

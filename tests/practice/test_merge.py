@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmdrills.errors import HistoryError
-from llmdrills.practice import exchange, plan, replay, session
+from llmdrills.practice import exchange, plan, replay
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
@@ -47,7 +48,7 @@ def live(learner: KataLearner, events: list[tuple[str, int, int, int]]) -> None:
     for what, which, hours, offset in events:
         learner.clock = Moment(learner.clock.at + hours * 3_600_000_000, offset * 3600)
         if what == "undo":
-            session.undo(learner.history, learner.tick())
+            repetitions.undo(learner.history, learner.tick())
             continue
         repetition = learner.begin(KATAS[which], KATAS[which].variants[hours % len(KATAS[which].variants)].id)
         if what == "skip":
@@ -69,7 +70,7 @@ def state(history: History) -> Any:
     memories, decay = replay.load(history)
     days = [tuple(row) for row in history.rows("SELECT day, reviews, seconds FROM days ORDER BY day")]
     later = Moment(START.at + 400 * 86_400_000_000)
-    return memories, decay, days, plan.today(history, KATAS, later), sorted(session.unfinished(history))
+    return memories, decay, days, plan.today(history, KATAS, later), sorted(repetitions.unfinished(history))
 
 
 @pytest.mark.slow
@@ -205,7 +206,7 @@ def test_should_keep_the_local_time_in_an_export(learner: KataLearner, tmp_path:
 
 def test_should_count_an_undo_that_arrives_before_its_review(learner: KataLearner, tmp_path: Path) -> None:
     learner.passes(KATAS[1])
-    session.undo(learner.history, learner.tick())
+    repetitions.undo(learner.history, learner.tick())
     header, *events = lines(learner.history)
     with History.open(tmp_path / "other" / "history.sqlite3") as other:
         exchange.import_lines(other, [header, events[-1]])

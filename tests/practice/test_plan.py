@@ -7,13 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from llmdrills.practice import plan
 from llmdrills.practice.moments import Moment
-from llmdrills.practice.plan import LEECH_FAILURES, LEECH_REST, Plan
+from llmdrills.practice.plan import LEECH_FAILURES, LEECH_REST, Plan, PlanOptions
 from llmdrills.practice.rating import Rating
+from llmdrills.settings import Scheduling, load_settings
 from tests.helpers.kata_learner import KataLearner, make_kata
 
 ATTENTION = make_kata("attention", "transformer")
@@ -30,7 +32,7 @@ Today = Callable[..., Plan]
 def today(learner: KataLearner) -> Today:
     def make(day: int, hour: int = 18, katas: tuple = ALL, **options: object) -> Plan:
         learner.on(day, hour)
-        return plan.today(learner.history, katas, learner.clock, **{"minutes": 60, **options})
+        return plan.today(learner.history, katas, learner.clock, PlanOptions(**{"minutes": 60, **options}))
 
     return make
 
@@ -337,3 +339,17 @@ def test_should_know_the_learners_day_of_a_moment() -> None:
     assert str(Moment.parse("2026-03-02T04:00:00+08:00").day) == "2026-03-02"
     text = "2026-03-02T04:00:00.123456+05:30"
     assert str(Moment.parse(text)) == text
+
+
+def test_should_take_the_plans_options_from_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("minutes = 35\nnew = 4\nretention = 0.85\ninterval = 90\n")
+    settings = load_settings(file)
+    assert settings.scheduling == Scheduling(retention=0.85, longest=90)
+    assert PlanOptions.from_settings(settings, topic="position", seed=3) == PlanOptions(
+        minutes=35, new=4, topic="position", scheduling=Scheduling(0.85, 90), seed=3
+    )
+
+
+def test_should_assume_what_the_settings_assume(tmp_path: Path) -> None:
+    assert PlanOptions.from_settings(load_settings(tmp_path / "none.toml")) == PlanOptions()

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from llmdrills.errors import UsageError
-from llmdrills.practice import session
+from llmdrills.practice import attempt_file
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History, decode
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import load
@@ -117,7 +118,7 @@ def test_should_not_rate_what_is_not_passed(learner: KataLearner) -> None:
 def test_should_not_rate_one_repetition_twice_in_two_windows(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
-    other = session.resume(learner.history, KATA)
+    other = repetitions.resume(learner.history, KATA)
     assert other is not None
     repetition.rate(now=learner.tick())
     with pytest.raises(UsageError, match="rated already"):
@@ -126,10 +127,10 @@ def test_should_not_rate_one_repetition_twice_in_two_windows(learner: KataLearne
 
 def test_should_open_the_repetition_again_by_undo(learner: KataLearner) -> None:
     learner.passes(KATA, Rating.GOOD)
-    assert session.resume(learner.history, KATA) is None
-    assert session.undo(learner.history, learner.tick()) == "rope"
+    assert repetitions.resume(learner.history, KATA) is None
+    assert repetitions.undo(learner.history, learner.tick()) == "rope"
     assert "rope" not in load(learner.history).memories
-    again = session.resume(learner.history, KATA)
+    again = repetitions.resume(learner.history, KATA)
     assert again is not None
     again.rate(Rating.HARD, learner.tick())
     assert load(learner.history).memories["rope"].rating == Rating.HARD
@@ -137,21 +138,21 @@ def test_should_open_the_repetition_again_by_undo(learner: KataLearner) -> None:
 
 
 def test_should_undo_nothing_where_there_is_nothing(history: History) -> None:
-    assert session.undo(history) is None
+    assert repetitions.undo(history) is None
 
 
 def test_should_close_a_skipped_kata_and_leave_it_out_today(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.skip("tired", learner.tick())
-    assert session.resume(learner.history, KATA) is None
-    assert session.skipped_on(learner.history, learner.clock.day_number) == {"rope"}
-    assert session.skipped_on(learner.history, learner.clock.day_number + 1) == set()
+    assert repetitions.resume(learner.history, KATA) is None
+    assert repetitions.skipped_on(learner.history, learner.clock.day_number) == {"rope"}
+    assert repetitions.skipped_on(learner.history, learner.clock.day_number + 1) == set()
 
 
 def test_should_not_leave_out_a_kata_begun_again_after_a_skip(learner: KataLearner) -> None:
     learner.begin(KATA).skip(now=learner.tick())
     learner.begin(KATA)
-    assert session.skipped_on(learner.history, learner.clock.day_number) == set()
+    assert repetitions.skipped_on(learner.history, learner.clock.day_number) == set()
 
 
 def test_should_find_an_unfinished_repetition_again_with_all_that_happened(learner: KataLearner) -> None:
@@ -159,32 +160,32 @@ def test_should_find_an_unfinished_repetition_again_with_all_that_happened(learn
     repetition.hint(1, learner.tick())
     repetition.hint(2, learner.tick())
     repetition.attempt("my code", verdict("wrong"), learner.tick())
-    found = session.resume(learner.history, KATA, STARTER)
+    found = repetitions.resume(learner.history, KATA, STARTER)
     assert found is not None
     assert (found.id, found.variant, found.hints_shown) == (repetition.id, "half-split", 2)
     assert found.last_code() == b"my code"
-    assert session.unfinished(learner.history) == [("rope", "half-split")]
+    assert repetitions.unfinished(learner.history) == [("rope", "half-split")]
 
 
 def test_should_not_go_back_to_an_older_unfinished_repetition(learner: KataLearner) -> None:
     learner.begin(KATA)
     learner.passes(KATA)
-    assert session.unfinished(learner.history) == []
-    assert session.resume(learner.history, KATA) is None
+    assert repetitions.unfinished(learner.history) == []
+    assert repetitions.resume(learner.history, KATA) is None
 
 
 def test_should_bring_a_deleted_file_back_on_resuming(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("my code", verdict("wrong"), learner.tick())
     repetition.file.unlink()
-    session.resume(learner.history, KATA, STARTER)
+    repetitions.resume(learner.history, KATA, STARTER)
     assert repetition.file.read_text() == "my code"
 
 
 def test_should_never_touch_what_the_learner_wrote_on_resuming(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.file.write_text("half written")
-    session.resume(learner.history, KATA, STARTER)
+    repetitions.resume(learner.history, KATA, STARTER)
     assert repetition.file.read_text() == "half written"
 
 
@@ -195,11 +196,11 @@ def test_should_recover_from_a_crash_before_the_starter_was_written(
     file.parent.mkdir(parents=True)
     file.write_text("yesterday's code")
     with monkeypatch.context() as patch:
-        patch.setattr(session, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(attempt_file, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             learner.begin(KATA)
     assert file.read_text() == "yesterday's code"
-    session.resume(learner.history, KATA, STARTER)
+    repetitions.resume(learner.history, KATA, STARTER)
     assert file.read_text() == STARTER
     assert learner.history.rows("SELECT code FROM archives")[0]["code"] == "yesterday's code"
 
@@ -221,7 +222,7 @@ def test_should_not_reorder_a_repetition_by_a_clock_set_back(learner: KataLearne
 def test_should_show_the_next_date_of_each_rating_in_the_choices(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict(), learner.tick(8))
-    choices = repetition.choices(load(learner.history), learner.clock)
+    choices = repetition.offer(load(learner.history), learner.clock)
     assert [choice.rating for choice in choices] == [Rating.AGAIN, Rating.HARD, Rating.GOOD]
     assert [choice.days for choice in choices] == [1, 1, 2]
     assert all(choice.due - timedelta(days=choice.days) == learner.clock.day for choice in choices)
@@ -234,3 +235,85 @@ def test_should_show_the_next_date_of_each_rating_in_the_choices(learner: KataLe
 def test_should_refuse_an_unknown_variant(learner: KataLearner) -> None:
     with pytest.raises(UsageError, match="interleaved, half-split"):
         learner.begin(KATA, "quarter")
+
+
+# ---- its states, which the loop and a page share ----------------------------------------------------
+
+
+def test_should_stand_at_writing_until_ratings_are_offered_and_at_rated_after_one(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert (repetition.state, repetition.may("offer"), repetition.may("rate")) == ("writing", True, False)
+    assert repetition.offer(load(learner.history), learner.clock) == ()
+    assert repetition.state == "writing"
+    repetition.attempt("code", verdict(), learner.tick(8))
+    assert repetition.state == "writing"
+    offered = repetition.offer(load(learner.history), learner.clock)
+    assert (repetition.state, repetition.choices, repetition.may("rate")) == ("rating", offered, True)
+    repetition.rate(now=learner.tick())
+    assert (repetition.state, repetition.may("next")) == ("rated", True)
+    assert not any(map(repetition.may, ("offer", "rate", "skip")))
+
+
+def test_should_be_rated_here_once_another_window_has_rated_it(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    repetition.offer(load(learner.history), learner.clock)
+    other = repetitions.resume(learner.history, KATA)
+    assert other is not None
+    other.rate(now=learner.tick())
+    assert repetition.state == "rated"
+
+
+def test_should_show_the_reference_before_a_pass_only_when_asked_twice_for_the_same(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert repetition.reveal("solution", learner.tick()) == "ask"
+    assert repetition.reveal("diff", learner.tick()) == "ask"
+    repetition.withdraw()
+    assert repetition.reveal("diff", learner.tick()) == "ask"
+    assert not learner.history.rows("SELECT 1 FROM solutions")
+    assert repetition.reveal("diff", learner.tick()) == "costly"
+    assert repetition.reveal("solution", learner.tick()) == "free"
+    assert [row["how"] for row in learner.history.rows("SELECT how FROM solutions ORDER BY seq")] == [
+        "diff",
+        "solution",
+    ]
+    assert repetition.derived() == Rating.AGAIN
+
+
+def test_should_show_the_reference_freely_after_a_pass(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    repetition.attempt("code", verdict(), learner.tick(8))
+    assert repetition.reveal("beside", learner.tick()) == "free"
+    assert repetition.derived() == Rating.GOOD
+
+
+def test_should_count_hints_up_to_the_last(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert [repetition.next_hint(learner.tick()) for _ in range(4)] == [1, 2, 3, None]
+    assert len(learner.history.rows("SELECT 1 FROM hints")) == 3
+
+
+def test_should_take_the_blank_starter_and_a_save_seen_before_as_nothing_new(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert not repetition.is_new(STARTER.encode())
+    assert repetition.is_new(b"mine")
+    assert not repetition.is_new(b"mine")
+    assert repetition.is_new(STARTER.encode())
+
+
+def test_should_take_what_was_graded_before_a_restart_as_nothing_new(learner: KataLearner) -> None:
+    learner.begin(KATA).attempt("mine", verdict("wrong"), learner.tick())
+    again = repetitions.resume(learner.history, KATA, STARTER)
+    assert again is not None
+    assert not again.is_new(b"mine")
+    assert again.is_new(STARTER.encode())
+
+
+def test_should_write_a_deleted_file_back_and_know_what_it_holds(learner: KataLearner) -> None:
+    repetition = learner.begin(KATA)
+    assert not repetition.write_back()
+    repetition.attempt("mine", verdict("wrong"), learner.tick())
+    repetition.file.unlink()
+    assert repetition.write_back()
+    assert repetition.file.read_bytes() == b"mine"
+    assert not repetition.is_new(b"mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import fsrs
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from llmdrills.practice import memory, replay
 from llmdrills.practice.rating import Rating
 from llmdrills.practice.schedule import Schedule, draw, load, median
+from llmdrills.settings import Scheduling
 from tests.helpers.kata_learner import KataLearner, make_kata
 
 KATA = make_kata("rope")
@@ -44,7 +46,7 @@ def test_should_let_intervals_grow_as_fsrs_says(learner: KataLearner) -> None:
     day, gaps = 0, []
     for _ in range(7):
         learner.on(day).passes(KATA, Rating.GOOD)
-        due = load(learner.history, longest=36500).due_day("rope")
+        due = load(learner.history, Scheduling(longest=36500)).due_day("rope")
         assert due is not None
         gaps.append(due - learner.clock.day_number)
         day += gaps[-1]
@@ -76,8 +78,8 @@ def test_should_keep_to_the_interval_cap_and_the_retention(learner: KataLearner)
     for day in (0, 2, 13, 60):
         learner.on(day).passes(KATA, Rating.GOOD)
 
-    def days(**options: float) -> int:
-        schedule = load(learner.history, **options)
+    def days(**options: Any) -> int:
+        schedule = load(learner.history, Scheduling(**options))
         due = schedule.due_day("rope")
         assert due is not None
         return due - learner.clock.day_number

@@ -51,10 +51,10 @@ def test_should_count_streaks(learner: KataLearner) -> None:
 
 
 def test_should_not_count_what_is_undone(learner: KataLearner) -> None:
-    from llmdrills.practice import session
+    from llmdrills.practice import repetition as repetitions
 
     learner.passes(ATTENTION)
-    session.undo(learner.history, learner.tick())
+    repetitions.undo(learner.history, learner.tick())
     found = gather(learner)
     assert (found.reviews, found.minutes, found.streak, found.ratings["good"]) == (0, 0, 0, 0)
     assert found.attempts == 1

@@ -10,7 +10,7 @@ from anki.collection import Collection, ImportAnkiPackageOptions, ImportAnkiPack
 from playwright.sync_api import Browser, Page
 
 from llmdrills.content import load_workspace
-from llmdrills.decks.build import build
+from llmdrills.decks.build import BuildOptions, build
 from llmdrills.decks.preview.gallery import Gallery, PreviewCard
 from llmdrills.decks.preview.server import PreviewServer
 
@@ -100,7 +100,7 @@ def rendered_by_anki(
 ) -> dict[tuple[str, str, int], tuple[str, str]]:
     """(language, note id, ordinal) → question and answer, as the real backend renders them."""
     folder = tmp_path_factory.mktemp("anki")
-    build(load_workspace(root), folder, read_only_content=True)
+    build(load_workspace(root), folder, BuildOptions(read_only_content=True))
     found: dict[tuple[str, str, int], tuple[str, str]] = {}
     for language in ("en", "zh"):
         collection = Collection(str(folder / f"{language}.anki2"))

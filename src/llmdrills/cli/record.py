@@ -9,8 +9,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import note
-from llmdrills.practice import session
+from llmdrills.language import Bilingual
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
+from llmdrills.practice.rotation import stronger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +21,16 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.verdict import Verdict
-    from llmdrills.practice.session import Repetition
+    from llmdrills.practice.repetition import Repetition
 
-__all__ = ["open_history", "open_repetition", "record_attempt"]
+__all__ = ["EASIER", "open_history", "open_repetition", "record_attempt"]
+
+EASIER = Bilingual(
+    "{variant} is an easier form of {stronger}: it is graded, but not rated, and the schedule of {kata} stays "
+    "as it is. `llmdrills start {kata}` practises {stronger}.",
+    "{variant} 是 {stronger} 的较容易形式：会判题，但不评级，也不改变 {kata} 的复习安排。"
+    "运行 `llmdrills start {kata}` 练习 {stronger}。",
+)
 
 
 @contextlib.contextmanager
@@ -42,7 +51,7 @@ def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
         yield None
         return
     with open_history(here) as history:
-        yield session.resume(history, kata)
+        yield repetitions.resume(history, kata)
 
 
 def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Verdict) -> None:
@@ -51,5 +60,9 @@ def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Ve
         return
     with open_repetition(here, kata) as repetition:
         same = repetition is not None and repetition.file.absolute() == path.absolute()
-        if repetition is not None and same and repetition.variant == verdict.variant:
-            repetition.attempt(code, verdict.to_json())
+        if repetition is None or not same or repetition.variant != verdict.variant:
+            return
+        repetition.attempt(code, verdict.to_json())
+        if repetition.state == "passed":
+            words = EASIER.format(kata=kata.id, variant=verdict.variant, stronger=stronger(kata, verdict.variant))
+            note(words[here.language])

@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.content.computed import load_computed
 from llmdrills.content.yamlfile import paused_gc
@@ -25,7 +25,7 @@ from llmdrills.errors import LockError, SettingError
 from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from llmdrills.content.computed import Computed
@@ -37,9 +37,35 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
-__all__ = ["BuildReport", "LockMove", "PackageReport", "build", "package_path", "release_time_from_environment"]
+__all__ = [
+    "BuildOptions",
+    "BuildReport",
+    "LockMove",
+    "PackageReport",
+    "build",
+    "package_path",
+    "release_time_from_environment",
+]
 
 _DAY = 86_400
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How to build. The defaults are those of `llmdrills build`."""
+
+    languages: Sequence[Language] = LANGUAGES
+    release_time: int | None = None  # seconds since 1970, for what changed; None: SOURCE_DATE_EPOCH, else now
+    frozen: bool = False  # raise LockError when the lock would move: for CI
+    dry_run: bool = False  # write nothing at all
+    new_lock: bool = False  # start a new lock where the old one is lost; every note then counts as changed
+    read_only_content: bool = False  # the content came with the wheel: the lock is read and never moved
+    cache_dir: Path | None = None  # of rendered notes; None: nothing is kept
+    progress: Progress | None = None
+    types: Callable[[Language], dict[NoteType, NoteTypeSpec]] = note_types
+
+
+_DEFAULT = BuildOptions()
 
 
 @dataclass(frozen=True)
@@ -113,90 +139,95 @@ def package_path(out_dir: Path, language: Language, *, upgrade: bool = False) ->
 
 
 @paused_gc()
-def build(
-    workspace: Workspace,
-    out_dir: Path,
-    *,
-    languages: Sequence[Language] = LANGUAGES,
-    release_time: int | None = None,
-    frozen: bool = False,
-    dry_run: bool = False,
-    new_lock: bool = False,
-    read_only_content: bool = False,
-    cache_dir: Path | None = None,
-    progress: Progress | None = None,
-    types: Callable[[Language], dict[NoteType, NoteTypeSpec]] = note_types,
-) -> BuildReport:
+def build(workspace: Workspace, out_dir: Path, options: BuildOptions = _DEFAULT) -> BuildReport:
     """Write `llmdrills-LANG.apkg`, and `llmdrills-LANG-upgrade.apkg` when there are tombstones, and move the lock.
 
     The lock is updated before the packages are replaced, so that every package that exists is in the lock.
-
-    release_time: seconds since 1970 for what changed; SOURCE_DATE_EPOCH, else now.
-    frozen: raise LockError when the lock would move (for CI). dry_run: write nothing at all.
-    new_lock: start a new lock where the old one is lost; every note then counts as changed.
-    read_only_content: the content came with the wheel; the lock is read and never moved.
 
     Raises BuildError, LockError, SettingError, or ContentError (a value that a note shows was not computed); the old
     packages are then whole.
     """
     started = time.monotonic()
-    moment = release_time_from_environment() if release_time is None else release_time
+    moment = _release_time(options)
+    start = _starting_lock(workspace, out_dir, options)
+    cache = RenderCache(options.cache_dir, renderer())
+    releases = _releases(workspace, start.lock, cache, moment, options)
+    lock = releases[-1].lock if releases else start.lock
+    stale = (start.first or lock != start.lock) and not options.read_only_content
+    if options.frozen and stale:
+        raise LockError(_stale(workspace.root, releases), "run `llmdrills build` and commit decks/deck.lock")
+    moves = stale and not options.dry_run
+    if options.dry_run:
+        packages = tuple(report for release in releases for report in _listed(release, out_dir))
+    else:
+        cache.save()
+        packages = _write(workspace.root, out_dir, releases, lock if moves else None, options.progress)
+    return BuildReport(
+        packages=packages,
+        forecasts=tuple(release.forecast for release in releases),
+        lock=LockMove(lock_file(workspace.root), moved=moves, stale=stale, created=start.first),
+        release_time=moment,
+        dry_run=options.dry_run,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _release_time(options: BuildOptions) -> int:
+    moment = release_time_from_environment() if options.release_time is None else options.release_time
     if moment > time.time() + _DAY:
         raise SettingError(
             f"the release time {moment} is more than a day ahead",
             "Anki would rewrite the ids: set SOURCE_DATE_EPOCH to a past time",
         )
-    old, first = _starting_lock(workspace, out_dir, new_lock=new_lock, ours=not read_only_content)
-    lock, releases = old, []
-    cache, figures = RenderCache(cache_dir, renderer()), Figures(workspace.root)
-    computed = load_computed(workspace.root)
+    return moment
+
+
+def _releases(
+    workspace: Workspace, lock: Lock, cache: RenderCache, moment: int, options: BuildOptions
+) -> list[Release]:
+    """The release of each language; each starts from the lock that the one before it leaves."""
+    releases: list[Release] = []
+    figures, computed = Figures(workspace.root), load_computed(workspace.root)
     values, sources = Values(computed), _sources(workspace, computed)
-    for language in languages:
-        specs = types(language)
-        composer = Composer(workspace.katas, language, specs, figures, cache, values)
-        decks = _compose(sources, composer, language, progress)
-        release = plan_release(lock, decks, language, specs, moment, pinned=read_only_content)
-        lock = release.lock
-        releases.append(release)
+    for language in options.languages:
+        specs = options.types(language)
+        composer = Composer(
+            katas=workspace.katas, language=language, specs=specs, figures=figures, cache=cache, fill=values
+        )
+        decks = _compose(sources, composer, language, options.progress)
+        releases.append(plan_release(lock, decks, language, specs, moment, pinned=options.read_only_content))
+        lock = releases[-1].lock
     values.raise_if_any()
-    stale = first or lock != old
-    if frozen and stale and not read_only_content:
-        raise LockError(_stale(workspace.root, releases), "run `llmdrills build` and commit decks/deck.lock")
-    moves = stale and not read_only_content and not dry_run
-    if dry_run:
-        packages = tuple(report for release in releases for report in _listed(release, out_dir))
-    else:
-        cache.save()
-        packages = _write(workspace.root, out_dir, releases, lock if moves else None, progress)
-    return BuildReport(
-        packages,
-        tuple(release.forecast for release in releases),
-        LockMove(lock_file(workspace.root), moves, stale and not read_only_content, first),
-        moment,
-        dry_run,
-        time.monotonic() - started,
-    )
+    return releases
 
 
-def _starting_lock(workspace: Workspace, out_dir: Path, *, new_lock: bool, ours: bool) -> tuple[Lock, bool]:
-    """The lock to start from, and whether it is the first. Raises LockError when there should be one, or another."""
+class _Start(NamedTuple):
+    """The lock that a build starts from, and whether it is the first."""
+
+    lock: Lock
+    first: bool
+
+
+def _starting_lock(workspace: Workspace, out_dir: Path, options: BuildOptions) -> _Start:
+    """Read the lock. Raises LockError when there should be one, or another."""
     path = lock_file(workspace.root)
-    lock = None if new_lock else read_lock(workspace.root)
+    lock = None if options.new_lock else read_lock(workspace.root)
     if lock is None:
-        if ours and not new_lock and _was_released(workspace.root, out_dir):
+        ours = not options.read_only_content
+        if ours and not options.new_lock and _was_released(workspace.root, out_dir):
             raise LockError(
                 f"{path} is lost",
                 "restore it with `git checkout HEAD -- decks/deck.lock` (or from a backup). If it is gone for good, "
                 "`llmdrills build --new-lock` starts another: no review is lost, but every note counts as changed "
                 "and tombstones are forgotten",
             )
-        return Lock(workspace.namespace), True
+        return _Start(Lock(workspace.namespace), first=True)
     if lock.namespace != workspace.namespace:
         raise LockError(
             f"{path} was written for the namespace {lock.namespace!r}, this workspace has {workspace.namespace!r}",
             "in a copy that is to be a deck of its own delete the lock; otherwise restore workspace.toml",
         )
-    return lock, False
+    return _Start(lock, first=False)
 
 
 def _was_released(root: Path, out_dir: Path) -> bool:
@@ -246,13 +277,17 @@ def _stale(root: Path, releases: Sequence[Release]) -> str:
 def _listed(release: Release, out_dir: Path) -> list[PackageReport]:
     """The packages of a release, not yet written."""
     cards = sum(len(note.cards) for note in release.notes)
-    reports = [
-        PackageReport(release.language, package_path(out_dir, release.language), False, len(release.notes), cards)
-    ]
-    if release.tombstones:
-        path = package_path(out_dir, release.language, upgrade=True)
-        reports.append(PackageReport(release.language, path, True, len(release.notes) + len(release.tombstones), cards))
-    return reports
+    plain = PackageReport(
+        language=release.language,
+        path=package_path(out_dir, release.language),
+        upgrade=False,
+        notes=len(release.notes),
+        cards=cards,
+    )
+    if not release.tombstones:
+        return [plain]
+    path = package_path(out_dir, release.language, upgrade=True)
+    return [plain, replace(plain, path=path, upgrade=True, notes=len(release.notes) + len(release.tombstones))]
 
 
 def _write(
@@ -295,10 +330,4 @@ def _package(release: Release, *, upgrade: bool) -> tuple[bytes, str]:
 
 
 def _with(report: PackageReport, data: bytes, digest: str) -> PackageReport:
-    shown: Mapping[str, Any] = {
-        **report.__dict__,
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "digest": digest,
-    }
-    return PackageReport(**shown)
+    return replace(report, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), digest=digest)

@@ -121,7 +121,19 @@ class _Planner:
 
     def add(self, deck: Deck, note: ComposedNote) -> None:
         """One note that is alive."""
-        line = self._line(note.id, note.type, deck.id, note.hash, note.cards)
+        line = self._line(
+            NoteLine(
+                note=note.id,
+                language=self._language,
+                guid="",
+                type=note.type,
+                deck=deck.id,
+                hash=note.hash,
+                mtime=0,
+                nid=0,
+                cards=note.cards,
+            )
+        )
         if deck.id not in self._decks:
             name = f"{DECK_ROOT}::{deck.title[self._language]}"
             description = render_inline(deck.description[self._language])
@@ -130,15 +142,15 @@ class _Planner:
             )
         self._notes.append(
             PackageNote(
-                line.guid,
-                line.nid,
-                line.mtime,
-                self._specs[note.type],
-                self._decks[deck.id],
-                note.fields,
-                note.tags,
-                note.cards,
-                len(self._notes),
+                guid=line.guid,
+                nid=line.nid,
+                mtime=line.mtime,
+                type=self._specs[note.type],
+                deck=self._decks[deck.id],
+                fields=note.fields,
+                tags=note.tags,
+                cards=note.cards,
+                due=len(self._notes),
             )
         )
         self._lines.append(line)
@@ -152,13 +164,21 @@ class _Planner:
         ]:
             spec = self._specs[old.type]  # type: ignore[index]  # `_check` has seen that it is one of them
             fields = tombstone_fields(spec, old.note, old.retired)
-            line = self._line(
-                old.note, old.type, old.deck, content_hash(spec.id, fields, (RETIRED_TAG,)), old.cards, old.retired
-            )
+            line = self._line(old._replace(hash=content_hash(spec.id, fields, (RETIRED_TAG,))))
             # No cards: a collection that has the note has its cards, and any other collection must not get them.
             deck = self._decks.get(old.deck) or self._old_deck(old.deck)
             self._tombstones.append(
-                PackageNote(line.guid, line.nid, line.mtime, spec, deck, fields, (RETIRED_TAG,), (), 0)
+                PackageNote(
+                    guid=line.guid,
+                    nid=line.nid,
+                    mtime=line.mtime,
+                    type=spec,
+                    deck=deck,
+                    fields=fields,
+                    tags=(RETIRED_TAG,),
+                    cards=(),
+                    due=0,
+                )
             )
             self._lines.append(line)
 
@@ -191,22 +211,23 @@ class _Planner:
             | {(deck, language): line for deck, line in names.items()},
         )
         return Release(
-            language,
-            tuple(self._notes),
-            tuple(self._tombstones),
-            {kind.id: kind.mtime for kind in kinds},
-            self._media,
-            self._forecast(names, changes),
-            lock,
+            language=language,
+            notes=tuple(self._notes),
+            tombstones=tuple(self._tombstones),
+            note_type_times={kind.id: kind.mtime for kind in kinds},
+            media=self._media,
+            forecast=self._forecast(names, changes),
+            lock=lock,
         )
 
-    def _line(self, id: str, kind: str, deck: str, hash: str, cards: tuple[int, ...], retired: str = "") -> NoteLine:  # noqa: A002  # the words of the lock
-        old = self._lock.notes.get((id, self._language))
+    def _line(self, content: NoteLine) -> NoteLine:
+        """`content` with the identity and the time that the release gives it: guid, nid and mtime are settled here."""
+        old = self._lock.notes.get((content.note, self._language))
         if old is None:
-            guid = guid_for(self._lock.namespace, self._language, id)
-            return NoteLine(id, self._language, guid, kind, deck, hash, self._time, self._nid(None), cards, retired)
-        mtime = self._mtime(old.hash, old.mtime, hash)
-        return NoteLine(id, self._language, old.guid, kind, deck, hash, mtime, self._nid(old.nid), cards, retired)
+            guid = guid_for(self._lock.namespace, self._language, content.note)
+            return content._replace(guid=guid, mtime=self._time, nid=self._nid(None))
+        mtime = self._mtime(old.hash, old.mtime, content.hash)
+        return content._replace(guid=old.guid, mtime=mtime, nid=self._nid(old.nid))
 
     def _nid(self, old: int | None) -> int:
         # Two branches may have given the same id to two notes. Anki matches notes by guid, so a new id is safe.
@@ -230,7 +251,16 @@ class _Planner:
         fields = tuple((known.id, known.name) for known in spec.fields)
         templates = tuple((known.id, known.name) for known in spec.templates)
         return NoteTypeLine(
-            kind, self._language, spec.id, spec.name, spec.cloze, fields, templates, spec.sort_field, found, mtime
+            note_type=kind,
+            language=self._language,
+            id=spec.id,
+            name=spec.name,
+            cloze=spec.cloze,
+            fields=fields,
+            templates=templates,
+            sort_field=spec.sort_field,
+            hash=found,
+            mtime=mtime,
         )
 
     def _old_deck(self, id: str) -> PackageDeck:  # noqa: A002  # the word of the design

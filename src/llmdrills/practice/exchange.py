@@ -12,7 +12,7 @@ import contextlib
 import json
 import math
 import os
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import schema
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from llmdrills.practice.history import History
 
-__all__ = ["FORMAT", "export_lines", "import_file", "import_lines", "write_export"]
+__all__ = ["FORMAT", "Imported", "export_lines", "import_file", "import_lines", "write_export"]
 
 FORMAT = 1
 _PYTHON = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float)}
@@ -48,8 +48,15 @@ def write_export(history: History, file: IO[str]) -> int:
     return count
 
 
-def import_file(history: History, path: Path) -> tuple[int, int]:
-    """Import an export: (events that were new, events already known).
+class Imported(NamedTuple):
+    """How many events of an import were new, and how many were known already."""
+
+    new: int
+    known: int
+
+
+def import_file(history: History, path: Path) -> Imported:
+    """Import an export.
 
     Raises HistoryError naming file and line; then nothing was imported.
     """
@@ -64,11 +71,11 @@ def import_file(history: History, path: Path) -> tuple[int, int]:
         raise HistoryError(f"cannot read {path}", os.strerror(error.errno or 0)) from error
 
 
-def import_lines(history: History, lines: Iterable[str], name: str = "the import") -> tuple[int, int]:
+def import_lines(history: History, lines: Iterable[str], name: str = "the import") -> Imported:
     """As `import_file`, from lines."""
     events = list(_events(lines, name))
 
-    def work() -> tuple[int, int]:
+    def work() -> Imported:
         new = 0
         for number, kind, row in events:
             known = history.rows(f"SELECT * FROM {kind} WHERE id = ?", row["id"])
@@ -82,7 +89,7 @@ def import_lines(history: History, lines: Iterable[str], name: str = "the import
                     f"{name}:{number}: the event {row['id']} differs from the one recorded here",
                     "one of the two was edited: nothing was imported; export again from the other machine",
                 )
-        return new, len(events) - new
+        return Imported(new, len(events) - new)
 
     return history.transaction(work)
 

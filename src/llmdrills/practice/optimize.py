@@ -79,7 +79,7 @@ class Optimized:
 
 def countable(history: History) -> int:
     """How many reviews tell something of forgetting: those on a later day than the one before."""
-    memories, _ = replay.load(history)
+    memories = replay.load(history).memories
     return sum(count for memory in memories.values() for count, _, _ in memory.bins.values())
 
 

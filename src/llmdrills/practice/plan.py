@@ -13,14 +13,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual
-from llmdrills.practice import openings
 from llmdrills.practice.agenda import Item, Plan, SetAside
 from llmdrills.practice.moments import from_day_number
+from llmdrills.practice.rotation import is_easier
 from llmdrills.practice.schedule import Schedule, draw, load
+from llmdrills.practice.unfinished import skipped_on, unfinished
+from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from llmdrills.practice.agenda import Reason
     from llmdrills.practice.history import History
     from llmdrills.practice.moments import Moment
+    from llmdrills.settings import Settings
 
-__all__ = ["LEECH_FAILURES", "Item", "Plan", "SetAside", "make", "today"]
+__all__ = ["LEECH_FAILURES", "Item", "Plan", "PlanOptions", "SetAside", "make", "today"]
 
 LEECH_FAILURES = 4  # so many times Again in a row
 LEECH_REST = 14  # days that a leech rests
@@ -43,64 +46,61 @@ _RETURN = 3  # … for so many days of practice
 _UNFORGOTTEN = 7  # days in which a kata is not audited after a repetition
 
 
-def today(
-    history: History,
-    katas: Sequence[Kata],
-    now: Moment,
-    *,
-    minutes: int = 20,
-    new: int = 2,
-    topic: str | None = None,
-    retention: float = 0.9,
-    longest: int = 365,
-    seed: int = 0,
-) -> Plan:
+class PlanOptions(NamedTuple):
+    """What the learner may say about a day. A NamedTuple: making a dataclass takes a millisecond of every start."""
+
+    minutes: int = 20  # of practice
+    new: int = 2  # new katas, at most
+    topic: str | None = None  # only katas of this topic
+    scheduling: Scheduling = Scheduling()
+    seed: int = 0  # of the random audit
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, topic: str | None = None, seed: int = 0) -> PlanOptions:
+        """The options that the settings hold, and the two that are given on the command line only."""
+        return cls(
+            minutes=settings.integer("minutes"),
+            new=settings.integer("new"),
+            topic=topic,
+            scheduling=settings.scheduling,
+            seed=seed,
+        )
+
+
+_DEFAULT = PlanOptions()
+
+
+def today(history: History, katas: Sequence[Kata], now: Moment, options: PlanOptions = _DEFAULT) -> Plan:
     """The plan that the history implies. Raises HistoryError."""
-    schedule = load(history, retention=retention, longest=longest)
-    unfinished = openings.unfinished(history)
-    skipped = openings.skipped_on(history, now.day_number)
-    return make(
-        schedule, katas, now, minutes=minutes, new=new, topic=topic, unfinished=unfinished, skipped=skipped, seed=seed
-    )
+    schedule = load(history, options.scheduling)
+    skipped = skipped_on(history, now.day_number)
+    return make(schedule, katas, now, options, unfinished=unfinished(history), skipped=skipped)
 
 
 def make(
     schedule: Schedule,
     katas: Sequence[Kata],
     now: Moment,
+    options: PlanOptions = _DEFAULT,
     *,
-    minutes: int = 20,
-    new: int = 2,
-    topic: str | None = None,
     unfinished: Iterable[tuple[str, str]] = (),
     skipped: Iterable[str] = (),
-    seed: int = 0,
 ) -> Plan:
-    """The plan for `now`'s day.
+    """The plan for `now`'s day. The schedule is given: `options.scheduling` is not looked at.
 
-    `minutes`, `new`: the day's budget of time and of new katas; `unfinished`: (kata, variant) of repetitions begun and
-    not rated, newest first; `skipped`: katas that the learner skipped today.
+    `unfinished`: (kata, variant) of repetitions begun and not rated, newest first; `skipped`: katas that the learner
+    skipped today.
     """
-    return _Planner(schedule, tuple(katas), now.day_number, minutes, new, topic, seed).plan(
-        tuple(unfinished), frozenset(skipped)
-    )
+    planner = _Planner(schedule, tuple(katas), now.day_number, options)
+    return planner.plan(tuple(unfinished), frozenset(skipped))
 
 
 class _Planner:
     """The state of one planning. A plain class: making a dataclass takes a millisecond of every start."""
 
-    def __init__(
-        self,
-        schedule: Schedule,
-        katas: tuple[Kata, ...],
-        day: int,
-        budget: int,
-        new: int,
-        topic: str | None,
-        seed: int,
-    ) -> None:
+    def __init__(self, schedule: Schedule, katas: tuple[Kata, ...], day: int, options: PlanOptions) -> None:
         self.schedule, self.katas, self.day = schedule, katas, day
-        self.budget, self.new, self.topic, self.seed = budget, new, topic, seed
+        self.budget, self.new, self.topic, self.seed = options.minutes, options.new, options.topic, options.seed
         self.by_id = {kata.id: kata for kata in self.katas}
         self.pace = self.schedule.pace(self.katas)
         self.spent = self.schedule.days.get(self.day, (0, 0.0))[1]
@@ -177,6 +177,8 @@ class _Planner:
             kata = self.by_id.get(kata_id)
             seen = skipped | {item.kata for item in items}
             if kata is None or kata not in self.wanted or kata.variant(variant) is None or kata_id in seen:
+                continue
+            if is_easier(kata, variant):  # begun because it was asked for by name: the plan never goes back to it
                 continue
             why = Bilingual("you began it and have not rated it yet", "已开始，尚未评分")
             items.append(replace(self._item(kata, "unfinished", why), variant=variant))

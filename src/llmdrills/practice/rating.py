@@ -44,7 +44,7 @@ class Facts:
 
     runs: int = 0  # attempts that ran, the passing one included; half-written files do not count
     passed: bool = False
-    diagnosed: bool = False  # a failure was explained by a misconception
+    diagnosed: bool = False  # a failure was explained by a misconception: `evidence.counts` says which are
     hints: int = 0
     solution: bool = False  # gave up, or looked at the solution
     seconds: float = 0.0  # at work, pauses left out

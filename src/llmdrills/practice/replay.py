@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.practice.memory import DEFAULT_DECAY
 from llmdrills.practice.moments import DAY_TURNS, day_number
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from llmdrills.practice.history import History
 
-__all__ = ["KEPT_TIMES", "Memory", "decay_of", "fold", "fresh", "load", "scheduler", "weights_of"]
+__all__ = ["KEPT_TIMES", "Memory", "Remembered", "decay_of", "fold", "fresh", "load", "scheduler", "weights_of"]
 
 KEPT_TIMES = 9  # the last so many durations make a median
 _VOID = "id NOT IN (SELECT review FROM undos)"
@@ -59,12 +59,19 @@ class Memory:
     )  # predicted recall in twentieths → n, Σ predicted, recalled
 
 
-def load(history: History) -> tuple[dict[str, Memory], float]:
-    """The memory of every kata ever reviewed, and FSRS's decay; brought up to date first if events have come in."""
+class Remembered(NamedTuple):
+    """The memory of every kata ever reviewed, and FSRS's decay for this learner."""
+
+    memories: dict[str, Memory]
+    decay: float
+
+
+def load(history: History) -> Remembered:
+    """What is remembered; brought up to date first if events have come in. Raises HistoryError."""
     if not _current(history):
         history.transaction(lambda: _refresh(history))
     memories = {row["kata"]: _read(row["body"]) for row in history.rows("SELECT kata, body FROM memories")}
-    return memories, float(_marks(history).get("decay", DEFAULT_DECAY))
+    return Remembered(memories, float(_marks(history).get("decay", DEFAULT_DECAY)))
 
 
 def weights_of(history: History) -> tuple[float, ...] | None:
@@ -128,25 +135,35 @@ def fold(memories: dict[str, Memory], rows: Iterable[sqlite3.Row], engine: Sched
         predicted = engine.get_card_retrievability(card, time)
         rating = ratings.get(row["rating"], Rating.Again)
         card, _ = engine.review_card(card, rating, time)
-        result[kata] = _after(before, row, day, predicted, int(rating), card.stability or 0.0, card.difficulty or 0.0)
+        remembered = (card.stability or 0.0, card.difficulty or 0.0)
+        result[kata] = _after(before, row, _Outcome(day, predicted, int(rating), *remembered))
     return result
 
 
-def _after(
-    before: Memory, row: sqlite3.Row, day: int, predicted: float, rating: int, stability: float, difficulty: float
-) -> Memory:
+class _Outcome(NamedTuple):
+    """One review as FSRS sees it: the recall that it predicted, and what is remembered afterwards."""
+
+    day: int
+    predicted: float
+    rating: int
+    stability: float
+    difficulty: float
+
+
+def _after(before: Memory, row: sqlite3.Row, outcome: _Outcome) -> Memory:
+    day, rating = outcome.day, outcome.rating
     passed = rating > 1
     clean = rating > 2 and row["derived"] > 2
     bins = before.bins
     if before.reviews and day > before.last_day:
-        name = str(min(int(predicted * 20), 19))
+        name = str(min(int(outcome.predicted * 20), 19))
         count, total, recalled = bins.get(name, (0, 0.0, 0))
-        bins = {**bins, name: (count + 1, total + predicted, recalled + passed)}
+        bins = {**bins, name: (count + 1, total + outcome.predicted, recalled + passed)}
     seconds = float(row["seconds"])
     return replace(
         before,
-        stability=stability,
-        difficulty=difficulty,
+        stability=outcome.stability,
+        difficulty=outcome.difficulty,
         first_day=before.first_day if before.reviews else day,
         last_day=day,
         last_at=row["at"],

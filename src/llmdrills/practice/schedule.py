@@ -11,6 +11,8 @@ from llmdrills.practice import replay
 from llmdrills.practice.memory import DEFAULT_DECAY, interval, retrievability
 from llmdrills.practice.moments import from_day_number
 from llmdrills.practice.rating import Rating
+from llmdrills.practice.rotation import in_rotation
+from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,21 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["Schedule", "draw", "load", "median"]
 
 _RECENT_DAYS = 60  # days of practice that are read first
+_DEFAULT = Scheduling()
 
 
-def load(history: History, *, retention: float = 0.9, longest: int = 365) -> Schedule:
-    """The schedule that follows from the history.
-
-    `retention`: the chance of recall at which a kata is due; `longest`: the longest interval in days.
-    Raises HistoryError.
-    """
+def load(history: History, scheduling: Scheduling = _DEFAULT) -> Schedule:
+    """The schedule that follows from the history and the settings `retention` and `interval`. Raises HistoryError."""
     memories, decay = replay.load(history)
     query = "SELECT day, reviews, seconds FROM days ORDER BY day DESC"
     rows = history.rows(f"{query} LIMIT {_RECENT_DAYS}")
     if len(rows) == _RECENT_DAYS and rows[0]["day"] - rows[-1]["day"] == _RECENT_DAYS - 1:
         rows = history.rows(query)  # a streak longer than that: count it to its beginning
     days = {row["day"]: (row["reviews"], row["seconds"]) for row in rows}
-    return Schedule(memories, days, retention, longest, decay)
+    return Schedule(memories, days, scheduling, decay)
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,7 @@ class Schedule:
 
     memories: Mapping[str, Memory]
     days: Mapping[int, tuple[int, float]]  # the latest days of practice → reviews, seconds of work
-    retention: float = 0.9
-    longest: int = 365
+    scheduling: Scheduling = _DEFAULT
     decay: float = DEFAULT_DECAY
 
     def retrievability(self, kata: str, day: int) -> float:
@@ -58,9 +56,7 @@ class Schedule:
     def due_day(self, kata: str) -> int | None:
         """The day on which the kata is due; None if it was never reviewed."""
         memory = self.memories.get(kata)
-        return (
-            memory.last_day + interval(memory.stability, self.retention, self.longest, self.decay) if memory else None
-        )
+        return memory.last_day + interval(memory.stability, *self.scheduling, self.decay) if memory else None
 
     def expected_seconds(self, kata: Kata, pace: float = 1.0) -> float:
         """Seconds that a repetition takes: the median of the learner's own times, else its minutes at their pace."""
@@ -74,10 +70,13 @@ class Schedule:
         return min(max(median(tuple(ratios)), 1 / 3), 3.0) if ratios else 1.0
 
     def next_variant(self, kata: Kata) -> str:
-        """The variant whose turn it is: one never practised, in the order written, else the one longest ago."""
+        """The variant whose turn it is: one never practised, in the order written, else the one longest ago.
+
+        An easier form of another variant never has its turn.
+        """
         memory = self.memories.get(kata.id)
         seen = memory.variants if memory else {}
-        return min(kata.variants, key=lambda variant: seen.get(variant.id, -1)).id
+        return min(in_rotation(kata), key=lambda variant: seen.get(variant.id, -1)).id
 
     def streak(self, today: int) -> int:
         """Days in a row with a rated review, up to today, or to yesterday while today is still open."""
@@ -94,7 +93,7 @@ class Schedule:
         from fsrs import Card, State
         from fsrs import Rating as Given
 
-        engine = replay.scheduler(replay.weights_of(history), self.retention, self.longest)
+        engine = replay.scheduler(replay.weights_of(history), *self.scheduling)
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         now = epoch + timedelta(days=day)
         memory = self.memories.get(kata)

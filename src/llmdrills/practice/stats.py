@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmdrills.practice.evidence import clean_passes, counts
 from llmdrills.practice.moments import Moment, from_day_number
+from llmdrills.practice.rotation import stronger
 from llmdrills.practice.schedule import Schedule, load, median
+from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from llmdrills.content.model import Kata
@@ -21,6 +24,7 @@ __all__ = ["FORECAST_DAYS", "Bin", "Day", "Due", "Hard", "Met", "Stats", "gather
 FORECAST_DAYS = 30
 _YEAR = 371  # 53 whole weeks, so that the heat map is a rectangle
 _HARDEST = 10
+_DEFAULT = Scheduling()
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,9 @@ class Stats:
         return {"schema": 1, **_plain(asdict(self))}
 
 
-def gather(
-    history: History, katas: Sequence[Kata], now: Moment, *, retention: float = 0.9, longest: int = 365
-) -> Stats:
+def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Scheduling = _DEFAULT) -> Stats:
     """The figures of a history as of `now`. Raises HistoryError."""
-    schedule = load(history, retention=retention, longest=longest)
+    schedule = load(history, scheduling)
     today = now.day_number
     days = [
         (int(row["day"]), row["reviews"], row["seconds"]) for row in history.rows("SELECT * FROM days ORDER BY day")
@@ -131,7 +133,7 @@ def gather(
         predicted=sum(entry.predicted * entry.reviews for entry in bins) / total if total else None,
         measured=sum(entry.measured * entry.reviews for entry in bins) / total if total else None,
         hardest=_hardest(schedule, today),
-        misconceptions=_misconceptions(history),
+        misconceptions=_misconceptions(history, {kata.id: kata for kata in katas}),
         **_ratings(history),
     )
 
@@ -197,34 +199,35 @@ def _hardest(schedule: Schedule, today: int) -> tuple[Hard, ...]:
     failed = [memory for memory in schedule.memories.values() if memory.reviews > memory.passes]
     return tuple(
         Hard(
-            memory.kata,
-            memory.reviews,
-            memory.reviews - memory.passes,
-            memory.difficulty,
-            schedule.retrievability(memory.kata, today),
-            round(median(memory.times) / 60),
+            kata=memory.kata,
+            reviews=memory.reviews,
+            lapses=memory.reviews - memory.passes,
+            difficulty=memory.difficulty,
+            retrievability=schedule.retrievability(memory.kata, today),
+            minutes=round(median(memory.times) / 60),
         )
         for memory in sorted(failed, key=effort)[:_HARDEST]
     )
 
 
-def _misconceptions(history: History) -> tuple[Met, ...]:
-    """Beaten: the same kata and variant passed with Good or better, on a day after the misconception was last seen."""
+def _misconceptions(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
+    """Beaten: the same kata and variant passed without help, on a day after the misconception was last seen.
+
+    What was met in an easier form is beaten in the form that it is easier than: an easier one is never rated.
+    """
     rows = history.rows(
         "SELECT kata, diagnosis, count(*) AS times, max(at) AS last, zone, group_concat(DISTINCT variant) AS variants "
         "FROM attempts WHERE diagnosis IS NOT NULL GROUP BY kata, diagnosis ORDER BY last DESC"
     )
     found = []
     for row in rows:
-        passes = history.rows(
-            "SELECT at, zone, variant FROM reviews WHERE kata = ? AND at > ? AND rating > 2 AND derived > 2 "
-            "AND id NOT IN (SELECT review FROM undos)",
-            row["kata"],
-            row["last"],
-        )
+        kata = katas.get(row["kata"])
+        if kata is None or not counts(row["diagnosis"], kata):
+            continue
         last = Moment(row["last"], row["zone"]).day_number
-        variants = set(row["variants"].split(","))
-        beaten = any(one["variant"] in variants and Moment(one["at"], one["zone"]).day_number > last for one in passes)
+        variants = {stronger(kata, variant) for variant in row["variants"].split(",")}
+        passes = clean_passes(history, kata, after=row["last"])
+        beaten = any(one.variant in variants and one.day > last for one in passes)
         found.append(Met(row["kata"], row["diagnosis"], row["times"], from_day_number(last), beaten))
     return tuple(found)
 

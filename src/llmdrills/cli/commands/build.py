@@ -44,14 +44,12 @@ def command(
 
     Import build/llmdrills-en.apkg or build/llmdrills-zh.apkg with Anki's default options.
     """
-    from llmdrills.decks.build import build
+    from llmdrills.decks.build import BuildOptions, build
 
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace, here.locations.cache)
     tell_notices(loaded.katas)
-    report = build(
-        loaded,
-        out or out_folder(here),
+    options = BuildOptions(
         frozen=frozen,
         dry_run=dry_run,
         new_lock=new_lock,
@@ -59,6 +57,7 @@ def command(
         cache_dir=here.locations.cache,
         progress=_progress(),
     )
+    report = build(loaded, out or out_folder(here), options)
     if json:
         print_json(report.to_json())
     else:

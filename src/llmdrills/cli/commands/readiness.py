@@ -9,7 +9,6 @@ from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
 from llmdrills.language import Bilingual
-from llmdrills.practice import schedule
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import LABELS, assess
 
@@ -43,10 +42,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
     with open_history(here) as history:
-        known = schedule.load(
-            history, retention=here.settings.number("retention"), longest=here.settings.integer("interval")
-        )
-        found = assess(loaded, known, Moment.now())
+        found = assess(loaded, history, Moment.now(), here.settings.scheduling)
     if json:
         print_json(found.to_json())
     else:

@@ -12,7 +12,7 @@ from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
-from llmdrills.practice import report, schedule, stats
+from llmdrills.practice import report, stats
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import assess
 
@@ -34,11 +34,10 @@ def command(
     """
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
-    retention, longest = here.settings.number("retention"), here.settings.integer("interval")
-    now = Moment.now()
+    scheduling, now = here.settings.scheduling, Moment.now()
     with open_history(here) as history:
-        figures = stats.gather(history, loaded.katas, now, retention=retention, longest=longest)
-        ready = assess(loaded, schedule.load(history, retention=retention, longest=longest), now)
+        figures = stats.gather(history, loaded.katas, now, scheduling)
+        ready = assess(loaded, history, now, scheduling)
     titles = {kata.id: kata.title for kata in loaded.katas}
     page = report.render(figures, ready.to_json(), here.language, titles)
     try:

@@ -17,11 +17,13 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
-from llmdrills.cli.record import open_history
+from llmdrills.cli.record import EASIER, open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
 from llmdrills.language import Bilingual
-from llmdrills.practice import schedule, session
+from llmdrills.practice import repetition as repetitions
+from llmdrills.practice import schedule
+from llmdrills.practice.rotation import is_easier, stronger
 
 __all__ = ["command"]
 
@@ -58,15 +60,18 @@ def command(
     asked = find_variant(found, variant) if variant is not None else None
     file = here.locations.practice / f"{found.id}.py"
     with open_history(here) as history:
-        going_on = None if again else session.resume(history, found, None, file)
+        going_on = None if again else repetitions.resume(history, found, None, file, planned=asked is None)
         if going_on is not None and (asked is None or asked.id == going_on.variant):
             chosen = find_variant(found, going_on.variant)
-            session.resume(history, found, starter_text(found, chosen, here.language), file)
+            repetitions.resume(history, found, starter_text(found, chosen, here.language), file)
             note(_GOES_ON.format(kata=found.id, variant=chosen.id)[here.language])
         else:
             chosen = asked or find_variant(found, schedule.load(history).next_variant(found))
-            session.start(history, found, chosen.id, file, starter_text(found, chosen, here.language))
+            repetitions.start(history, found, chosen.id, file, starter_text(found, chosen, here.language))
     print(file)
+    if is_easier(found, chosen.id):
+        words = EASIER.format(kata=found.id, variant=chosen.id, stronger=stronger(found, chosen.id))
+        note(words[here.language])
     note(_NEXT.format(kata=found.id)[here.language])
     if edit:
         editor = find_editor(here.settings.text("editor"))

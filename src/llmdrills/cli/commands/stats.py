@@ -24,13 +24,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     here = place(workspace, lang=lang)
     katas = load_catalogue(here.workspace, here.locations.cache)
     with open_history(here) as history:
-        found = stats.gather(
-            history,
-            katas,
-            Moment.now(),
-            retention=here.settings.number("retention"),
-            longest=here.settings.integer("interval"),
-        )
+        found = stats.gather(history, katas, Moment.now(), here.settings.scheduling)
     if json:
         print_json(found.to_json())
     else:

@@ -55,17 +55,8 @@ def command(
         raise typer.Exit(run_day(here, topic=topic, seed=seed))
     katas = load_catalogue(here.workspace, here.locations.cache)
     with open_history(here) as history:
-        plan = plans.today(
-            history,
-            katas,
-            Moment.now(),
-            minutes=here.settings.integer("minutes"),
-            new=here.settings.integer("new"),
-            topic=topic,
-            retention=here.settings.number("retention"),
-            longest=here.settings.integer("interval"),
-            seed=seed,
-        )
+        options = plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed)
+        plan = plans.today(history, katas, Moment.now(), options)
     if json:
         print_json(plan.to_json())
     else:

@@ -7,11 +7,11 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from llmdrills.cli.day.bench import Bench
+from llmdrills.cli.day.background_grader import BackgroundGrader
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.day.events import Events, Redraw
-from llmdrills.cli.day.exercise import Exercise, Table
 from llmdrills.cli.day.keys import Keyboard
+from llmdrills.cli.day.repetition_view import RepetitionView, Tools
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.plan_view import plan_text
@@ -19,7 +19,7 @@ from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
 from llmdrills.practice import plan as plans
-from llmdrills.practice import session
+from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 
@@ -41,17 +41,25 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
     screen = Screen()
     katas = load_catalogue(here.workspace, here.locations.cache)
     with contextlib.closing(Events()) as events, open_history(here, check=True) as history:
-        day = _Day(here, topic, seed, katas, history)
+        day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()
         screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
         if not plan.items:
             return 0
-        bench = Bench(events, here.settings.text("device"))
+        grader = BackgroundGrader(events, here.settings.text("device"))
         try:
-            with bench, Keyboard() as keyboard, _signals(events, keyboard):
+            with grader, Keyboard() as keyboard, _signals(events, keyboard):
                 editor = find_editor(here.settings.text("editor"))
-                table = Table(screen, keyboard, events, bench, history, here, editor)
-                return day.practise(table, plan)
+                tools = Tools(
+                    screen=screen,
+                    keyboard=keyboard,
+                    events=events,
+                    grader=grader,
+                    history=history,
+                    here=here,
+                    editor=editor,
+                )
+                return day.practise(tools, plan)
         finally:
             screen.leave()
 
@@ -59,58 +67,46 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
 class _Day:
     """What the day holds, asked anew after every kata."""
 
-    def __init__(self, here: Place, topic: str | None, seed: int, katas: tuple[Kata, ...], history: History) -> None:
+    def __init__(self, here: Place, options: plans.PlanOptions, katas: tuple[Kata, ...], history: History) -> None:
         self._here = here
-        self._topic = topic
-        self._seed = seed
+        self._options = options
         self._katas = katas
         self._by_id = {kata.id: kata for kata in katas}
         self._history = history
 
     def plan(self) -> Plan:
         """The plan that the history implies now."""
-        settings = self._here.settings
-        return plans.today(
-            self._history,
-            self._katas,
-            Moment.now(),
-            minutes=settings.integer("minutes"),
-            new=settings.integer("new"),
-            topic=self._topic,
-            retention=settings.number("retention"),
-            longest=settings.integer("interval"),
-            seed=self._seed,
-        )
+        return plans.today(self._history, self._katas, Moment.now(), self._options)
 
-    def practise(self, table: Table, plan: Plan) -> int:
+    def practise(self, tools: Tools, plan: Plan) -> int:
         """One kata after another."""
         rated = 0
         while plan.items:
-            exercise = self._begin(table, plan.items[0])
-            outcome = exercise.run()
+            view = self._begin(tools, plan.items[0])
+            outcome = view.run()
             if outcome == "quit":
-                table.screen.text(WORDS["quit"][self._here.language])
+                tools.screen.text(WORDS["quit"][self._here.language])
                 return 0
             rated += outcome == "rated"
             plan = self.plan()
             if outcome == "rated" and plan.items:
-                table.screen.text("\n" + plan_text(plan, self._here.language))
+                tools.screen.text("\n" + plan_text(plan, self._here.language))
         words = WORDS["done"].format(katas=rated, minutes=plan.spent)
-        table.screen.text(words[self._here.language])
-        table.screen.text(plan_text(plan, self._here.language))
+        tools.screen.text(words[self._here.language])
+        tools.screen.text(plan_text(plan, self._here.language))
         return 0
 
-    def _begin(self, table: Table, item: Item) -> Exercise:
+    def _begin(self, tools: Tools, item: Item) -> RepetitionView:
         """Go on with the kata's unfinished repetition, or begin one from a blank starter."""
         kata = self._by_id[item.kata]
         file = self._here.locations.practice / f"{kata.id}.py"
         variant = kata.variant(item.variant) or kata.variants[0]
         starter = starter_text(kata, variant, self._here.language)
-        going_on = session.resume(self._history, kata, starter, file)
+        going_on = repetitions.resume(self._history, kata, starter, file, planned=True)
         if going_on is not None:
-            return Exercise(table, kata, going_on, starter, resumed=True)
-        begun = session.start(self._history, kata, variant.id, file, starter)
-        return Exercise(table, kata, begun, starter, resumed=False)
+            return RepetitionView(tools, kata, going_on, resumed=True)
+        begun = repetitions.start(self._history, kata, variant.id, file, starter)
+        return RepetitionView(tools, kata, begun, resumed=False)
 
 
 @contextlib.contextmanager

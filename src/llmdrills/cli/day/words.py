@@ -67,6 +67,10 @@ WORDS: dict[str, Bilingual] = {
         "Not passed yet: pass it, look at the solution (s), or skip it (k).",
         "尚未通过：请先通过、查看答案（s）或跳过（k）。",
     ),
+    "easier": Bilingual(
+        "{kata} ({variant}) is passed. It is an easier form: it is not rated, and the schedule stays as it is.",
+        "{kata}（{variant}）已通过。这是较容易的形式：不评级，也不改变复习安排。",
+    ),
     "skipped": Bilingual("{kata} is skipped for today.", "今天跳过 {kata}。"),
     "done": Bilingual(
         "Done for today: {katas} rated, {minutes} min.", "今天完成：评级 {katas} 个，共 {minutes} 分钟。"

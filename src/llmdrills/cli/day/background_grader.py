@@ -1,4 +1,4 @@
-"""The work bench of the day: the grader behind the loop, started while the learner still reads."""
+"""The grader behind the daily loop: it starts while the learner still reads, and grades the newest save."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.client import Grader
     from llmdrills.language import Language
 
-__all__ = ["Bench"]
+__all__ = ["BackgroundGrader"]
 
 _STALE = 0.5  # seconds that an attempt may have run before a newer save ends it
 
@@ -32,7 +32,7 @@ class _Job:
     language: Language
 
 
-class Bench:
+class BackgroundGrader:
     """Grades in a thread of its own, the newest code only: of ten saves in a second the last one counts."""
 
     def __init__(self, events: Events, device: str) -> None:
@@ -45,9 +45,9 @@ class Bench:
         self._preparing = False
         self._known: tuple[Kata, Kata] | None = None  # as it was asked for, and whole
         self._graders: dict[tuple[str, ...], Grader] = {}
-        self._thread = threading.Thread(target=self._work, name="bench", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="grading", daemon=True)
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> BackgroundGrader:
         self._thread.start()
         return self
 

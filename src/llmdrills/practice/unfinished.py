@@ -1,17 +1,17 @@
-"""Repetitions begun and not brought to an end. Apart from `session`: every plan asks, and few lead to a repetition."""
+"""Repetitions begun and not brought to an end. Every plan asks for them, so this imports less than `repetition`."""
 
 # ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.practice.moments import DAY_TURNS, day_number
 
 if TYPE_CHECKING:
     from llmdrills.practice.history import History
 
-__all__ = ["OPEN", "skipped_on", "superseded", "unfinished"]
+__all__ = ["OPEN", "Unfinished", "skipped_on", "superseded", "unfinished"]
 
 # Neither skipped nor rated, unless the rating was undone.
 OPEN = """
@@ -22,15 +22,22 @@ WHERE NOT EXISTS (SELECT 1 FROM skips WHERE session = s.id)
 _RECENT = 200  # a repetition followed by so many others is not gone back to
 
 
-def unfinished(history: History) -> list[tuple[str, str]]:
-    """(kata, variant) of the repetitions begun and neither rated nor skipped, newest first, one a kata."""
+class Unfinished(NamedTuple):
+    """A repetition that was begun, by the ids of its kata and variant."""
+
+    kata: str
+    variant: str
+
+
+def unfinished(history: History) -> list[Unfinished]:
+    """The repetitions begun and neither rated nor skipped, newest first, one a kata."""
     # The plus keeps SQLite from walking all sessions by the index on `at`: 90 ms in a million.
     query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY +at DESC, id DESC"
     found: dict[str, str] = {}
     for row in history.rows(query):
         if not superseded(history, row["kata"], row["at"]):
             found.setdefault(row["kata"], row["variant"])
-    return list(found.items())
+    return [Unfinished(kata, variant) for kata, variant in found.items()]
 
 
 def skipped_on(history: History, day: int) -> set[str]:

@@ -1,4 +1,4 @@
-"""One kata at the terminal: from the starter on the learner's disk to a rating."""
+"""One repetition at the terminal: reads keys and prints; what may be done and what follows is `Repetition`'s."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from llmdrills.cli.kata_view import kata_markdown
 from llmdrills.cli.verdict_view import verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
-from llmdrills.practice import schedule, session
+from llmdrills.practice import repetition as repetitions
+from llmdrills.practice import schedule
 from llmdrills.practice.rating import Rating, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llmdrills.cli.day.bench import Bench
+    from llmdrills.cli.day.background_grader import BackgroundGrader
     from llmdrills.cli.day.editor import Editor
     from llmdrills.cli.day.events import Event, Events
     from llmdrills.cli.day.keys import Keyboard
@@ -27,64 +28,59 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.practice.history import History
-    from llmdrills.practice.session import Choice, Repetition
+    from llmdrills.practice.repetition import Action, Repetition, View
 
-__all__ = ["Exercise", "Outcome", "Table"]
+__all__ = ["Outcome", "RepetitionView", "Tools"]
 
 Outcome = Literal["rated", "skipped", "again", "quit"]  # again: ask for the plan anew (a rating was undone)
-_State = Literal["writing", "rating", "rated"]
+_VIEWS: dict[str, View] = {"s": "solution", "d": "diff", "c": "beside"}
 _LOOK = 1.0  # seconds without an event after which the file is looked for
 
 
 @dataclass(frozen=True)
-class Table:
-    """What every exercise works with."""
+class Tools:
+    """What every repetition at the terminal works with."""
 
     screen: Screen
     keyboard: Keyboard
     events: Events
-    bench: Bench
+    grader: BackgroundGrader
     history: History
     here: Place
     editor: Editor | None
 
 
-class Exercise:
-    """A repetition in progress: it reads events until there is an outcome."""
+class RepetitionView:
+    """Shows a repetition in progress, and reads events until there is an outcome."""
 
-    def __init__(self, table: Table, kata: Kata, repetition: Repetition, starter: str, *, resumed: bool) -> None:
+    def __init__(self, tools: Tools, kata: Kata, repetition: Repetition, *, resumed: bool) -> None:
         variant = kata.variant(repetition.variant)
         if variant is None:
             raise UsageError(f"{kata.id} has no variant {repetition.variant!r} any more", "run `llmdrills list`")
-        self._table = table
-        self._screen = table.screen
-        self._language = table.here.language
+        self._tools = tools
+        self._screen = tools.screen
+        self._language = tools.here.language
         self._kata = kata
         self._variant = variant
         self._repetition = repetition
         self._file = repetition.file
-        self._starter = starter.encode()
         self._resumed = resumed
-        self._state: _State = "rating" if repetition.passed else "writing"
-        self._choices: list[Choice] = []
-        self._code: bytes | None = None  # as last graded, or as begun
         self._gone = False
-        self._sure = ""  # the key that was pressed once and asks to be pressed again
-        self._outcome: Outcome | None = None  # set when this exercise is over
+        self._outcome: Outcome | None = None  # set when this is over
 
     def run(self) -> Outcome:
         """Go on until the kata is rated, skipped or left."""
-        self._table.bench.prepare(self._kata, self._variant.id, self._language)
+        self._tools.grader.prepare(self._kata, self._variant.id, self._language)
         self._introduce()
         from llmdrills.cli.watch import Watcher
 
         with Watcher(self._file) as watcher:
-            if self._state == "rating":
+            if self._repetition.passed:
                 self._ask()
             self._grade_if_new()
             while True:
                 self._screen.status(self._status())
-                for event in self._table.events.wait(self._table.keyboard, watcher, _LOOK):
+                for event in self._tools.events.wait(self._tools.keyboard, watcher, _LOOK):
                     self._take(event)
                     if self._outcome is not None:
                         return self._outcome
@@ -109,38 +105,41 @@ class Exercise:
         if key == "":
             self._outcome = "quit"
             return
-        sure, self._sure = self._sure == key, ""
-        if self._state == "rating" and key in "1234":
-            self._rate(Rating(int(key)))
+        if key in _VIEWS:
+            self._reveal(key)
+            return
+        self._repetition.withdraw()
+        if key in "1234":
+            if self._repetition.may("rate"):
+                self._rate(Rating(int(key)))
         elif key == ENTER:
             self._enter()
-        elif key in "sdc":
-            self._reveal(key, sure=sure)
         else:
-            act = self._keys().get(key)
-            if act is not None:
+            needs, act = self._keys().get(key, (None, None))
+            if act is not None and (needs is None or self._repetition.may(needs)):
                 act()
 
-    def _keys(self) -> dict[str, Callable[[], None]]:
+    def _keys(self) -> dict[str, tuple[Action | None, Callable[[], None]]]:
+        """What each key does, and what the repetition must allow for it; None: at any time."""
         return {
-            "h": self._hint,
-            "H": self._all_hints,
-            "e": self._edit,
-            "g": self._grade_now,
-            "p": self._prompt,
-            "w": self._write_back,
-            "r": self._ask,
-            "k": self._skip,
-            "u": self._undo,
-            "?": lambda: self._screen.text(HELP[self._language]),
-            "q": self._quit,
+            "h": (None, self._hint),
+            "H": (None, self._all_hints),
+            "e": (None, self._edit),
+            "g": (None, self._grade_now),
+            "p": (None, self._prompt),
+            "w": (None, self._write_back),
+            "r": ("offer", self._ask),
+            "k": ("skip", self._skip),
+            "u": (None, self._undo),
+            "?": (None, lambda: self._screen.text(HELP[self._language])),
+            "q": (None, self._quit),
         }
 
     def _enter(self) -> None:
-        if self._state == "rating" and self._choices:
-            self._rate(self._choices[-1].rating)
-        elif self._state == "rated":
-            self._outcome = "rated"
+        if self._repetition.may("rate"):
+            self._rate(self._repetition.choices[-1].rating)
+        elif self._repetition.may("next"):
+            self._outcome = "rated" if self._repetition.rated else "again"
 
     # ---- saves and verdicts ----------------------------------------
 
@@ -154,18 +153,14 @@ class Exercise:
             return None
 
     def _grade_if_new(self) -> None:
-        """Grade what the file says, unless that was graded already or is the blank starter of a fresh repetition."""
+        """Grade what the file says, unless the repetition knows it already."""
         code = self._read()
         if code is None:
             self._look()
             return
         self._gone = False
-        known = self._code if self._code is not None else self._repetition.last_code()
-        if code == known or (known is None and code == self._starter):
-            self._code = code
-            return
-        self._code = code
-        self._table.bench.grade(self._kata, self._variant.id, code, str(self._file), self._language)
+        if self._repetition.is_new(code):
+            self._grade(code)
 
     def _look(self) -> None:
         """Say once that the file is gone: editors that save by a rename are without it for an instant."""
@@ -176,8 +171,11 @@ class Exercise:
     def _grade_now(self) -> None:
         code = self._read()
         if code is not None:
-            self._code = code
-            self._table.bench.grade(self._kata, self._variant.id, code, str(self._file), self._language)
+            self._repetition.is_new(code)  # it counts as seen, whatever the answer
+            self._grade(code)
+
+    def _grade(self, code: bytes) -> None:
+        self._tools.grader.grade(self._kata, self._variant.id, code, str(self._file), self._language)
 
     def _graded(self, event: Graded) -> None:
         if event.verdict.kata != self._kata.id or event.verdict.outcome == "error":
@@ -189,18 +187,17 @@ class Exercise:
         if event.superseded:
             return
         self._screen.text(verdict_text(event.verdict, self._language, colour=self._screen.colour))
-        if event.verdict.passed and self._state == "writing":
+        if event.verdict.passed and not self._repetition.choices:
             self._ask()
 
     # ---- hints and solutions ----------------------------------------
 
     def _hint(self) -> None:
-        number, count = self._repetition.hints_shown + 1, len(self._kata.hints)
-        if number > count:
+        number = self._repetition.next_hint()
+        if number is None:
             self._say("no_more_hints")
-            return
-        self._repetition.hint(number)
-        self._show_hint(number)
+        else:
+            self._show_hint(number)
 
     def _all_hints(self) -> None:
         for number in range(1, self._repetition.hints_shown + 1):
@@ -210,45 +207,41 @@ class Exercise:
         head = WORDS["hint"].format(number=number, count=len(self._kata.hints))[self._language]
         self._screen.markdown(f"**{head}** {self._kata.hints[number - 1][self._language].strip()}")
 
-    def _reveal(self, key: str, *, sure: bool) -> None:
+    def _reveal(self, key: str) -> None:
         """Show the solution (s), a diff with it (d) or both side by side (c); before a pass, only when asked twice."""
-        costs = not self._repetition.passed and not self._repetition.rateable
-        if costs and not sure:
-            self._sure = key
+        view = _VIEWS[key]
+        answer = self._repetition.reveal(view)
+        if answer == "ask":
             self._say("sure_solution", key=key)
             return
-        how = {"s": "solution", "d": "diff", "c": "diff"}[key]
-        self._repetition.solution(how)
         solution = solution_text(self._kata, self._variant)
         mine = (self._read() or b"").decode("utf-8", errors="replace")
-        if key == "s":
+        if view == "solution":
             self._screen.markdown(f"```python\n{solution}```")
-        elif key == "c":
+        elif view == "beside":
             self._screen.table(side_by_side(mine, solution, self._screen.width, self._language))
         else:
             shown = difference(mine, solution, self._language)
             self._screen.markdown(f"```diff\n{shown}```") if shown else self._say("no_difference")
-        if costs:
+        if answer == "costly":
             self._say("solution_seen")
 
     # ---- rating ----------------------------------------
 
     def _ask(self) -> None:
         """Show the ratings that may be given, with the date that each leads to."""
-        settings = self._table.here.settings
-        plan = schedule.load(
-            self._table.history, retention=settings.number("retention"), longest=settings.integer("interval")
-        )
-        self._choices = self._repetition.choices(plan)
-        if not self._choices:
+        if self._repetition.state == "passed":
+            self._say("easier", kata=self._kata.id, variant=self._variant.id)
+            return
+        choices = self._repetition.offer(schedule.load(self._tools.history, self._tools.here.settings.scheduling))
+        if not choices:
             self._say("not_rateable")
             return
-        self._state = "rating"
         self._say("choose")
-        for choice in self._choices:
+        for choice in choices:
             days = WORDS["in_days"].format(days=choice.days)[self._language]
             mark = ""
-            if choice is self._choices[-1]:
+            if choice is choices[-1]:
                 why = reason(self._repetition.facts())[self._language]
                 mark = "  " + WORDS["derived"].format(reason=why)[self._language]
             self._screen.text(
@@ -256,7 +249,7 @@ class Exercise:
             )
 
     def _rate(self, rating: Rating) -> None:
-        choice = next((choice for choice in self._choices if choice.rating == rating), None)
+        choice = next((choice for choice in self._repetition.choices if choice.rating == rating), None)
         if choice is None:
             return  # higher than earned: the list shows which there are
         try:
@@ -266,10 +259,9 @@ class Exercise:
         else:
             label = rating.label[self._language]
             self._say("rated", kata=self._kata.id, rating=label, due=choice.due, days=choice.days)
-        self._state = "rated"
 
     def _undo(self) -> None:
-        kata = session.undo(self._table.history)
+        kata = repetitions.undo(self._tools.history)
         if kata is None:
             self._say("nothing_to_undo")
             return
@@ -277,10 +269,9 @@ class Exercise:
         self._outcome = "again"
 
     def _skip(self) -> None:
-        if self._state != "rated":
-            self._repetition.skip()
-            self._say("skipped", kata=self._kata.id)
-            self._outcome = "skipped"
+        self._repetition.skip()
+        self._say("skipped", kata=self._kata.id)
+        self._outcome = "skipped"
 
     def _quit(self) -> None:
         self._outcome = "quit"
@@ -288,24 +279,23 @@ class Exercise:
     # ---- the file ----------------------------------------
 
     def _edit(self) -> None:
-        editor = self._table.editor
+        editor = self._tools.editor
         if editor is None:
             self._say("no_editor")
         elif editor.open(self._file):
             self._say("opened", editor=editor.name)
         else:
             self._screen.leave()
-            self._table.keyboard.suspend()
+            self._tools.keyboard.suspend()
             try:
                 editor.run(self._file)
             finally:
-                self._table.keyboard.resume()
+                self._tools.keyboard.resume()
             self._grade_if_new()
 
     def _write_back(self) -> None:
-        if not self._file.exists():
-            session.resume(self._table.history, self._kata, self._starter.decode(), self._file)
-            self._code, self._gone = self._read(), False
+        if self._repetition.write_back():
+            self._gone = False
             self._say("written", file=self._file)
 
     # ---- what is shown ----------------------------------------
@@ -314,13 +304,13 @@ class Exercise:
         self._screen.text()
         if self._resumed:
             self._say("resumed", file=self._file)
-        if self._state == "writing":
+        if not self._repetition.passed:
             self._prompt()
             self._say("begin", file=self._file)
             self._open_first()
 
     def _open_first(self) -> None:
-        editor = self._table.editor
+        editor = self._tools.editor
         try:
             if editor is None:
                 self._say("no_editor")
@@ -338,19 +328,21 @@ class Exercise:
         self._screen.text(WORDS[name].format(**values)[self._language])
 
     def _status(self) -> str:
-        if self._state == "rated":
+        state = self._repetition.state
+        if state in {"rated", "passed"}:
             return WORDS["after_keys"][self._language]
-        if self._state == "rating" and self._choices:
+        if state == "rating":
             return self._rating_status()
         count = len(self._kata.hints)
         number = min(self._repetition.hints_shown + 1, count)
         keys = WORDS["keys"].format(next=number, hints=count)[self._language]
-        doing = WORDS["grading" if self._table.bench.busy else "waiting"][self._language]
+        doing = WORDS["grading" if self._tools.grader.busy else "waiting"][self._language]
         return f"{doing} · {keys}"
 
     def _rating_status(self) -> str:
-        label = self._choices[-1].rating.label[self._language]
-        lower = [str(int(choice.rating)) for choice in self._choices[:-1]]
+        *others, derived = self._repetition.choices
+        label = derived.rating.label[self._language]
+        lower = [str(int(choice.rating)) for choice in others]
         if not lower:
             return WORDS["rating_key"].format(rating=label)[self._language]
         keys = f"{lower[0]}–{lower[-1]}" if len(lower) > 1 else lower[0]

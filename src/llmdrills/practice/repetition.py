@@ -1,0 +1,393 @@
+"""One repetition of one kata: from a blank starter to a rating. No terminal, no grading: the caller brings both.
+
+The order of calls:
+
+    repetition = repetitions.resume(history, kata, starter)   # None: nothing unfinished
+    repetition = repetitions.start(history, kata, variant, file, starter)   # archives what the file held, blanks it
+    repetition.is_new(code)              # whether a save is to be graded
+    repetition.attempt(code, verdict)    # every graded save; verdict: the JSON of `llmdrills grade`
+    repetition.next_hint()               # the number of the hint to show
+    repetition.reveal("solution")        # "ask": it costs the rating, so it takes a second call; else show it
+    repetition.offer(schedule)           # the ratings that may be given, each with its next date
+    repetition.rate()                    # takes the derived rating; rate(Rating.HARD) lowers it
+    repetitions.undo(history)            # makes the last review void; its repetition is open again
+    repetition.skip("not today")         # instead of a rating: closes it, schedules nothing
+
+`state` says where it stands, `may` what can be done there. The daily loop, the commands and a page all use this object.
+
+Every call that records is one transaction, on the disk when it returns; nothing is held back. After a crash at any
+point `resume` finds the repetition as it was: it writes the starter if the crash came before that, and otherwise never
+touches the learner's file. All raise HistoryError when nothing could be recorded, and UsageError when a call makes no
+sense.
+
+An easier form of a variant (`rotation`) is graded and recorded like any other, but never rated: it moves no schedule.
+"""
+
+# the queries are put together from the names in schema.py, never from data
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from llmdrills.errors import UsageError
+from llmdrills.practice import attempt_file, replay
+from llmdrills.practice.history import encode, new_id
+from llmdrills.practice.moments import DAY_TURNS, Moment
+from llmdrills.practice.rating import Rating, derive
+from llmdrills.practice.repetition_record import RepetitionRecord
+from llmdrills.practice.rotation import is_easier, stronger
+from llmdrills.practice.unfinished import OPEN, skipped_on, superseded, unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from llmdrills.content.model import Kata
+    from llmdrills.practice.history import History
+    from llmdrills.practice.rating import Facts
+    from llmdrills.practice.schedule import Schedule
+
+__all__ = [
+    "Action",
+    "Choice",
+    "Repetition",
+    "Reveal",
+    "Review",
+    "State",
+    "View",
+    "resume",
+    "skipped_on",
+    "start",
+    "undo",
+    "unfinished",
+]
+
+State = Literal["writing", "rating", "rated", "passed"]  # rating: choices are offered; passed: and never to be rated
+Action = Literal["offer", "rate", "next", "skip"]
+View = Literal["solution", "diff", "beside"]
+Reveal = Literal["ask", "costly", "free"]  # ask: nothing is shown yet; costly: the repetition counts as Again now
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A rating that may be given, and the day on which the kata would come back."""
+
+    rating: Rating
+    due: date
+    days: int
+
+
+@dataclass(frozen=True)
+class Review:
+    """A recorded rating."""
+
+    id: str
+    kata: str
+    derived: Rating
+    rating: Rating
+
+    @property
+    def override(self) -> bool:
+        """Whether the learner lowered it."""
+        return self.rating != self.derived
+
+
+def start(
+    history: History, kata: Kata, variant: str, file: Path, starter: str, *, seed: int = 0, now: Moment | None = None
+) -> Repetition:
+    """Begin a repetition with a blank starter in `file`; what the file held is archived first, whatever it was."""
+    if kata.variant(variant) is None:
+        known = ", ".join(v.id for v in kata.variants)
+        raise UsageError(f"{kata.id} has no variant {variant!r}", f"use one of {known}")
+    moment = now or Moment.now()
+    identity, named = new_id(), attempt_file.shown(file)
+    begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": seed}
+    earlier = attempt_file.read(file)
+    events: list[tuple[str, Mapping[str, Any]]] = [("sessions", begun)]
+    if earlier is not None and earlier.strip() and earlier != starter.encode():
+        events.append(("archives", {"session": identity, "kata": kata.id, "file": named, **encode(earlier)}))
+    history.write(events, moment)
+    repetition = Repetition(RepetitionRecord(history, kata, identity, variant), file, seed, starter)
+    repetition._blank(starter.encode(), earlier)
+    return repetition
+
+
+def resume(
+    history: History,
+    kata: Kata,
+    starter: str | None = None,
+    file: Path | None = None,
+    *,
+    planned: bool = False,
+) -> Repetition | None:
+    """The unfinished repetition of a kata, newest first; None where there is none.
+
+    With `starter`, the learner's file is put right after a crash: written if the crash came before that, or brought
+    back from the last attempt if it is gone. `file`: where it lies now, if not where the repetition began. `planned`:
+    the learner named no variant, so an easier form is not gone back to.
+    """
+    rows = history.rows(f"{OPEN} AND kata = ? ORDER BY at DESC, id DESC LIMIT 1", kata.id)
+    if not rows or kata.variant(rows[0]["variant"]) is None or superseded(history, kata.id, rows[0]["at"]):
+        return None
+    row = rows[0]
+    record = RepetitionRecord(history, kata, row["id"], row["variant"])
+    found = Repetition(record, file or Path(row["file"]), row["seed"], starter)
+    if found.easier and (planned or found.passed):
+        return None
+    if starter is not None:
+        found._restore(starter.encode())
+    return found
+
+
+def undo(history: History, now: Moment | None = None) -> str | None:
+    """Make the last review void and return its kata, whose repetition is open again; None where there is none."""
+    rows = history.rows(
+        "SELECT id, kata, at, zone FROM reviews WHERE id NOT IN (SELECT review FROM undos) "
+        "ORDER BY at DESC, id DESC LIMIT 1"
+    )
+    if not rows:
+        return None
+    moment = now or Moment.now()
+    history.append("undos", Moment(max(moment.at, rows[0]["at"] + 1), moment.zone), review=rows[0]["id"])
+    replay.load(history)
+    return str(rows[0]["kata"])
+
+
+class Repetition:
+    """A repetition that has begun: what happened is read from the history, what was asked and offered is kept here."""
+
+    def __init__(self, record: RepetitionRecord, file: Path, seed: int = 0, starter: str | None = None) -> None:
+        self._record = record
+        self._starter = None if starter is None else starter.encode()
+        self._seen: bytes | None = None  # the code that was last found in the file, or written to it
+        self._asked: View | None = None  # what was asked for once, and costs the rating
+        self.file = file
+        self.seed = seed
+        self.choices: tuple[Choice, ...] = ()  # as last offered: lowest first, the last is the derived rating
+
+    # ---- what it is, and where it stands ----------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Its UUID."""
+        return self._record.id
+
+    @property
+    def kata(self) -> Kata:
+        """What is repeated."""
+        return self._record.kata
+
+    @property
+    def variant(self) -> str:
+        """The id of the variant."""
+        return self._record.variant
+
+    @property
+    def easier(self) -> bool:
+        """Whether it is an easier form of another variant: then it is not rated, and moves no schedule."""
+        return is_easier(self.kata, self.variant)
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if self._record.rated:
+            return "rated"
+        if self.choices:
+            return "rating"
+        return "passed" if self.easier and self.passed else "writing"
+
+    def may(self, action: Action) -> bool:
+        """Whether the learner can do that now; hints, grading and a look at the reference are open at any time."""
+        state = self.state
+        allowed: dict[Action, bool] = {
+            "offer": state in {"writing", "rating"},
+            "rate": state == "rating",
+            "next": state in {"rated", "passed"},
+            "skip": state in {"writing", "rating"},
+        }
+        return allowed[action]
+
+    @property
+    def passed(self) -> bool:
+        """Whether an attempt passed."""
+        return self._record.passed
+
+    @property
+    def rated(self) -> bool:
+        """Whether a rating stands."""
+        return self._record.rated
+
+    @property
+    def rateable(self) -> bool:
+        """Whether it was passed, or given up, and is of a form that is rated at all."""
+        return self.derived() is not None
+
+    @property
+    def hints_shown(self) -> int:
+        """The number of the last hint shown; 0: none."""
+        return self._record.hints_shown
+
+    @property
+    def begun(self) -> Moment:
+        """When it began."""
+        return self._record.begun
+
+    def facts(self, now: Moment | None = None) -> Facts:
+        """What happened up to the first pass: the only input to the rating."""
+        return self._record.facts(now)
+
+    def derived(self) -> Rating | None:
+        """The rating that the facts imply; None while it is neither passed nor given up, and for an easier form."""
+        return None if self.easier else derive(self.facts())
+
+    # ---- the learner's file ----------------------------------------
+
+    def is_new(self, code: bytes) -> bool:
+        """Whether a save says something that was not graded yet, and note that it was seen.
+
+        What was seen before is not new, nor what was graded last, nor the blank starter of a fresh repetition.
+        """
+        known = self._seen if self._seen is not None else self.last_code()
+        self._seen = code
+        return not (code == known or (known is None and code == self._starter))
+
+    def last_code(self) -> bytes | None:
+        """The code of the last attempt; None before the first."""
+        return self._record.last_code
+
+    def write_back(self) -> bool:
+        """Write the file again where it is gone: the last attempt, else the starter. False where it is there."""
+        if self._starter is None or self.file.exists():
+            return False
+        self._restore(self._starter)
+        self._seen = attempt_file.read(self.file)
+        return True
+
+    # ---- what the caller reports ----------------------------------------
+
+    def attempt(self, code: str | bytes, verdict: Mapping[str, Any], now: Moment | None = None) -> str:
+        """Record a graded save, whole, and return its UUID. `verdict`: what `llmdrills grade --json` prints.
+
+        Of what the verdict says about the failure only `diagnosis` is kept: a whole one, or none.
+        """
+        moment = self._record.moment(now)
+        diagnosis = verdict.get("diagnosis")
+        cases = [{"name": case["name"], "outcome": case["outcome"]} for case in verdict.get("cases", ())]
+        return self._record.append(
+            "attempts",
+            moment,
+            variant=self.variant,
+            outcome=str(verdict["outcome"]),
+            diagnosis=str(diagnosis["id"]) if diagnosis else None,
+            seconds=self._record.seconds(moment),
+            seed=int(verdict.get("seed", self.seed)),
+            device=str(verdict.get("device", "cpu")),
+            cases=json.dumps(cases, ensure_ascii=False),
+            **encode(code),
+        )
+
+    def next_hint(self, now: Moment | None = None) -> int | None:
+        """Record that the next hint is shown, and return its number, from 1; None when all of them were."""
+        number = self.hints_shown + 1
+        if number > len(self.kata.hints):
+            return None
+        self.hint(number, now)
+        return number
+
+    def hint(self, number: int, now: Moment | None = None) -> str:
+        """Record that hint `number` (from 1) was shown."""
+        return self._record.append("hints", self._record.moment(now), number=number)
+
+    def reveal(self, view: View, now: Moment | None = None) -> Reveal:
+        """Ask for the reference. Before a pass it costs the rating, and is recorded only when asked for twice."""
+        costly = not self.passed and derive(self.facts()) is None
+        if costly and self._asked != view:
+            self._asked = view
+            return "ask"
+        self._asked = None
+        self.solution("solution" if view == "solution" else "diff", now)
+        return "costly" if costly else "free"
+
+    def withdraw(self) -> None:
+        """Something else was done: the next `reveal` asks again."""
+        self._asked = None
+
+    def solution(self, how: str = "solution", now: Moment | None = None) -> str:
+        """Record that the reference was looked at (`how`: solution, diff) or the kata given up (gave-up)."""
+        return self._record.append("solutions", self._record.moment(now), how=how)
+
+    def skip(self, reason: str = "", now: Moment | None = None) -> str:
+        """Close the repetition without a rating; today's plan leaves the kata out."""
+        return self._record.append("skips", self._record.moment(now), reason=reason)
+
+    # ---- the rating ----------------------------------------
+
+    def offer(self, schedule: Schedule, now: Moment | None = None) -> tuple[Choice, ...]:
+        """The ratings that may be given, lowest first, each with its next date; the last one is the derived one.
+
+        Empty while there is none to give. They are kept in `choices`.
+        """
+        derived = self.derived()
+        if derived is None:
+            return ()
+        today = (now or Moment.now()).day_number
+        dates = schedule.next_dates(self._record.history, self.kata.id, today)
+        from_today = Moment(today * 86400 * 1_000_000 + DAY_TURNS * 3600 * 1_000_000).day
+        self.choices = tuple(
+            Choice(rating, dates[rating], (dates[rating] - from_today).days) for rating in Rating if rating <= derived
+        )
+        return self.choices
+
+    def rate(self, rating: Rating | None = None, now: Moment | None = None) -> Review:
+        """Record the rating: the derived one, or a lower one of the learner's choice. Raises UsageError."""
+        if self.easier:
+            raise UsageError(
+                f"{self.kata.id} ({self.variant}) is an easier form and is not rated: the schedule stays as it is",
+                f"`llmdrills start {self.kata.id} --variant {stronger(self.kata, self.variant)}` practises the kata",
+            )
+        moment = self._record.moment(now)
+        facts = self.facts(moment)
+        derived = derive(facts)
+        if derived is None:
+            raise UsageError(f"{self.kata.id} is not passed yet", "pass it, look at the solution, or skip it")
+        chosen = derived if rating is None else Rating(rating)
+        if chosen > derived:
+            raise UsageError(
+                f"{chosen.label.en} is more than this repetition earned ({derived.label.en})",
+                "a rating can only be lowered",
+            )
+        values = {"derived": int(derived), "rating": int(chosen), "override": int(chosen != derived)}
+        identity = self._review(moment, {"variant": self.variant, "seconds": facts.seconds, **values})
+        replay.load(self._record.history)  # folded in now, so that the next plan need not import fsrs
+        return Review(identity, self.kata.id, derived, chosen)
+
+    # ---- inside ----------------------------------------
+
+    def _review(self, moment: Moment, values: dict[str, Any]) -> str:
+        """Append the review, unless another window has rated this repetition meanwhile."""
+
+        def work() -> str:
+            if self.rated:
+                raise UsageError(f"{self.kata.id} is rated already", "undo that rating first, or start it anew")
+            return self._record.append("reviews", moment, **values)
+
+        return self._record.history.transaction(work)
+
+    def _blank(self, starter: bytes, archived: bytes | None) -> None:
+        """Put the starter into the file; what an editor saved in the meantime is archived too."""
+        found = attempt_file.read(self.file)
+        if found is not None and found != archived and found.strip() and found != starter:
+            moment = self._record.moment(None)
+            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+        attempt_file.write(self.file, starter)
+
+    def _restore(self, starter: bytes) -> None:
+        found, last = attempt_file.read(self.file), self.last_code()
+        if found is None:
+            attempt_file.write(self.file, starter if last is None else last)
+        # Still what the file held before: the crash came between the archive and the starter.
+        elif last is None and (found in self._record.archived or not found.strip()):
+            attempt_file.write(self.file, starter)

@@ -1,0 +1,113 @@
+"""Whoever learns from the first release's packages imports today's: no note is lost, forked or moved."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from llmdrills.content import load_workspace
+from llmdrills.content.computed import load_computed
+from llmdrills.content.derive import bug_deck
+from llmdrills.content.model import Workspace
+from llmdrills.decks.build import BuildOptions, build, package_path
+from llmdrills.decks.identity import guid_for
+from llmdrills.decks.lock import Lock, read_lock
+from llmdrills.language import LANGUAGES, Bilingual, Language
+from tests.helpers.anki_learner import AnkiLearner
+from tests.helpers.last_release import package, released_lock
+
+
+class Today(NamedTuple):
+    """The shipped decks as the next release, with one note reworded."""
+
+    folder: Path
+    lock: Lock
+    reworded: str
+
+
+@pytest.fixture(scope="module")
+def today(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Today:
+    copy = tmp_path_factory.mktemp("workspace")
+    for name in ("decks", "drills"):
+        shutil.copytree(root / name, copy / name)
+    workspace = load_workspace(copy)
+    first = workspace.decks[0].notes[0]
+    built = reword(workspace, first.id)
+    build(built, copy / "build", BuildOptions(release_time=int(time.time())))
+    lock = read_lock(copy)
+    assert lock is not None
+    return Today(copy / "build", lock, first.id)
+
+
+def reword(workspace: Workspace, note: str) -> Workspace:
+    def changed(front: Bilingual) -> Bilingual:
+        return Bilingual(f"{front.en} Say why.", f"{front.zh} 说明理由。")
+
+    decks = tuple(
+        dataclasses.replace(
+            deck,
+            notes=tuple(
+                dataclasses.replace(one, front=changed(one.front)) if one.id == note else one for one in deck.notes
+            ),
+        )
+        for deck in workspace.decks
+    )
+    return dataclasses.replace(workspace, decks=decks)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_should_keep_every_note_and_its_scheduling_when_today_is_imported(
+    today: Today, learner: AnkiLearner, language: Language
+) -> None:
+    released = {line.guid: line for line in released_lock().notes.values() if line.language == language}
+    assert len(learner.take(package(language)).new) == len(released)
+    slugs = sorted(line.note for line in released.values())
+    for slug in {*slugs[::20], today.reworded}:
+        learner.review(slug)
+    learner.suspend(slugs[1])
+    learner.flag(slugs[2], 3)
+    notes, cards, reviews = learner.notes(), learner.card_states(), learner.reviews()
+    types, schema = learner.note_types(), learner.schema()
+
+    log = learner.take(package_path(today.folder, language))
+
+    after = learner.notes()
+    assert not log.conflicting
+    assert set(notes) <= set(after)
+    assert {guid: after[guid].nid for guid in notes} == {guid: state.nid for guid, state in notes.items()}
+    assert len(log.new) == len(after) - len(notes)
+    assert {key: learner.card_states().get(key) for key in cards} == cards
+    assert learner.reviews() == reviews
+    assert len(reviews) >= 10
+    assert types <= learner.note_types()
+    assert not [name for name in learner.note_types() if name.endswith("+")]
+    assert learner.schema() == schema
+    assert learner.nid(today.reworded) in log.updated
+
+
+def test_should_keep_id_guid_and_type_of_every_released_note(today: Today) -> None:
+    for key, released in released_lock().notes.items():
+        line = today.lock.notes[key]
+        assert (line.guid, line.nid, line.type) == (released.guid, released.nid, released.type)
+        assert line.mtime >= released.mtime
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_should_derive_exactly_the_released_bug_notes_with_their_guids(root: Path, language: Language) -> None:
+    released = {
+        (line.note, line.guid)
+        for line in released_lock().notes.values()
+        if (line.deck, line.language) == ("bugs", language)
+    }
+    assert len(released) == 77
+    workspace = load_workspace(root)
+    derived = bug_deck(workspace.katas, load_computed(root))
+    assert derived is not None
+    found = [(note.id, guid_for(workspace.namespace, language, note.id)) for note in derived.notes]
+    assert len(found) == 77
+    assert set(found) == released
