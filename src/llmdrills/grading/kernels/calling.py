@@ -8,14 +8,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 
-from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question
+from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
+from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question, outcome_of
 from llmdrills.grading.protocol.tensors import Freezer, thaw
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
@@ -25,6 +26,8 @@ __all__ = ["Caller"]
 _HERE = str(Path(__file__).resolve().parents[1])
 MAX_MESSAGE = 2000
 MAX_TRACEBACK = 8000
+MOST_SECONDS_AGAIN = 0.5
+"""A call that raised sooner than this is repeated to see the operands: it may not use up the attempt's time."""
 
 
 class Caller:
@@ -56,11 +59,7 @@ class Caller:
         """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
         if question.then:
             return self._ask_again(kernel, question)
-        args = [thaw(value, self._device) for value in question.args]
-        kwargs = {name: thaw(value, self._device) for name, value in question.kwargs.items()}
-        for position in question.grads:
-            args[position].requires_grad_(True)
-        return self._ask_with(kernel, question, args, kwargs)[0]
+        return self._ask_with(kernel, question, *self._arguments(question))[0]
 
     def _ask_with(
         self, kernel: Callable[..., Any], question: Question, args: list[Any], kwargs: dict[str, Any]
@@ -72,6 +71,8 @@ class Caller:
         started = self._clock()
         value, result, watch = self._call(kernel, args, kwargs, question)
         seconds = self._clock() - started
+        if isinstance(value, Raised) and seconds < MOST_SECONDS_AGAIN:
+            value = self._with_operands(value, kernel, question)
         changed = _restore(settings)
         grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
         after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
@@ -142,6 +143,34 @@ class Caller:
         except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
             return self.raised(error), None, watch
 
+    def _with_operands(self, raised: Raised, kernel: Callable[..., Any], question: Question) -> Raised:
+        """The same exception with the torch function that raised it and that function's arguments.
+
+        They are seen only while the function runs, so the kernel is called once more, on fresh arguments and with
+        what it prints thrown away. Left out where Python itself raised, and for what is no crash.
+        """
+        if raised.operation in ("", "raise", "name", "import") or outcome_of(raised) != "crashed":
+            return raised
+        args, kwargs = self._arguments(question)
+        _seed(question.seed)
+        recorder, silent = TorchRecorder(), _Silent()
+        try:
+            with redirect_stdout(silent), redirect_stderr(silent), self.guard(), recorder:
+                self._draws(kernel, args, kwargs, question.draws)
+        except BaseException as error:  # whatever the kernel raises
+            failure = recorder.failure
+            if failure is not None and failure.error is error and self.raised(error).message == raised.message:
+                return dataclasses.replace(raised, operation=failure.operation, operands=failure.operands)
+        return raised
+
+    def _arguments(self, question: Question) -> tuple[list[Any], dict[str, Any]]:
+        """The question's arguments as live objects, fresh for each call."""
+        args = [thaw(value, self._device) for value in question.args]
+        kwargs = {name: thaw(value, self._device) for name, value in question.kwargs.items()}
+        for position in question.grads:
+            args[position].requires_grad_(True)
+        return args, kwargs
+
     def _draws(self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], draws: int) -> Any:
         return [kernel(*args, **kwargs) for _ in range(draws)] if draws else kernel(*args, **kwargs)
 
@@ -193,7 +222,16 @@ class Caller:
         except BaseException:  # the same
             shown = ""
         names = tuple(type.__dict__["__name__"].__get__(cls) for cls in type.mro(type(error))[:-1])
-        return Raised(names[0], names, message[:MAX_MESSAGE], file, line, shown[-MAX_TRACEBACK:])
+        return Raised(
+            names[0],
+            names,
+            message[:MAX_MESSAGE],
+            file,
+            line,
+            shown[-MAX_TRACEBACK:],
+            operation=operation_of(error.__traceback__, self._file),
+            expression=expression_of(error.__traceback__, self._file) if line else "",
+        )
 
     def _own(self, trace: TracebackType | None) -> TracebackType | None:
         """The traceback from the kernel's own file on: the grader's frames tell a learner nothing."""
@@ -230,6 +268,16 @@ def _over(held: Any, value: Any) -> Any:
         held[:] = value
         return held
     return value
+
+
+class _Silent:
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
 
 
 def _leaves(result: Any) -> list[Any]:

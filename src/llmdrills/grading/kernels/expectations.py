@@ -78,7 +78,7 @@ def explain(
 ) -> Iterator[dict[str, Answer]]:
     """Every wrong kernel's answer to each question: what `Expected.misconceptions` holds."""
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
-    caller = Caller(device)
+    caller = Caller(device, str(loaded.kata.cases_file))
     wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong}
     for question in questions:
         yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}

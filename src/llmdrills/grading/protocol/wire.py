@@ -105,7 +105,10 @@ class Raised:
     """An exception. `file` and `line` are the deepest place in the learner's file (0: none); `traceback`
     is capped text.
 
-    `classes` holds the names of the exception's classes, itself first, object left out.
+    `classes` holds the names of the exception's classes, itself first, object left out. `operation` names the torch
+    function that raised ("matmul"), or for plain Python the kind of the expression ("getitem", "call", "raise");
+    `operands` are what it was given, each as "float32 (2, 3, 4, 8)" or as Python writes it; `expression` is its source
+    text on one line. All three are empty where they are not known.
     """
 
     type: str
@@ -114,6 +117,9 @@ class Raised:
     file: str = ""
     line: int = 0
     traceback: str = ""
+    operation: str = ""
+    operands: tuple[str, ...] = ()
+    expression: str = ""
 
 
 Value: TypeAlias = Any
