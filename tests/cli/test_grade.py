@@ -93,6 +93,34 @@ def test_should_give_the_same_verdict_for_the_same_seed(run, file, solution):
     assert verdicts[0] == verdicts[1]
 
 
+def test_should_leave_the_rest_to_why(run, file, solution):
+    file.write_text(solution.replace("return ", "return 2 * "))
+    first, rest = (run("grade", KATA, file, "--seed", 7, *more).out for more in ((), ("--why",)))
+    assert len(first.splitlines()) <= 14
+    assert "--why --seed 7" in first
+    assert "runpy" not in first
+    assert rest.startswith(first[: first.rindex("`--why")])
+    assert f"runpy.run_path({str(file)!r})" in rest
+
+
+def test_should_name_the_nearest_function_when_the_entry_is_missing(run, file, solution):
+    file.write_text(solution.replace("def rms_norm(", "def rmsnorm("))
+    said = " ".join(run("grade", KATA, file).out.split())  # a long path breaks the line anywhere
+    assert "you define `rmsnorm`; this kata asks for `rms_norm`" in said
+
+
+def test_should_show_a_crash_with_what_it_was_given(run, file, solution):
+    file.write_text(spoilt(solution, "x @ x"))
+    ran = run("grade", KATA, file, "--json")
+    assert ran.json["outcome"] == "crashed"
+    assert ran.json["diagnosis"] is None
+    where = ran.json["where"]
+    assert (where["operation"], where["expression"]) == ("matmul", "x @ x")
+    assert len(where["operands"]) == 2
+    assert "must equal axis −2 of the right" in where["message"]
+    assert where["message"] in " ".join(ran.json["message"].split())
+
+
 def test_should_explain_in_chinese_when_asked(run, file, solution):
     file.write_text(solution.replace("return ", "return 2 * "))
     ran = run("grade", KATA, file, "--lang", "zh")
@@ -166,7 +194,7 @@ def test_should_grade_a_file_whose_path_is_odd(run, tmp_path, solution):
     file.write_text(solution)
     assert run("grade", KATA, file).code == 0
     file.write_text(solution.replace("return ", "raise ValueError('ü') or "))
-    ran = run("grade", KATA, file)
+    ran = run("grade", KATA, file, "--why")
     assert ran.code == 1
     assert str(file) in ran.out
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.verdict_view import OUTCOMES, verdict_text
+import pytest
+
+from llmdrills.cli.verdict_view import BY_KEY, BY_OPTION, OUTCOMES, verdict_text
 from llmdrills.grading.judging.verdict import CaseResult, Verdict
 
 
@@ -25,3 +27,15 @@ def test_should_say_whether_the_device_agrees_with_the_cpu():
     differ = {"cpu": "passed", "device": "wrong", "agree": False, "differ": ["base"]}
     shown = verdict_text(verdict("wrong", parity=differ), "en", colour=False)
     assert "CPU: passed; cuda: wrong. These cases differ: base" in shown
+
+
+@pytest.mark.parametrize(("rest", "en"), [(BY_OPTION, "`--why --seed 7` shows"), (BY_KEY, "v shows")])
+def test_should_say_how_to_see_the_rest_only_where_there_is_more(rest, en):
+    failed = verdict("wrong", raised=None, smallest={"case": "base"})
+    assert en in verdict_text(failed, "en", colour=False, rest=rest)
+    assert "代码片段" in verdict_text(failed, "zh", colour=False, rest=rest)
+    for other in (verdict(), verdict("unimplemented"), verdict("crashed", raised={"type": "SyntaxError"})):
+        assert verdict_text(other, "en", colour=False, rest=rest) == verdict_text(other, "en", colour=False)
+    stopped = verdict_text(verdict("timeout", raised=None, smallest=None), "en", colour=False, rest=rest)
+    assert "snippet" not in stopped
+    assert en in stopped

@@ -216,8 +216,65 @@ def test_should_compare_two_answers_by_the_cases_tolerance_with_nan_in_the_same_
     assert not same_answer(expected, one, Answer(tensor([5.0, math.nan]), inputs_changed=(0,)))
 
 
-def test_should_compare_exceptions_by_type_alone():
-    expected = expect(1)
-    assert same_answer(expected, raised("ValueError", message="a"), raised("ValueError", message="b"))
-    assert not same_answer(expected, raised("ValueError"), raised("TypeError"))
-    assert not same_answer(expected, raised("ValueError"), Answer(1))
+PRODUCT = {"message": "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)", "operation": "matmul"}
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (raised("RuntimeError", **PRODUCT), True),
+        (raised("RuntimeError", **{**PRODUCT, "message": PRODUCT["message"].replace("2x3", "9x70")}), True),
+        (raised("ValueError", **PRODUCT), False),
+        (raised("RuntimeError", **{**PRODUCT, "message": "stack expects a non-empty TensorList"}), False),
+        (raised("RuntimeError", **{**PRODUCT, "operation": "linear"}), False),
+        (raised("RuntimeError", **PRODUCT, operands=("float32 (2, 3)", "float32 (4, 5)")), True),
+        (Answer(1), False),
+    ],
+)
+def test_should_take_two_crashes_for_one_only_when_type_message_and_operation_agree(other, same):
+    assert same_answer(expect(1), raised("RuntimeError", **PRODUCT), other) is same
+
+
+def test_should_tell_two_crashes_apart_by_the_shapes_of_their_operands():
+    crashes = [
+        raised("RuntimeError", **PRODUCT, operands=(first, "float32 (4, 5)"))
+        for first in ("float32 (2, 3)", "float64 (2, 3)", "float32 (2, 6)")
+    ]
+    assert same_answer(expect(1), crashes[0], crashes[1])
+    assert not same_answer(expect(1), crashes[0], crashes[2])
+
+
+def test_should_take_two_messages_of_a_wrong_exception_for_one_where_an_exception_is_due():
+    one, other = (raised("TypeError", message=text, operation="raise") for text in ("D is odd", "odd head"))
+    assert same_answer(expect(1, raises="ValueError"), one, other)
+    assert not same_answer(expect(1), one, other)
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "shown"),
+    [
+        (["ab", "c"], ["a", "b", "c"], ("['ab', 'c']", "['a', 'b', 'c']")),
+        ((1, 2, 3), (1, 2), ("(1, 2, 3)", "(1, 2)")),
+        ([*range(9)], [*range(5), 6, 7, 8], ("[…, 2, 3, 4, 5, 6, 7, 8]", "[…, 2, 3, 4, 6, 7, 8]")),
+        ([*range(9)], [0, *range(2, 9)], ("[0, 1, 2, 3, 4, …]", "[0, 2, 3, 4, 5, …]")),
+        ([tensor([1.0], "float64")], [], ("", "")),
+    ],
+)  # fmt: skip
+def test_should_show_lists_of_another_length_about_the_first_item_that_differs(want, got, shown):
+    (finding,) = compare(expect(want), Answer(got))
+    assert (finding.expected, finding.got) == (f"{len(want)} items", f"{len(got)} items")
+    assert (finding.expected_items, finding.got_items) == shown
+
+
+def test_should_word_a_list_of_another_length_with_both_lists():
+    said = describe(compare(expect(["ab", "c"]), Answer(["a", "b", "c"]))[0])
+    for text in (said.en, said.zh):
+        assert "['ab', 'c']" in text
+        assert "['a', 'b', 'c']" in text
+        assert "result[0]" in text
+
+
+def test_should_name_a_place_in_a_text_as_python_does():
+    said = describe(compare(expect("abcd"), Answer("abxd"))[0])
+    assert said.en == "result[2:] differs: expected 'abcd', got 'abxd'"
+    assert said.zh == "result[2:] 不同：应为 'abcd'，得到 'abxd'"

@@ -10,7 +10,7 @@ import pytest
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Judged, diagnose
 from llmdrills.grading.judging.recognition import recognitions
-from llmdrills.grading.protocol.answer import Answer
+from llmdrills.grading.protocol.answer import Answer, Tolerance
 from tests.helpers.small_kata import expect, raised, tensor
 
 RIGHT = np.arange(24, dtype=np.float64).reshape(2, 3, 4) ** 1.5 - 20
@@ -34,15 +34,16 @@ def test_should_not_diagnose_a_right_attempt():
     assert diagnose([judged(1.0, {"a": 2.0})]) is None
 
 
-def test_should_reject_a_misconception_that_fails_where_the_attempt_is_right():
-    cases = [judged(2.0, {"a": 2.0}), judged(1.0, {"a": 9.0})]
-    found = diagnose(cases)
-    assert (found.id, found.whole, found.contradicts) == ("a", False, 1)
+def test_should_say_nothing_of_a_slip_that_fails_where_the_attempt_is_right():
+    assert diagnose([judged(2.0, {"a": 2.0}), judged(1.0, {"a": 9.0})]) is None
+    assert diagnose([judged(2.0, {"a": 2.0}), judged(3.0, {"a": 3.0}), judged(1.0, {"a": 9.0})]) is None
 
 
-def test_should_match_the_same_exception_whatever_its_message():
-    cases = [judged(raised("ValueError", message="x"), {"a": raised("TypeError"), "b": raised("ValueError")})]
-    assert diagnose(cases).id == "b"
+def test_should_not_name_a_crash_after_another_of_the_same_type():
+    product = raised("RuntimeError", message="mat1 and mat2 shapes cannot be multiplied", operation="matmul")
+    view = raised("RuntimeError", message="view size is not compatible", operation="view")
+    assert diagnose([judged(product, {"a": view}) for _ in range(3)]) is None
+    assert diagnose([judged(product, {"a": view, "b": product}) for _ in range(3)]).id == "b"
 
 
 def test_should_not_match_nan_in_other_places():
@@ -57,9 +58,15 @@ def test_should_say_how_much_the_best_partial_explains():
     assert (found.id, found.explains, found.failing, found.whole) == ("a", 3, 4, False)
 
 
-def test_should_not_take_one_case_of_many_for_an_explanation():
-    cases = [judged(2.0, {"a": 2.0})] + [judged(9.0, {"a": 4.0}) for _ in range(4)]
+@pytest.mark.parametrize(("explained", "others"), [(1, 4), (3, 4), (4, 4)])
+def test_should_not_take_half_of_the_cases_for_an_explanation(explained, others):
+    cases = [judged(2.0, {"a": 2.0})] * explained + [judged(9.0, {"a": 4.0})] * others
     assert diagnose(cases) is None
+
+
+def test_should_say_nothing_of_what_another_seed_refutes():
+    cases = [judged(2.0, {"a": 2.0, "b": 2.0}), judged(3.0, {"a": 3.0, "b": 3.0})]
+    assert diagnose(cases, [[judged(5.0, {"a": 4.0, "b": 6.0})]]) is None
 
 
 def test_should_tell_two_that_fit_apart_by_another_input():
@@ -89,7 +96,6 @@ def one(got, dtype="float32", due="float32"):
         (np.roll(RIGHT, -1, axis=2), ("shifted", (-1, -1))),
         (RIGHT[:, :, [2, 0, 3, 1]], ("order", (-1,))),
         (np.random.default_rng(0).permutation(RIGHT.reshape(-1)).reshape(RIGHT.shape), ("order", ())),
-        (np.where(np.arange(3)[:, None] == 2, 7.0, RIGHT), ("one-index", (-2, -1))),
     ],
 )
 def test_should_recognise_right_numbers_in_a_wrong_place(got, found):
@@ -97,23 +103,25 @@ def test_should_recognise_right_numbers_in_a_wrong_place(got, found):
 
 
 def test_should_recognise_right_values_in_another_dtype():
-    assert one(RIGHT, "float64") == [("dtype", ())]
-    assert one(RIGHT, "float16", "float32") == [("dtype", ())]
+    assert one(RIGHT, "float64") == [("dtype", ("float64", "float32"))]
+    assert one(RIGHT, "float16", "float32") == [("dtype", ("float16", "float32"))]
 
 
 def test_should_recognise_nothing_in_what_is_simply_wrong():
     assert one(np.random.default_rng(1).normal(size=RIGHT.shape)) == []
 
 
-def test_should_recognise_masked_rows_and_entries():
-    want = np.tril(RIGHT[0, :3, :3] + 50)
-    want[0] = 0
-    rows, entries = want.copy(), want.copy()
-    rows[0] = 1 / 3
-    entries[1, 2] = 0.25
-    expected = expect(tensor(want, "float64"))
-    assert recognitions(expected, Answer(tensor(rows)))[0].id == "masked-rows"
-    assert recognitions(expected, Answer(tensor(entries)))[0].id == "masked-entries"
+def test_should_recognise_nothing_where_most_numbers_are_right():
+    shifted = np.where(np.arange(3)[:, None] == 2, np.roll(RIGHT, 1, axis=2), RIGHT)
+    assert one(shifted) == []
+
+
+@pytest.mark.parametrize("step", [2e-3, 5e-3])
+def test_should_not_take_rounding_for_a_constant_offset(step):
+    expected = dataclasses.replace(
+        expect(tensor(RIGHT, "float64"), "bfloat16"), tolerance=Tolerance(rtol=0.0, atol=1e-3)
+    )
+    assert recognitions(expected, Answer(tensor(RIGHT + step, "float32"))) == []
 
 
 @pytest.mark.parametrize(
@@ -144,13 +152,25 @@ def test_should_need_three_numbers_at_least_to_call_something_a_multiple():
     assert recognitions(expected, Answer(tensor([3.0, 6.0]))) == []
 
 
-def test_should_recognise_only_what_holds_in_every_failing_case():
+def test_should_recognise_only_what_holds_in_two_cases_and_in_most():
     def case(factor, shift):
         due = expect(tensor(RIGHT, "float64"))
         answer = Answer(tensor(RIGHT * factor + shift))
         return Judged(due, answer, tuple(compare(due, answer)))
 
+    assert diagnose([case(2.0, 0.0)]) is None
     found = diagnose([case(2.0, 0.0), case(3.0, 0.0)])
-    assert (found.id, found.whole) == ("recognised-scaled", True)
+    assert (found.id, found.explains, found.failing, found.whole) == ("recognised-scaled", 2, 2, False)
     mixed = diagnose([case(2.0, 0.0), case(3.0, 0.0), case(1.0, 4.0)])
     assert (mixed.id, mixed.explains, mixed.failing) == ("recognised-scaled", 2, 3)
+    assert diagnose([case(2.0, 0.0), case(3.0, 0.0), case(1.0, 4.0), case(1.0, 5.0)]) is None
+
+
+def test_should_say_of_which_item_of_the_result_it_holds():
+    pair = (RIGHT, RIGHT * 2 + 1)
+    due = expect(tuple(tensor(item, "float64") for item in pair))
+    answer = Answer((tensor(pair[0]), tensor(-pair[1])))
+    found = recognitions(due, answer)
+    assert found[0].id == "negated"
+    assert found[0].text.en.startswith("result[1]: ")
+    assert found[0].text.zh.startswith("result[1]：")

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.judging.report import why_text
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.expectations import ask, prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Answer, Attempt, CostLimit, Counts, Ended, ShownCall
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.reproduce import inputs
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 from tests.helpers.small_kata import CASES, YAML, expect, make_kata, raised, tensor
@@ -40,6 +42,12 @@ def kata(tmp_path):
 
 def attempt(*answers, **more):
     return Attempt(more.pop("loading", None), answers, **more)
+
+
+def spec(kata, source="", file="attempt.py", seed=1, language="en"):
+    return AttemptSpec(
+        kata=kata, variant="rows", source=source.encode(), file=file, device="cpu", seed=seed, language=language
+    )
 
 
 CASE = [expect(tensor([1.0, 2.0, 3.0, 4.0], "float64"), case=name) for name in ("one", "two")]
@@ -70,7 +78,7 @@ UNWRITTEN = raised("NotImplementedError", "RuntimeError")
 )  # fmt: skip
 def test_should_put_what_stops_an_attempt_before_what_is_wrong_with_its_answers(kata, run, outcome, cases):
     for language in ("en", "zh"):
-        verdict = judge(kata, "rows", CASE, run, seed=1, language=language)
+        verdict = judge(spec(kata, language=language), CASE, run)
         assert verdict.outcome == outcome
         assert verdict.passed == (outcome == "passed")
         assert [case.outcome for case in verdict.cases] == cases
@@ -79,13 +87,13 @@ def test_should_put_what_stops_an_attempt_before_what_is_wrong_with_its_answers(
 
 
 def test_should_never_pass_without_a_case(kata):
-    assert judge(kata, "rows", [], attempt(), seed=1).outcome == "error"
+    assert judge(spec(kata), [], attempt()).outcome == "error"
 
 
 def test_should_name_a_forbidden_call_with_its_line_and_the_reason(kata):
     source = "import torch.nn.functional as F\n\n\ndef centre(x, scale=1.0):\n    return F.layer_norm(x, (4,))\n"
     for language, why in (("en", "write it yourself"), ("zh", "自己写")):
-        verdict = judge(kata, "rows", CASE, attempt(RIGHT, RIGHT), seed=1, source=source, language=language)
+        verdict = judge(spec(kata, source=source, language=language), CASE, attempt(RIGHT, RIGHT))
         assert verdict.outcome == "forbidden"
         assert verdict.report["forbidden"][0]["line"] == 5
         assert "torch.nn.functional.layer_norm" in verdict.message
@@ -94,14 +102,14 @@ def test_should_name_a_forbidden_call_with_its_line_and_the_reason(kata):
 
 def test_should_make_a_case_forbidden_when_the_call_was_seen_while_it_ran(kata):
     seen = dataclasses.replace(RIGHT, forbidden=(ForbiddenUse("torch.nn.functional.layer_norm", 7, "dispatched"),))
-    verdict = judge(kata, "rows", CASE, attempt(RIGHT, seen), seed=1)
+    verdict = judge(spec(kata), CASE, attempt(RIGHT, seen))
     assert (verdict.outcome, [case.outcome for case in verdict.cases]) == ("forbidden", ["passed", "forbidden"])
 
 
 def test_should_say_by_how_much_it_is_over_budget_and_what_it_costs(kata):
     due = [expect(tensor([1.0], "float64"), budgets=(CostLimit("largest_tensor", 30, 20),))]
     spent = Counts(0, 90, (9, 10), "mul", 3)
-    verdict = judge(kata, "rows", due, attempt(Answer(tensor([1.0]), counts=spent)), seed=1)
+    verdict = judge(spec(kata), due, attempt(Answer(tensor([1.0]), counts=spent)))
     assert verdict.outcome == "over-budget"
     assert "90" in verdict.message
     assert "3 times the limit" in verdict.message
@@ -114,16 +122,20 @@ def test_should_show_the_smallest_failing_case_and_an_authors_before_a_derived_o
 
     cases = [due("large", 50), due("tiny", 2, derived=True), due("small", 5), due("right", 1)]
     wrong, right = Answer(tensor([1.0, 3.0])), Answer(tensor([1.0, 2.0]))
-    report = judge(kata, "rows", cases, attempt(wrong, wrong, wrong, right), seed=1).report
+    report = judge(spec(kata), cases, attempt(wrong, wrong, wrong, right)).report
     assert report["smallest"]["case"] == "small"
     assert report["passing"] == ["right"]
     assert report["failing"] == ["large", "tiny", "small"]
 
 
-def test_should_show_what_the_attempt_printed_at_its_end(kata):
-    verdict = judge(kata, "rows", CASE, attempt(WRONG, WRONG, output="a\n" * 50 + "last\n"), seed=1)
-    assert "last" in verdict.message
-    assert verdict.message.count("    a\n") < 10
+def test_should_show_what_the_attempt_printed_in_the_case_that_is_shown(kata):
+    cases = [dataclasses.replace(due, call=ShownCall(size=size)) for due, size in zip(CASE, (9, 1), strict=True)]
+    ran = attempt(WRONG, WRONG, output="loading\nfirst\nsecond\nlast\n", outputs=("first\n", "second\nlast\n"))
+    verdict = judge(spec(kata), cases, ran)
+    assert verdict.report["smallest"]["output"] == "second\nlast\n"
+    assert "printed: second\n           last\n" in verdict.message
+    assert "first" not in verdict.message
+    assert "first" not in why_text(verdict, "en")
 
 
 # The whole room: a kernel graded on a kata
@@ -133,7 +145,7 @@ def graded(kata, kernel, seed=0, language="en", file="attempt.py", folder=None):
     loaded = load(kata)
     questions, expected = prepare(loaded, "rows", seed, folder or kata.folder)
     answers = [ask(loaded, Caller("cpu", file), kernel, question) for question in questions]
-    return judge(kata, "rows", list(expected), attempt(*answers), seed=seed, file=file, language=language)
+    return judge(spec(kata, seed=seed, file=file, language=language), list(expected), attempt(*answers))
 
 
 def test_should_name_another_variant_in_the_learners_language(kata):
@@ -146,12 +158,14 @@ def test_should_name_another_variant_in_the_learners_language(kata):
 
 def test_should_give_two_bugs_at_once_the_best_partial(kata):
     def kernel(x, scale=1.0):
-        return x - x.mean(dim=1 if x.dim() == 2 else 0, keepdim=True)  # no scale, and anything goes
+        return x * scale  # no mean, and anything goes
 
     verdict = graded(kata, kernel)
-    assert verdict.outcome == "wrong"
-    assert verdict.diagnosis.explains < verdict.diagnosis.failing
-    assert f"{verdict.diagnosis.explains} of the {verdict.diagnosis.failing}" in verdict.diagnosis.message
+    assert (verdict.outcome, verdict.diagnosis) == ("wrong", None)
+    assert (verdict.note.kind, verdict.note.id) == ("partial", "no-mean")
+    assert verdict.note.explains == verdict.note.failing - 1
+    assert f"{verdict.note.explains} of the {verdict.note.failing}" in verdict.note.message
+    assert verdict.note.message in " ".join(verdict.message.split())
 
 
 def test_should_say_plainly_that_nothing_explains_it(kata):
@@ -162,7 +176,9 @@ def test_should_say_plainly_that_nothing_explains_it(kata):
 
     verdict = graded(kata, kernel)
     assert verdict.diagnosis is None
-    assert "None of the known mistakes" in verdict.message
+    assert (verdict.note, verdict.where) == (None, None)
+    assert "→" not in verdict.message
+    assert "None of the known mistakes" in why_text(verdict, "en")
 
 
 def test_should_name_changing_an_input(kata):
@@ -175,6 +191,8 @@ def test_should_name_changing_an_input(kata):
 
     verdict = graded(kata, kernel)
     assert "input-changed" in {finding["kind"] for case in verdict.cases for finding in case.findings}
+    assert verdict.where.kind == "input-changed"
+    assert "`x`" in verdict.where.message
 
 
 @pytest.mark.parametrize("size", ["(3, 4, mean=1.0)", "(30, 40, mean=1.0)"])
@@ -210,12 +228,16 @@ def test_should_name_seed_shapes_rows_and_the_next_step_in_the_report(kata):
             raise ValueError
         return x * scale
 
-    said = graded(kata, kernel, seed=77).message
-    for part in ("seed 77", "float32 (", "expected", "got", "^", "To see it again:", "llmdrills hint centred-scale"):
-        assert part in said, part
-    zh = graded(kata, kernel, seed=77, language="zh").message
-    for part in ("随机种子 77", "应为", "得到", "重现方法", "最小的失败用例"):
-        assert part in zh, part
+    verdict = graded(kata, kernel, seed=77)
+    for part in ("seed 77", "expected", "got", "llmdrills hint centred-scale"):
+        assert part in verdict.message, part
+    for part in ("float32 (", "expected", "got", "^", "To see it again:"):
+        assert part in why_text(verdict, "en"), part
+    verdict = graded(kata, kernel, seed=77, language="zh")
+    for part in ("随机种子 77", "应为", "得到"):
+        assert part in verdict.message, part
+    for part in ("应为", "得到", "重现方法", "所示的用例"):
+        assert part in why_text(verdict, "zh"), part
 
 
 def test_should_judge_the_same_seed_the_same(kata):

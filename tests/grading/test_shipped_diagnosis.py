@@ -14,6 +14,7 @@ from llmdrills.grading.judging.judge import feedback, judge
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Attempt
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 
 ROOT = Path(__file__).parents[2]
 KATAS = sorted(folder.name for folder in kata_folders(ROOT))
@@ -32,10 +33,13 @@ def test_should_diagnose_each_misconception_as_itself(
         assert len(book.wrong) >= FAMILIES.get(name, 5)
         _, expectations = prepare(loaded, variant.id, 1013, tmp_path)
         expected = list(expectations)
+        spec = AttemptSpec(
+            kata=kata, variant=variant.id, source=b"", file="attempt.py", device="cpu", seed=1013, language="zh"
+        )
         declared = {wrong.id: wrong.same_as for wrong in book.wrong}
         for wrong in book.wrong:
             answers = tuple(due.misconceptions[wrong.id] for due in expected)
-            verdict = judge(kata, variant.id, expected, Attempt(None, answers), seed=1013, language="zh")
+            verdict = judge(spec, expected, Attempt(None, answers))
             assert verdict.outcome in {"wrong", "crashed", "over-budget"}, wrong.id
             assert verdict.diagnosis is not None, wrong.id
             assert verdict.diagnosis.id in {wrong.id, declared[wrong.id]}

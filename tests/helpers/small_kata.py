@@ -156,8 +156,7 @@ def expect(value: Value, dtype: str = "float32", **fields: Any) -> Expected:
     return Expected(fields.pop("case", "base"), "why", Answer(value), dtypes, call=call, **fields)
 
 
-def raised(name: str, *bases: str, message: str = "", line: int = 0) -> Answer:
-    """An answer that is an exception."""
-    return Answer(
-        Raised(name, (name, *bases, "Exception", "BaseException"), message, "attempt.py" if line else "", line)
-    )
+def raised(name: str, *bases: str, message: str = "", line: int = 0, **crash: Any) -> Answer:
+    """An answer that is an exception; `crash` are the operation, the operands and the expression."""
+    classes = (name, *bases, "Exception", "BaseException")
+    return Answer(Raised(name, classes, message, "attempt.py" if line else "", line, **crash))

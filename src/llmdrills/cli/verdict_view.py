@@ -1,22 +1,20 @@
-"""A verdict as a learner reads it: a symbol and a word, then what the judge says."""
+"""A verdict as a learner reads it: a symbol and a word, what the judge says, and how to see the rest."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import coloured
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from llmdrills.grading.judging.verdict import Verdict
+    from llmdrills.grading.judging.verdict import Outcome, Parity, Verdict
     from llmdrills.language import Language
 
-__all__ = ["OUTCOMES", "print_verdict", "verdict_text"]
+__all__ = ["BY_KEY", "BY_OPTION", "OUTCOMES", "print_verdict", "verdict_text"]
 
-OUTCOMES: dict[str, Bilingual] = {
+OUTCOMES: dict[Outcome, Bilingual] = {
     "passed": Bilingual("passed", "通过"),
     "wrong": Bilingual("wrong", "答案不对"),
     "unimplemented": Bilingual("not written yet", "尚未编写"),
@@ -27,6 +25,14 @@ OUTCOMES: dict[str, Bilingual] = {
     "over-budget": Bilingual("over budget", "开销超限"),
     "error": Bilingual("grader error", "判题器出错"),
 }
+BY_OPTION = Bilingual("`--why --seed {seed}` shows {what}.", "`--why --seed {seed}` 可以查看{what}。")
+"""How to see the rest after `llmdrills grade`."""
+BY_KEY = Bilingual("v shows {what}.", "按 v 查看{what}。")
+"""How to see the rest in the daily loop."""
+_WITH_SNIPPET = Bilingual(
+    "the inputs, a snippet that shows it again, and the rest", "输入、可以重现的代码片段和其他细节"
+)
+_WITHOUT = Bilingual("which cases passed, and all that was printed", "通过的用例和全部打印")
 _AGREE = Bilingual("CPU and {device} agree: {there}", "CPU 与 {device} 一致：{there}")
 _DIFFER = Bilingual(
     "CPU: {here}; {device}: {there}. These cases differ: {cases}",
@@ -35,27 +41,43 @@ _DIFFER = Bilingual(
 _COLOURS = {"passed": "32", "unimplemented": "33"}
 
 
-def verdict_text(verdict: Verdict, language: Language, *, colour: bool) -> str:
-    """The whole verdict as text: one headline, then the judge's message."""
+def verdict_text(verdict: Verdict, language: Language, *, colour: bool, rest: Bilingual | None = None) -> str:
+    """The first screen: one headline, the judge's message, and `rest`, which says how to see more (BY_OPTION or
+    BY_KEY) where there is more."""
     symbol = "✓" if verdict.passed else "○" if verdict.outcome == "unimplemented" else "✗"
     good = sum(case.outcome == "passed" for case in verdict.cases)
     count = f" {good}/{len(verdict.cases)}" if verdict.cases else ""
-    head = f"{symbol} {verdict.kata} ({verdict.variant}): {OUTCOMES[verdict.outcome][language]}{count}"
-    parity = verdict.report.get("parity")
-    told = f"{_parity(parity, verdict.device, language)}\n" if parity else ""
+    lines = [f"{symbol} {verdict.kata} ({verdict.variant}): {OUTCOMES[verdict.outcome][language]}{count}"]
     if colour:
-        head = f"\x1b[1;{_COLOURS.get(verdict.outcome, '31')}m{head}\x1b[0m"
-    message = f"{verdict.message.rstrip()}\n" if verdict.message.strip() else ""
-    return f"{head}\n{told}{message}"
+        lines[0] = f"\x1b[1;{_COLOURS.get(verdict.outcome, '31')}m{lines[0]}\x1b[0m"
+    if "parity" in verdict.report:
+        lines.append(_parity(verdict.report["parity"], verdict.device, language))
+    if verdict.message.strip():
+        lines.append(verdict.message.rstrip())
+    if rest is not None and (what := _left_out(verdict)) is not None:
+        lines.append(rest[language].format(seed=verdict.seed, what=what[language]))
+    return "\n".join(lines) + "\n"
 
 
-def _parity(parity: Mapping[str, Any], device: str, language: Language) -> str:
+def _left_out(verdict: Verdict) -> Bilingual | None:
+    """What the first screen leaves out; nothing where the file did not load, or was not judged."""
+    if verdict.outcome in {"passed", "unimplemented", "error"} or verdict.report.get("raised") is not None:
+        return None
+    return _WITHOUT if verdict.report.get("smallest") is None else _WITH_SNIPPET
+
+
+def _parity(parity: Parity, device: str, language: Language) -> str:
     """What `--parity` found: the outcome on either, and the cases that went differently."""
     words = _AGREE if parity["agree"] else _DIFFER
-    here, there = (OUTCOMES[parity[name]][language] for name in ("cpu", "device"))
+    here, there = OUTCOMES[parity["cpu"]][language], OUTCOMES[parity["device"]][language]
     return words.format(here=here, there=there, device=device, cases=", ".join(parity["differ"]))[language]
 
 
-def print_verdict(verdict: Verdict, language: Language) -> None:
-    """Print it on stdout."""
-    print(verdict_text(verdict, language, colour=coloured(sys.stdout)), end="")
+def print_verdict(verdict: Verdict, language: Language, *, why: bool = False) -> None:
+    """Print it on stdout; `why` adds everything that the first screen leaves out."""
+    rest = None if why else BY_OPTION
+    print(verdict_text(verdict, language, colour=coloured(sys.stdout), rest=rest), end="")
+    if why:
+        from llmdrills.grading.judging.report import why_text
+
+        print(f"\n{why_text(verdict, language)}".rstrip())

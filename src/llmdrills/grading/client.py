@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.grading.protocol.answer import Attempt, Ended, Expected
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
 from llmdrills.grading.workers.attempt_run import Cancelled, Job, Pump
 from llmdrills.grading.workers.launcher import ServerDied, Worker
@@ -191,20 +192,18 @@ class Grader:
             bool(kata.forbidden or kata.budgets),
             limits,
         )
-        said = functools.partial(
-            judge, kata, variant, source=source.decode("utf-8", "replace"), file=file, device=device, language=language
-        )
         asked, expected, attempt = self._run(job, kata, variant, seed)
         able = bool(attempt.answers) and self._staff.oracle is not None
         explained = functools.cache(lambda: self._explained(asked, expected)) if able else None
-        verdict = said(expected=expected, attempt=attempt, seed=asked.seed, explained=explained)
+        spec = AttemptSpec(
+            kata=kata, variant=variant, source=source, file=file, device=device, seed=asked.seed, language=language
+        )
+        verdict = judge(spec, expected, attempt, explained=explained)
         if explained is None or not verdict.report.get("undecided"):
             return verdict
         # Two wrong kernels fit: other inputs may tell them apart.
         other, due, answered = self._run(job, kata, variant, (asked.seed + 1) % (1 << 31))
-        return said(
-            expected=explained(), attempt=attempt, seed=asked.seed, extra=[(self._explained(other, due), answered)]
-        )
+        return judge(spec, explained(), attempt, extra=[(self._explained(other, due), answered)])
 
     def _explained(self, asked: Asked, expected: list[Expected]) -> list[Expected]:
         """The same, with what every wrong kernel answers."""

@@ -50,6 +50,9 @@ def command(
     parity: Annotated[
         bool, typer.Option("--parity", help="Grade on the CPU and on the device, and compare the verdicts.")
     ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Show the inputs, the numbers around, a snippet and the rest, too.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Grade on every save, until Ctrl-C.")] = False,
     lang: LangOption = None,
     json: JsonOption = False,
@@ -61,6 +64,7 @@ def command(
     Examples:
       llmdrills grade rope-pairing
       llmdrills grade rope-pairing mine.py --variant half-split
+      llmdrills grade rope-pairing --why --seed 7
       llmdrills grade rope-pairing --watch
       llmdrills grade rope-pairing mine.py --json --seed 7
 
@@ -74,10 +78,10 @@ def command(
         path = file or here.locations.practice / f"{found.id}.py"
         chosen = find_variant(found, variant or _variant_of(path, found))
         if watch:
-            _watch(grader, found, chosen, path, here, json=json)
+            _watch(grader, found, chosen, path, here, json=json, why=why)
             return
         verdict = _grade(grader, found, chosen, path, here, seed, parity=parity)
-        _show(verdict, here, json=json)
+        _show(verdict, here, json=json, why=why)
     raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
 
 
@@ -115,14 +119,14 @@ def _grade(
     return verdict
 
 
-def _show(verdict: Verdict, here: Place, *, json: bool) -> None:
+def _show(verdict: Verdict, here: Place, *, json: bool, why: bool) -> None:
     if json:
         print_json(verdict.to_json())
     else:
-        print_verdict(verdict, here.language)
+        print_verdict(verdict, here.language, why=why)
 
 
-def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, *, json: bool) -> None:
+def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, *, json: bool, why: bool) -> None:
     from llmdrills.cli.watch import watch
     from llmdrills.grading.client import Cancelled
 
@@ -130,7 +134,7 @@ def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next
-            _show(_grade(grader, kata, variant, path, here, None, parity=False), here, json=json)
+            _show(_grade(grader, kata, variant, path, here, None, parity=False), here, json=json, why=why)
             sys.stdout.flush()
         grader.prepare(kata, variant.id)
 

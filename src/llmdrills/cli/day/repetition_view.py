@@ -10,7 +10,7 @@ from llmdrills.cli.day.events import Failed, Graded, Key, Looked, Redraw, Saved
 from llmdrills.cli.day.keys import ENTER
 from llmdrills.cli.day.words import HELP, WORDS
 from llmdrills.cli.kata_view import kata_markdown
-from llmdrills.cli.verdict_view import verdict_text
+from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
 from llmdrills.practice import repetition as repetitions
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llmdrills.cli.day.screen import Screen
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
+    from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.practice.history import History
     from llmdrills.practice.repetition import Action, Repetition, View
 
@@ -65,6 +66,7 @@ class RepetitionView:
         self._repetition = repetition
         self._file = repetition.file
         self._resumed = resumed
+        self._verdict: Verdict | None = None  # the last that was shown
         self._gone = False
         self._outcome: Outcome | None = None  # set when this is over
 
@@ -127,6 +129,7 @@ class RepetitionView:
             "e": (None, self._edit),
             "g": (None, self._grade_now),
             "p": (None, self._prompt),
+            "v": (None, self._why),
             "w": (None, self._write_back),
             "r": ("offer", self._ask),
             "k": ("skip", self._skip),
@@ -186,9 +189,17 @@ class RepetitionView:
         self._repetition.attempt(event.code, event.verdict.to_json())
         if event.superseded:
             return
-        self._screen.text(verdict_text(event.verdict, self._language, colour=self._screen.colour))
+        self._verdict = event.verdict
+        self._screen.text(verdict_text(event.verdict, self._language, colour=self._screen.colour, rest=BY_KEY))
         if event.verdict.passed and not self._repetition.choices:
             self._ask()
+
+    def _why(self) -> None:
+        """Show what the first screen of the last verdict left out."""
+        from llmdrills.grading.judging.report import why_text
+
+        told = "" if self._verdict is None else why_text(self._verdict, self._language)
+        self._screen.text(told) if told else self._say("nothing_more")
 
     # ---- hints and solutions ----------------------------------------
 

@@ -19,14 +19,15 @@ WORDS: dict[str, Bilingual] = {
         "{editor} 需要独占终端：请在另一个终端中打开文件，或按 e 在此编辑。",
     ),
     "keys": Bilingual(
-        "h hint {next}/{hints} · s solution · d diff · k skip · q quit · ? all keys",
-        "h 提示 {next}/{hints} · s 答案 · d 对比 · k 跳过 · q 退出 · ? 全部按键",
+        "h hint {next}/{hints} · v why · s solution · d diff · k skip · q quit · ? all keys",
+        "h 提示 {next}/{hints} · v 详情 · s 答案 · d 对比 · k 跳过 · q 退出 · ? 全部按键",
     ),
     "waiting": Bilingual("waiting for a save", "等待保存"),
     "grading": Bilingual("grading…", "判题中…"),
     "warming": Bilingual("starting the grader…", "正在启动判题器…"),
     "hint": Bilingual("Hint {number}/{count}", "提示 {number}/{count}"),
     "no_more_hints": Bilingual("That was the last hint; s shows the solution.", "提示已经用完；按 s 查看答案。"),
+    "nothing_more": Bilingual("There is no more to show of the last verdict.", "上一次的结果没有更多细节。"),
     "sure_solution": Bilingual(
         "Press {key} again to see it: this repetition then counts as Again.",
         "再按一次 {key} 即可查看：本次练习将记为“重来”。",
@@ -85,9 +86,9 @@ WORDS: dict[str, Bilingual] = {
 
 HELP = Bilingual(
     "h next hint · H all hints so far · s solution · d diff with the reference · c reference beside yours\n"
-    "g grade now · e editor · p prompt again · w write the file back\n"
+    "g grade now · v the last verdict in full · e editor · p prompt again · w write the file back\n"
     "r rate · k skip · u undo the last rating · q quit",
     "h 下一条提示 · H 已看过的提示 · s 答案 · d 与参考实现的差异 · c 与参考实现并排\n"
-    "g 立即判题 · e 编辑器 · p 重看题目 · w 写回文件\n"
+    "g 立即判题 · v 上次结果的全部细节 · e 编辑器 · p 重看题目 · w 写回文件\n"
     "r 评级 · k 跳过 · u 撤销上次评级 · q 退出",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -42,10 +43,12 @@ from llmdrills.grading.protocol.wire import DtypeValue, Opaque, Raised, TensorVa
 if TYPE_CHECKING:
     from llmdrills.grading.protocol.numbers import Array
 
-__all__ = ["Rules", "compare", "differences", "leaves", "same_answer", "type_name"]
+__all__ = ["Rules", "compare", "differences", "leaves", "same_answer", "same_crash", "type_name", "without_numbers"]
 
 AROUND = 3
 """How many numbers are shown on each side of the first wrong one."""
+MAX_ITEM = 24
+"""An item of a list is shown by at most so many characters."""
 SMALL_BASELINE = 5e-6
 """Twice this is float32's absolute tolerance: a smaller baseline changes nothing."""
 
@@ -99,10 +102,11 @@ def differences(want: Value, got: Value, rules: Rules, path: str = "") -> list[F
 
 
 def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
-    """Whether two answers agree by the case's own tolerance: NaNs in the same places, the same exception, the same
-    damage."""
+    """Whether two answers agree by the case's own tolerance: NaNs in the same places, the same crash (see
+    `same_crash`), the same damage."""
     if isinstance(one.value, Raised) or isinstance(other.value, Raised):
-        return isinstance(one.value, Raised) and isinstance(other.value, Raised) and one.value.type == other.value.type
+        both = isinstance(one.value, Raised) and isinstance(other.value, Raised)
+        return both and same_crash(expected, one.value, other.value)
     if set(one.inputs_changed) != set(other.inputs_changed) or len(one.grads) != len(other.grads):
         return False
     if expected.draws:
@@ -115,11 +119,37 @@ def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
     )
 
 
+def same_crash(expected: Expected, one: Raised, other: Raised) -> bool:
+    """Whether two exceptions are one fault: type, message (numbers left out) and failing operation agree, and where
+    both operands are known, the shapes of the tensors among them.
+
+    Where an exception is due and both raise another one by a statement of their own, the message is free text of
+    whoever wrote it: there type and operation suffice.
+    """
+    if one.type != other.type or one.operation != other.operation:
+        return False
+    if expected.raises and one.operation == "raise":
+        return True
+    if without_numbers(one.message) != without_numbers(other.message):
+        return False
+    shapes = [_SHAPE.findall(" ".join(raised.operands)) for raised in (one, other)]
+    return shapes[0] == shapes[1] or not all(shapes)
+
+
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+_SHAPE = re.compile(r"(?:bool|[a-z]+\d\w*) \(([\d, ]*)\)")
+
+
+def without_numbers(message: str) -> str:
+    """The message with every number and address replaced: sizes differ from case to case, the fault does not."""
+    return _NUMBER.sub("#", message)
+
+
 def _same_gradient(expected: Expected, index: int, one: Value | None, other: Value | None) -> bool:
     if one is None or other is None:
         return one is other
     if isinstance(one, Raised) and isinstance(other, Raised):
-        return one.type == other.type
+        return same_crash(expected, one, other)
     rules = _gradient_rules(expected, index)
     return not differences(one, other, dataclasses.replace(rules, nan_ok=True, only_whether=True))
 
@@ -263,17 +293,45 @@ def _walk(want: Value, got: Value, path: str, walk: _Walk) -> None:
             walk.leaf += sum(1 for _ in leaves(want))
         elif isinstance(want, dict) and isinstance(got, dict):
             _walk_dict(want, got, path, walk)
-        elif len(want) != len(got):
-            walk.found.append(WrongStructure(path, f"{len(want)} items", f"{len(got)} items"))
-            walk.leaf += sum(1 for _ in leaves(want))
-        else:
-            for index, (inner, other) in enumerate(zip(want, got, strict=True)):
-                _walk(inner, other, f"{path}[{index}]", walk)
+        elif isinstance(want, (tuple, list)) and isinstance(got, (tuple, list)):
+            _walk_items(want, got, path, walk)
         return
     index, walk.leaf = walk.leaf, walk.leaf + 1
     finding = _leaf(want, got, path, index, walk.rules)
     if finding is not None:
         walk.found.append(finding)
+
+
+def _walk_items(want: Sequence[Value], got: Sequence[Value], path: str, walk: _Walk) -> None:
+    if len(want) != len(got):
+        walk.found.append(_other_length(path, want, got))
+        walk.leaf += sum(1 for _ in leaves(want))
+        return
+    for index, (inner, other) in enumerate(zip(want, got, strict=True)):
+        _walk(inner, other, f"{path}[{index}]", walk)
+
+
+def _other_length(path: str, want: Sequence[Value], got: Sequence[Value]) -> WrongStructure:
+    at = next((i for i, (a, b) in enumerate(zip(want, got, strict=False)) if not _plain_alike(a, b)), None)
+    at = min(len(want), len(got)) if at is None else at
+    texts = ["", ""]
+    if all(item is None or isinstance(item, (str, int, float, bool)) for item in (*want, *got)):
+        texts = [_items(items, at) for items in (want, got)]
+    return WrongStructure(path, f"{len(want)} items", f"{len(got)} items", at, *texts)
+
+
+def _plain_alike(a: Value, b: Value) -> bool:
+    return type(a) is type(b) and not isinstance(a, TensorValue) and bool(a == b)
+
+
+def _items(items: Sequence[Value], at: int) -> str:
+    """The items about the first that differs, as Python writes them."""
+    start, end = max(0, at - AROUND), at + AROUND + 1
+    shown = ["…"] if start else []
+    shown += [text if len(text := repr(item)) <= MAX_ITEM else f"{text[: MAX_ITEM - 1]}…" for item in items[start:end]]
+    shown += ["…"] if end < len(items) else []
+    inner = ", ".join(shown)
+    return f"[{inner}]" if isinstance(items, list) else f"({inner}{',' if len(shown) == 1 else ''})"
 
 
 def _walk_dict(want: dict[Value, Value], got: dict[Value, Value], path: str, walk: _Walk) -> None:

@@ -1,8 +1,9 @@
-"""Which misconception explains a failing attempt.
+"""Which slip explains a failing attempt: all of it, or nothing is diagnosed.
 
-A wrong kernel explains an attempt when it gives the attempt's own answer to every case that fails (by the case's
-tolerance, NaNs in the same places, the same exception type), and is right wherever the attempt is right. Two bugs at
-once match nothing: then the best partial explanation is named as one, or none.
+A slip explains an attempt when it gives the attempt's own answer to every case that fails (by the case's tolerance,
+NaNs in the same places, the same crash), and is right wherever the attempt is right. Two bugs at once match nothing;
+then it may be noted what the answer looks like, as long as no passing case speaks against it: a slip that explains
+most of the failing cases, or right numbers in a wrong place.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from llmdrills.grading.protocol.answer import Answer, Expected
 __all__ = ["Explanation", "Judged", "diagnose"]
 
 
+FEWEST_RECOGNISED = 2
+
+
 @dataclass(frozen=True)
 class Judged:
     """One case with the attempt's answer and what is wrong with it."""
@@ -29,10 +33,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A misconception's id, or `recognised-…`. It is whole when it explains all of the failing cases and no right
-    answer speaks against it; `contradicts` counts the cases that do.
+    """A slip or another variant, by its id, or a recognition, and how many of the failing cases it explains.
 
-    `undecided` are other misconceptions that fit as well: one more input would tell them apart.
+    `undecided` are other slips that fit as well: one more input would tell them apart.
     """
 
     id: str
@@ -40,17 +43,18 @@ class Explanation:
     failing: int
     recognition: Recognition | None = None
     undecided: tuple[str, ...] = ()
-    contradicts: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether it explains everything."""
-        return self.explains == self.failing and not self.contradicts
+        """Whether it is a slip that explains everything."""
+        return self.recognition is None and self.explains == self.failing
 
 
 def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) -> Explanation | None:
-    """The best explanation, None when there is none. `extra` holds the same attempt on other seeds, to separate what
-    fits."""
+    """A whole explanation; else what the answer looks like; else None, and nothing is said.
+
+    `extra` holds the same attempt on other seeds, to separate what fits.
+    """
     failing = [case for case in cases if case.findings]
     if not failing:
         return None
@@ -58,14 +62,10 @@ def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) ->
     fitting = [name for name in first.names if first.fits(name)]
     for more in extra:
         other = _Agreement(more)
-        fitting = [name for name in fitting if other.fits(name)] or fitting
+        fitting = [name for name in fitting if other.fits(name)]
     if fitting:
         return Explanation(fitting[0], len(failing), len(failing), undecided=tuple(fitting[1:]))
-    recognised = _recognised(failing)
-    if recognised is not None and recognised.whole:
-        return recognised
-    candidates = [found for found in (_partial(first, len(failing)), recognised) if found is not None]
-    return max(candidates, key=lambda found: found.explains, default=None)
+    return _partial(first, len(failing)) or _recognised(failing)
 
 
 class _Agreement:
@@ -98,35 +98,33 @@ def _agrees(name: str, case: Judged) -> bool:
 
 
 def _partial(agreement: _Agreement, failing: int) -> Explanation | None:
-    """The misconception that gives the attempt's answer to most failing cases, and is least wrong where it is right."""
-    best: tuple[int, int, str] | None = None
-    for name in agreement.names:
-        explains = contradicts = 0
-        for at, case in enumerate(agreement.cases):
-            agrees = agreement.agrees(name, at)
-            explains += bool(case.findings) and agrees
-            contradicts += not case.findings and not agrees
-        if best is None or (explains, -contradicts) > best[:2]:
-            best = (explains, -contradicts, name)
-    if best is None or not _worth_saying(best[0], failing):
+    """The slip that gives the attempt's answer to most of the failing cases, and is right wherever the attempt is.
+
+    One that explains all of them was refuted on another seed: nothing is said of it.
+    """
+    explained = {
+        name: sum(bool(case.findings) and agreement.agrees(name, at) for at, case in enumerate(agreement.cases))
+        for name in agreement.names
+        if all(bool(case.findings) or agreement.agrees(name, at) for at, case in enumerate(agreement.cases))
+    }
+    best = max(explained, key=lambda name: explained[name], default=None)
+    if best is None or explained[best] == failing or not _is_majority(explained[best], failing):
         return None
-    return Explanation(best[2], best[0], failing, contradicts=-best[1])
+    return Explanation(best, explained[best], failing)
 
 
 def _recognised(failing: Sequence[Judged]) -> Explanation | None:
-    """What describes the answers to the most failing cases in the same way."""
-    seen: dict[tuple[str, tuple[int, ...]], list[Recognition]] = {}
+    """What describes the answers to most of the failing cases, and to two at least, in the same way."""
+    seen: dict[tuple[str, tuple[int | str, ...]], list[Recognition]] = {}
     for case in failing:
         found = {(r.id, r.key): r for r in reversed(recognitions(case.expected, case.answer))}
         for key in reversed(found):
             seen.setdefault(key, []).append(found[key])
-    if not seen:
-        return None
-    most = max(seen.values(), key=len)
-    if not _worth_saying(len(most), len(failing)):
+    most = max(seen.values(), key=len, default=[])
+    if len(most) < FEWEST_RECOGNISED or not _is_majority(len(most), len(failing)):
         return None
     return Explanation(f"recognised-{most[0].id}", len(most), len(failing), most[0])
 
 
-def _worth_saying(explains: int, failing: int) -> bool:
-    return explains > 0 and (explains >= 3 or 2 * explains >= failing)
+def _is_majority(explains: int, failing: int) -> bool:
+    return 2 * explains > failing

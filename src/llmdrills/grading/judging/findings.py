@@ -75,12 +75,19 @@ class WrongType(Finding):
 
 @dataclass(frozen=True)
 class WrongStructure(Finding):
-    """A tuple, list or dict with other items than are due."""
+    """A tuple, list or dict with other items than are due.
+
+    Of lists and tuples of plain values both are shown about the first item that differs, `at`; elsewhere the two
+    texts are empty.
+    """
 
     kind = "wrong-structure"
     path: str
     expected: str
     got: str
+    at: int = 0
+    expected_items: str = ""
+    got_items: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,28 @@
 """The verdict on one attempt: what is wrong with each answer, what that makes of the attempt, and why. No torch.
 
-The command decides here, from plain values; the learner's process has no say in it. A verdict's `report` holds
-everything that `llmdrills.grading.judging.report` renders:
-
-- `smallest`: the failing case with the least input: name, why, inputs, findings, snippet
-- `passing`, `failing`: names of cases
-- `recognised`, `undecided`: how the diagnosis was found
-- `seconds`: {"attempt", "reference"}, shown, never judged
-- `counts`: per counted case, what the attempt and the reference cost
-- `output`: what the attempt printed; `output_cut` when it was longer
-- `raised`: where the file failed to load
-- `next`: the next step, in the learner's language
+The command decides here, from plain values; the learner's process has no say in it. Findings come first, then the
+outcome, then what explains them; `llmdrills.grading.judging.evidence` gathers what a report shows, and
+`llmdrills.grading.judging.report` renders it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose
-from llmdrills.grading.judging.report import report_text
-from llmdrills.grading.judging.snippet import snippet
-from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Outcome, Verdict
-from llmdrills.grading.judging.wording import NEXT_STEPS, describe
-from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Expected, outcome_of
+from llmdrills.grading.judging.evidence import gather, where
+from llmdrills.grading.judging.example import choose_example, failing_clauses
+from llmdrills.grading.judging.judgement import GradedCase, Judgement
+from llmdrills.grading.judging.report import first_screen
+from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict
+from llmdrills.grading.judging.wording import describe, end_of_process, missing_entry
+from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, outcome_of
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
 from llmdrills.language import Bilingual, Language
@@ -36,53 +30,56 @@ from llmdrills.language import Bilingual, Language
 __all__ = ["feedback", "judge"]
 
 
-_SILENT = Bilingual("", "")
-
-
-@dataclass(frozen=True)
-class _Graded:
-    """One case, with its outcome. `answer` is None when the attempt never came to it."""
-
-    expected: Expected
-    answer: Answer | None
-    outcome: Outcome
-    findings: tuple[f.Finding, ...]
-    note: Bilingual = _SILENT
-
-
 def judge(
-    kata: Kata,
-    variant: str,
+    spec: AttemptSpec,
     expected: Sequence[Expected],
     attempt: Attempt,
     *,
-    seed: int,
-    source: str = "",
-    file: str = "attempt.py",
-    device: str = "cpu",
-    language: Language = "en",
     extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
     explained: Callable[[], Sequence[Expected]] | None = None,
 ) -> Verdict:
     """Judge what came back. `expected` are the oracle's, in the order of the questions. `explained` gives them again
     with the wrong kernels' answers, and is called only where the attempt failed; without it they are in `expected`.
 
-    `source` is the attempt's text, read for forbidden calls, and `file` its path, for the snippet. `extra` are runs
-    of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge again.
+    `extra` are runs of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge
+    again.
     """
-    graded = [_one(kata, attempt, index, due, device) for index, due in enumerate(expected)]
-    uses = _forbidden(kata, attempt, source)
+    graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected)]
+    uses = _forbidden(spec, attempt)
     outcome = _outcome(graded, attempt, bool(uses))
     failed = outcome in {"wrong", "crashed", "over-budget"}
     if failed and explained is not None:
         graded = [dataclasses.replace(item, expected=due) for item, due in zip(graded, explained(), strict=True)]
-    explanation = _explain(graded, extra, device) if failed else None
-    report = _report(kata, variant, graded, attempt, explanation, uses, seed, file, device, outcome, language)
-    diagnosis = None if explanation is None else _diagnosis(kata, variant, explanation, language)
-    verdict = Verdict(
-        kata.id, variant, device, seed, outcome, tuple(_case(item, language) for item in graded), diagnosis, "", report
+    judgement = Judgement(
+        spec=spec,
+        attempt=attempt,
+        graded=tuple(graded),
+        uses=tuple(_rule(spec.kata, use) for use in uses),
+        outcome=outcome,
+        shown=choose_example(graded),
+        explanation=_explain(spec, graded, extra) if failed else None,
     )
-    return _with_message(verdict, _first_words(kata, graded, attempt, uses, outcome), language)
+    return _verdict(judgement)
+
+
+def _verdict(judgement: Judgement) -> Verdict:
+    spec, failed = judgement.spec, judgement.failed
+    said = _said(spec, judgement.explanation)
+    verdict = Verdict(
+        kata=spec.kata.id,
+        variant=spec.variant,
+        device=spec.device,
+        seed=spec.seed,
+        outcome=judgement.outcome,
+        cases=tuple(_case(item, spec.language) for item in judgement.graded),
+        diagnosis=said.diagnosis,
+        report=gather(judgement),
+        note=said.note,
+        where=where(judgement) if failed else None,
+        clauses=failing_clauses(judgement) if failed else (),
+    )
+    headline = _headline(judgement)[spec.language]
+    return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
 
 
 def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
@@ -97,18 +94,20 @@ def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
 # Outcomes
 
 
-def _one(kata: Kata, attempt: Attempt, index: int, due: Expected, device: str) -> _Graded:
-    if index < len(attempt.answers):
-        return _answered(kata, due, attempt.answers[index], device)
-    return _unanswered(due, attempt)
+def _grade(spec: AttemptSpec, attempt: Attempt, index: int, due: Expected) -> GradedCase:
+    if index >= len(attempt.answers):
+        return _unanswered(due, attempt)
+    graded = _answered(spec, due, attempt.answers[index])
+    return dataclasses.replace(graded, output=attempt.outputs[index] if index < len(attempt.outputs) else "")
 
 
-def _answered(kata: Kata, due: Expected, answer: Answer, device: str) -> _Graded:
-    findings = tuple(compare(due, answer, device))
+def _answered(spec: AttemptSpec, due: Expected, answer: Answer) -> GradedCase:
+    findings = tuple(compare(due, answer, spec.device))
     if answer.forbidden:
-        return _Graded(due, answer, "forbidden", tuple(_rule(kata, use) for use in answer.forbidden) + findings)
+        rules = tuple(_rule(spec.kata, use) for use in answer.forbidden)
+        return GradedCase(due, answer, "forbidden", (*rules, *findings))
     if not findings:
-        return _Graded(due, answer, "passed", ())
+        return GradedCase(due, answer, "passed")
     outcome: Outcome = "wrong"
     if isinstance(answer.value, Raised):
         outcome = outcome_of(answer.value)
@@ -116,21 +115,22 @@ def _answered(kata: Kata, due: Expected, answer: Answer, device: str) -> _Graded
             outcome = "wrong"  # an exception is due here: another one is a wrong answer
     elif all(isinstance(finding, f.OverBudget) for finding in findings):
         outcome = "over-budget"
-    return _Graded(due, answer, outcome, findings)
+    return GradedCase(due, answer, outcome, findings)
 
 
-def _unanswered(due: Expected, attempt: Attempt) -> _Graded:
+def _unanswered(due: Expected, attempt: Attempt) -> GradedCase:
     if attempt.loading is not None:
-        return _Graded(due, None, outcome_of(attempt.loading), (), Bilingual("the file does not load", "文件无法加载"))
+        remark = Bilingual("the file does not load", "文件无法加载")
+        return GradedCase(due, None, outcome_of(attempt.loading), remark=remark)
     if attempt.ended is None:
-        return _Graded(due, None, "error", (), Bilingual("no answer came", "没有收到答案"))
-    reached = attempt.ended.case == due.case
-    note = Bilingual(attempt.ended.detail, attempt.ended.detail) if reached else Bilingual("not reached", "没有执行到")
-    return _Graded(due, None, attempt.ended.by, (), note)
+        return GradedCase(due, None, "error", remark=Bilingual("no answer came", "没有收到答案"))
+    ended = attempt.ended
+    reached = end_of_process(dataclasses.replace(ended, case="")) if ended.case == due.case else None
+    return GradedCase(due, None, ended.by, remark=reached or Bilingual("not reached", "没有执行到"))
 
 
-def _outcome(graded: Sequence[_Graded], attempt: Attempt, forbidden: bool) -> Outcome:
-    """One word for the whole: what stops the attempt comes before what is wrong with its answers."""
+def _outcome(graded: Sequence[GradedCase], attempt: Attempt, forbidden: bool) -> Outcome:
+    """The outcome of the whole attempt: what stops it comes before what is wrong with its answers."""
     outcomes = {item.outcome for item in graded}
     if attempt.loading is not None:
         return outcome_of(attempt.loading)
@@ -149,10 +149,10 @@ def _outcome(graded: Sequence[_Graded], attempt: Attempt, forbidden: bool) -> Ou
 _WORST_FIRST: tuple[Outcome, ...] = ("error", "memory", "wrong", "crashed", "unimplemented", "over-budget")
 
 
-def _forbidden(kata: Kata, attempt: Attempt, source: str) -> list[ForbiddenUse]:
+def _forbidden(spec: AttemptSpec, attempt: Attempt) -> list[ForbiddenUse]:
     """What was read in the text and what was seen at run time, once for each call and line."""
-    counted = bool(kata.budgets)
-    uses = [*scan(source, (rule.call for rule in kata.forbidden), counted=counted), *attempt.forbidden]
+    kata = spec.kata
+    uses = [*scan(spec.text, (rule.call for rule in kata.forbidden), counted=bool(kata.budgets)), *attempt.forbidden]
     uses += [use for answer in attempt.answers for use in answer.forbidden]
     return list({(use.call, use.line): use for use in reversed(uses)}.values())[::-1]
 
@@ -164,16 +164,22 @@ def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
     return f.Forbidden("", use.call, use.line, why.en if why else "", why.zh if why else "")
 
 
-# Diagnosis
+def _case(item: GradedCase, language: Language) -> CaseResult:
+    said = [describe(finding)[language] for finding in item.findings]
+    message = said[0] if said else item.remark[language]
+    return CaseResult(item.expected.case, item.outcome, message, tuple(finding.to_json() for finding in item.findings))
+
+
+# Explanation
 
 
 def _explain(
-    graded: Sequence[_Graded], extra: Iterable[tuple[Sequence[Expected], Attempt]], device: str
+    spec: AttemptSpec, graded: Sequence[GradedCase], extra: Iterable[tuple[Sequence[Expected], Attempt]]
 ) -> Explanation | None:
     cases = [Judged(item.expected, item.answer, item.findings) for item in graded if item.answer is not None]
     more = [
         [
-            Judged(due, answer, tuple(compare(due, answer, device)))
+            Judged(due, answer, tuple(compare(due, answer, spec.device)))
             for due, answer in zip(dues, run.answers, strict=False)
         ]
         for dues, run in extra
@@ -181,132 +187,57 @@ def _explain(
     return diagnose(cases, more)
 
 
-def _diagnosis(kata: Kata, variant: str, explanation: Explanation, language: Language) -> Diagnosis:
-    said = explanation.recognition.text if explanation.recognition else feedback(kata, variant, explanation.id)
-    if explanation.contradicts and explanation.explains == explanation.failing:
-        said = Bilingual(
-            f"This would explain every failing case, but not why others pass: {said.en}",
-            f"这一条能解释所有失败的用例，但解释不了其他用例为什么通过：{said.zh}",
+class _Said(NamedTuple):
+    diagnosis: Diagnosis | None
+    note: Note | None
+
+
+def _said(spec: AttemptSpec, found: Explanation | None) -> _Said:
+    """A whole explanation is the diagnosis; anything less is a note, worded as a part."""
+    if found is None:
+        return _Said(None, None)
+    if found.recognition is not None:
+        words = Bilingual(
+            "In {explains} of the {failing} failing cases: {said}",
+            "{failing} 个失败的用例中，有 {explains} 个是：{said}",
         )
-    elif not explanation.whole:
-        partial = Bilingual(
-            "This explains {n} of the {m} failing cases: {said}", "{m} 个失败的用例中，这一条能解释 {n} 个：{said}"
-        )
-        said = Bilingual(
-            partial.en.format(n=explanation.explains, m=explanation.failing, said=said.en),
-            partial.zh.format(n=explanation.explains, m=explanation.failing, said=said.zh),
-        )
-    return Diagnosis(explanation.id, said[language], explanation.explains, explanation.failing)
-
-
-# The report
-
-
-def _report(
-    kata: Kata,
-    variant: str,
-    graded: Sequence[_Graded],
-    attempt: Attempt,
-    explanation: Explanation | None,
-    uses: Sequence[ForbiddenUse],
-    seed: int,
-    file: str,
-    device: str,
-    outcome: Outcome,
-    language: Language,
-) -> dict[str, Any]:
-    smallest = _smallest(graded)
-    ran = [item for item in graded if item.answer is not None]
-    report: dict[str, Any] = {
-        "passing": [item.expected.case for item in graded if item.outcome == "passed"],
-        "failing": [item.expected.case for item in graded if item.outcome != "passed"],
-        "smallest": None if smallest is None else _shown(kata, variant, smallest, seed, file, device, language),
-        "forbidden": [_rule(kata, use).to_json() for use in uses],
-        "undecided": list(explanation.undecided) if explanation else [],
-        "recognised": explanation.recognition.id if explanation and explanation.recognition else None,
-        "seconds": {
-            "attempt": sum(item.answer.seconds for item in ran if item.answer is not None),
-            "reference": sum(item.expected.seconds for item in ran),
-        },
-        "counts": [_counts(item.expected, item.answer.counts) for item in ran if item.answer and item.answer.counts],
-        "output": attempt.output,
-        "output_cut": attempt.output_cut,
-        "raised": None if attempt.loading is None else _raised(attempt.loading),
-        "ended": None if attempt.ended is None else dataclasses.asdict(attempt.ended),
-        "next": NEXT_STEPS[outcome][language].format(kata=kata.id),
-    }
-    return report
-
-
-def _smallest(graded: Sequence[_Graded]) -> _Graded | None:
-    """The failing case that is easiest to look at: an author's before a derived one, then the one with the least
-    input."""
-    failing = [item for item in graded if item.findings]
-    return min(
-        failing,
-        key=lambda item: (item.expected.derived, item.expected.call.size),
-        default=None,
+        text = found.recognition.text[spec.language]
+        message = words[spec.language].format(explains=found.explains, failing=found.failing, said=text)
+        return _Said(None, Note("recognised", found.id, message, found.explains, found.failing))
+    text = feedback(spec.kata, spec.variant, found.id)[spec.language]
+    if found.whole:
+        return _Said(Diagnosis(found.id, text, found.explains, found.failing), None)
+    words = Bilingual(
+        "This explains {explains} of the {failing} failing cases: {said}",
+        "{failing} 个失败的用例中，这一条能解释 {explains} 个：{said}",
     )
+    message = words[spec.language].format(explains=found.explains, failing=found.failing, said=text)
+    return _Said(None, Note("partial", found.id, message, found.explains, found.failing))
 
 
-def _shown(
-    kata: Kata, variant: str, item: _Graded, seed: int, file: str, device: str, language: Language
-) -> dict[str, Any]:
-    due = item.expected
-    raised = item.answer.value if item.answer is not None and isinstance(item.answer.value, Raised) else None
-    return {
-        "case": due.case,
-        "why": due.why,
-        "inputs": list(due.call.inputs),
-        "findings": [{**finding.to_json(), "text": describe(finding)[language]} for finding in item.findings],
-        "snippet": snippet(kata, variant, due, item.findings, seed, file, device),
-        "traceback": raised.traceback if raised is not None else "",
-    }
+# The first fact that a learner reads
 
 
-def _counts(due: Expected, spent: Counts) -> dict[str, Any]:
-    return {
-        "case": due.case,
-        "flops": spent.flops,
-        "largest_tensor": spent.largest_tensor,
-        "largest_shape": list(spent.largest_shape),
-        "largest_operator": spent.largest_operator,
-        "largest_line": spent.largest_line,
-        "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
-    }
-
-
-def _raised(raised: Raised) -> dict[str, Any]:
-    return {name: getattr(raised, name) for name in ("type", "message", "file", "line", "traceback")}
-
-
-def _case(item: _Graded, language: Language) -> CaseResult:
-    said = [describe(finding)[language] for finding in item.findings]
-    message = said[0] if said else item.note[language]
-    return CaseResult(item.expected.case, item.outcome, message, tuple(finding.to_json() for finding in item.findings))
-
-
-def _first_words(
-    kata: Kata, graded: Sequence[_Graded], attempt: Attempt, uses: Sequence[ForbiddenUse], outcome: Outcome
-) -> Bilingual:
-    """The one fact that a learner reads first."""
+def _headline(judgement: Judgement) -> Bilingual:
+    attempt, outcome, shown = judgement.attempt, judgement.outcome, judgement.shown
     if attempt.loading is not None:
-        raised = attempt.loading
-        place = f"{raised.file}:{raised.line}: " if raised.line else ""
-        said = f"{place}{raised.type}: {raised.message}" if outcome != "unimplemented" else ""
-        return Bilingual(said, said)
-    if uses:
-        return describe(_rule(kata, uses[0]))
+        return _not_loaded(judgement.spec, attempt.loading, outcome)
+    if judgement.uses:
+        return describe(judgement.uses[0])
     if attempt.ended is not None:
-        case, detail = attempt.ended.case, attempt.ended.detail
-        where = Bilingual(f" in case {case}", f"（用例 {case}）") if case else Bilingual("", "")
-        return Bilingual(f"{detail}{where.en}", f"{detail}{where.zh}")
-    smallest = _smallest(graded)
-    if outcome == "unimplemented" or smallest is None or not smallest.findings:
+        return end_of_process(attempt.ended)
+    if outcome == "unimplemented" or shown is None:
         return Bilingual("", "")
-    said_first, name = describe(smallest.findings[0]), smallest.expected.case
-    return Bilingual(f"case {name}: {said_first.en}", f"用例 {name}：{said_first.zh}")
+    said, name = describe(shown.findings[0]), shown.expected.case
+    return Bilingual(f"case {name}: {said.en}", f"用例 {name}：{said.zh}")
 
 
-def _with_message(verdict: Verdict, first: Bilingual, language: Language) -> Verdict:
-    return dataclasses.replace(verdict, message=report_text(verdict, first[language], language))
+def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingual:
+    if outcome == "unimplemented":
+        return Bilingual("", "")
+    place = f"{raised.file}:{raised.line}: " if raised.line else ""
+    if raised.operation == "define":
+        said = missing_entry(spec.kata.entry, raised.operands)
+        return Bilingual(f"{spec.file}: {said.en}", f"{spec.file}：{said.zh}")
+    text = f"{place}{raised.type}: {raised.message}"
+    return Bilingual(text, text)

@@ -1,13 +1,14 @@
 """Right numbers in a wrong place: what can be said of a wrong answer without any misconception.
 
 Each recogniser looks at one expected and one returned array and names itself when it explains the difference. Arrays
-of fewer than three numbers show nothing: anything is a multiple of anything.
+of fewer than three numbers show nothing: anything is a multiple of anything. Neither does an answer that is almost
+right: numbers are looked at only where most of them are off by more than ten times what the case allows.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Recognition", "recognitions"]
 
 FEWEST = 3
+FAR = 10
+"""A number is plainly wrong beyond so many times what the case allows."""
 MOST_AXES = 5
 
 
@@ -31,13 +34,13 @@ class Recognition:
     """What the answer is, seen from the right one. `id` and `key` are the same in every case that it explains."""
 
     id: str
-    key: tuple[int, ...]
+    key: tuple[int | str, ...]
     text: Bilingual
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """One expected leaf and the returned one, as numbers."""
+    """One expected leaf and the returned one, as numbers; `path` leads to them in the answer."""
 
     want: Array
     got: Array
@@ -45,6 +48,7 @@ class _Pair:
     got_dtype: str
     expected: Expected
     baseline: float
+    path: str = ""
 
     def equal(self, want: Array, got: Array) -> bool:
         np = load_numpy()
@@ -55,6 +59,17 @@ class _Pair:
         with np.errstate(invalid="ignore", over="ignore"):
             near = (want == got) | (np.abs(got - want) <= allowed) | (np.isnan(want) & np.isnan(got))
         return bool(near.all())
+
+    def plainly_wrong(self) -> bool:
+        """Whether most numbers are off by more than rounding could explain."""
+        np = load_numpy()
+        if self.want.shape != self.got.shape:
+            return True
+        with np.errstate(invalid="ignore", over="ignore"):
+            allowed = FAR * self.limits(self.want, self.want_dtype)
+            near = (self.want == self.got) | (np.abs(self.got - self.want) <= allowed)
+            near |= np.isnan(self.want) & np.isnan(self.got)
+        return bool(2 * (~near).sum() > near.size)
 
     def limits(self, want: Array, dtype: str) -> Array:
         """How far each number may lie from `want`, by the case's tolerance."""
@@ -81,7 +96,16 @@ def recognitions(expected: Expected, answer: Answer) -> list[Recognition]:
     common = {(r.id, r.key) for r in found[0]}
     for others in found[1:]:
         common &= {(r.id, r.key) for r in others}
-    return [r for r in found[0] if (r.id, r.key) in common]
+    agreed = [r for r in found[0] if (r.id, r.key) in common]
+    return agreed if len(wrong) == len(pairs) else [_said_of(r, [pair.path for pair in wrong]) for r in agreed]
+
+
+def _said_of(recognition: Recognition, paths: Sequence[str]) -> Recognition:
+    """The same, said of the only items of the result that are wrong."""
+    places = [f"result{path}" for path in paths]
+    en, zh = recognition.text.en, recognition.text.zh
+    text = Bilingual(f"{', '.join(places)}: {en[0].lower()}{en[1:]}", f"{'、'.join(places)}：{zh}")
+    return Recognition(recognition.id, (*recognition.key, *paths), text)
 
 
 def _recognise(pair: _Pair) -> list[Recognition]:
@@ -105,7 +129,7 @@ def _pairs(expected: Expected, want: Value, got: Value) -> Iterator[_Pair]:
             baselines = expected.tolerance.baselines
             one, two = array(leaf).astype("float64"), array(other).astype("float64")
             baseline = baselines[index] if index < len(baselines) else 0.0
-            yield _Pair(one, two, dtype or leaf.dtype, other.dtype, expected, baseline)
+            yield _Pair(one, two, dtype or leaf.dtype, other.dtype, expected, baseline, path)
 
 
 # Structure: the right thing in another wrapping
@@ -117,15 +141,15 @@ def _structure(expected: Expected, want: Value, got: Value) -> Iterator[Recognit
         for index, item in enumerate(got):
             if _same(expected, want, item, 0):
                 yield Recognition("wrapped", (index,), Bilingual(
-                    f"The right result is item {index} of what you return: return it alone.",
-                    f"正确的结果是你返回值中的第 {index} 项：只返回它即可。",
+                    f"The right result is `result[{index}]` of what you return: return it alone.",
+                    f"正确的结果是你返回值中的 `result[{index}]`：只返回它即可。",
                 ))  # fmt: skip
     elif isinstance(want, many) and isinstance(got, TensorValue):
         for index, item in enumerate(want):
             if _same(expected, item, got, index):
                 yield Recognition("part-only", (index,), Bilingual(
-                    f"You return only item {index} of the result; {len(want)} are due.",
-                    f"你只返回了结果的第 {index} 项；应返回 {len(want)} 项。",
+                    f"You return only what `result[{index}]` should be; {len(want)} items are due.",
+                    f"你只返回了 `result[{index}]` 应有的内容；应返回 {len(want)} 项。",
                 ))  # fmt: skip
     elif isinstance(want, many) and isinstance(got, many) and len(want) == len(got):
         if type(want) is not type(got) and all(
@@ -163,7 +187,7 @@ def _same(expected: Expected, want: Value, got: Value, index: int) -> bool:
 
 def _dtype(pair: _Pair) -> Iterator[Recognition]:
     if pair.want_dtype != pair.got_dtype and pair.equal(pair.want, pair.got):
-        yield Recognition("dtype", (), Bilingual(
+        yield Recognition("dtype", (pair.got_dtype, pair.want_dtype), Bilingual(
             f"The values are right in {pair.got_dtype}; the result must be {pair.want_dtype}.",
             f"数值是对的，但 dtype 是 {pair.got_dtype}；结果应为 {pair.want_dtype}。",
         ))  # fmt: skip
@@ -187,9 +211,10 @@ def _transposed(pair: _Pair) -> Iterator[Recognition]:
 
 def _shape(pair: _Pair) -> Iterator[Recognition]:
     if pair.want.shape != pair.got.shape and pair.equal(pair.want.reshape(-1), pair.got.reshape(-1)):
+        name = pair.expected.case
         yield Recognition("shape", (), Bilingual(
-            f"The values are right, in shape {pair.got.shape}; {pair.want.shape} is due.",
-            f"数值是对的，但形状是 {pair.got.shape}；应为 {pair.want.shape}。",
+            f"The values are right, but in another shape ({pair.got.shape}, not {pair.want.shape}, in case {name}).",
+            f"数值是对的，但形状不对（用例 {name} 中是 {pair.got.shape}，应为 {pair.want.shape}）。",
         ))  # fmt: skip
 
 
@@ -208,7 +233,8 @@ def _scaled(pair: _Pair) -> Iterator[Recognition]:
                 "negated", (), Bilingual("The values are right but for the sign.", "数值是对的，只是符号相反。")
             )
         yield Recognition("scaled", (), Bilingual(
-            f"Every value is {factor:.5g} times the right one.", f"每个数值都是正确值的 {factor:.5g} 倍。"
+            f"Every value is the right one times a constant ({factor:.5g} in case {pair.expected.case}).",
+            f"每个数值都是正确值乘以同一个常数（用例 {pair.expected.case} 中为 {factor:.5g}）。",
         ))  # fmt: skip
 
 
@@ -222,7 +248,8 @@ def _offset(pair: _Pair) -> Iterator[Recognition]:
     step = float((pair.got[finite] - pair.want[finite]).mean())
     if abs(step) > 1e-3 and pair.equal(pair.want + step, pair.got):
         yield Recognition("offset", (), Bilingual(
-            f"Every value is off by the same {step:.5g}.", f"每个数值都差同一个常数 {step:.5g}。"
+            f"Every value is off by the same constant ({step:.5g} in case {pair.expected.case}).",
+            f"每个数值都差同一个常数（用例 {pair.expected.case} 中为 {step:.5g}）。",
         ))  # fmt: skip
 
 
@@ -238,7 +265,7 @@ def _moved(pair: _Pair) -> Iterator[Recognition]:
         want, got = np.moveaxis(pair.want, axis, 0), np.moveaxis(pair.got, axis, 0)
         if pair.equal(want[::-1], got):
             yield Recognition("reversed", (key,), Bilingual(
-                f"The values are right, but in reverse along axis {axis}.", f"数值是对的，但沿第 {axis} 轴方向颠倒了。"
+                f"The values are right, but in reverse along dim={axis}.", f"数值是对的，但沿 dim={axis} 方向颠倒了。"
             ))  # fmt: skip
         if size < FEWEST:
             continue
@@ -246,7 +273,7 @@ def _moved(pair: _Pair) -> Iterator[Recognition]:
             inner = (want[:-1], got[1:]) if step == 1 else (want[1:], got[:-1])
             if pair.equal(*inner) and not pair.equal(want, got):
                 yield Recognition("shifted", (key, step), Bilingual(
-                    f"The values are right, but {en} along axis {axis}.", f"数值是对的，但沿第 {axis} 轴{zh}。"
+                    f"The values are right, but {en} along dim={axis}.", f"数值是对的，但沿 dim={axis} {zh}。"
                 ))  # fmt: skip
 
 
@@ -257,8 +284,8 @@ def _order(pair: _Pair) -> Iterator[Recognition]:
     for axis in range(pair.want.ndim):
         if pair.want.shape[axis] >= FEWEST and pair.equal(np.sort(pair.want, axis), np.sort(pair.got, axis)):
             yield Recognition("order", (axis - pair.want.ndim,), Bilingual(
-                f"The values are right, but in another order along axis {axis}.",
-                f"数值是对的，但沿第 {axis} 轴的顺序不同。",
+                f"The values are right, but in another order along dim={axis}.",
+                f"数值是对的，但沿 dim={axis} 的顺序不同。",
             ))  # fmt: skip
     if pair.want.ndim > 1 and pair.equal(np.sort(pair.want, None), np.sort(pair.got, None)):
         yield Recognition(
@@ -266,41 +293,9 @@ def _order(pair: _Pair) -> Iterator[Recognition]:
         )
 
 
-def _partly(pair: _Pair) -> Iterator[Recognition]:
-    """Right but for the masked rows, the masked entries, or one index of one axis."""
-    np = load_numpy()
-    want, got = pair.want, pair.got
-    if want.shape != got.shape or want.ndim == 0:
-        return
-    allowed = pair.limits(want, pair.want_dtype)
-    with np.errstate(invalid="ignore", over="ignore"):
-        right = (want == got) | (np.abs(got - want) <= allowed) | (np.isnan(want) & np.isnan(got))
-    wrong = ~right
-    if right.all() or wrong.all():
-        return
-    empty = (want == 0) | np.isneginf(want)
-    if want.ndim > 1 and not wrong[~np.broadcast_to(empty.all(-1, keepdims=True), want.shape)].any():
-        yield Recognition("masked-rows", (), Bilingual(
-            "All is right but for the rows that are masked entirely.", "除了被完全掩码的行以外，其余都对。"
-        ))  # fmt: skip
-    elif not wrong[~empty].any():
-        yield Recognition("masked-entries", (), Bilingual(
-            "All is right but for the entries that must be masked.", "除了应当被掩码的元素以外，其余都对。"
-        ))  # fmt: skip
-    for axis in range(want.ndim):
-        others = tuple(i for i in range(want.ndim) if i != axis)
-        hit = np.flatnonzero(wrong.any(axis=others))
-        if want.shape[axis] > 1 and len(hit) == 1:
-            at = int(hit[0])
-            key = 0 if at == 0 else -1 if at == want.shape[axis] - 1 else at
-            yield Recognition("one-index", (axis - want.ndim, key), Bilingual(
-                f"All is right but for index {at} of axis {axis}.", f"除了第 {axis} 轴的第 {at} 个位置以外，其余都对。"
-            ))  # fmt: skip
-
-
 def _enough(recogniser: Callable[[_Pair], Iterator[Recognition]]) -> Callable[[_Pair], Iterator[Recognition]]:
     def guarded(pair: _Pair) -> Iterator[Recognition]:
-        if min(pair.want.size, pair.got.size) >= FEWEST:
+        if min(pair.want.size, pair.got.size) >= FEWEST and pair.plainly_wrong():
             yield from recogniser(pair)
 
     return guarded
@@ -313,6 +308,5 @@ _RECOGNISERS: tuple[Callable[[_Pair], Iterator[Recognition]], ...] = (
     _enough(_scaled),
     _enough(_offset),
     _enough(_moved),
-    _enough(_partly),
     _enough(_order),
 )

@@ -1,5 +1,9 @@
 """A verdict as a learner reads it, in plain text. Everything shown is in the verdict's data already; nothing is
-decided here."""
+decided here.
+
+The first screen says what is wrong, shows one example, and explains it where it can be explained: with the verdict's
+own headline, at most `FIRST_SCREEN` lines. `why_text` is everything else, shown on request.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +11,38 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llmdrills.grading.judging.verdict import Verdict
+from llmdrills.grading.judging.verdict import Report, ShownCase, Verdict
 from llmdrills.language import Bilingual, Language
 
-__all__ = ["report_text"]
+__all__ = ["FIRST_SCREEN", "WIDTH", "first_screen", "why_text"]
 
 WIDTH = 96
+"""Columns of the longest line."""
+FIRST_SCREEN = 14
+"""Lines of the first screen, with the line above it that names the kata and the outcome, and the one below it that
+says how to see the rest."""
+MOST_OUTPUT = 20
+MOST_TRACEBACK = 12
 _PIECES = re.compile(r"[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*|\s+")
 _CLOSING = "，。：；、）】”’？！"
-MOST_OUTPUT = 6
-MOST_TRACEBACK = 6
+
+# How many lines each part of the first screen may take; prints take what is left.
+_HEADLINE, _EXAMPLE, _PRINTED, _ARROW, _CLAUSE = 3, 2, 2, 3, 2
 
 # Why a case is there is written in English only, for authors: a Chinese report names the case alone.
-_SMALLEST = Bilingual("The smallest failing case: {case} ({why})", "最小的失败用例：{case}")
+_SHOWN = Bilingual("The case shown: {case} ({why})", "所示的用例：{case}")
 _EXPECTED = Bilingual("expected", "应为")
 _GOT = Bilingual("got", "得到")
 _PASSING = Bilingual("Passing", "通过")
 _FAILING = Bilingual("Failing", "失败")
-_PRINTED = Bilingual("It printed:", "它打印了：")
+_PRINTED_HERE = Bilingual("It printed in this case:", "它在这个用例中打印了：")
+_PRINTED_ALL = Bilingual("It printed:", "它打印了：")
+_PRINTED_BRIEFLY = Bilingual("printed: ", "打印：")
 _REPRODUCE = Bilingual("To see it again:", "重现方法：")
 _ALSO = Bilingual("also fits: {names}", "也符合：{names}")
+_ALSO_WHERE = Bilingual("Also, in case {case}: {said}", "另外，用例 {case}：{said}")
 _SEED = Bilingual("(seed {seed})", "（随机种子 {seed}）")
+_CONTRACT = Bilingual("The contract: “{text}”", "约定：“{text}”")
 _TIME = Bilingual(
     "{attempt:.1f} ms for all cases, the reference {reference:.1f} ms",
     "全部用例用时 {attempt:.1f} ms，参考实现 {reference:.1f} ms",
@@ -37,46 +52,119 @@ _COUNTS = Bilingual(
     "{case}：{flops:,} 次浮点运算，最大张量 {largest:,} 个元素",
 )
 _NO_DIAGNOSIS = Bilingual("None of the known mistakes explains this.", "这不是任何已知的错误写法。")
+_NOT_CONTIGUOUS = Bilingual("not contiguous", "不连续")
+_REQUIRES_GRAD = Bilingual("requires grad", "需要梯度")
 
 
-def report_text(verdict: Verdict, headline: str, language: Language) -> str:
-    """The whole report as lines of text: what is wrong, why, where to look, how to see it again, what to do next."""
-    blocks = [block for block in _blocks(verdict, headline, language) if block]
+def first_screen(verdict: Verdict, headline: str, language: Language) -> str:
+    """What a learner reads first: the fact, its place, what explains it, the clause that fails, the next step."""
+    report = verdict.report
+    fact, reason = _capped(_wrap(headline), _HEADLINE), []
+    if verdict.outcome not in {"unimplemented", "error"}:
+        fact += _capped(list(_example(verdict, language)), _EXAMPLE)
+        fact += [line for use in report["forbidden"][1:4] for line in _capped(_wrap(_use(use, language)), 1)]
+        reason += _capped(_explanation(verdict, language), _ARROW)
+        if verdict.clauses:
+            reason += _capped(_wrap(_CONTRACT[language].format(text=verdict.clauses[0].text), "  "), _CLAUSE)
+    if verdict.passed:
+        fact += _time(report, language)
+    space = Bilingual(" ", "")[language]
+    last = _wrap(space.join(part for part in (report["next"], _SEED[language].format(seed=verdict.seed)) if part))
+    room = FIRST_SCREEN - 2 - len(fact) - len(reason) - len(last)
+    return "\n".join([*fact, *_briefly_printed(verdict, min(room, _PRINTED), language), *reason, *last])
+
+
+def why_text(verdict: Verdict, language: Language) -> str:
+    """The rest: inputs, the numbers around, how to see it again, prints, costs, and which cases pass and fail."""
+    blocks = [block for block in _rest(verdict, language) if block]
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def _blocks(verdict: Verdict, headline: str, language: Language) -> Iterator[list[str]]:
-    report = verdict.report
-    yield _wrap(headline) if headline else []
-    if verdict.outcome in {"unimplemented", "error"}:
-        yield _wrap(report["next"])
+# The first screen
+
+
+def _example(verdict: Verdict, language: Language) -> Iterator[str]:
+    """The place: where the shown case raises, or the line that does not load."""
+    found, report = verdict.where, verdict.report
+    if report["raised"] is not None:
+        yield from _failing_source(report["raised"]["traceback"])
+    if found is None:
         return
-    yield _diagnosis(verdict, language)
+    shown = report["smallest"]
+    if shown is not None and found.case != shown["case"]:
+        yield from _wrap(_ALSO_WHERE[language].format(case=found.case, said=found.message))
+    elif found.kind == "crash" and found.message:
+        yield from _wrap(f"  {found.message}", "  ")
+
+
+def _failing_source(traceback: str) -> list[str]:
+    """The line of the file that raised, and the mark under it, from the end of its traceback."""
+    lines = traceback.rstrip().splitlines()[:-1]
+    last = next((at for at in reversed(range(len(lines))) if lines[at].lstrip().startswith("File ")), len(lines))
+    return [line[:WIDTH] for line in lines[last + 1 : last + 3]]
+
+
+def _briefly_printed(verdict: Verdict, most: int, language: Language) -> list[str]:
+    """The last lines that the attempt printed in the shown case, or before it ended."""
+    if verdict.passed or most <= 0:
+        return []
+    shown = verdict.report["smallest"]
+    printed = verdict.report["output"] if shown is None else shown["output"]
+    lines = printed.rstrip().splitlines()[-most:]
+    label = _PRINTED_BRIEFLY[language]
+    indents = [f"  {label}", " " * (2 + _columns(label))]
+    return [_cut(f"{indent}{line}") for indent, line in zip(indents, lines, strict=False)]
+
+
+def _explanation(verdict: Verdict, language: Language) -> list[str]:
+    if verdict.diagnosis is not None:
+        others = verdict.report["undecided"]
+        also = f" ({_ALSO[language].format(names=', '.join(others))})" if others else ""
+        return _wrap(f"→ {verdict.diagnosis.message}{also}", "  ")
+    return [] if verdict.note is None else _wrap(f"→ {verdict.note.message}", "  ")
+
+
+def _capped(lines: Sequence[str], most: int) -> list[str]:
+    """At most so many lines; the last then ends in an ellipsis."""
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], _cut(f"{lines[most - 1]} {lines[most]}")]
+
+
+def _cut(line: str) -> str:
+    """The line, ending in an ellipsis where it is too long."""
+    if _columns(line) <= WIDTH:
+        return line
+    while _columns(line) >= WIDTH:
+        line = line[:-1]
+    return f"{line.rstrip()}…"
+
+
+# The rest
+
+
+def _rest(verdict: Verdict, language: Language) -> Iterator[list[str]]:
+    report = verdict.report
+    if verdict.outcome in {"unimplemented", "error"}:
+        return
+    if verdict.outcome == "wrong" and verdict.diagnosis is None and verdict.note is None:
+        yield [_NO_DIAGNOSIS[language]]
     yield [line for use in report["forbidden"][1:] for line in _wrap(_use(use, language))]
     if report["smallest"] is not None:
-        yield from _smallest(report["smallest"], language)
+        yield from _shown_case(report["smallest"], language)
     if report["raised"] is not None:
         yield _traceback(report["raised"]["traceback"])
     yield _names(report, language)
     yield _output(report, language)
     yield _costs(report, language)
-    yield [*_wrap(report["next"]), _SEED[language].format(seed=verdict.seed)]
 
 
-def _diagnosis(verdict: Verdict, language: Language) -> list[str]:
-    found = verdict.diagnosis
-    if found is None:
-        return [_NO_DIAGNOSIS[language]] if verdict.outcome == "wrong" else []
-    lines = _wrap(f"→ {found.message}", "  ")
-    others = verdict.report["undecided"]
-    return lines + ([f"  ({_ALSO[language].format(names=', '.join(others))})"] if others else [])
-
-
-def _smallest(shown: Mapping[str, Any], language: Language) -> Iterator[list[str]]:
-    lines = _wrap(_SMALLEST[language].format(case=shown["case"], why=shown["why"]))
-    lines += [f"  {line}" for line in _inputs(shown["inputs"])]
+def _shown_case(shown: ShownCase, language: Language) -> Iterator[list[str]]:
+    lines = _wrap(_SHOWN[language].format(case=shown["case"], why=shown["why"]))
+    lines += [f"  {line}" for line in _inputs(shown["inputs"], language)]
     yield lines
     for finding in shown["findings"][:1]:
+        yield _wrap(finding["text"])
         if finding["kind"] == "wrong-values":
             yield _around(finding, language)
     for finding in shown["findings"][1:3]:
@@ -86,21 +174,19 @@ def _smallest(shown: Mapping[str, Any], language: Language) -> Iterator[list[str
     yield [_REPRODUCE[language], *(f"    {line}".rstrip() for line in shown["snippet"].splitlines())]
 
 
-def _inputs(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _inputs(inputs: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
     width = max((len(given["name"]) for given in inputs), default=0)
-    return [f"{given['name']:<{width}}  {_input(given)}" for given in inputs]
+    return [f"{given['name']:<{width}}  {_input(given, language)}" for given in inputs]
 
 
-def _input(given: Mapping[str, Any]) -> str:
+def _input(given: Mapping[str, Any], language: Language) -> str:
     if given["kind"] != "tensor":
         return str(given["value"])
-    notes = [
-        text
-        for text, holds in (("not contiguous", not given["contiguous"]), ("requires grad", given["requires_grad"]))
-        if holds
-    ]
+    facts = ((_NOT_CONTIGUOUS, not given["contiguous"]), (_REQUIRES_GRAD, given["requires_grad"]))
+    notes = [text[language] for text, holds in facts if holds]
     sizes = ", ".join(map(str, given["shape"])) + ("," if len(given["shape"]) == 1 else "")
-    return f"{given['dtype']} ({sizes}){', ' + ', '.join(notes) if notes else ''}"
+    comma = Bilingual(", ", "，")[language]
+    return comma.join([f"{given['dtype']} ({sizes})", *notes])
 
 
 def _around(finding: Mapping[str, Any], language: Language) -> list[str]:
@@ -138,36 +224,42 @@ def _use(use: Mapping[str, Any], language: Language) -> str:
     return f"{line}{use['call']}{colon}{why}"
 
 
-def _names(report: Mapping[str, Any], language: Language) -> list[str]:
+def _names(report: Report, language: Language) -> list[str]:
     if not report["failing"]:
         return []
-    colon = Bilingual(": ", "：")[language]
+    colon, comma = Bilingual(": ", "：")[language], Bilingual(", ", "、")[language]
     return [
         line
         for label, names in ((_PASSING, report["passing"]), (_FAILING, report["failing"]))
         if names
-        for line in _wrap(f"{label[language]}{colon}{', '.join(names)}", "  ")
+        for line in _wrap(f"{label[language]}{colon}{comma.join(names)}", "  ")
     ]
 
 
-def _output(report: Mapping[str, Any], language: Language) -> list[str]:
-    lines = report["output"].rstrip().splitlines()
+def _output(report: Report, language: Language) -> list[str]:
+    """What was printed in the shown case; all that was printed where no case is shown or none was told apart."""
+    shown = report["smallest"]
+    own = shown is not None and shown["output"] != report["output"]
+    lines = (shown["output"] if shown is not None else report["output"]).rstrip().splitlines()
     if not lines:
         return []
-    cut = ["    …"] if len(lines) > MOST_OUTPUT or report["output_cut"] else []
-    return [_PRINTED[language], *cut, *(f"    {line[:WIDTH]}" for line in lines[-MOST_OUTPUT:])]
+    label = _PRINTED_HERE if own else _PRINTED_ALL
+    cut = ["    …"] if len(lines) > MOST_OUTPUT or (report["output_cut"] and not own) else []
+    return [label[language], *cut, *(f"    {line[:WIDTH]}" for line in lines[-MOST_OUTPUT:])]
 
 
-def _costs(report: Mapping[str, Any], language: Language) -> list[str]:
-    lines = [
+def _costs(report: Report, language: Language) -> list[str]:
+    return [
         _COUNTS[language].format(case=one["case"], flops=one["flops"], largest=one["largest_tensor"])
         for one in report["counts"]
     ]
+
+
+def _time(report: Report, language: Language) -> list[str]:
     seconds = report["seconds"]
-    if not report["failing"] and seconds["attempt"]:
-        times = {name: 1000 * value for name, value in seconds.items()}
-        lines.append(_TIME[language].format(**times))
-    return lines
+    if not seconds["attempt"]:
+        return []
+    return [_TIME[language].format(attempt=1000 * seconds["attempt"], reference=1000 * seconds["reference"])]
 
 
 def _traceback(text: str) -> list[str]:

@@ -5,58 +5,53 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.protocol.answer import Expected
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
+from llmdrills.language import Bilingual, Language
 
 __all__ = ["snippet"]
 
+_DUE = Bilingual("{due} is due", "应为 {due}")
+_DUE_AND_CAME = Bilingual("{due} is due, {came} came", "应为 {due}，得到 {came}")
 
-def snippet(
-    kata: Kata,
-    variant: str,
-    expected: Expected,
-    findings: Sequence[f.Finding],
-    seed: int,
-    file: str,
-    device: str = "cpu",
-) -> str:
+
+def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]) -> str:
     """Complete Python: it loads the attempt, makes the inputs of the case, calls, and prints what is wrong.
 
     Small inputs are written out; larger ones are made again from the seed by `llmdrills.grading.reproduce`.
     """
-    literals = expected.call.literals
-    lines = ["import runpy", ""]
-    lines += [f"{kata.entry} = runpy.run_path({file!r})[{kata.entry!r}]"]
+    entry, device, literals = spec.kata.entry, spec.device, expected.call.literals
     if literals and device == "cpu":
-        lines[0:1] = ["import runpy", "", "import torch"]
-        lines += [f"{name} = {text}" for name, text in literals.items()]
-        given = [name if at < expected.call.positional else f"{name}={name}" for at, name in enumerate(literals)]
-        arguments = ", ".join(given)
+        imports = ["import runpy", "", "import torch", ""]
+        made = [f"{name} = {text}" for name, text in literals.items()]
+        positional = expected.call.positional
+        arguments = ", ".join(name if at < positional else f"{name}={name}" for at, name in enumerate(literals))
     else:
-        lines[0:1] = ["import runpy", "", "from llmdrills.grading.reproduce import inputs"]
-        where = f"{str(kata.folder)!r}, {variant!r}, {expected.case!r}, seed={seed}"
-        lines += [f"args, kwargs = inputs({where}{'' if device == 'cpu' else f', device={device!r}'})"]
+        imports = ["import runpy", "", "from llmdrills.grading.reproduce import inputs", ""]
+        where = f"{str(spec.kata.folder)!r}, {spec.variant!r}, {expected.case!r}, seed={spec.seed}"
+        made = [f"args, kwargs = inputs({where}{'' if device == 'cpu' else f', device={device!r}'})"]
         arguments = "*args, **kwargs"
-    lines += [*_ending(f"{kata.entry}({arguments})", findings)]
+    loaded = f"{entry} = runpy.run_path({spec.file!r})[{entry!r}]"
+    lines = [*imports, loaded, *made, *_ending(f"{entry}({arguments})", findings, spec.language)]
     return "\n".join(lines) + "\n"
 
 
-def _ending(call: str, findings: Sequence[f.Finding]) -> list[str]:
+def _ending(call: str, findings: Sequence[f.Finding], language: Language) -> list[str]:
     """The call, and a comment with what should have come."""
     first = findings[0] if findings else None
+    due, both = _DUE[language], _DUE_AND_CAME[language]
     if isinstance(first, (f.WrongValues, f.NotFinite)) and not first.path.startswith("gradient"):
         index = f"[{', '.join(map(str, first.index))}]" if first.index else ""
-        return [
-            f"result = {call}",
-            f"print(result{first.path}{index})  # {first.expected:.6g} is due, {first.got:.6g} came",
-        ]
+        said = both.format(due=f"{first.expected:.6g}", came=f"{first.got:.6g}")
+        return [f"result = {call}", f"print(result{first.path}{index})  # {said}"]
     if isinstance(first, f.WrongShape):
-        return [f"result = {call}", f"print(result{first.path}.shape)  # {tuple(first.expected)} is due"]
+        return [f"result = {call}", f"print(result{first.path}.shape)  # {due.format(due=tuple(first.expected))}"]
     if isinstance(first, f.WrongDtype):
-        return [f"result = {call}", f"print(result{first.path}.dtype)  # torch.{first.expected} is due"]
+        return [f"result = {call}", f"print(result{first.path}.dtype)  # {due.format(due=f'torch.{first.expected}')}"]
     if isinstance(first, f.DidNotRaise):
-        return [f"print({call})  # {first.expected} is due"]
+        return [f"print({call})  # {due.format(due=first.expected)}"]
     if isinstance(first, (f.WrongScalar, f.WrongText)):
-        return [f"result = {call}", f"print(result{first.path})  # {textwrap.shorten(repr(first.expected), 80)} is due"]
+        said = due.format(due=textwrap.shorten(repr(first.expected), 80))
+        return [f"result = {call}", f"print(result{first.path})  # {said}"]
     return [f"print({call})"]

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
-__all__ = ["CaseResult", "Diagnosis", "Outcome", "Verdict"]
+__all__ = [
+    "CaseCounts",
+    "CaseResult",
+    "Diagnosis",
+    "FailingClause",
+    "LoadFailure",
+    "Note",
+    "Outcome",
+    "Parity",
+    "Report",
+    "Seconds",
+    "ShownCase",
+    "Verdict",
+    "Where",
+]
 
 Outcome = Literal[
     "passed", "wrong", "unimplemented", "crashed", "timeout", "memory", "forbidden", "over-budget", "error"
@@ -24,12 +39,125 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The misconception that explains the attempt; `explains` of `failing` cases (equal unless it is partial)."""
+    """The slip, or the other variant, that agrees with the attempt in every case: `explains` equals `failing`, the
+    number of failing cases."""
 
     id: str
     message: str
     explains: int
     failing: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the answer looks like where nothing explains all of it; it counts for nothing.
+
+    `kind` is "partial" (`id` is a slip that explains `explains` of `failing` cases) or "recognised" (`id` begins with
+    `recognised-`: right numbers in a wrong place).
+    """
+
+    kind: Literal["partial", "recognised"]
+    id: str
+    message: str
+    explains: int
+    failing: int
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place where it certainly goes wrong: where an answer raises, writes into its caller's tensor, or loses a
+    gradient.
+
+    `line` is the attempt's (0: unknown), `case` the case in which it was seen. `operation`, `operands` and
+    `expression` are those of `Raised`, and empty for the other kinds.
+    """
+
+    kind: Literal["crash", "input-changed", "no-gradient"]
+    case: str
+    message: str
+    line: int = 0
+    operation: str = ""
+    operands: tuple[str, ...] = ()
+    expression: str = ""
+
+
+@dataclass(frozen=True)
+class FailingClause:
+    """A line of the contract that a failing case grades, in the learner's language."""
+
+    id: str
+    text: str
+
+
+class ShownCase(TypedDict):
+    """The failing case that is shown. `inputs` are as `llmdrills.grading.judging.inputs.describe` has them, `findings`
+    as JSON with their `text`; `output` is what the attempt printed in this case."""
+
+    case: str
+    why: str
+    inputs: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    snippet: str
+    traceback: str
+    output: str
+
+
+class LoadFailure(TypedDict):
+    """Why the file does not load; `line` is 0 where it is not known."""
+
+    type: str
+    message: str
+    file: str
+    line: int
+    traceback: str
+
+
+class Seconds(TypedDict):
+    """Time in seconds over all cases that ran: shown, never judged."""
+
+    attempt: float
+    reference: float
+
+
+class CaseCounts(TypedDict):
+    """What the attempt cost in a counted case. `budget` maps "flops" and "largest_tensor" to [limit, the reference's
+    cost]."""
+
+    case: str
+    flops: int
+    largest_tensor: int
+    largest_shape: list[int]
+    largest_operator: str
+    largest_line: int
+    budget: dict[str, list[int]]
+
+
+class Parity(TypedDict):
+    """The outcomes on the CPU and on the device, whether they agree, and the cases that went differently."""
+
+    cpu: Outcome
+    device: Outcome
+    agree: bool
+    differ: list[str]
+
+
+class Report(TypedDict, total=False):
+    """Everything that a report shows besides the verdict's own fields."""
+
+    passing: list[str]  # names of cases
+    failing: list[str]
+    smallest: ShownCase | None  # the case that is shown; None where no answer is wrong
+    forbidden: list[dict[str, Any]]  # findings of kind "forbidden"
+    undecided: list[str]  # ids of slips that fit as well as the diagnosis
+    recognised: str | None  # the id of the note, where it is of that kind
+    seconds: Seconds
+    counts: list[CaseCounts]
+    output: str  # all that the attempt printed
+    output_cut: bool  # whether it printed more than that
+    raised: LoadFailure | None
+    ended: dict[str, Any] | None  # why the process stopped: by, case, detail
+    next: str  # the next step, in the learner's language
+    parity: Parity  # only where two devices were compared
 
 
 @dataclass(frozen=True)
@@ -44,9 +172,10 @@ class Verdict:
     cases: tuple[CaseResult, ...] = ()
     diagnosis: Diagnosis | None = None
     message: str = ""  # what a learner reads first, in their language
-    report: dict[str, Any] = field(
-        default_factory=dict
-    )  # the smallest failing case, counts, time, snippet, captured output
+    report: Report = field(default_factory=Report)
+    note: Note | None = None
+    where: Where | None = None
+    clauses: tuple[FailingClause, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -67,14 +196,11 @@ class Verdict:
                 {"name": c.name, "outcome": c.outcome, "message": c.message, "findings": list(c.findings)}
                 for c in self.cases
             ],
-            "diagnosis": None
-            if self.diagnosis is None
-            else {
-                "id": self.diagnosis.id,
-                "message": self.diagnosis.message,
-                "explains": self.diagnosis.explains,
-                "failing": self.diagnosis.failing,
-            },
+            "diagnosis": None if self.diagnosis is None else dataclasses.asdict(self.diagnosis),
+            "note": None if self.note is None else dataclasses.asdict(self.note),
+            "where": None if self.where is None else {**vars(self.where), "operands": list(self.where.operands)},
+            "behaviour": None,
+            "clauses": [dataclasses.asdict(clause) for clause in self.clauses],
             "message": self.message,
             "report": self.report,
         }

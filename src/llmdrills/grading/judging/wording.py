@@ -1,43 +1,30 @@
-"""Findings and outcomes in words, in both languages. Rendering comes last: nothing here decides anything."""
+"""Findings and next steps in words, in both languages. Rendering comes last: nothing here decides anything."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.verdict import Outcome
+from llmdrills.grading.protocol.answer import Ended
 from llmdrills.language import Bilingual
 
-__all__ = ["NEXT_STEPS", "OUTCOMES", "describe", "number", "shape"]
+__all__ = ["ENDED", "NEXT_STEPS", "NOT_LOADED", "describe", "end_of_process", "missing_entry", "number", "shape"]
 
-OUTCOMES: dict[Outcome, Bilingual] = {
-    "passed": Bilingual("passed", "通过"),
-    "wrong": Bilingual("wrong answer", "答案错误"),
-    "unimplemented": Bilingual("not written yet", "尚未实现"),
-    "crashed": Bilingual("crashed", "运行出错"),
-    "timeout": Bilingual("timed out", "超时"),
-    "memory": Bilingual("out of memory", "内存不足"),
-    "forbidden": Bilingual("forbidden call", "用了禁用的调用"),
-    "over-budget": Bilingual("right, but over budget", "结果正确，但超出预算"),
-    "error": Bilingual("the grader failed", "评分程序出错"),
-}
+MOST_NAMES = 3
+"""So many of the functions that a file defines are named where none of them is near the one that is asked for."""
 
 NEXT_STEPS: dict[Outcome, Bilingual] = {
     "passed": Bilingual("", ""),
-    "wrong": Bilingual(
-        "Paste the snippet into Python and compare the two rows by hand; `llmdrills hint {kata}` nudges.",
-        "把上面的代码片段粘贴到 Python 中，逐个对照两行数字；`llmdrills hint {kata}` 会给出提示。",
-    ),
+    "wrong": Bilingual("`llmdrills hint {kata}` gives a hint.", "`llmdrills hint {kata}` 会给出提示。"),
     "unimplemented": Bilingual(
-        "Write the function, save, and grade again; `llmdrills hint {kata}` nudges.",
+        "Write the function, save, and grade again; `llmdrills hint {kata}` gives a hint.",
         "写完函数、保存，然后再评一次；`llmdrills hint {kata}` 会给出提示。",
     ),
-    "crashed": Bilingual(
-        "Look at the line named above; the snippet raises the same error.",
-        "查看上面指出的那一行；运行代码片段可以重现同样的错误。",
-    ),
+    "crashed": Bilingual("`llmdrills hint {kata}` gives a hint.", "`llmdrills hint {kata}` 会给出提示。"),
     "timeout": Bilingual(
         "Look for a loop that does not end, or for one Python loop per element.",
         "检查是否有不会结束的循环，或者逐元素的 Python 循环。",
@@ -59,11 +46,61 @@ NEXT_STEPS: dict[Outcome, Bilingual] = {
         "这与你的代码无关。`llmdrills doctor` 会指出环境的问题。",
     ),
 }
+NOT_LOADED = Bilingual(
+    "No case was run: make the file load, and grade again.", "还没有运行任何用例：先让文件能够加载，再评一次。"
+)
+"""The next step where the file itself raises, or has no entry function."""
+ENDED = Bilingual(
+    "The process ended before it had answered: take out what ends it.",
+    "进程在给出答案之前就结束了：去掉使它结束的代码。",
+)
+"""The next step where the attempt's process is gone."""
 
 
 def describe(finding: f.Finding) -> Bilingual:
     """One finding as one or two plain sentences."""
     return _WORDS[type(finding)](finding)
+
+
+def missing_entry(entry: str, defined: Sequence[str]) -> Bilingual:
+    """That the file lacks its entry function, with the nearest of the functions and classes that it `defined`."""
+    near = difflib.get_close_matches(entry, defined, 1, cutoff=0.6) or [
+        name for name in defined if name.replace("_", "").lower() == entry.replace("_", "").lower()
+    ]
+    names = near[:1] or list(defined[:MOST_NAMES])
+    if not names:
+        return Bilingual(
+            f"the file defines no function; this kata asks for `{entry}`",
+            f"文件里没有定义函数；这道题要求的是 `{entry}`",
+        )
+    shown = [f"`{name}`" for name in names]
+    more = len(defined) - len(names) if not near else 0
+    return Bilingual(
+        f"you define {', '.join(shown)}{f' and {more} more' if more else ''}; this kata asks for `{entry}`",
+        f"你定义的是 {'、'.join(shown)}{f' 等 {len(defined)} 个' if more else ''}；这道题要求的是 `{entry}`",
+    )
+
+
+def end_of_process(ended: Ended) -> Bilingual:
+    """Why the process stopped, and in which case."""
+    said, detail = Bilingual(ended.detail, ended.detail), ended.detail
+    if ended.by == "timeout":
+        said = Bilingual(f"no answer within {detail}", f"{detail} 内没有给出答案")
+    for en, zh in _ENDS.items():
+        if detail.startswith(en):
+            said = Bilingual(detail, zh + detail.removeprefix(en))
+    if not ended.case:
+        return said
+    return Bilingual(f"{said.en} in case {ended.case}", f"{said.zh}（用例 {ended.case}）")
+
+
+_ENDS = {
+    "exit status": "退出状态",
+    "the private channel was closed": "私有通道被关闭",
+    "the private channel was written to": "私有通道被写入",
+    "the grader's server ended": "判题服务进程结束",
+}
+"""How an ending begins in English, and in Chinese; what is left out is the name of a signal or a time."""
 
 
 def number(value: float) -> str:
@@ -113,6 +150,14 @@ def _wrong_type(x: f.WrongType) -> Bilingual:
 
 def _wrong_structure(x: f.WrongStructure) -> Bilingual:
     place, zh = _place(x.path), {"items": "项", "keys": "键"}
+    if x.expected_items:
+        here = f"result{x.path}[{x.at}]"
+        return Bilingual(
+            f"{place.en}: expected {x.expected_items}, got {x.got_items}; {x.expected} are due, {x.got} came, "
+            f"and they differ from {here} on",
+            f"{place.zh}：应为 {x.expected_items}，得到 {x.got_items}；应有 {x.expected.removesuffix(' items')} 项，"
+            f"实有 {x.got.removesuffix(' items')} 项，从 {here} 起不同",
+        )
     expected, got = x.expected, x.got
     for en, chinese in zh.items():
         expected, got = expected.replace(en, chinese), got.replace(en, chinese)
@@ -170,11 +215,9 @@ def _wrong_scalar(x: f.WrongScalar) -> Bilingual:
 
 
 def _wrong_text(x: f.WrongText) -> Bilingual:
-    place, cut = _place(x.path), [_clip(text, x.at) for text in (x.expected, x.got)]
-    return Bilingual(
-        f"{place.en} differs from character {x.at} on: expected {cut[0]}, got {cut[1]}",
-        f"{place.zh}从第 {x.at} 个字符起不同：应为 {cut[0]}，得到 {cut[1]}",
-    )
+    cut = [_clip(text, x.at) for text in (x.expected, x.got)]
+    place = f"result{x.path}[{x.at}:]"
+    return Bilingual(f"{place} differs: expected {cut[0]}, got {cut[1]}", f"{place} 不同：应为 {cut[0]}，得到 {cut[1]}")
 
 
 def _clip(text: str, at: int) -> str:
@@ -183,7 +226,7 @@ def _clip(text: str, at: int) -> str:
 
 
 def _input_changed(x: f.InputChanged) -> Bilingual:
-    return Bilingual(f"the call changed its caller's {x.path} in place", f"调用原地改动了调用者传入的 {x.path}")
+    return Bilingual(f"the call changed its caller's `{x.path}` in place", f"调用原地改动了调用者传入的 `{x.path}`")
 
 
 def _no_gradient(x: f.NoGradient) -> Bilingual:

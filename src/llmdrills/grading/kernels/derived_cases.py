@@ -33,7 +33,12 @@ def derived_cases(cases: Iterable[Case]) -> Iterator[Case]:
     tags = (*first.tags, DERIVED)
     for kind, why, change in _KINDS:
         yield dataclasses.replace(
-            first, name=f"{first.name}-{kind}", why=why, make=_changed(first.make, change), tags=tags
+            first,
+            name=f"{first.name}-{kind}",
+            why=why,
+            make=_changed(first.make, change),
+            tags=tags,
+            clauses=(ALWAYS,),
         )
     why = "three calls in a row: other values in new objects, then the first values written into those objects"
     yield dataclasses.replace(

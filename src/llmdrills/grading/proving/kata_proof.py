@@ -27,6 +27,7 @@ from llmdrills.grading.kernels.expectations import ask, prepare
 from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
 from llmdrills.grading.kernels.slips import WrongKernel
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised, TensorValue
 from llmdrills.grading.proving.exposure import expose
 from llmdrills.grading.proving.matrix import Matrix
@@ -184,7 +185,15 @@ class _Proof:
                     break
 
     def _verdict(self, source: str, answers: Sequence[Answer], expected: Sequence[Expected]) -> Any:
-        return judge(self.kata, self.variant, expected, Attempt(None, tuple(answers)), seed=self.seed, source=source)
+        spec = AttemptSpec(
+            kata=self.kata,
+            variant=self.variant,
+            source=source.encode(),
+            file="attempt.py",
+            device="cpu",
+            seed=self.seed,
+        )
+        return judge(spec, expected, Attempt(None, tuple(answers)))
 
     def _case(self, due: Expected, seed: int) -> str:
         return f"case {due.case} of variant {self.variant} (seed {seed})"

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -55,6 +55,7 @@ _SWITCHES = (
     (torch.utils._mode_utils, ("no_dispatch",)),
 )
 """What switches torch's modes off, and on again before anyone looks."""
+MOST_DEFINED = 50
 CONFUSED = 70
 """The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
 
@@ -160,8 +161,20 @@ def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Rais
     kernel = module.__dict__.get(job["entry"])
     if not callable(kernel):
         said = f"the file defines no function {job['entry']}"
-        return missing, Raised("NameError", ("NameError", "Exception", "BaseException"), said, job["file"])
+        names = ("NameError", "Exception", "BaseException")
+        return missing, Raised("NameError", names, said, job["file"], operation="define", operands=_defined(module))
     return kernel, None
+
+
+def _defined(module: ModuleType) -> tuple[str, ...]:
+    """The functions and classes that the file itself defines, so that the nearest name can be told."""
+    kinds = (FunctionType, type)
+    found = [
+        name
+        for name, thing in module.__dict__.items()
+        if type(name) is str and type(thing) in kinds and thing.__module__ == module.__name__
+    ]
+    return tuple(found[:MOST_DEFINED])
 
 
 def _hide_grader() -> None:

@@ -1,0 +1,155 @@
+"""What a report shows of an attempt besides the verdict itself: gathered as plain data, rendered elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.judgement import GradedCase, Judgement
+from llmdrills.grading.judging.operands import disagreement, given
+from llmdrills.grading.judging.snippet import snippet
+from llmdrills.grading.judging.verdict import CaseCounts, LoadFailure, Outcome, Report, ShownCase, Where
+from llmdrills.grading.judging.wording import ENDED, NEXT_STEPS, NOT_LOADED, describe
+from llmdrills.grading.protocol.answer import Attempt, Counts, Expected
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
+from llmdrills.grading.protocol.wire import Raised
+from llmdrills.language import Bilingual, Language
+
+__all__ = ["gather", "where"]
+
+MOST_OPERANDS = 8
+MOST_LETTERS = 120
+
+
+def gather(judgement: Judgement) -> Report:
+    """The verdict's report."""
+    spec, attempt, graded = judgement.spec, judgement.attempt, judgement.graded
+    explanation = judgement.explanation
+    ran = [(item.expected, item.answer) for item in graded if item.answer is not None]
+    recognised = explanation.recognition if explanation else None
+    return Report(
+        passing=[item.expected.case for item in graded if item.outcome == "passed"],
+        failing=[item.expected.case for item in graded if item.outcome != "passed"],
+        smallest=None if judgement.shown is None else _shown(spec, judgement.shown, attempt),
+        forbidden=[use.to_json() for use in judgement.uses],
+        undecided=list(explanation.undecided) if explanation else [],
+        recognised=recognised.id if recognised else None,
+        seconds={
+            "attempt": sum(answer.seconds for _, answer in ran),
+            "reference": sum(due.seconds for due, _ in ran),
+        },
+        counts=[_counts(due, answer.counts) for due, answer in ran if answer.counts is not None],
+        output=attempt.output,
+        output_cut=attempt.output_cut,
+        raised=None if attempt.loading is None else _load_failure(attempt.loading),
+        ended=None if attempt.ended is None else dataclasses.asdict(attempt.ended),
+        next=_next_step(attempt, judgement.outcome)[spec.language].format(kata=spec.kata.id),
+    )
+
+
+def _next_step(attempt: Attempt, outcome: Outcome) -> Bilingual:
+    if outcome == "crashed" and attempt.loading is not None:
+        return NOT_LOADED
+    if outcome == "crashed" and attempt.ended is not None:
+        return ENDED
+    return NEXT_STEPS[outcome]
+
+
+def _shown(spec: AttemptSpec, item: GradedCase, attempt: Attempt) -> ShownCase:
+    due, raised = item.expected, item.raised
+    return {
+        "case": due.case,
+        "why": due.why,
+        "inputs": list(due.call.inputs),
+        "findings": [{**finding.to_json(), "text": describe(finding)[spec.language]} for finding in item.findings],
+        "snippet": snippet(spec, due, item.findings),
+        "traceback": raised.traceback if raised is not None else "",
+        "output": item.output if attempt.outputs else attempt.output,
+    }
+
+
+def _counts(due: Expected, spent: Counts) -> CaseCounts:
+    return {
+        "case": due.case,
+        "flops": spent.flops,
+        "largest_tensor": spent.largest_tensor,
+        "largest_shape": list(spent.largest_shape),
+        "largest_operator": spent.largest_operator,
+        "largest_line": spent.largest_line,
+        "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
+    }
+
+
+def _load_failure(raised: Raised) -> LoadFailure:
+    return {
+        "type": raised.type,
+        "message": raised.message,
+        "file": raised.file,
+        "line": raised.line,
+        "traceback": raised.traceback,
+    }
+
+
+# The place where it certainly goes wrong
+
+
+def where(judgement: Judgement) -> Where | None:
+    """A crash, a caller's tensor that was written, or a gradient that never arrives: the shown case's, else the first
+    of another case, in that order of kinds."""
+    language, shown = judgement.spec.language, judgement.shown
+    own = None if shown is None else _where(shown, language)
+    if own is not None:
+        return own
+    found = [place for item in judgement.graded if (place := _where(item, language)) is not None]
+    order = ("crash", "input-changed", "no-gradient")
+    return min(found, key=lambda place: order.index(place.kind), default=None)
+
+
+def _where(item: GradedCase, language: Language) -> Where | None:
+    name, raised = item.expected.case, item.raised
+    for finding in item.findings:
+        if isinstance(finding, (f.Raises, f.RaisesOther)) and raised is not None:
+            raised = _short(raised)
+            return Where(
+                kind="crash",
+                case=name,
+                message=_crash(raised)[language],
+                line=raised.line,
+                operation=raised.operation,
+                operands=raised.operands,
+                expression=raised.expression,
+            )
+        if isinstance(finding, f.InputChanged):
+            return Where("input-changed", name, describe(finding)[language])
+        if isinstance(finding, f.NoGradient):
+            return Where("no-gradient", name, describe(finding)[language])
+    return None
+
+
+def _short(raised: Raised) -> Raised:
+    """The same with texts of a bearable length: they are the attempt's own word."""
+    operands = tuple(operand[:MOST_LETTERS] for operand in raised.operands[:MOST_OPERANDS])
+    return dataclasses.replace(
+        raised,
+        operation=raised.operation[:MOST_LETTERS],
+        operands=operands,
+        expression=raised.expression[:MOST_LETTERS],
+    )
+
+
+def _crash(raised: Raised) -> Bilingual:
+    """The failing expression, what it was given, and what in that disagrees."""
+    parts = Bilingual("", "")
+    if raised.expression:
+        parts = Bilingual(f"`{raised.expression}`", f"`{raised.expression}`")
+    if raised.operands:
+        what = given(raised.operation, raised.operands)
+        if " @ " not in what:
+            what = f"{raised.operation}({what})"
+        parts = _joined(parts, Bilingual(what, what))
+    wrong = disagreement(raised.operation, raised.operands)
+    return parts if wrong is None else _joined(parts, wrong)
+
+
+def _joined(one: Bilingual, other: Bilingual) -> Bilingual:
+    return Bilingual(f"{one.en}: {other.en}", f"{one.zh}：{other.zh}") if one.en else other

@@ -1,0 +1,53 @@
+"""What the judge knows of one attempt before anything is worded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.diagnosis import Explanation
+from llmdrills.grading.judging.verdict import Outcome
+from llmdrills.grading.protocol.answer import Answer, Attempt, Expected
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
+from llmdrills.grading.protocol.wire import Raised
+from llmdrills.language import Bilingual
+
+__all__ = ["NOTHING", "GradedCase", "Judgement"]
+
+NOTHING = Bilingual("", "")
+
+
+@dataclass(frozen=True)
+class GradedCase:
+    """One case, with its outcome. `answer` is None when the attempt never came to it; `remark` then says why."""
+
+    expected: Expected
+    answer: Answer | None
+    outcome: Outcome
+    findings: tuple[f.Finding, ...] = ()
+    remark: Bilingual = NOTHING
+    output: str = ""  # what the attempt printed meanwhile
+
+    @property
+    def raised(self) -> Raised | None:
+        """What the attempt raised here."""
+        value = None if self.answer is None else self.answer.value
+        return value if isinstance(value, Raised) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """One attempt, graded: `shown` is the failing case that a learner is shown, `uses` are the forbidden calls."""
+
+    spec: AttemptSpec
+    attempt: Attempt
+    graded: tuple[GradedCase, ...]
+    uses: tuple[f.Forbidden, ...]
+    outcome: Outcome
+    shown: GradedCase | None
+    explanation: Explanation | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether answers came that are wrong: only then there is something to explain."""
+        return self.outcome in {"wrong", "crashed", "over-budget"}
