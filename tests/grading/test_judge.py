@@ -250,3 +250,22 @@ def test_should_judge_the_same_seed_the_same(kata):
         return data
 
     assert plain(graded(kata, kernel, seed=4)) == plain(graded(kata, kernel, seed=4))
+
+
+def test_should_show_a_failure_of_several_calls_again_in_the_snippet(kata, tmp_path):
+    text = (
+        "import torch\n\nKEPT = {}\n\n\ndef centre(x, scale=1.0):\n    if x.dim() != 2:\n        raise ValueError\n"
+        "    if not x.is_contiguous() or x.requires_grad or scale != 1.0:\n"
+        "        return (x - x.mean(dim=1, keepdim=True)) * scale\n"
+        "    return KEPT.setdefault('first', x - x.mean(dim=1, keepdim=True))\n"
+    )
+    file = tmp_path / "kept.py"
+    file.write_text(text)
+    space = {}
+    exec(text, space)
+    verdict = graded(kata, space["centre"], file=str(file))
+    assert verdict.report["smallest"]["case"] == "base-again"
+    assert "call 1: result at [0, 0]" in verdict.message
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(verdict.report["smallest"]["snippet"], {})
+    assert printed.getvalue().count("tensor(") == 3

@@ -5,24 +5,53 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
+from llmdrills.grading.kernels.calling import written_over
 from llmdrills.grading.kernels.expectations import make_question
 from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import thaw
+from llmdrills.grading.protocol.wire import Value
 
-__all__ = ["inputs"]
+__all__ = ["calls", "inputs"]
+
+Arguments = tuple[list[Any], dict[str, Any]]
 
 
-def inputs(folder: str, variant: str, case: str, *, seed: int, device: str = "cpu") -> tuple[list[Any], dict[str, Any]]:
-    """The arguments with which the entry function of the kata in `folder` is called in `case`.
+def inputs(folder: str, variant: str, case: str, *, seed: int, device: str = "cpu") -> Arguments:
+    """The arguments with which the entry function of the kata in `folder` is called in `case`; first, where it is
+    called several times.
 
     Raises UsageError when the variant has no case of that name, ContentError when the kata has problems.
     """
+    question = _question(folder, variant, case, seed)
+    return _thawed(question.args, question.kwargs, device)
+
+
+def calls(folder: str, variant: str, case: str, *, seed: int, device: str = "cpu") -> Iterator[Arguments]:
+    """The arguments of every call of the case, in order; from the third on in the objects of the call before, as they
+    are graded. Raises what `inputs` raises.
+    """
+    question = _question(folder, variant, case, seed)
+    given = _thawed(question.args, question.kwargs, device)
+    yield given
+    for at, (args, kwargs) in enumerate(question.then):
+        fresh = _thawed(args, kwargs, device)
+        given = fresh if at == 0 else written_over(given, fresh)
+        yield given
+
+
+def _thawed(args: Sequence[Value], kwargs: Mapping[str, Value], device: str) -> Arguments:
+    return [thaw(value, device) for value in args], {name: thaw(value, device) for name, value in kwargs.items()}
+
+
+def _question(folder: str, variant: str, case: str, seed: int) -> Question:
     report = Report(Path(folder))
     kata = read_kata(Path(folder), report).kata
     report.raise_if_any()
@@ -33,7 +62,5 @@ def inputs(folder: str, variant: str, case: str, *, seed: int, device: str = "cp
             private = Path(tempfile.mkdtemp(prefix="llmdrills-inputs-"))
             atexit.register(shutil.rmtree, private, ignore_errors=True)  # the snippet's call reads it until then
             with loaded.importable():
-                question, _ = make_question(loaded, known, seed, private)
-            args = [thaw(value, device) for value in question.args]
-            return args, {name: thaw(value, device) for name, value in question.kwargs.items()}
+                return make_question(loaded, known, seed, private)[0]
     raise UsageError(f"there is no case {case!r}", "use a name that `llmdrills grade --json` lists under `cases`")

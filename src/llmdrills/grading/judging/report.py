@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmdrills.grading.judging.verdict import Report, ShownCase, Verdict
+from llmdrills.grading.judging.wording import result_at
 from llmdrills.language import Bilingual, Language
 
 __all__ = ["FIRST_SCREEN", "WIDTH", "first_screen", "why_text"]
@@ -197,7 +198,7 @@ def _around(finding: Mapping[str, Any], language: Language) -> list[str]:
     labels = [_EXPECTED[language], _GOT[language]]
     pad = max(_columns(label) for label in labels)
     lead = ", ".join(map(str, index[:-1]))
-    place = f"result{finding['path']}" if not finding["path"].startswith("gradient") else finding["path"]
+    place = finding["path"] if finding["path"].startswith("gradient") else result_at(finding["path"])
     lines = [f"  {place}[{lead + ', ' if lead else ''}{start}:{start + len(widths)}]"] if index else [f"  {place}"]
     for label, row in zip(labels, rows, strict=True):
         cells = "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))

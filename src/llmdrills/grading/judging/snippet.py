@@ -19,22 +19,31 @@ _DUE_AND_CAME = Bilingual("{due} is due, {came} came", "应为 {due}，得到 {c
 def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]) -> str:
     """Complete Python: it loads the attempt, makes the inputs of the case, calls, and prints what is wrong.
 
-    Small inputs are written out; larger ones are made again from the seed by `llmdrills.grading.reproduce`.
+    Small inputs are written out; larger ones are made again from the seed by `llmdrills.grading.reproduce`, and so
+    are those of a case with several calls.
     """
     entry, device, literals = spec.kata.entry, spec.device, expected.call.literals
-    if literals and device == "cpu":
+    where = f"{str(spec.kata.folder)!r}, {spec.variant!r}, {expected.case!r}, seed={spec.seed}"
+    where += "" if device == "cpu" else f", device={device!r}"
+    if expected.calls > 1:
+        imports = ["import runpy", "", "from llmdrills.grading.reproduce import calls", ""]
+        made = [f"for args, kwargs in calls({where}):"]
+        arguments = "*args, **kwargs"
+    elif literals and device == "cpu":
         imports = ["import runpy", "", "import torch", ""]
         made = [f"{name} = {text}" for name, text in literals.items()]
         positional = expected.call.positional
         arguments = ", ".join(name if at < positional else f"{name}={name}" for at, name in enumerate(literals))
     else:
         imports = ["import runpy", "", "from llmdrills.grading.reproduce import inputs", ""]
-        where = f"{str(spec.kata.folder)!r}, {spec.variant!r}, {expected.case!r}, seed={spec.seed}"
-        made = [f"args, kwargs = inputs({where}{'' if device == 'cpu' else f', device={device!r}'})"]
+        made = [f"args, kwargs = inputs({where})"]
         arguments = "*args, **kwargs"
     loaded = f"{entry} = runpy.run_path({spec.file!r})[{entry!r}]"
-    lines = [*imports, loaded, *made, *_ending(f"{entry}({arguments})", findings, spec.language)]
-    return "\n".join(lines) + "\n"
+    if expected.calls > 1:
+        ending = [f"    print({entry}({arguments}))"]
+    else:
+        ending = _ending(f"{entry}({arguments})", findings, spec.language)
+    return "\n".join([*imports, loaded, *made, *ending]) + "\n"
 
 
 def _ending(call: str, findings: Sequence[f.Finding], language: Language) -> list[str]:

@@ -12,7 +12,17 @@ from llmdrills.grading.judging.verdict import Outcome
 from llmdrills.grading.protocol.answer import Ended
 from llmdrills.language import Bilingual
 
-__all__ = ["ENDED", "NEXT_STEPS", "NOT_LOADED", "describe", "end_of_process", "missing_entry", "number", "shape"]
+__all__ = [
+    "ENDED",
+    "NEXT_STEPS",
+    "NOT_LOADED",
+    "describe",
+    "end_of_process",
+    "missing_entry",
+    "number",
+    "result_at",
+    "shape",
+]
 
 MOST_NAMES = 3
 """So many of the functions that a file defines are named where none of them is near the one that is asked for."""
@@ -115,6 +125,12 @@ def shape(sizes: tuple[int, ...]) -> str:
     return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
 
 
+def result_at(path: str) -> str:
+    """A place in the answer as Python: `result[1]`, or `call 2: result[1]` of several calls in a row."""
+    call, _, rest = path.rpartition(" ") if path.startswith("call ") else ("", "", path)
+    return f"{call}: result{rest}" if call else f"result{rest}"
+
+
 def _place(path: str) -> Bilingual:
     if path.startswith("call "):  # one of several calls in a row
         number, _, rest = path.removeprefix("call ").partition(" ")
@@ -151,7 +167,7 @@ def _wrong_type(x: f.WrongType) -> Bilingual:
 def _wrong_structure(x: f.WrongStructure) -> Bilingual:
     place, zh = _place(x.path), {"items": "项", "keys": "键"}
     if x.expected_items:
-        here = f"result{x.path}[{x.at}]"
+        here = f"{place.en if x.path else 'result'}[{x.at}]"
         return Bilingual(
             f"{place.en}: expected {x.expected_items}, got {x.got_items}; {x.expected} are due, {x.got} came, "
             f"and they differ from {here} on",
@@ -216,8 +232,11 @@ def _wrong_scalar(x: f.WrongScalar) -> Bilingual:
 
 def _wrong_text(x: f.WrongText) -> Bilingual:
     cut = [_clip(text, x.at) for text in (x.expected, x.got)]
-    place = f"result{x.path}[{x.at}:]"
-    return Bilingual(f"{place} differs: expected {cut[0]}, got {cut[1]}", f"{place} 不同：应为 {cut[0]}，得到 {cut[1]}")
+    place = _place(x.path) if x.path else Bilingual("result", "result")
+    return Bilingual(
+        f"{place.en}[{x.at}:] differs: expected {cut[0]}, got {cut[1]}",
+        f"{place.zh}[{x.at}:] 不同：应为 {cut[0]}，得到 {cut[1]}",
+    )
 
 
 def _clip(text: str, at: int) -> str:

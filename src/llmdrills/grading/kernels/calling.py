@@ -21,7 +21,7 @@ from llmdrills.grading.protocol.tensors import Freezer, thaw
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "written_over"]
 
 _HERE = str(Path(__file__).resolve().parents[1])
 MAX_MESSAGE = 2000
@@ -102,10 +102,7 @@ class Caller:
             one = dataclasses.replace(question, args=args, kwargs=kwargs, then=(), grads=())
             given = [thaw(value, self._device) for value in args], {k: thaw(v, self._device) for k, v in kwargs.items()}
             if at >= 2 and objects is not None:
-                given = (
-                    _written_over(objects[0], given[0]),
-                    {k: _over(objects[1].get(k), v) for k, v in given[1].items()},
-                )
+                given = written_over(objects, given)
             answer, result = self._ask_with(kernel, one, *given)
             if isinstance(answer.value, Raised):
                 return answer
@@ -252,8 +249,15 @@ class Caller:
         return (self._file, line) if line else ("", 0)
 
 
-def _written_over(objects: list[Any], values: list[Any]) -> list[Any]:
-    return [_over(objects[at] if at < len(objects) else None, value) for at, value in enumerate(values)]
+def written_over(
+    objects: tuple[list[Any], dict[str, Any]], values: tuple[list[Any], dict[str, Any]]
+) -> tuple[list[Any], dict[str, Any]]:
+    """New arguments in the objects of the call before, wherever these can hold them."""
+    (held, named), (args, kwargs) = objects, values
+    return (
+        [_over(held[at] if at < len(held) else None, value) for at, value in enumerate(args)],
+        {name: _over(named.get(name), value) for name, value in kwargs.items()},
+    )
 
 
 def _over(held: Any, value: Any) -> Any:
