@@ -276,5 +276,8 @@ def test_should_word_a_list_of_another_length_with_both_lists():
 
 def test_should_name_a_place_in_a_text_as_python_does():
     said = describe(compare(expect("abcd"), Answer("abxd"))[0])
-    assert said.en == "result[2:] differs: expected 'abcd', got 'abxd'"
-    assert said.zh == "result[2:] 不同：应为 'abcd'，得到 'abxd'"
+    assert said.en == "the result: expected 'abcd', got 'abxd'"
+    assert said.zh == "返回值：应为 'abcd'，得到 'abxd'"
+    said = describe(compare(expect(["a" * 50 + "b"]), Answer(["a" * 50 + "c"]))[0])
+    assert said.en.endswith("aab', got …'aaaaaaaaaaaaaaaaaaaac'; they differ from result[0][50:] on")
+    assert said.zh.endswith("从 result[0][50:] 起不同")

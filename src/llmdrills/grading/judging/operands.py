@@ -59,6 +59,8 @@ def disagreement(operation: str, operands: Sequence[str]) -> Bilingual | None:
         found = _broadcast(shapes)
     elif bare == "getitem" and len(operands) == 2 and len(shapes) == 1:
         found = _indexed(shapes[0], operands[1])
+    elif bare == "topk" and shapes:
+        found = _chosen(shapes[0], operands[1:])
     if found is None and bare in _ONE_DTYPE and len({tensor.dtype for tensor in tensors}) > 1:
         names = list(dict.fromkeys(tensor.dtype for tensor in tensors))
         found = Bilingual(
@@ -201,6 +203,18 @@ def _viewed(how: str, tensor: _Tensor, operands: Sequence[str]) -> Bilingual | N
             "它的数在内存中不是连续排列的（transpose 或 expand 之后就是这样）：`.view` 做不到时，`.reshape` 会复制一份",
         )
     return None
+
+
+def _chosen(shape: Shape, rest: Sequence[str]) -> Bilingual | None:
+    """`topk` of more than there are."""
+    numbers = [int(text.rpartition("=")[2]) for text in rest if re.fullmatch(r"(k=|dim=)?-?\d+", text)]
+    if not numbers or not shape:
+        return None
+    k, dim = numbers[0], numbers[1] if len(numbers) > 1 else -1
+    if not -len(shape) <= dim < len(shape) or k <= shape[dim]:
+        return None
+    axis = dim % len(shape)
+    return Bilingual(f"k is {k}, and axis {axis} has {shape[dim]}", f"k 是 {k}，而轴 {axis} 只有 {shape[dim]} 个")
 
 
 def _indexed(shape: Shape, index: str) -> Bilingual | None:

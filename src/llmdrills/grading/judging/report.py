@@ -24,7 +24,7 @@ FIRST_SCREEN = 14
 says how to see the rest."""
 MOST_OUTPUT = 20
 MOST_TRACEBACK = 12
-_PIECES = re.compile(r"[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*|\s+")
+_PIECES = re.compile(r"[（《【]*[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*|\s+")
 _CLOSING = "，。：；、）】”’？！"
 
 # How many lines each part of the first screen may take; prints take what is left.
@@ -268,7 +268,8 @@ def _traceback(text: str) -> list[str]:
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
-    """Lines of at most WIDTH columns. Chinese breaks between any two characters, but not before closing punctuation."""
+    """Lines of at most WIDTH columns. Chinese breaks between any two characters, but neither before closing punctuation
+    nor after an opening bracket."""
     lines: list[str] = []
     line = ""
     for piece in _PIECES.findall(text):

@@ -231,12 +231,12 @@ def _wrong_scalar(x: f.WrongScalar) -> Bilingual:
 
 
 def _wrong_text(x: f.WrongText) -> Bilingual:
-    cut = [_clip(text, x.at) for text in (x.expected, x.got)]
-    place = _place(x.path) if x.path else Bilingual("result", "result")
-    return Bilingual(
-        f"{place.en}[{x.at}:] differs: expected {cut[0]}, got {cut[1]}",
-        f"{place.zh}[{x.at}:] 不同：应为 {cut[0]}，得到 {cut[1]}",
-    )
+    place, cut = _place(x.path), [_clip(text, x.at) for text in (x.expected, x.got)]
+    said = Bilingual(f"{place.en}: expected {cut[0]}, got {cut[1]}", f"{place.zh}：应为 {cut[0]}，得到 {cut[1]}")
+    if not any("…" in text for text in cut):
+        return said
+    here = f"{place.en if x.path else 'result'}[{x.at}:]"
+    return Bilingual(f"{said.en}; they differ from {here} on", f"{said.zh}；从 {here} 起不同")
 
 
 def _clip(text: str, at: int) -> str:
