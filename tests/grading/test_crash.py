@@ -57,6 +57,11 @@ def test_should_keep_the_operation_its_operands_and_the_expression(body, operati
     assert raised.line == 5
 
 
+def test_should_keep_the_axis_beside_a_long_list():
+    raised = crash("return torch.cat([a] * 20 + [b], axis=1)", A, B)
+    assert raised.operands == ("float32 (2, 3)",) * 5 + ("axis=1",)
+
+
 def test_should_throw_away_what_the_second_call_prints(capsys):
     crash("print('once'); return a @ b", A, B)
     assert capsys.readouterr().out == "once\n"
@@ -147,6 +152,7 @@ def test_should_say_which_axis_disagrees_in_both_languages(operation, operands, 
         ("matmul", ("float32 (7, 1, 2, 3)", "float32 (4, 3, 5)")),
         ("add", ("float32 (2, 1)", "float32 (3,)", "2")),
         ("cat", ("float32 (2, 3)", "float32 (2, 5)", "dim=-1")),
+        ("cat", ("float32 (2, 3)", "float32 (2, 5)", "axis=1")),
         ("view", ("float32 (2, 3)", "(3, -1)")),
         ("getitem", ("float32 (2, 3)", "Tensor")),
         ("topk", ("float32 (4, 12)", "10", "dim=1")),

@@ -162,7 +162,7 @@ def _broadcast(shapes: Sequence[Shape], skipped: int = 0) -> Bilingual | None:
 def _joined(how: str, shapes: Sequence[Shape], operands: Sequence[str]) -> Bilingual | None:
     if not shapes:
         return Bilingual(f"{how} is given no tensor", f"{how} 没有得到任何张量")
-    numbers = [int(text.removeprefix("dim=")) for text in operands if re.fullmatch(r"(dim=)?-?\d+", text)]
+    numbers = [int(text.rpartition("=")[2]) for text in operands if re.fullmatch(r"((dim|axis)=)?-?\d+", text)]
     dim = numbers[0] if numbers else 0
     first = shapes[0]
     for at, other in itertools.islice(enumerate(shapes), 1, None):

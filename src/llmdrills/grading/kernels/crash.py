@@ -23,6 +23,8 @@ __all__ = ["Failure", "TorchRecorder", "expression_of", "operation_of"]
 
 MAX_EXPRESSION = 120
 MAX_OPERANDS = 8
+MAX_LISTED = 5
+"""So many tensors of a list are kept: what follows the list, as `dim` does, must find a place too."""
 MAX_OPERAND = 60
 
 _LIBRARIES = (
@@ -196,7 +198,7 @@ def _operand(value: Any) -> Iterator[str]:
         apart = "" if value.is_contiguous() else ", not contiguous"
         yield f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}{apart}"
     elif isinstance(value, (list, tuple)) and any(isinstance(item, torch.Tensor) for item in value):
-        for item in value[:MAX_OPERANDS]:
+        for item in value[:MAX_LISTED]:
             yield from _operand(item)
     else:
         yield _brief(value)
