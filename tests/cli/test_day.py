@@ -92,6 +92,18 @@ def test_should_lead_from_the_plan_to_a_rating_on_every_terminal(workspace, home
     assert [escape for escape in never if escape in day.raw] == []
 
 
+def test_should_show_the_rest_of_the_last_verdict_by_a_key(day, solution):
+    day.expect("waiting for a save")
+    day.press("v")
+    day.expect("no more to show")
+    day.save(wrong(solution))
+    day.expect("v shows the inputs")
+    day.press("v")
+    day.expect("To see it again:")
+    day.press("q")
+    assert day.ended() == 0
+
+
 def test_should_count_a_hint_and_let_the_rating_be_lowered_only(day, solution):
     day.expect("waiting for a save")
     day.press("h")
