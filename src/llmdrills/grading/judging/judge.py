@@ -29,6 +29,7 @@ from llmdrills.grading.judging.snippet import snippet
 from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Outcome, Verdict
 from llmdrills.grading.judging.wording import NEXT_STEPS, describe
 from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Expected, outcome_of
+from llmdrills.grading.protocol.printable import printable, printable_tree
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
 from llmdrills.language import Bilingual, Language
@@ -82,7 +83,7 @@ def judge(
     verdict = Verdict(
         kata.id, variant, device, seed, outcome, tuple(_case(item, language) for item in graded), diagnosis, "", report
     )
-    return _with_message(verdict, _first_words(kata, graded, attempt, uses, outcome), language)
+    return _fit_to_show(_with_message(verdict, _first_words(kata, graded, attempt, uses, outcome), language))
 
 
 def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
@@ -293,7 +294,8 @@ def _first_words(
     if attempt.loading is not None:
         raised = attempt.loading
         place = f"{raised.file}:{raised.line}: " if raised.line else ""
-        said = f"{place}{raised.type}: {raised.message}" if outcome != "unimplemented" else ""
+        first = raised.message.strip().split("\n")[0]  # more lines could pass for the report's own
+        said = f"{place}{raised.type}: {first}" if outcome != "unimplemented" else ""
         return Bilingual(said, said)
     if uses:
         return describe(_rule(kata, uses[0]))
@@ -310,3 +312,16 @@ def _first_words(
 
 def _with_message(verdict: Verdict, first: Bilingual, language: Language) -> Verdict:
     return dataclasses.replace(verdict, message=report_text(verdict, first[language], language))
+
+
+def _fit_to_show(verdict: Verdict) -> Verdict:
+    """The verdict with what the attempt printed, raised and named made printable, wherever it stands."""
+    return dataclasses.replace(
+        verdict,
+        cases=tuple(
+            dataclasses.replace(case, message=printable(case.message), findings=printable_tree(case.findings))
+            for case in verdict.cases
+        ),
+        message=printable(verdict.message),
+        report=printable_tree(verdict.report),
+    )
