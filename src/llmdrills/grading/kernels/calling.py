@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import random
 import sys
@@ -16,9 +17,10 @@ from typing import Any
 import torch
 
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question
-from llmdrills.grading.protocol.tensors import Freezer, thaw
+from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
+from llmdrills.grading.rules.forbidden import ForbiddenError
 
 __all__ = ["Caller"]
 
@@ -192,7 +194,7 @@ class Caller:
             shown = "".join(summary.format())
         except BaseException:  # the same
             shown = ""
-        names = tuple(type.__dict__["__name__"].__get__(cls) for cls in type.mro(type(error))[:-1])
+        names = tuple(_class_name(cls) for cls in type.mro(type(error))[:-1])
         return Raised(names[0], names, message[:MAX_MESSAGE], file, line, shown[-MAX_TRACEBACK:])
 
     def _own(self, trace: TracebackType | None) -> TracebackType | None:
@@ -230,6 +232,25 @@ def _over(held: Any, value: Any) -> Any:
         held[:] = value
         return held
     return value
+
+
+def _exceptions() -> dict[int, str]:
+    """The exceptions that go by their bare name, by identity: a class of the attempt that calls itself ValueError is
+    another one. A metaclass could answer for `==` and `hash`, so the class itself is no key."""
+    own: list[Any] = [*vars(builtins).values(), ForbiddenError, torch.OutOfMemoryError, torch.linalg.LinAlgError]
+    return {id(cls): cls.__name__ for cls in own if isinstance(cls, type) and issubclass(cls, BaseException)}
+
+
+_EXCEPTIONS = _exceptions()
+
+
+def _class_name(cls: type) -> str:
+    """A known exception's bare name; any other class's with its module ("solution.ValueError")."""
+    name = _EXCEPTIONS.get(id(cls))
+    if name is not None:
+        return name
+    name = type_name(cls)
+    return name if "." in name else f"solution.{name}"
 
 
 def _leaves(result: Any) -> list[Any]:

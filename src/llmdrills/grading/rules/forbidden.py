@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ForbiddenUse", "scan"]
+__all__ = ["ForbiddenError", "ForbiddenUse", "scan"]
 
 How = Literal["named", "called", "dispatched", "evasion"]
 
@@ -37,6 +37,10 @@ ESCAPES: tuple[str, ...] = (
 )
 HIDING = ("eval", "exec", "compile", "__import__", "importlib")
 UNCOUNTED = ("numpy",)
+
+
+class ForbiddenError(RuntimeError):
+    """Raised inside an attempt that does what no kata needs."""
 
 
 @dataclass(frozen=True)

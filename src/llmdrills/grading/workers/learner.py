@@ -29,9 +29,10 @@ from llmdrills.grading.protocol.answer_codec import write_answer
 from llmdrills.grading.protocol.channel import receive, send
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Raised, pack, unpack
+from llmdrills.grading.rules.forbidden import ForbiddenError
 from llmdrills.grading.rules.limits import MemoryGuard, cap_files
 
-__all__ = ["ForbiddenError", "serve"]
+__all__ = ["serve"]
 
 _PROCESSES = {
     "os.exec": "os.exec",
@@ -57,10 +58,6 @@ _SWITCHES = (
 """What switches torch's modes off, and on again before anyone looks."""
 CONFUSED = 70
 """The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
-
-
-class ForbiddenError(RuntimeError):
-    """Raised inside an attempt that does what no kata needs."""
 
 
 class _Reporter:
