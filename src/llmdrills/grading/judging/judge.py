@@ -27,7 +27,7 @@ from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose
 from llmdrills.grading.judging.report import report_text
 from llmdrills.grading.judging.snippet import snippet
 from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Outcome, Verdict
-from llmdrills.grading.judging.wording import NEXT_STEPS, describe
+from llmdrills.grading.judging.wording import FORBIDDEN_WHY, NEXT_STEPS, describe
 from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Expected, outcome_of
 from llmdrills.grading.protocol.printable import printable, printable_tree
 from llmdrills.grading.protocol.wire import Raised
@@ -117,6 +117,8 @@ def _answered(kata: Kata, due: Expected, answer: Answer, device: str) -> _Graded
             outcome = "wrong"  # an exception is due here: another one is a wrong answer
     elif all(isinstance(finding, f.OverBudget) for finding in findings):
         outcome = "over-budget"
+    elif any(isinstance(finding, f.NotCounted) for finding in findings):
+        outcome = "forbidden"
     return _Graded(due, answer, outcome, findings)
 
 
@@ -160,8 +162,8 @@ def _forbidden(kata: Kata, attempt: Attempt, source: str) -> list[ForbiddenUse]:
 
 def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
     why = next((rule.why for rule in kata.forbidden if rule.call == use.call), None)
-    if why is None and use.how == "evasion":
-        why = Bilingual("what it does cannot be watched, and this kata watches", "它的行为无法被监测，而这道题需要监测")
+    if why is None:
+        why = FORBIDDEN_WHY.get(use.how)
     return f.Forbidden("", use.call, use.line, why.en if why else "", why.zh if why else "")
 
 
@@ -273,6 +275,8 @@ def _counts(due: Expected, spent: Counts) -> dict[str, Any]:
         "largest_shape": list(spent.largest_shape),
         "largest_operator": spent.largest_operator,
         "largest_line": spent.largest_line,
+        "dearest_operator": spent.dearest_operator,
+        "dearest_line": spent.dearest_line,
         "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
     }
 

@@ -20,7 +20,7 @@ from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Qu
 from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
-from llmdrills.grading.rules.forbidden import ForbiddenError
+from llmdrills.grading.rules.forbidden import ForbiddenError, ForbiddenUse
 
 __all__ = ["Caller"]
 
@@ -82,7 +82,7 @@ class Caller:
             tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
             grads,
             _counts(watch) if watch is not None and question.count else None,
-            tuple(watch.uses) if watch is not None else (),
+            () if watch is None else _uses(watch, value),
             changed,
             seconds,
         )
@@ -128,8 +128,11 @@ class Caller:
     def _call(
         self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question
     ) -> tuple[Value, Any, Watch | None]:
+        given = (*args, *kwargs.values())
         watch = (
-            Watch(self._forbidden, self._file, counted=question.count) if question.count or self._forbidden else None
+            Watch(self._forbidden, self._file, counted=question.count, given=given)
+            if question.count or self._forbidden
+            else None
         )
         try:
             if watch is None:
@@ -140,6 +143,8 @@ class Caller:
                     result = self._draws(kernel, args, kwargs, question.draws)
             if self._synchronize is not None:
                 self._synchronize()
+            if watch is not None and question.count:
+                watch.charge("the result", (result,))  # memory that no operator of this call made
             return self._freezer.freeze(result), result, watch
         except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
             return self.raised(error), None, watch
@@ -302,9 +307,22 @@ def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
     return tuple(changed)
 
 
+def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:
+    """What the watch noted, and that it was put to sleep. A call that raised may have left no memory to wake it."""
+    asleep = watch.switched_off and not isinstance(value, Raised)
+    return (*watch.uses, *((ForbiddenUse("switching torch's modes off", 0, "evasion"),) if asleep else ()))
+
+
 def _counts(watch: Watch) -> Counts:
     tally = watch.tally
+    [((line, operator), _)] = tally.dearest.most_common(1) or [((0, ""), 0)]
     return Counts(
-        int(tally.flops), int(tally.largest), tally.largest_shape, tally.largest_operator, tally.largest_line,
-        {name: int(number) for name, number in tally.operators.items()},
-    )  # fmt: skip
+        flops=int(tally.flops),
+        largest_tensor=int(tally.largest),
+        largest_shape=tally.largest_shape,
+        largest_operator=tally.largest_operator,
+        largest_line=tally.largest_line,
+        calls={name: int(number) for name, number in tally.operators.items()},
+        dearest_operator=operator,
+        dearest_line=line,
+    )
