@@ -57,12 +57,15 @@ def test_should_refuse_results_kept_in_plain_python(shipped_kata, grader):
     assert {case.name: case.outcome for case in verdict.cases}["many-experts"] == "forbidden"
 
 
-def test_should_print_tensors_while_debugging_a_kata_that_watches(shipped_kata, grader):
-    kata = shipped_kata("online-softmax")
-    text = kata.reference_file.read_text("utf-8").replace(
-        "    return (mixed", "    print(mixed, f'{total}')\n    return (mixed"
-    )
-    verdict = grader.grade(kata, kata.variants[0].id, text, seed=7)
+@pytest.mark.parametrize(
+    ("name", "printed", "before"),
+    [("online-softmax", "total", "    return (mixed"), ("kv-cache-step", "scores", "    return weights @")],
+)
+def test_should_print_tensors_while_debugging_a_kata_that_watches(name, printed, before, shipped_kata, grader):
+    kata = shipped_kata(name)
+    reference = kata.reference_file.read_text("utf-8")
+    said = f"    print({printed}, f'{{{printed}}} {{{printed}.sum():.2f}}', [{printed}.sum()])\n"
+    verdict = grader.grade(kata, kata.variants[0].id, reference.replace(before, said + before), seed=7)
     assert (verdict.outcome, "tensor(" in verdict.report["output"]) == ("passed", True)
 
 

@@ -334,11 +334,12 @@ def test_should_count_the_same_address_again_when_it_is_allocated_again():
 def test_should_refuse_what_leaves_torch():
     many, few = torch.ones(1000), torch.ones(3)
     calls = (
-        many.numpy, many.__array__, many.untyped_storage, many.tolist, lambda: [float(x) for x in many],
-        lambda: many.apply_(abs), lambda: many.view(torch.int16).tolist(),
+        many.numpy, many.__array__, many.untyped_storage, lambda: many.apply_(abs),
     )  # fmt: skip
     for call in calls:
         assert {use.how for use in seen(call, many).uses} == {"outside"}
+    for call in (many.tolist, lambda: [float(x) for x in many], lambda: many.view(torch.int16).tolist()):
+        assert {use.how for use in seen(call, many).uses} == {"taken"}
 
     def take_a_little():
         return few.tolist(), float(few[0]), many[:900].int().tolist(), many.sum().numpy()

@@ -69,6 +69,10 @@ FORBIDDEN_WHY: dict[str, Bilingual] = {
         "this kata counts operations, and what is computed outside torch is not counted",
         "这道题统计计算量，而 torch 之外的计算统计不到",
     ),
+    "taken": Bilingual(
+        "it takes many numbers out of tensors, and this kata counts operations: compute with the tensors",
+        "它把大量数值取出张量，而这道题统计计算量：请直接用张量计算",
+    ),
     "unknown": Bilingual(
         "this kata counts operations and does not know what this one costs; write it with products, elementwise "
         "operators, reductions and indexing",

@@ -310,7 +310,7 @@ def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
 def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:
     """What the watch noted, and that it was put to sleep. A call that raised may have left no memory to wake it."""
     asleep = watch.switched_off and not isinstance(value, Raised)
-    return (*watch.uses, *((ForbiddenUse("switching torch's modes off", 0, "evasion"),) if asleep else ()))
+    return (*watch.uses, *((ForbiddenUse("torch.utils._python_dispatch", 0, "evasion"),) if asleep else ()))
 
 
 def _counts(watch: Watch) -> Counts:

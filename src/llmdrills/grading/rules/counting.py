@@ -29,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from llmdrills.grading.rules.forbidden import ForbiddenUse, How
 from llmdrills.grading.rules.operators import Operator, bare, operator, tensors
 
-__all__ = ["Tally", "Watch", "warm_up"]
+__all__ = ["Tally", "Watch", "print_under_modes", "warm_up"]
 
 MOST_TAKEN = 128
 """Floating-point numbers that one call may take out of tensors, since Python's own arithmetic is not counted; whole
@@ -68,6 +68,7 @@ class Watch:
         self.tally = Tally()
         self.uses: list[ForbiddenUse] = []
         self.switched_off = False
+        self.showing = False  # a tensor is being printed, which takes its numbers out one by one
         self._file = file
         self._taken = 0
         self._strict = given is not None
@@ -113,12 +114,12 @@ class Watch:
         if use not in self.uses:
             self.uses.append(use)
 
-    def take(self, tensor: Any, numbers: int) -> None:
+    def take(self, how: str, tensor: Any, numbers: int) -> None:
         """Numbers left torch: what is computed with them is not counted."""
-        if tensor.dtype != torch.bool:
+        if tensor.dtype != torch.bool and not self.showing:
             self._taken += numbers * (8 if tensor.is_floating_point() or tensor.is_complex() else 1)
             if self._taken > 8 * MOST_TAKEN:
-                self.note("taking numbers out of tensors one by one", "outside")
+                self.note(f"torch.Tensor.{how}", "taken")
 
     def count(self, one: Operator, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:
         """Price one call of an operator that has run."""
@@ -135,7 +136,7 @@ class Watch:
         """Count the storages that are new, or larger than when they were seen last, as allocated by operator `name`."""
         for tensor in tensors(values):
             if not _has_memory(tensor):
-                self.note(f"a tensor of layout {str(tensor.layout).removeprefix('torch.')}", "unknown")
+                self.note(str(tensor.layout), "unknown")
                 continue
             key, size = _storage(tensor)
             seen = self._known.get(key, -1 if self._strict or made else size)
@@ -165,8 +166,6 @@ class _FunctionMode(TorchFunctionMode):  # type: ignore[misc,unused-ignore]  # t
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name = _attribute(func)
-        if name in _SHOWN and args and type(args[0]) in _PLAIN:
-            return _shown(name, *args)
         try:
             call = self._forbidden.get(func)
         except TypeError:  # an unhashable callable is none of those looked for
@@ -177,8 +176,12 @@ class _FunctionMode(TorchFunctionMode):  # type: ignore[misc,unused-ignore]  # t
             if name in _OUTSIDE and args[0].numel() > 1:
                 self._watch.note(f"torch.Tensor.{name}", "outside")
             elif name == "tolist":
-                self._watch.take(args[0], args[0].numel())
-        return func(*args, **(kwargs or {}))
+                self._watch.take(name, args[0], args[0].numel())
+        self._watch.showing = name in _SHOWN
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self._watch.showing = False
 
 
 class _DispatchMode(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # torch is not followed by mypy
@@ -217,8 +220,19 @@ class _DispatchMode(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # t
         self._watch.forget(out, given)
         self._watch.charge(one.name, (*given, out), made=True)
         if one.name == "_local_scalar_dense":
-            self._watch.take(args[0], 1)
+            self._watch.take("item", args[0], 1)
         return out
+
+
+def print_under_modes() -> None:
+    """Let tensors be printed where switching torch's modes off is refused: torch's own way begins with that."""
+
+    def shown(tensor: Any, *, tensor_contents: str | None = None) -> Any:
+        with no_grad():
+            return written_out(tensor, tensor_contents=tensor_contents)
+
+    no_grad, written_out = torch.no_grad, torch._tensor_str._str_intern
+    torch._tensor_str._str = shown
 
 
 def warm_up() -> None:
@@ -232,22 +246,11 @@ _OUTSIDE = frozenset(
 )
 """Methods of a tensor that hand its memory or its numbers to something which no mode sees."""
 _SHOWN = ("__repr__", "__format__")
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
-_functions_off, _dispatch_off = torch._C.DisableTorchFunction, torch._C._DisableTorchDispatch
-_no_grad, _written_out = torch.no_grad, torch._tensor_str._str_intern
 
 
 def _attribute(func: Any) -> str:
     name = getattr(func, "__name__", "")
     return name if isinstance(name, str) else ""
-
-
-def _shown(name: str, tensor: Any, *spec: Any) -> str:
-    """A tensor in print: torch's own way switches the modes off where an attempt could do it, too, and is refused."""
-    with _no_grad(), _functions_off(), _dispatch_off():
-        if name == "__format__" and tensor.dim() == 0:
-            return format(tensor.item(), *spec)
-        return str(_written_out(tensor))
 
 
 def _has_memory(tensor: Any) -> bool:
