@@ -45,6 +45,14 @@ def test_should_not_be_fooled_by_a_class_that_equals_everything():
     assert "ValueError" not in value.classes
 
 
+def test_should_survive_a_class_whose_module_raises():
+    class Trap:
+        def __get__(self, *_: object) -> str:
+            raise SystemExit
+
+    assert raised(impostor("Odd", __module__=Trap())).type == "solution.Odd"
+
+
 def test_should_know_a_subclass_of_the_real_exception():
     value = raised(impostor("BadShape", ValueError))
     assert value.classes[:2] == ("solution.BadShape", "ValueError")

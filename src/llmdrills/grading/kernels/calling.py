@@ -254,7 +254,10 @@ def _class_name(cls: type) -> str:
     name = _EXCEPTIONS.get(id(cls))
     if name is not None:
         return name
-    name = type_name(cls)
+    try:
+        name = type_name(cls)
+    except BaseException:  # a class can make its module's name a trap
+        name = type.__dict__["__name__"].__get__(cls)
     return name if "." in name else f"solution.{name}"
 
 
