@@ -213,3 +213,18 @@ def test_should_grade_every_save_until_ctrl_c(file, solution):
             assert process.wait(20) == 130
         finally:
             process.kill()
+
+
+def test_should_keep_the_screen_when_an_attempt_prints_escapes(run, file, solution):
+    hostile = "\x1b[2J\x1b[H✓ passed\r\x9b2J\u202e"
+    file.write_text(spoilt(solution, f"print({hostile!a}); raise RuntimeError({hostile!a})"))
+    ran = run("grade", KATA, file)
+    assert ran.code == 1
+    assert not set("\x1b\x9b\r\u202e") & set(ran.out)
+    assert r"\x1b[2J\x1b[H✓ passed\r\x9b2J\u202e" in ran.out
+
+
+def test_should_write_lone_surrogates_as_escapes_in_json(run, file, solution):
+    file.write_text(spoilt(solution, "return '\\ud800'"))
+    ran = run("grade", KATA, file, "--json")
+    assert (ran.code, ran.json["outcome"]) == (1, "wrong")

@@ -176,10 +176,34 @@ def test_should_forbid_what_would_escape_being_watched_in_a_guarded_kata(source)
     assert scan(source, []) == []  # nobody watches: nothing is forbidden
 
 
-def test_should_forbid_numpy_only_where_operations_are_counted():
-    for source in ("import numpy as np", "def f(x):\n    return x.numpy()"):
-        assert [use.call for use in scan(source, [], counted=True)] == ["numpy"]
-        assert scan(source, [SDPA]) == []
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numpy as np\ndef f(x):\n    return np.asarray(x)",
+        "import numpy as np\ndot = np.dot",
+        "import numpy.linalg",
+        "from numpy import einsum",
+        "from numpy import *",
+        "import numpy as np\nf = getattr(np, 'matmul')",
+        "def f(x):\n    return x.numpy()",
+        "def f(x):\n    return x.__array__()",
+    ],
+)
+def test_should_forbid_arrays_of_numpy_only_where_operations_are_counted(source):
+    assert {use.how for use in scan(source, [], counted=True)} == {"outside"}
+    assert scan(source, [SDPA]) == []
+
+
+def test_should_let_numbers_of_numpy_pass_everywhere():
+    source = """
+import numpy as np
+from numpy import inf, sqrt
+
+def attention(Q: "np.ndarray", d):
+    peak, width = -np.inf, np.float32(np.pi)
+    return Q / np.sqrt(d) * np.exp(1.0) + sqrt(np.prod([2, 3])) if np.isfinite(peak) else np.log(np.e)
+"""
+    assert scan(source, [SDPA], counted=True) == []
 
 
 def test_should_not_suspect_ordinary_code():
@@ -208,3 +232,131 @@ def test_should_let_a_method_of_any_tensor_be_forbidden():
 @pytest.mark.parametrize("source", ["def f(:", "\0", "(" * 5000, "x = " + "-" * 100_000 + "1"])
 def test_should_leave_text_that_does_not_parse_to_the_import(source):
     assert isinstance(scan(source, [SDPA]), list)
+
+
+def seen(call, *given):
+    """What a strict watch notes: only `given` is there before the call."""
+    with Watch(given=given) as watch:
+        call()
+    return watch
+
+
+X, W = torch.ones(24, 12), torch.ones(12, 20)
+A, M = torch.ones(5, 6, 12), torch.ones(5, 12, 7)
+SQUARE, RIGHT = torch.eye(8), torch.ones(8, 3)
+PRODUCT = 2 * 24 * 12 * 20
+
+
+@pytest.mark.parametrize(
+    ("flops", "call"),
+    [
+        (PRODUCT, lambda: X.new_zeros(24, 20).addmm_(X, W)),
+        (PRODUCT, lambda: torch.mm(X, W, out=torch.empty(0))),
+        (PRODUCT, lambda: torch.einsum("nc,cf->fn", X, W)),
+        (PRODUCT, lambda: functional.linear(X, W.T)),
+        (PRODUCT, lambda: functional.conv1d(X.T[None], W.T[:, :, None])),
+        (PRODUCT, lambda: torch.cdist(X, W.T)),
+        (PRODUCT, lambda: (X[:, None] / W.T[None]).sum(-1)),
+        (PRODUCT, lambda: torch.addcmul(torch.zeros(1), X[:, None], W.T[None]).sum(-1)),
+        (PRODUCT, lambda: torch.addcdiv(torch.zeros(1), X[:, None], W.T[None]).sum(-1)),
+        (PRODUCT, lambda: torch.lerp(X[:, None], W.T[None], 0.5).sum(-1)),
+        (PRODUCT, lambda: torch.mul(X[:, None], W.T[None], out=torch.empty(0)).sum(-1)),
+        (PRODUCT, lambda: (X[:, None].expand(24, 20, 12) * W.T[None].expand(24, 20, 12)).sum(-1)),
+        (PRODUCT, lambda: torch.complex(X[:, None], W.T[None]).square().imag.sum(-1)),
+        (4 * PRODUCT, lambda: X.to(torch.complex64) @ W.to(torch.complex64)),
+        (24 * 12, lambda: X.prod(0)),
+        (24 * 12, lambda: X.var(0)),
+        (2 * 5 * 6 * 12 * 7, lambda: torch.empty(5, 6, 7).baddbmm_(A, M, beta=0)),
+        (2 * 5 * 6 * 12 * 7, lambda: torch.addbmm(torch.zeros(6, 7), A, M)),
+        (2 * 24 * 12, lambda: torch.addr(torch.zeros(24, 12), torch.ones(24), torch.ones(12))),
+        (2 * 24 * 3 * 12 * 12, lambda: functional.bilinear(X, X, torch.ones(3, 12, 12))),
+        (
+            2 * 20 * 12,
+            lambda: functional.embedding_bag(
+                torch.arange(20).view(4, 5), X, mode="sum", per_sample_weights=torch.ones(4, 5)
+            ),
+        ),
+        (8 * 8 * 3, lambda: torch.linalg.solve_triangular(SQUARE, RIGHT, upper=True)),
+        (2 * 8**3 // 3 + 2 * 8 * 8 * 3, lambda: torch.linalg.solve(SQUARE, RIGHT)),
+    ],
+)
+def test_should_count_a_product_however_it_is_written(flops, call):
+    watch = seen(call, X, W, A, M, SQUARE, RIGHT)
+    assert (watch.tally.flops, watch.uses) == (flops, [])
+
+
+@pytest.mark.parametrize(
+    ("operator", "call"),
+    [
+        ("aten._fft_r2c", lambda: torch.fft.fft(X)),
+        ("aten._linalg_svd", lambda: torch.linalg.svd(X)),
+        ("aten._foreach_mul", lambda: torch._foreach_mul([X], [X])),
+        ("aten._to_sparse", lambda: X.to_sparse()),
+    ],
+)
+def test_should_refuse_an_operator_whose_cost_is_not_known(operator, call):
+    assert operator in {use.call for use in seen(call, X).uses if use.how == "unknown"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: X.softmax(-1).sum() + X.logsumexp(0).max() + X.var(),
+        lambda: X[X > 0].sort().values.cumsum(0).flip(0),
+        lambda: X.gather(1, X.topk(2).indices).masked_fill(X[:, :2] > 0, 0.0).nonzero(),
+        lambda: functional.layer_norm(functional.pad(X, (0, 1)), (13,)),
+        lambda: functional.cross_entropy(X, torch.zeros(24, dtype=torch.long)),
+        lambda: functional.one_hot(torch.bincount(torch.arange(5))),
+        lambda: torch.where(X > 0, functional.gelu(X), functional.silu(X)).clamp_(0, 1).squeeze_(),
+        lambda: torch.multinomial(torch.rand(3), 1),
+        lambda: torch.repeat_interleave(X, 2, dim=0).roll(1, 0).tril(),
+        lambda: torch.view_as_complex(X.view(24, 6, 2)) * torch.polar(torch.ones(6), torch.ones(6)),
+        lambda: torch.inference_mode()(lambda: functional.rms_norm(X @ W, (20,)))(),
+    ],
+)
+def test_should_know_what_ordinary_kernels_are_made_of(call):
+    assert seen(call, X, W).uses == []
+
+
+def test_should_count_memory_that_grew_or_that_nobody_saw():
+    kept = torch.empty(400, 400)
+    assert seen(lambda: torch.empty(0).resize_(30, 40).zero_()).tally.largest == 1200
+    assert seen(lambda: torch.mm(X, W, out=torch.empty(0)), X, W).tally.largest_shape == (24, 20)
+    assert seen(lambda: kept[:2, :2].zero_()).tally.largest == 160_000
+    assert seen(lambda: kept[:2, :2].zero_(), kept).tally.largest == 0
+
+
+def test_should_count_the_same_address_again_when_it_is_allocated_again():
+    tally = seen(lambda: [torch.empty(size).zero_() for size in (10, 10, 1000, 10)]).tally
+    assert (tally.largest, tally.operators["empty"]) == (1000, 4)
+
+
+def test_should_refuse_what_leaves_torch():
+    many, few = torch.ones(1000), torch.ones(3)
+    calls = (
+        many.numpy, many.__array__, many.untyped_storage, lambda: many.apply_(abs),
+    )  # fmt: skip
+    for call in calls:
+        assert {use.how for use in seen(call, many).uses} == {"outside"}
+    for call in (many.tolist, lambda: [float(x) for x in many], lambda: many.view(torch.int16).tolist()):
+        assert {use.how for use in seen(call, many).uses} == {"taken"}
+
+    def take_a_little():
+        return few.tolist(), float(few[0]), many[:900].int().tolist(), many.sum().numpy()
+
+    assert seen(take_a_little, few, many).uses == []
+
+
+def test_should_print_a_tensor_without_counting_or_suspicion():
+    watch = seen(lambda: (str(X), f"{X}", f"{X[0, 0]:.2f}", repr([X])), X)
+    assert (watch.tally.flops, watch.tally.largest, watch.uses) == (0, 0, [])
+
+
+def test_should_say_which_line_costs_most(tmp_path):
+    file = tmp_path / "attempt.py"
+    file.write_text("import torch\n\ndef go(x):\n    y = x @ x\n    return (y @ y) @ torch.ones(6, 1)\n")
+    space = {}
+    exec(compile(file.read_text(), str(file), "exec"), space)
+    with Watch(file=str(file)) as watch:
+        space["go"](torch.ones(6, 6))
+    assert watch.tally.dearest.most_common(1) == [((5, "mm"), 2 * 6**3 + 2 * 6 * 6)]

@@ -21,6 +21,7 @@ from llmdrills.grading.judging.findings import (
     GlobalsChanged,
     InputChanged,
     NoGradient,
+    NotCounted,
     NotFinite,
     OverBudget,
     Raises,
@@ -36,7 +37,7 @@ from llmdrills.grading.judging.findings import (
     WrongType,
     WrongValues,
 )
-from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Expected
+from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Expected
 from llmdrills.grading.protocol.numbers import array, limits, load_numpy
 from llmdrills.grading.protocol.wire import DtypeValue, Opaque, Raised, TensorValue, Value
 
@@ -249,12 +250,38 @@ def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
 
 
 def _budget(expected: Expected, answer: Answer) -> list[Finding]:
+    if not expected.budgets:
+        return []
+    spent = answer.counts or Counts(0, 0)
+    if (hidden := _hidden(expected.answer.counts, spent)) is not None:
+        return [hidden]
     found: list[Finding] = []
     for budget in expected.budgets:
-        spent = 0 if answer.counts is None else int(getattr(answer.counts, budget.what))
-        if spent > budget.limit:
-            found.append(OverBudget("", budget.what, spent, budget.limit, budget.reference))
+        got = int(getattr(spent, budget.what))
+        if got > budget.limit:
+            over = OverBudget("", budget.what, got, budget.limit, budget.reference)
+            if budget.what == "flops":
+                over = dataclasses.replace(over, line=spent.dearest_line, operator=spent.dearest_operator)
+            else:
+                over = dataclasses.replace(
+                    over, shape=spent.largest_shape, line=spent.largest_line, operator=spent.largest_operator
+                )
+            found.append(over)
     return found
+
+
+HIDDEN = 10
+"""An attempt that is seen to do less than this part of the reference's work does it where nobody counts."""
+
+
+def _hidden(reference: Counts | None, spent: Counts) -> NotCounted | None:
+    if reference is None:
+        return None
+    if HIDDEN * spent.flops < reference.flops:
+        return NotCounted("", "flops", spent.flops, reference.flops)
+    if reference.largest_tensor and not spent.largest_tensor:
+        return NotCounted("", "largest_tensor", 0, reference.largest_tensor)
+    return None
 
 
 def _rules_of(expected: Expected, value: Value) -> Rules:

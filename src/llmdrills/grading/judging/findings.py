@@ -21,6 +21,7 @@ __all__ = [
     "GlobalsChanged",
     "InputChanged",
     "NoGradient",
+    "NotCounted",
     "NotFinite",
     "OverBudget",
     "Raises",
@@ -266,13 +267,30 @@ class GlobalsChanged(Finding):
 
 @dataclass(frozen=True)
 class OverBudget(Finding):
-    """Too dear. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs."""
+    """Too dear. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs.
+
+    `line` (0: not known) and `operator` say where most of it arises, `shape` is the largest tensor's.
+    """
 
     kind = "over-budget"
     path: str
     what: str
     got: int
     allowed: int
+    reference: int
+    shape: Index = ()
+    line: int = 0
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class NotCounted(Finding):
+    """The work was done where nobody counts: the result is right, and next to nothing of its cost was seen."""
+
+    kind = "not-counted"
+    path: str
+    what: str
+    got: int
     reference: int
 
 

@@ -19,10 +19,11 @@ from llmdrills.grading.judging.evidence import gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
 from llmdrills.grading.judging.report import first_screen
-from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict
-from llmdrills.grading.judging.wording import describe, end_of_process, missing_entry
+from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict, Where
+from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process, missing_entry
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
+from llmdrills.grading.protocol.printable import printable, printable_tree
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
 from llmdrills.language import Bilingual, Language
@@ -78,8 +79,23 @@ def _verdict(judgement: Judgement) -> Verdict:
         where=where(judgement) if failed else None,
         clauses=failing_clauses(judgement) if failed else (),
     )
-    headline = _headline(judgement)[spec.language]
+    verdict = _fit_to_show(verdict)
+    headline = printable(_headline(judgement)[spec.language])
     return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
+
+
+def _fit_to_show(verdict: Verdict) -> Verdict:
+    """The verdict with what the attempt printed, raised and named made printable, wherever it stands."""
+    where = verdict.where
+    return dataclasses.replace(
+        verdict,
+        cases=tuple(
+            dataclasses.replace(case, message=printable(case.message), findings=printable_tree(case.findings))
+            for case in verdict.cases
+        ),
+        report=printable_tree(verdict.report),
+        where=None if where is None else Where(**printable_tree(vars(where))),
+    )
 
 
 def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
@@ -115,6 +131,8 @@ def _answered(spec: AttemptSpec, due: Expected, answer: Answer) -> GradedCase:
             outcome = "wrong"  # an exception is due here: another one is a wrong answer
     elif all(isinstance(finding, f.OverBudget) for finding in findings):
         outcome = "over-budget"
+    elif any(isinstance(finding, f.NotCounted) for finding in findings):
+        outcome = "forbidden"
     return GradedCase(due, answer, outcome, findings)
 
 
@@ -159,8 +177,8 @@ def _forbidden(spec: AttemptSpec, attempt: Attempt) -> list[ForbiddenUse]:
 
 def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
     why = next((rule.why for rule in kata.forbidden if rule.call == use.call), None)
-    if why is None and use.how == "evasion":
-        why = Bilingual("what it does cannot be watched, and this kata watches", "它的行为无法被监测，而这道题需要监测")
+    if why is None:
+        why = FORBIDDEN_WHY.get(use.how)
     return f.Forbidden("", use.call, use.line, why.en if why else "", why.zh if why else "")
 
 
@@ -239,5 +257,6 @@ def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingua
     if raised.operation == "define":
         said = missing_entry(spec.kata.entry, raised.operands)
         return Bilingual(f"{spec.file}: {said.en}", f"{spec.file}：{said.zh}")
-    text = f"{place}{raised.type}: {raised.message}"
+    first = raised.message.strip().split("\n")[0]  # more lines could pass for the report's own
+    text = f"{place}{raised.type}: {first}"
     return Bilingual(text, text)

@@ -14,6 +14,7 @@ from llmdrills.language import Bilingual
 
 __all__ = [
     "ENDED",
+    "FORBIDDEN_WHY",
     "NEXT_STEPS",
     "NOT_LOADED",
     "describe",
@@ -65,6 +66,27 @@ ENDED = Bilingual(
     "进程在给出答案之前就结束了：去掉使它结束的代码。",
 )
 """The next step where the attempt's process is gone."""
+
+
+FORBIDDEN_WHY: dict[str, Bilingual] = {
+    "evasion": Bilingual(
+        "what it does cannot be watched, and this kata watches", "它的行为无法被监测，而这道题需要监测"
+    ),
+    "outside": Bilingual(
+        "this kata counts operations, and what is computed outside torch is not counted",
+        "这道题统计计算量，而 torch 之外的计算统计不到",
+    ),
+    "taken": Bilingual(
+        "it takes many numbers out of tensors, and this kata counts operations: compute with the tensors",
+        "它把大量数值取出张量，而这道题统计计算量：请直接用张量计算",
+    ),
+    "unknown": Bilingual(
+        "this kata counts operations and does not know what this one costs; write it with products, elementwise "
+        "operators, reductions and indexing",
+        "这道题统计计算量，却不知道这个算子的计算量；请改用矩阵乘法、逐元素运算、归约和索引来写",
+    ),
+}
+"""Why a use is forbidden that the kata's own list does not name, by how it was found."""
 
 
 def describe(finding: f.Finding) -> Bilingual:
@@ -306,18 +328,40 @@ def _globals(x: f.GlobalsChanged) -> Bilingual:
 
 def _over_budget(x: f.OverBudget) -> Bilingual:
     times = x.got / x.allowed if x.allowed else math.inf
+    where = Bilingual(f" at line {x.line}", f"第 {x.line} 行") if x.line else Bilingual("", "")
     if x.what == "flops":
+        most = (
+            Bilingual(f", most of them in `{x.operator}`{where.en}", f"，大部分来自{where.zh}的 `{x.operator}`")
+            if x.operator
+            else Bilingual("", "")
+        )
         return Bilingual(
-            f"{x.got:,} floating-point operations, {x.allowed:,} are allowed: {times:.3g} times the limit "
+            f"{x.got:,} floating-point operations{most.en}; {x.allowed:,} are allowed: {times:.3g} times the limit "
             f"(the reference takes {x.reference:,})",
-            f"用了 {x.got:,} 次浮点运算，允许 {x.allowed:,} 次：是上限的 {times:.3g} 倍"
+            f"用了 {x.got:,} 次浮点运算{most.zh}；允许 {x.allowed:,} 次：是上限的 {times:.3g} 倍"
             f"（参考实现用 {x.reference:,} 次）",
         )
+    held = shape(x.shape) if math.prod(x.shape) == x.got else ""  # a view shows a part of what was allocated
+    made = Bilingual(f"shape {held}, ", f"形状为 {held}、") if held else Bilingual("", "")
     return Bilingual(
-        f"the largest tensor allocated has {x.got:,} elements, {x.allowed:,} are allowed: {times:.3g} times the limit "
-        f"(the reference's has {x.reference:,})",
-        f"分配的最大张量有 {x.got:,} 个元素，允许 {x.allowed:,} 个：是上限的 {times:.3g} 倍"
-        f"（参考实现为 {x.reference:,} 个）",
+        f"a tensor of {made.en}{x.got:,} elements{',' if where.en else ''}{where.en}; {x.allowed:,} are allowed: "
+        f"{times:.3g} times the limit (the reference's largest has {x.reference:,})",
+        f"{where.zh}用到一个{made.zh}含 {x.got:,} 个元素的张量；允许 {x.allowed:,} 个：是上限的 {times:.3g} 倍"
+        f"（参考实现最大的张量有 {x.reference:,} 个元素）",
+    )
+
+
+def _not_counted(x: f.NotCounted) -> Bilingual:
+    what = (
+        Bilingual("floating-point operations were counted", "次浮点运算")
+        if x.what == "flops"
+        else Bilingual("elements of memory were counted", "个元素的内存")
+    )
+    return Bilingual(
+        f"{x.got:,} {what.en}, the reference takes {x.reference:,}: the work was done where nothing is counted. "
+        "Compute the result in this call, with torch's operators.",
+        f"只统计到 {x.got:,} {what.zh}，参考实现用 {x.reference:,}：计算发生在统计不到的地方。"
+        "请在这次调用里用 torch 的算子算出结果。",
     )
 
 
@@ -349,5 +393,6 @@ _WORDS: dict[type[f.Finding], Callable[[Any], Bilingual]] = {
     f.EarlierResultChanged: _earlier_result,
     f.GlobalsChanged: _globals,
     f.OverBudget: _over_budget,
+    f.NotCounted: _not_counted,
     f.Forbidden: _forbidden,
 }

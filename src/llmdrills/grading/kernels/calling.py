@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import random
 import sys
@@ -17,9 +18,10 @@ import torch
 
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question, outcome_of
-from llmdrills.grading.protocol.tensors import Freezer, thaw
+from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
+from llmdrills.grading.rules.forbidden import ForbiddenError, ForbiddenUse
 
 __all__ = ["Caller", "written_over"]
 
@@ -81,7 +83,7 @@ class Caller:
             tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
             grads,
             _counts(watch) if watch is not None and question.count else None,
-            tuple(watch.uses) if watch is not None else (),
+            () if watch is None else _uses(watch, value),
             changed,
             seconds,
         )
@@ -124,8 +126,11 @@ class Caller:
     def _call(
         self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question
     ) -> tuple[Value, Any, Watch | None]:
+        given = (*args, *kwargs.values())
         watch = (
-            Watch(self._forbidden, self._file, counted=question.count) if question.count or self._forbidden else None
+            Watch(self._forbidden, self._file, counted=question.count, given=given)
+            if question.count or self._forbidden
+            else None
         )
         try:
             if watch is None:
@@ -136,6 +141,8 @@ class Caller:
                     result = self._draws(kernel, args, kwargs, question.draws)
             if self._synchronize is not None:
                 self._synchronize()
+            if watch is not None and question.count:
+                watch.charge("the result", (result,))  # memory that no operator of this call made
             return self._freezer.freeze(result), result, watch
         except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
             return self.raised(error), None, watch
@@ -218,7 +225,7 @@ class Caller:
             shown = "".join(summary.format())
         except BaseException:  # the same
             shown = ""
-        names = tuple(type.__dict__["__name__"].__get__(cls) for cls in type.mro(type(error))[:-1])
+        names = tuple(_class_name(cls) for cls in type.mro(type(error))[:-1])
         return Raised(
             names[0],
             names,
@@ -284,6 +291,28 @@ class _Silent:
         pass
 
 
+def _exceptions() -> dict[int, str]:
+    """The exceptions that go by their bare name, by identity: a class of the attempt that calls itself ValueError is
+    another one. A metaclass could answer for `==` and `hash`, so the class itself is no key."""
+    own: list[Any] = [*vars(builtins).values(), ForbiddenError, torch.OutOfMemoryError, torch.linalg.LinAlgError]
+    return {id(cls): cls.__name__ for cls in own if isinstance(cls, type) and issubclass(cls, BaseException)}
+
+
+_EXCEPTIONS = _exceptions()
+
+
+def _class_name(cls: type) -> str:
+    """A known exception's bare name; any other class's with its module ("solution.ValueError")."""
+    name = _EXCEPTIONS.get(id(cls))
+    if name is not None:
+        return name
+    try:
+        name = type_name(cls)
+    except BaseException:  # a class can make its module's name a trap
+        name = type.__dict__["__name__"].__get__(cls)
+    return name if "." in name else f"solution.{name}"
+
+
 def _leaves(result: Any) -> list[Any]:
     """The tensors of an answer that a gradient can flow from, depth first."""
     if isinstance(result, torch.Tensor):
@@ -333,9 +362,22 @@ def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
     return tuple(changed)
 
 
+def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:
+    """What the watch noted, and that it was put to sleep. A call that raised may have left no memory to wake it."""
+    asleep = watch.switched_off and not isinstance(value, Raised)
+    return (*watch.uses, *((ForbiddenUse("torch.utils._python_dispatch", 0, "evasion"),) if asleep else ()))
+
+
 def _counts(watch: Watch) -> Counts:
     tally = watch.tally
+    [((line, operator), _)] = tally.dearest.most_common(1) or [((0, ""), 0)]
     return Counts(
-        int(tally.flops), int(tally.largest), tally.largest_shape, tally.largest_operator, tally.largest_line,
-        {name: int(number) for name, number in tally.operators.items()},
-    )  # fmt: skip
+        flops=int(tally.flops),
+        largest_tensor=int(tally.largest),
+        largest_shape=tally.largest_shape,
+        largest_operator=tally.largest_operator,
+        largest_line=tally.largest_line,
+        calls={name: int(number) for name, number in tally.operators.items()},
+        dearest_operator=operator,
+        dearest_line=line,
+    )

@@ -191,6 +191,10 @@ def _expect(
     if _unlike(exact.value, same.value):
         # The reference cannot take float64 (a model in float32, say): then its own precision is the best there is.
         exact = same
+    exact = dataclasses.replace(exact, counts=same.counts)
+    if same.forbidden:
+        what = f"its cost cannot be counted: the reference uses {same.forbidden[0].call}"
+        raise ContentError([_problem(file, case, what, "write it with operators whose cost is known")])
     _refuse_nan(exact, case, file)
     call = _shown_call(book.reference, question)
     return Expected(

@@ -34,7 +34,7 @@ class Counts:
 
     `flops` counts floating-point operations, `largest_tensor` elements of the largest tensor that an operator
     allocated, with that tensor's shape, the operator, and the line of the learner's file (0: none); `calls` counts the
-    operators by name.
+    operators by name. `dearest_operator` and `dearest_line` say what most of the operations went into.
     """
 
     flops: int
@@ -43,6 +43,8 @@ class Counts:
     largest_operator: str = ""
     largest_line: int = 0
     calls: dict[str, int] = field(default_factory=dict)
+    dearest_operator: str = ""
+    dearest_line: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,10 @@ class Expected:
     """What the oracle knows of one case. The judge fills it and reads it; the engine only carries it.
 
     `answer` holds the reference's answer, computed in float64 where it is floating, and `dtypes` the dtype due for
-    each tensor of it in depth-first order ("" for anything else). `seconds` is what the reference took. `derived`
-    says that the framework made the case of the author's first one. `clauses` are the ids of the contract lines that
-    the case grades. `misconceptions` holds what each slip answers, by its id.
+    each tensor of it in depth-first order ("" for anything else); `answer.counts` is what it costs on the inputs as
+    they are, and `seconds` how long it took. `derived` says that the framework made the case of the author's first
+    one. `clauses` are the ids of the contract lines that the case grades. `misconceptions` holds what each slip
+    answers, by its id.
     """
 
     case: str

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmdrills.grading.protocol.answer import Answer, Counts
 from llmdrills.grading.protocol.wire import Value, WireError
-from llmdrills.grading.rules.forbidden import ForbiddenUse
+from llmdrills.grading.rules.forbidden import HOWS, ForbiddenUse
 
 __all__ = ["read_answer", "write_answer"]
 
@@ -48,18 +48,18 @@ def _read_counts(said: Value) -> Counts | None:
     if said is None:
         return None
     _need(type(said) is tuple and len(said) == len(dataclasses.fields(Counts)))
-    flops, largest, shape, operator, line, calls = said
-    _need(all(type(number) is int and number >= 0 for number in (flops, largest, line)))
+    flops, largest, shape, operator, line, calls, dearest, dearest_line = said
+    _need(all(type(number) is int and number >= 0 for number in (flops, largest, line, dearest_line)))
     _tuple_of(shape, int)
-    _need(type(operator) is str and type(calls) is dict)
+    _need(type(operator) is str and type(dearest) is str and type(calls) is dict)
     _need(all(type(name) is str and type(number) is int for name, number in calls.items()))
-    return Counts(flops, largest, shape, operator, line, calls)
+    return Counts(*said)
 
 
 def _read_use(said: Any) -> ForbiddenUse:
     _need(len(said) == 3)
     call, line, how = said
-    _need(type(call) is str and type(line) is int and how in ("named", "called", "dispatched", "evasion"))
+    _need(type(call) is str and type(line) is int and how in HOWS)
     return ForbiddenUse(call, line, how)
 
 

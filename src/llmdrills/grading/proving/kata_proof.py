@@ -131,8 +131,9 @@ class _Proof:
             for question, due in zip(questions, expected, strict=True):
                 answer = ask(self.loaded, self.caller, right.kernel, question)
                 wrong = compare(due, answer)
-                if wrong:
-                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {describe(wrong[0]).en}"
+                said = describe(wrong[0]).en if wrong else "".join(use.call for use in answer.forbidden[:1])
+                if said:
+                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {said}"
                     yield self._at_case(right.line, what, "fix the equivalent, or what the case allows", "rejected")
                     break
 
@@ -144,7 +145,9 @@ class _Proof:
                 answer = ask(self.loaded, self.caller, peer.kernel, question)
                 # A library is asked for its values, not for how it comes by them.
                 wrong = [
-                    found for found in compare(due, answer) if not isinstance(found, (f.OverBudget, f.InputChanged))
+                    found
+                    for found in compare(due, answer)
+                    if not isinstance(found, (f.OverBudget, f.NotCounted, f.InputChanged))
                 ]
                 if wrong:
                     what = f"reference and {peer.library} differ in {self._case(due, seed)}: {describe(wrong[0]).en}"

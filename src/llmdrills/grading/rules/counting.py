@@ -4,16 +4,20 @@ operators called.
 The same on every machine, where the clock is not. Runs where torch does: in the learner's process and in the
 oracle's. Forbidden calls are seen here as they happen, by torch's function and dispatch modes.
 
-What is not counted: buffers inside a fused operator; arithmetic in plain Python, after `.tolist()` or `.item()`.
-Matrix products are counted by the formulas of torch.utils.flop_counter, and so is a broadcast multiplication whose
-result is larger than both factors, which is a matrix product in disguise; other elementwise work is not.
+`llmdrills.grading.rules.operators` prices an operator. Memory is counted by storage: one that the watch has not seen
+in this call (made while the file was imported, kept from an earlier call, or behind torch's back) counts as if the
+operator that uses it had allocated it, and so does one that grew. What cannot be counted is noted and refused:
+operators without a price, sparse tensors, arrays of numpy, many numbers taken out of tensors one by one.
+
+What is not counted: buffers inside a fused operator; arithmetic in plain Python on the few numbers that a call may
+take out of tensors.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any
@@ -21,18 +25,23 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
-from llmdrills.grading.rules.forbidden import ForbiddenUse
+from llmdrills.grading.rules.forbidden import ForbiddenUse, How
+from llmdrills.grading.rules.operators import Operator, bare, operator, tensors
 
-__all__ = ["Tally", "Watch", "warm_up"]
+__all__ = ["Tally", "Watch", "print_under_modes", "warm_up"]
 
-aten = torch.ops.aten
+MOST_TAKEN = 128
+"""Floating-point numbers that one call may take out of tensors, since Python's own arithmetic is not counted; whole
+numbers, which loops and indices need, are an eighth each."""
 
 
 @dataclass
 class Tally:
-    """The cost of the calls watched. `largest` is in elements, `largest_shape` the shape of that tensor."""
+    """The cost of the calls watched. `largest` is in elements, `largest_shape` the shape of that tensor.
+
+    `dearest` holds the floating-point operations by the attempt's line and the operator.
+    """
 
     flops: int = 0
     largest: int = 0
@@ -40,24 +49,32 @@ class Tally:
     largest_operator: str = ""
     largest_line: int = 0
     operators: Counter[str] = field(default_factory=Counter)
+    dearest: Counter[tuple[int, str]] = field(default_factory=Counter)
 
 
 class Watch:
     """Counts what happens inside a `with` block, and notes forbidden calls with the attempt's line.
 
     `file` is the attempt's path: lines are those of the innermost frame of that file. `calls` are the dotted names
-    that the kata forbids; without `counted` nothing else is looked at. `switched_off` says after the block that
-    someone took the modes away.
+    that the kata forbids; without `counted` nothing else is looked at. `given` holds the arguments of the call, whose
+    memory is not the call's own; without it whatever an operator is handed counts as given. `switched_off` says after
+    the block that someone took the modes away.
     """
 
-    def __init__(self, calls: Sequence[str] = (), file: str = "", *, counted: bool = True) -> None:
+    def __init__(
+        self, calls: Sequence[str] = (), file: str = "", *, counted: bool = True, given: Iterable[Any] | None = None
+    ) -> None:
         self.counted = counted
         self.tally = Tally()
         self.uses: list[ForbiddenUse] = []
         self.switched_off = False
+        self.showing = False  # a tensor is being printed, which takes its numbers out one by one
         self._file = file
+        self._taken = 0
+        self._strict = given is not None
+        self._known = dict(_storage(tensor) for tensor in tensors(given or ()) if _has_memory(tensor))
         self._functions = _FunctionMode(self, _resolve(calls))
-        self._dispatch = _DispatchMode(self, {_bare(call.rpartition(".")[2]): call for call in calls})
+        self._dispatch = _DispatchMode(self, {_bare_call(call): call for call in calls})
 
     def __enter__(self) -> Watch:
         self._functions.__enter__()
@@ -91,6 +108,53 @@ class Watch:
         self.tally = counted
         return self._dispatch.seen > before
 
+    def note(self, call: str, how: How) -> None:
+        """A use of `call` in the line that is being run, noted once a line."""
+        use = ForbiddenUse(call, self.line(), how)
+        if use not in self.uses:
+            self.uses.append(use)
+
+    def take(self, how: str, tensor: Any, numbers: int) -> None:
+        """Numbers left torch: what is computed with them is not counted."""
+        if tensor.dtype != torch.bool and not self.showing:
+            self._taken += numbers * (8 if tensor.is_floating_point() or tensor.is_complex() else 1)
+            if self._taken > 8 * MOST_TAKEN:
+                self.note(f"torch.Tensor.{how}", "taken")
+
+    def count(self, one: Operator, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:
+        """Price one call of an operator that has run."""
+        self.tally.operators[one.name] += 1
+        if one.kind == "unknown":
+            self.note(one.name if "." in one.name else f"aten.{one.name}", "unknown")
+            return
+        flops = one.flops(args, kwargs, out)
+        if flops:
+            self.tally.flops += flops
+            self.tally.dearest[self.line(), one.name] += flops
+
+    def charge(self, name: str, values: Iterable[Any], *, made: bool = False) -> None:
+        """Count the storages that are new, or larger than when they were seen last, as allocated by operator `name`."""
+        for tensor in tensors(values):
+            if not _has_memory(tensor):
+                self.note(str(tensor.layout), "unknown")
+                continue
+            key, size = _storage(tensor)
+            seen = self._known.get(key, -1 if self._strict or made else size)
+            self._known[key] = max(size, seen)
+            if size <= seen:
+                continue
+            elements = size // max(tensor.element_size(), 1)
+            if elements > self.tally.largest:
+                self.tally.largest, self.tally.largest_shape = elements, tuple(tensor.shape)
+                self.tally.largest_operator, self.tally.largest_line = name, self.line()
+
+    def forget(self, out: Any, given: Iterable[Any]) -> None:
+        """What an operator made lies at an address that an earlier, freed storage may have had: it is new."""
+        operands = {_storage(tensor)[0] for tensor in tensors(given) if _has_memory(tensor)}
+        for tensor in tensors((out,)):
+            if _has_memory(tensor) and (key := _storage(tensor)[0]) not in operands:
+                self._known.pop(key, None)
+
 
 class _FunctionMode(TorchFunctionMode):  # type: ignore[misc,unused-ignore]  # torch is not followed by mypy
     def __init__(self, watch: Watch, forbidden: dict[Any, str]) -> None:
@@ -101,13 +165,23 @@ class _FunctionMode(TorchFunctionMode):  # type: ignore[misc,unused-ignore]  # t
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        name = _attribute(func)
         try:
             call = self._forbidden.get(func)
         except TypeError:  # an unhashable callable is none of those looked for
             call = None
         if call is not None:
-            self._watch.uses.append(ForbiddenUse(call, self._watch.line(), "called"))
-        return func(*args, **(kwargs or {}))
+            self._watch.note(call, "called")
+        if self._watch.counted and args and isinstance(args[0], torch.Tensor):
+            if name in _OUTSIDE and args[0].numel() > 1:
+                self._watch.note(f"torch.Tensor.{name}", "outside")
+            elif name == "tolist":
+                self._watch.take(name, args[0], args[0].numel())
+        self._watch.showing = name in _SHOWN
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self._watch.showing = False
 
 
 class _DispatchMode(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # torch is not followed by mypy
@@ -127,37 +201,38 @@ class _DispatchMode(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # t
     ) -> Any:
         self.seen += 1
         kwargs = kwargs or {}
-        operator = _OPERATORS.get(func) or _operator(func)
-        call = self._forbidden.get(operator.bare)
+        one = operator(func)
+        call = self._forbidden.get(one.bare)
         if call is not None:
-            self._watch.uses.append(ForbiddenUse(call, self._watch.line(), "dispatched"))
-        if operator.composite:
+            self._watch.note(call, "dispatched")
+        if one.kind == "composite":
             # Under inference mode a composite operator arrives whole: count its parts.
             with self:
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
+        if not self._watch.counted:
+            return func(*args, **kwargs)
+        given = (*args, *kwargs.values())
+        self._watch.charge(one.name, given)
         out = func(*args, **kwargs)
-        if self._watch.counted:
-            self._count(operator, out, args, kwargs)
+        self._watch.count(one, args, kwargs, out)
+        self._watch.forget(out, given)
+        self._watch.charge(one.name, (*given, out), made=True)
+        if one.name == "_local_scalar_dense":
+            self._watch.take("item", args[0], 1)
         return out
 
-    def _count(self, operator: _Operator, out: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        tally, packet, name, formula = self._watch.tally, operator.packet, operator.name, operator.formula
-        tally.operators[name] += 1
-        if formula is not None:
-            tally.flops += formula(*args, **kwargs, out_val=out)
-        elif packet is aten.mul and isinstance(out, torch.Tensor):
-            widest = max((a.numel() for a in args if isinstance(a, torch.Tensor)), default=0)
-            tally.flops += 2 * out.numel() if out.numel() > widest else 0
-        given = {_storage(tensor) for tensor in _tensors((*args, *kwargs.values()))}
-        for tensor in _tensors((out,)):
-            if _storage(tensor) in given:
-                continue  # a view, or the result of an operator in place
-            elements = tensor.untyped_storage().nbytes() // max(tensor.element_size(), 1)
-            if elements > tally.largest:
-                tally.largest, tally.largest_shape = elements, tuple(tensor.shape)
-                tally.largest_operator, tally.largest_line = name, self._watch.line()
+
+def print_under_modes() -> None:
+    """Let tensors be printed where switching torch's modes off is refused: torch's own way begins with that."""
+
+    def shown(tensor: Any, *, tensor_contents: str | None = None) -> Any:
+        with no_grad():
+            return written_out(tensor, tensor_contents=tensor_contents)
+
+    no_grad, written_out = torch.no_grad, torch._tensor_str._str_intern
+    torch._tensor_str._str = shown
 
 
 def warm_up() -> None:
@@ -166,26 +241,30 @@ def warm_up() -> None:
         torch.ones(1) * 1
 
 
-def _storage(tensor: Any) -> int:
-    return int(tensor.untyped_storage()._cdata)
+_OUTSIDE = frozenset(
+    ("numpy", "__array__", "__dlpack__", "untyped_storage", "storage", "_typed_storage", "apply_", "map_", "map2_")
+)
+"""Methods of a tensor that hand its memory or its numbers to something which no mode sees."""
+_SHOWN = ("__repr__", "__format__")
 
 
-def _tensors(values: Iterable[Any]) -> Iterable[Any]:
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _tensors(value)
+def _attribute(func: Any) -> str:
+    name = getattr(func, "__name__", "")
+    return name if isinstance(name, str) else ""
 
 
-def _bare(name: str) -> str:
-    """One spelling for the operators behind a public name: `_safe_softmax` and `_softmax` are softmax."""
-    name = name.lstrip("_")
-    if name.startswith("scaled_dot_product"):
-        return "scaled_dot_product_attention"
-    for prefix in ("fused_", "safe_", "native_", "unsafe_"):
-        name = name.removeprefix(prefix)
-    return name.removesuffix("_")
+def _has_memory(tensor: Any) -> bool:
+    return tensor.layout is torch.strided
+
+
+def _storage(tensor: Any) -> tuple[int, int]:
+    """Which storage it is, and how many bytes it has."""
+    storage = tensor.untyped_storage()
+    return int(storage._cdata), int(storage.nbytes())
+
+
+def _bare_call(call: str) -> str:
+    return bare(call.rpartition(".")[2])
 
 
 def _resolve(calls: Sequence[str]) -> dict[Any, str]:
@@ -198,62 +277,3 @@ def _resolve(calls: Sequence[str]) -> dict[Any, str]:
         if target is not None and target is not torch:
             found[target] = call
     return found
-
-
-@dataclass(frozen=True)
-class _Operator:
-    """What is asked about an overload at each of its calls; worked out at the first."""
-
-    packet: Any
-    name: str
-    bare: str
-    formula: Callable[..., int] | None
-    composite: bool  # made of other operators, and no cost of its own is known
-
-
-_OPERATORS: dict[Any, _Operator] = {}
-_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
-
-
-def _operator(func: Any) -> _Operator:
-    packet = getattr(func, "_overloadpacket", func)
-    name = str(packet).rpartition(".")[2]
-    formula = _formula(packet)
-    composite = formula is None and hasattr(func, "decompose") and func.has_kernel_for_dispatch_key(_COMPOSITE)
-    found = _Operator(packet, name, _bare(name), formula, composite)
-    _OPERATORS[func] = found
-    return found
-
-
-def _formula(packet: Any) -> Callable[..., int] | None:
-    formula: Callable[..., int] | None = flop_registry.get(packet) or _FORMULAS.get(packet)
-    return formula
-
-
-def _fused_cpu(*args: Any, **_: Any) -> int:
-    query, key, value = args[:3]
-    return int(sdpa_flop_count(query.shape, key.shape, value.shape))
-
-
-def _fused_cpu_backward(*args: Any, **_: Any) -> int:
-    # As for the other fused backward passes: two gradients for each of the two products, and a recomputation.
-    return _fused_cpu(*args[1:4]) * 5 // 2
-
-
-def _vector(*args: Any, **_: Any) -> int:
-    return 2 * int(args[0].numel())
-
-
-def _added_vector(*args: Any, **_: Any) -> int:
-    return 2 * int(args[1].numel())
-
-
-# torch.utils.flop_counter counts nothing for these.
-_FORMULAS: dict[Any, Callable[..., int]] = {
-    aten._scaled_dot_product_flash_attention_for_cpu: _fused_cpu,
-    aten._scaled_dot_product_flash_attention_for_cpu_backward: _fused_cpu_backward,
-    aten.mv: _vector,
-    aten.dot: _vector,
-    aten.vdot: _vector,
-    aten.addmv: _added_vector,
-}

@@ -2,8 +2,8 @@
 
 Reading finds what is written: names, aliases, `getattr` with a literal. What is put together at run time is found by
 the modes of `llmdrills.grading.rules.counting`. A kata that names forbidden calls or budgets is *guarded*: there, what
-could slip away from the modes (threads, the modes themselves, `eval`) is forbidden too, and numpy where operations
-are counted.
+could slip away from the modes (threads, the modes themselves, `eval`) is forbidden too. One with budgets is *counted*:
+there, numpy's arrays are forbidden as well. Its numbers (`np.sqrt(d)`, `np.inf`) pass everywhere.
 """
 
 from __future__ import annotations
@@ -11,11 +11,31 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["ForbiddenUse", "scan"]
+from llmdrills.language import Bilingual
 
-How = Literal["named", "called", "dispatched", "evasion"]
+__all__ = ["COUNTED", "GUARDED", "HOWS", "ForbiddenError", "ForbiddenUse", "How", "scan"]
+
+How = Literal["named", "called", "dispatched", "evasion", "outside", "taken", "unknown"]
+"""How a use was found: written by its name, called, seen as an operator; or as what escapes being watched, computes
+outside torch, takes many numbers out of tensors, or is an operator whose cost is not known."""
+HOWS: tuple[How, ...] = get_args(How)
+
+GUARDED = Bilingual(
+    "Also forbidden, because the grader could not watch it: eval, exec, importlib, threads, other processes, ctypes, "
+    "torch.compile, torch.jit and torch.ops.",
+    "此外还禁用评分程序无法监测的写法：eval、exec、importlib、线程、其他进程、ctypes、"
+    "torch.compile、torch.jit 和 torch.ops。",
+)
+"""What a kata that forbids calls or counts refuses beyond its own list."""
+COUNTED = Bilingual(
+    "The cost is counted, so all computation stays in torch: numpy on arrays and operators of unknown cost "
+    "(torch.fft, torch.linalg.svd) are forbidden; numpy's numbers (np.sqrt(d), np.inf) are fine.",
+    "这道题统计计算量，所以计算都要用 torch 完成：禁用 numpy 数组运算和计算量未知的算子"
+    "（torch.fft、torch.linalg.svd）；numpy 的标量（np.sqrt(d)、np.inf）可以用。",
+)
+"""What a kata with budgets refuses beyond that."""
 
 # Whatever starts a thread or a process, or reaches around torch's Python modes, escapes being watched.
 ESCAPES: tuple[str, ...] = (
@@ -36,7 +56,18 @@ ESCAPES: tuple[str, ...] = (
     "torch.utils._python_dispatch",
 )
 HIDING = ("eval", "exec", "compile", "__import__", "importlib")
-UNCOUNTED = ("numpy",)
+OUTSIDE = ("torch.utils.dlpack", "torch.from_dlpack")
+# What numpy offers for one number, and its names that compute nothing.
+NUMBERS = frozenset(
+    """abs absolute bool bool_ cbrt ceil cos cosh dtype e errstate euler_gamma exp exp2 expm1 finfo float16 float32
+    float64 floating floor gcd generic iinfo inf int16 int32 int64 int8 integer intp isfinite isinf isnan isscalar lcm
+    log log10 log1p log2 maximum minimum mod nan ndarray newaxis number pi power printoptions prod remainder rint round
+    set_printoptions seterr sign sin sinh sqrt square tan tanh trunc typing uint16 uint32 uint64 uint8""".split()  # noqa: SIM905  # a word list reads better than as many quoted strings
+)
+
+
+class ForbiddenError(RuntimeError):
+    """Raised inside an attempt that does what no kata needs."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +83,9 @@ def scan(source: str, calls: Iterable[str] = (), *, counted: bool = False) -> li
     """Every use of `calls` in `source`, and of what would escape being watched, in the order of lines.
 
     `calls` are dotted names such as `torch.nn.functional.softmax` or `torch.Tensor.softmax`; `counted` says that
-    operations are counted, so numpy is forbidden as well. Nothing is forbidden when `calls` is empty and nothing is
-    counted. A text that does not parse has no uses: that it does not parse is for the process that imports it to say.
+    operations are counted, so numpy's arrays are forbidden as well. Nothing is forbidden when `calls` is empty and
+    nothing is counted. A text that does not parse has no uses: that it does not parse is for the process that imports
+    it to say.
     """
     names = tuple(calls)
     if not names and not counted:
@@ -73,7 +105,7 @@ class _Reader:
     def __init__(self, tree: ast.Module, calls: tuple[str, ...], counted: bool) -> None:
         self._tree = tree
         self._calls = calls
-        self._escapes = ESCAPES + (UNCOUNTED if counted else ())
+        self._escapes = ESCAPES
         self._counted = counted
         self._aliases = dict(_aliases(tree))
 
@@ -113,8 +145,19 @@ class _Reader:
                 yield ForbiddenUse(escape, line, "evasion")
         if dotted in HIDING or root == "importlib":
             yield ForbiddenUse(root, line, "evasion")
-        if self._counted and last == "numpy" and "." in dotted:
-            yield ForbiddenUse("numpy", line, "evasion")
+        if self._counted:
+            yield from self._judge_counted(dotted, line)
+
+    def _judge_counted(self, dotted: str, line: int) -> Iterator[ForbiddenUse]:
+        root, _, name = dotted.partition(".")
+        first = name.partition(".")[0]
+        if root == "numpy" and name and first not in NUMBERS:
+            yield ForbiddenUse(f"numpy.{first}", line, "outside")
+        elif dotted.rpartition(".")[2] in ("numpy", "__array__") and name:
+            yield ForbiddenUse("torch.Tensor." + dotted.rpartition(".")[2], line, "outside")
+        for outside in OUTSIDE:
+            if dotted == outside or dotted.startswith(outside + "."):
+                yield ForbiddenUse(outside, line, "outside")
 
     def _strings(self, node: ast.Call) -> Iterator[ForbiddenUse]:
         """`getattr(F, "softmax")` and its like: a literal that ends in a forbidden name."""
@@ -128,6 +171,11 @@ class _Reader:
             "get",
         }:
             return
+        if self._counted and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            owner = self._dotted(node.args[0]) if isinstance(node.args[0], ast.Attribute) else ""
+            owner = self._aliases.get(node.args[0].id, "") if isinstance(node.args[0], ast.Name) else owner
+            if owner.partition(".")[0] == "numpy":
+                yield from self._judge_counted(f"{owner}.{node.args[1].value!s}", node.lineno)
         for argument in node.args:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 last = argument.value.rpartition(".")[2]
@@ -158,6 +206,6 @@ def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
             while isinstance(value, ast.Attribute):
                 parts.append(value.attr)
                 value = value.value
-            if isinstance(value, ast.Name) and known.get(value.id, "").partition(".")[0] == "torch":
+            if isinstance(value, ast.Name) and known.get(value.id, "").partition(".")[0] in ("torch", "numpy"):
                 known.setdefault(node.targets[0].id, ".".join([known[value.id], *reversed(parts)]))
     yield from known.items()

@@ -29,9 +29,11 @@ from llmdrills.grading.protocol.answer_codec import write_answer
 from llmdrills.grading.protocol.channel import receive, send
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Raised, pack, unpack
+from llmdrills.grading.rules.counting import print_under_modes
+from llmdrills.grading.rules.forbidden import ForbiddenError
 from llmdrills.grading.rules.limits import MemoryGuard, cap_files
 
-__all__ = ["ForbiddenError", "serve"]
+__all__ = ["serve"]
 
 _PROCESSES = {
     "os.exec": "os.exec",
@@ -58,10 +60,6 @@ _SWITCHES = (
 MOST_DEFINED = 50
 CONFUSED = 70
 """The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
-
-
-class ForbiddenError(RuntimeError):
-    """Raised inside an attempt that does what no kata needs."""
 
 
 class _Reporter:
@@ -220,6 +218,7 @@ def _refuse_threads(refuse: Callable[[str], None]) -> None:
 
 def _refuse_switches(refuse: Callable[[str], None]) -> None:
     """Where calls are watched, what would blind the watcher is refused; the grader holds its own references."""
+    print_under_modes()
     for module, names in _SWITCHES:
         for name in names:
             if hasattr(module, name):
