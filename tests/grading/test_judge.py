@@ -138,6 +138,17 @@ def test_should_show_what_the_attempt_printed_in_the_case_that_is_shown(kata):
     assert "first" not in why_text(verdict, "en")
 
 
+def test_should_cut_long_prints_to_their_end(kata):
+    ran = attempt(WRONG, RIGHT, outputs=("".join(f"line {n}\n" for n in range(99)), ""))
+    shown = judge(spec(kata), CASE, ran).message.splitlines()
+    assert [line.strip() for line in shown if "line" in line or "…" in line][-4:] == [
+        "printed: …",
+        "line 96",
+        "line 97",
+        "line 98",
+    ]
+
+
 # The whole room: a kernel graded on a kata
 
 

@@ -28,7 +28,7 @@ _PIECES = re.compile(r"[（《【]*[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*|\s+
 _CLOSING = "，。：；、）】”’？！"
 
 # How many lines each part of the first screen may take; prints take what is left.
-_HEADLINE, _EXAMPLE, _PRINTED, _ARROW, _CLAUSE = 3, 2, 2, 3, 2
+_HEADLINE, _EXAMPLE, _PRINTED, _ARROW, _CLAUSE = 3, 2, 4, 3, 2
 
 # Why a case is there is written in English only, for authors: a Chinese report names the case alone.
 _SHOWN = Bilingual("The case shown: {case} ({why})", "所示的用例：{case}")
@@ -111,10 +111,12 @@ def _briefly_printed(verdict: Verdict, most: int, language: Language) -> list[st
         return []
     shown = verdict.report["smallest"]
     printed = verdict.report["output"] if shown is None else shown["output"]
-    lines = printed.rstrip().splitlines()[-most:]
-    label = _PRINTED_BRIEFLY[language]
-    indents = [f"  {label}", " " * (2 + _columns(label))]
-    return [_cut(f"{indent}{line}") for indent, line in zip(indents, lines, strict=False)]
+    lines = printed.rstrip().splitlines()
+    if len(lines) > most:
+        lines = ["…", *lines[1 - most :]] if most > 1 else lines[-1:]
+    label = f"  {_PRINTED_BRIEFLY[language]}"
+    indent = " " * _columns(label)
+    return [_cut(f"{label if at == 0 else indent}{line}") for at, line in enumerate(lines)]
 
 
 def _explanation(verdict: Verdict, language: Language) -> list[str]:
