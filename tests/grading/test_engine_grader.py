@@ -19,7 +19,7 @@ from llmdrills.errors import ContentError, MissingExtraError, UsageError
 from llmdrills.grading import client
 from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
 from llmdrills.grading.workers import launcher as process
-from llmdrills.grading.workers import pool as staff
+from llmdrills.grading.workers import pool
 
 ROOT = Path(__file__).parents[2]
 QUICK = Limits(load=3.0, call=1.0, total=6.0, memory=1 << 28)
@@ -155,7 +155,7 @@ def test_should_run_an_attempt_in_a_private_folder(grade):
 
 def test_should_remove_the_folders_of_cases_after_the_attempt(grader, grade):
     assert grade(RIGHT).passed
-    assert not list(grader._staff.server.root.glob("cases-*"))
+    assert not list(grader._pool.server.root.glob("cases-*"))
 
 
 def test_should_run_an_attempt_as_no_main_program_that_knows_its_name(grade):
@@ -242,7 +242,7 @@ def test_should_let_an_attempt_be_called_off_from_another_thread(kata, grader, g
 
 def test_should_start_a_server_again_that_died(kata, grader, grade):
     assert grade(RIGHT).passed
-    os.kill(grader._staff.server.pid, signal.SIGKILL)
+    os.kill(grader._pool.server.pid, signal.SIGKILL)
     assert grade(RIGHT).passed
 
 
@@ -285,7 +285,7 @@ def test_should_call_parity_without_a_gpu_a_usage_error(kata, grader):
 def test_should_compare_two_verdicts_under_one_seed_for_parity(kata, monkeypatch):
     # The CPU stands in for the GPU: a worker of its own kind, and the comparison, are what can be seen without one.
     monkeypatch.setattr(client, "ACCELERATORS", ("cpu",))
-    monkeypatch.setattr(staff, "ACCELERATORS", ("cpu",))
+    monkeypatch.setattr(pool, "ACCELERATORS", ("cpu",))
     with Grader() as grader:
         verdict = grader.parity(kata, "cast-first", body("return x * weight"), seed=3, limits=QUICK)
     assert verdict.report["parity"] == {"cpu": "wrong", "device": "wrong", "agree": True, "differ": []}
@@ -296,7 +296,7 @@ def test_should_let_workers_be_new_processes_where_fork_is_not_safe(kata, monkey
     # The path of GPUs and of macOS, on the CPU.
     monkeypatch.setattr(process, "FORK_IS_SAFE", False)
     with Grader() as grader:
-        assert grader._staff.server.spawn
+        assert grader._pool.server.spawn
         verdict = grader.grade(kata, "cast-first", body("return x * weight"), seed=3)
     assert verdict.outcome == "wrong"
 
@@ -305,7 +305,7 @@ def test_should_end_every_process_and_remove_every_file_on_close(kata, processes
     grader = Grader()
     assert grader.grade(kata, "cast-first", RIGHT, limits=QUICK).passed
     grader.prepare(kata, "cast-first")
-    server, root = grader._staff.server.pid, grader._staff.server.root
+    server, root = grader._pool.server.pid, grader._pool.server.root
     started = processes(server)
     assert len(started) == 2
     grader.close()
@@ -323,7 +323,7 @@ from llmdrills.grading.client import Grader, Limits
 folder = pathlib.Path(sys.argv[1])
 kata = read_kata(folder, Report(folder.parents[1])).kata
 grader = Grader()
-print(grader._staff.server.pid, grader._staff.server.root, flush=True)
+print(grader._pool.server.pid, grader._pool.server.root, flush=True)
 if sys.argv[2] == "pass":
     passed = grader.grade(kata, "cast-first", sys.argv[3]).passed
     print(passed, [name for name in ("torch", "transformers") if name in sys.modules])

@@ -194,16 +194,19 @@ class Attempt:
 
     `loading` is what importing the file raised, or why it has no entry function. `answers` are in the
     order of the questions, fewer than them only when `ended` says why. `forbidden` are acts seen outside
-    of any call's own list ("os.fork", "threading"), with the line.
+    of any call's own list ("os.fork", "threading"), with the line. `output` is what it printed from the start on,
+    stdout and stderr together, up to `Limits.output` bytes; `outputs` what each answered case printed, in the order
+    of `answers`, each text cut (then it ends with a line of one ellipsis).
     """
 
     loading: Raised | None
     answers: tuple[Answer, ...]
     ended: Ended | None = None
     forbidden: tuple[ForbiddenUse, ...] = ()
-    output: str = ""  # what it printed, stdout and stderr together, capped
+    output: str = ""
     output_cut: bool = False
     seconds: float = 0.0
+    outputs: tuple[str, ...] = ()
 
 
 def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden", "crashed"]:
