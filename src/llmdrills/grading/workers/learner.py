@@ -143,15 +143,22 @@ def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Rais
 
 def _decoded(source: bytes, file: str) -> str:
     """The file's text. Raises SyntaxError, with the line, where `python FILE` would: `compile` ignores comments."""
+    encoding, wrong = "utf-8", ""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
-        return source.decode(encoding)
     except SyntaxError as error:
-        raise SyntaxError(error.msg, (file, 1, 0, "")) from None
+        wrong = error.msg
+    try:
+        text = source.decode(encoding)
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         said = f"byte 0x{source[error.start]:02x} is not {error.encoding}: save the file as UTF-8"
         raise SyntaxError(said, (file, line, 0, "")) from None
+    except (LookupError, UnicodeError) as error:
+        wrong, text = str(error), ""
+    if wrong:
+        raise SyntaxError(wrong, (file, 1, 0, ""))
+    return text
 
 
 def _hide_grader() -> None:
