@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from llmdrills.grading.protocol.answer import Answer, Counts
-from llmdrills.grading.protocol.wire import Opaque, Value, WireError, pack, printable
+from llmdrills.grading.protocol.wire import Opaque, Value, WireError, pack
 from llmdrills.grading.rules.forbidden import HOWS, ForbiddenUse
 
 __all__ = ["ANSWER_BYTES", "ANSWER_VALUES", "pack_answer", "read_answer", "write_answer"]
@@ -53,8 +53,7 @@ def read_answer(said: Value) -> Answer:
     _tuple_of(settings, str)
     _need(type(seconds) is float and seconds >= 0)
     uses = tuple(_read_use(use) for use in forbidden)
-    names = tuple(printable(name) for name in settings)
-    return Answer(value, changed, grads, _read_counts(counts), uses, names, seconds)
+    return Answer(value, changed, grads, _read_counts(counts), uses, settings, seconds)
 
 
 def _read_counts(said: Value) -> Counts | None:
@@ -73,7 +72,7 @@ def _read_use(said: Any) -> ForbiddenUse:
     _need(len(said) == 3)
     call, line, how = said
     _need(type(call) is str and type(line) is int and how in HOWS)
-    return ForbiddenUse(printable(call), line, how)
+    return ForbiddenUse(call, line, how)
 
 
 def _tuple_of(said: Value, kind: type) -> None:

@@ -135,13 +135,14 @@ def pack(value: Value, *, most_bytes: int = 1 << 32, most_values: int = 1 << 32)
     return b"".join(parts.parts)
 
 
-def unpack(data: bytes, classes: Iterable[type] = (), *, most: int = 1 << 32) -> Value:
+def unpack(data: bytes, classes: Iterable[type] = (), *, most: int = 1 << 32, escape_surrogates: bool = False) -> Value:
     """Read what `pack` wrote; `classes` are the dataclasses that may occur beside the four of this module.
 
     Raises WireError for anything else, and for more than `most` values. `classes` must only be given for bytes from a
-    process that is trusted: their fields are not checked one by one.
+    process that is trusted: their fields are not checked one by one. With `escape_surrogates`, every text is one that
+    can be printed and stored: a lone surrogate comes as its escape.
     """
-    reader = _Reader(data, {cls.__name__: cls for cls in (*_BASIC, *classes)}, most)
+    reader = _Reader(data, {cls.__name__: cls for cls in (*_BASIC, *classes)}, most, escape_surrogates)
     value = reader.value(0)
     if reader.at != len(data):
         raise WireError("bytes are left over")
@@ -220,10 +221,11 @@ def _pack(value: Value, parts: _Parts, depth: int) -> None:
 class _Reader:
     """A cursor over packed bytes."""
 
-    def __init__(self, data: bytes, classes: dict[str, type], most: int) -> None:
+    def __init__(self, data: bytes, classes: dict[str, type], most: int, escape_surrogates: bool) -> None:
         self.data = data
         self.classes = classes
         self.left = most
+        self.escape_surrogates = escape_surrogates
         self.at = 0
 
     def take(self, count: int) -> bytes:
@@ -281,7 +283,8 @@ class _Reader:
 
     def text(self) -> str:
         try:
-            return self.take(self.count()).decode("utf-8", "surrogatepass")
+            text = self.take(self.count()).decode("utf-8", "surrogatepass")
+            return printable(text) if self.escape_surrogates else text
         except UnicodeDecodeError as error:
             raise WireError("text is not UTF-8") from error
 
@@ -303,26 +306,15 @@ class _Reader:
         fields = _fields(cls)
         if self.items() != len(fields):
             raise WireError(f"a {name} has {len(fields)} fields")
-        values = [self.value(depth + 1) for _ in fields]
-        if cls not in _BASIC:
-            return cls(*values)
-        record = cls(*[_printable_texts(value) for value in values])
-        _check(record)
+        record = cls(*[self.value(depth + 1) for _ in fields])
+        if cls in _BASIC:
+            _check(record)
         return record
 
 
 def printable(text: str) -> str:
     """`text` as UTF-8 can write it: a lone surrogate becomes its escape, such as `\\ud800`."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _printable_texts(value: Value) -> Value:
-    """The texts of a basic record are shown, never compared: what cannot be printed is escaped."""
-    if type(value) is str:
-        return printable(value)
-    if type(value) is tuple:
-        return tuple(printable(item) if type(item) is str else item for item in value)
-    return value
 
 
 def _check(record: Any) -> None:

@@ -20,7 +20,7 @@ from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, EndedBy
 from llmdrills.grading.protocol.answer_codec import ANSWER_BYTES, ANSWER_VALUES, read_answer
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.channel import Channel
-from llmdrills.grading.protocol.wire import Raised, Value, WireError, pack, printable, unpack
+from llmdrills.grading.protocol.wire import Raised, Value, WireError, pack, unpack
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 from llmdrills.grading.workers.clock import AttemptClock, Step
 from llmdrills.grading.workers.launcher import Worker, ended_how
@@ -227,7 +227,7 @@ class AttemptRun:
             for frame in self._learner.channel.frames():
                 if self._over:
                     return
-                self._take(unpack(frame, most=ANSWER_VALUES))
+                self._take(unpack(frame, most=ANSWER_VALUES, escape_surrogates=True))
         except WireError as error:
             self._end("crashed", f"the private channel was written to ({error})")
 
@@ -237,7 +237,7 @@ class AttemptRun:
         kind, *rest = said
         if kind == "act" and len(rest) == 2 and type(rest[0]) is str and type(rest[1]) is int:
             if len(self._acts) < MAX_ACTS:
-                self._acts.append(ForbiddenUse(printable(rest[0]), rest[1], "called"))
+                self._acts.append(ForbiddenUse(rest[0], rest[1], "called"))
         elif kind == "ready" and not rest and not self._ready:
             self._ready = True
             self._clock.begin()
