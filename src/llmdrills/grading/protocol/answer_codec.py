@@ -1,4 +1,7 @@
-"""An answer as the learner's process states it and the command reads it: plain values, each one checked. No torch."""
+"""Write an answer as plain values in the learner's process, and read it in the command, which checks every one.
+
+No torch.
+"""
 
 from __future__ import annotations
 

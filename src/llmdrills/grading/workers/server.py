@@ -37,8 +37,7 @@ def main() -> None:
 
 
 def _find_package() -> None:
-    """Make llmdrills importable, wherever it was started from, but not this file's own folder: its names are common
-    words."""
+    """Make llmdrills importable from anywhere, and take this file's folder off the path: its names are common words."""
     here = Path(__file__).resolve().parent
     sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != here]
     try:
