@@ -2,8 +2,7 @@
 
 An attempt run watches both workers, what the learner prints, the time, and a descriptor by which another thread
 cancels it. It trusts nothing that the learner's process says: frames must carry the nonce, come in order, be no longer
-than what is due, and hold an answer's exact types. The learner gets the next question when its answer to the last one
-is here, so what it printed in between belongs to that case.
+than what is due, and hold an answer's exact types.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = ["AttemptRun"]
 MAX_ACTS = 50
 FILES_CHANGED = "the attempt changed the files that the case gave it"
 NOTICE_BYTES = 1 << 20
-"""Bytes that a frame may hold while no answer is due: a traceback is the longest of what may come then."""
+"""Bytes that a frame may hold before the file is loaded: a traceback is the longest of what may come then."""
 
 
 class AttemptRun:
@@ -71,7 +70,7 @@ class AttemptRun:
         """
         nonce = secrets.token_bytes(16)
         self._learner.channel.expect(nonce, NOTICE_BYTES)
-        self._learner.channel.put(_job(self._spec, nonce))
+        self._learner.channel.put(_job(self._spec, nonce, self._printed.mark))
         oracle_deadline = time.monotonic() + ORACLE_SECONDS
         with selectors.DefaultSelector() as selector:
             self._register(selector)
@@ -103,7 +102,7 @@ class AttemptRun:
             output=self._printed.text,
             output_cut=self._printed.cut,
             seconds=sum(answer.seconds for answer in self._answers),
-            outputs=self._printed.cases,
+            outputs=self._printed.cases(len(self._answers)),
         )
 
     @property
@@ -177,22 +176,21 @@ class AttemptRun:
     def _read_oracle(self) -> bool:
         for frame in self._oracle.channel.frames():
             self._feed.take(frame)
-            self._send_question()
+            self._send_questions()
         if self._oracle.channel.closed and not self._feed.prepared:
             raise GraderError(
                 f"the oracle ended ({ended_how(self._reap(self._oracle))})", "run `llmdrills check` on this kata"
             )
         return not self._oracle.channel.closed
 
-    def _send_question(self) -> None:
-        """Send the next question, once the file is loaded and the last question is answered."""
-        if not self._loaded or self._loading is not None or self._sent > len(self._answers):
-            return
-        if self._sent < len(self._feed.questions):
-            self._learner.channel.expect_at_most(ANSWER_BYTES)
-            self._learner.channel.put(pack(self._feed.questions[self._sent]))
-            self._sent += 1
-            self._clock.begin()
+    def _send_questions(self) -> None:
+        """Send the questions that are known, once the file is loaded."""
+        if self._loaded and self._loading is None:
+            if len(self._answers) == self._sent:
+                self._clock.begin()
+            for question in self._feed.questions[self._sent :]:
+                self._learner.channel.put(pack(question))
+                self._sent += 1
 
     def _read_learner(self) -> bool:
         self._take_frames()
@@ -244,22 +242,15 @@ class AttemptRun:
         elif kind == "loaded" and len(rest) == 1 and self._ready and not self._loaded:
             if not (rest[0] is None or isinstance(rest[0], Raised)):
                 raise WireError("no exception")
-            self._read_output()
-            self._printed.begin_cases()
             self._loaded, self._loading = True, rest[0]
-            self._send_question()
+            self._learner.channel.expect_at_most(ANSWER_BYTES)
+            self._send_questions()
         elif kind == "answer" and len(rest) == 2 and self._loaded and rest[0] == self._case != "":
-            self._take_answer(read_answer(rest[1]))
+            self._answers.append(read_answer(rest[1]))
+            self._clock.end_call()
+            self._clock.begin()
         else:
             raise WireError(f"{kind[:40]!r} out of turn")
-
-    def _take_answer(self, answer: Answer) -> None:
-        self._clock.end_call()
-        self._read_output()  # the learner flushes before it answers, and is idle until the next question
-        self._printed.end_case()
-        self._answers.append(answer)
-        self._learner.channel.expect_at_most(NOTICE_BYTES)
-        self._send_question()
 
     def _read_output(self) -> bool:
         for _ in range(64):  # a flood must not keep the command from looking at the clock
@@ -276,12 +267,13 @@ class AttemptRun:
         raise Cancelled
 
 
-def _job(spec: AttemptSpec, nonce: bytes) -> bytes:
+def _job(spec: AttemptSpec, nonce: bytes, mark: bytes) -> bytes:
     """What the learner's process is told before it reads the file."""
     kata = spec.kata
     return pack(
         {
             "nonce": nonce,
+            "mark": mark,
             "file": spec.file,
             "source": spec.source,
             "entry": kata.entry,

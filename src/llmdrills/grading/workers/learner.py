@@ -29,6 +29,7 @@ from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Raised, pack, unpack
 from llmdrills.grading.rules.limits import MemoryGuard, cap_files
 from llmdrills.grading.workers.linux import drop_capabilities
+from llmdrills.grading.workers.printed import write_mark
 from llmdrills.grading.workers.refusals import refuse_acts, refuse_switches, refuse_threads
 
 __all__ = ["serve"]
@@ -66,6 +67,7 @@ def serve(sock: socket.socket) -> None:
         if job["device"] != "cpu":
             caller.wake()
         cap_files()
+        printed = os.dup(1)  # the attempt may point its own output elsewhere
         guard = MemoryGuard(job["memory"] if job["device"] == "cpu" else 0)
         caller.guard = guard.hold
         reporter.tell("ready")
@@ -77,9 +79,11 @@ def serve(sock: socket.socket) -> None:
         if job["guarded"]:
             refuse_switches(refuse)
         kernel, problem = _load(job, caller)
+        _flush()
+        write_mark(printed, job["mark"], 0)
         reporter.tell("loaded", problem)
         if problem is None:
-            _answer(sock, reporter, caller, kernel)
+            _answer(sock, reporter, caller, kernel, lambda number: write_mark(printed, job["mark"], number))
         _flush()
         os._exit(0)  # not sys.exit: nothing that the attempt registered with atexit runs
     except BaseException:  # the attempt broke what this process needs
@@ -103,12 +107,20 @@ def _stretch() -> None:
     pack_answer("stretch", Caller("cpu", "", ("torch.nn.functional.relu",)).ask(kernel, sent))
 
 
-def _answer(sock: socket.socket, reporter: _Reporter, caller: Caller, kernel: Callable[..., Any]) -> None:
-    packed = pack_answer
+def _answer(
+    sock: socket.socket,
+    reporter: _Reporter,
+    caller: Caller,
+    kernel: Callable[..., Any],
+    mark: Callable[[int], None],
+) -> None:
+    packed, number = pack_answer, 0
     while (frame := receive(sock)) is not None:
         question: Question = unpack(frame, (Question,))
         answer = caller.ask(kernel, question)
-        _flush()  # before the answer: the command then takes what was printed for this case's
+        _flush()
+        number += 1
+        mark(number)  # before the answer: what was printed up to here is this case's
         reporter.answer(packed(question.name, answer))
 
 
