@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from llmdrills.content.catalogue import with_slips
 from llmdrills.content.model import Kata
 from llmdrills.grading.client import Grader, Limits
 from llmdrills.grading.workers.case_files import seal, sealed_state
@@ -77,7 +78,8 @@ def kata(shipped_kata, tmp_path) -> Kata:
     shutil.copytree(shipped.folder, folder)
     (folder / "cases.py").write_text(CASES, "utf-8")
     (folder / "reference.py").write_text(REFERENCE, "utf-8")
-    return dataclasses.replace(shipped, folder=folder)
+    (folder / "slips.yaml").unlink(missing_ok=True)
+    return with_slips(dataclasses.replace(shipped, folder=folder))
 
 
 @pytest.fixture(scope="module")
@@ -147,5 +149,7 @@ def test_should_see_that_something_else_stands_in_the_place_of_a_file(tmp_path, 
     assert sealed_state(folder) != state
 
 
-def test_should_have_no_state_of_an_empty_folder(tmp_path):
-    assert seal(tmp_path) == ()
+def test_should_have_no_state_of_a_folder_without_files(tmp_path):
+    (tmp_path / "cases" / "a").mkdir(parents=True)
+    assert seal(tmp_path / "cases") == ()
+    assert sealed_state(tmp_path / "gone") == ()

@@ -231,7 +231,11 @@ def test_should_follow_no_link_out_of_the_folder_when_cleaning_up(grade, tmp_pat
 def test_should_pass_the_next_attempt_after_one_removed_the_temporary_folder(kata, grader, grade):
     grader.prepare(kata, "cast-first")
     root = grader._pool.server.root
-    assert grade(f"import shutil; shutil.rmtree({str(root)!r})\n" + RIGHT, seed=None).passed
+    removes = (
+        f"import os, shutil\nfor place, _, _ in os.walk({str(root)!r}):\n    os.chmod(place, 0o700)\n"
+        f"shutil.rmtree({str(root)!r})\n"
+    )
+    assert grade(removes + RIGHT, seed=None).passed
     grader.prepare(kata, "cast-first")
     assert grade(RIGHT, seed=None).passed
 

@@ -18,7 +18,7 @@ Seal = tuple[tuple[object, ...], ...]
 
 
 def seal(folder: Path) -> Seal:
-    """Make everything in `folder`, and the folder itself, read-only; its state. An empty folder has no state."""
+    """Make everything in `folder`, and the folder itself, read-only; its state. Without a file it has none."""
     for place, _, files in os.walk(folder, topdown=False):
         for name in files:
             (Path(place) / name).chmod(0o400)
@@ -29,10 +29,12 @@ def seal(folder: Path) -> Seal:
 def sealed_state(folder: Path) -> Seal:
     """The state of `folder` now. What cannot be read has another state than what can."""
     found: list[tuple[object, ...]] = []
+    any_file = False
     for place, folders, files in os.walk(folder):
         folders.sort()
         found += [_state(folder, Path(place) / name) for name in ("", *sorted(files))]
-    return tuple(found) if len(found) > 1 else ()
+        any_file = any_file or bool(files)
+    return tuple(found) if any_file else ()
 
 
 def _state(folder: Path, path: Path) -> tuple[object, ...]:
