@@ -186,8 +186,8 @@ def test_should_keep_by_cases_what_is_printed(grader, kata):
         "    os.write(1, b'written\\n')\n"
     )
     attempt = attempt_of(grader, kata, source)
-    count = len(attempt.answers)
-    assert attempt.outputs == tuple(f"call {n}\nerror {n}\nwritten\n" for n in range(1, count + 1))
+    assert attempt.outputs[:3] == tuple(f"call {n}\nerror {n}\nwritten\n" for n in (1, 2, 3))
+    assert len(attempt.outputs) == len(attempt.answers)
     assert attempt.output == "loading\n" + "".join(attempt.outputs)
 
 
