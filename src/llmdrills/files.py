@@ -1,16 +1,22 @@
-"""Replace a file so that every reader, also after a crash, finds either the whole old or the whole new file."""
+"""Replace a file so that every reader, also after a crash, finds either the whole old or the whole new file; read one.
+
+What is read may be anything: a file, a folder, a pipe, a device.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import IO, TYPE_CHECKING
+
+from llmdrills.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["replacing", "write_atomically"]
+__all__ = ["MOST_SOURCE_BYTES", "check_size", "read_source", "replacing", "write_atomically"]
 
 
 @contextlib.contextmanager
@@ -42,3 +48,41 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
     """Replace the file's content; text is written as UTF-8 with its line ends as they are. Raises OSError."""
     with replacing(path, durable=durable) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+MOST_SOURCE_BYTES = 1 << 20
+"""Bytes that a file of Python to be graded may have: no kata's answer comes near it."""
+
+
+def read_source(path: Path) -> bytes:
+    """The bytes of a file that someone wrote.
+
+    Raises UsageError, before anything is read, for a folder, a pipe, a device or a file of more than a mebibyte, and
+    OSError when the file cannot be read. Never waits: opening a pipe would, for whoever writes to it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path} is {_kind(status.st_mode)}, not a file of Python", "give the path of your file")
+        check_size(status.st_size, str(path))
+        code = file.read(MOST_SOURCE_BYTES + 1)
+    check_size(len(code), str(path))  # it may have grown meanwhile
+    return code
+
+
+def check_size(size: int, name: str) -> None:
+    """Raises UsageError when a source of that many bytes is too large to be graded."""
+    if size > MOST_SOURCE_BYTES:
+        raise UsageError(f"{name} holds more than {MOST_SOURCE_BYTES:,} bytes", "give the path of your file")
+
+
+def _kind(mode: int) -> str:
+    for is_kind, name in (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    ):
+        if is_kind(mode):
+            return name
+    return "a device"

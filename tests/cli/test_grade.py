@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -197,6 +198,59 @@ def test_should_grade_a_file_whose_path_is_odd(run, tmp_path, solution):
     ran = run("grade", KATA, file, "--why")
     assert ran.code == 1
     assert str(file) in ran.out
+
+
+def test_should_refuse_a_pipe_and_a_device_without_waiting_for_them(run, tmp_path):
+    pipe = tmp_path / "pipe.py"
+    os.mkfifo(pipe)
+    for place, kind in ((pipe, "a pipe"), (Path("/dev/zero"), "a device")):
+        ran = run("grade", KATA, place)
+        assert ran.code == 2
+        assert f"{place} is {kind}" in ran.err
+
+
+def test_should_refuse_a_file_that_is_too_large_for_a_kata(run, file):
+    file.write_bytes(b"#" * ((1 << 20) + 1))
+    ran = run("grade", KATA, file)
+    assert ran.code == 2
+    assert "1,048,576 bytes" in ran.err
+
+
+def test_should_refuse_bytes_that_python_refuses_with_their_line(run, file, solution):
+    file.write_bytes(b"# first\n# caf\xe9\n" + solution.encode())
+    ran = run("grade", KATA, file, "--json")
+    assert (ran.code, ran.json["outcome"]) == (1, "crashed")
+    assert f"{file}:2: SyntaxError: byte 0xe9 is not utf-8" in ran.json["message"].replace("\n", " ")
+
+
+def test_should_show_a_verdict_that_cannot_be_recorded(run, home):
+    file = Path(run("start", KATA, "--variant", "cast-first").out.strip())
+    history = home / "data" / "history.sqlite3"
+    with sqlite3.connect(history) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    ran = run("grade", KATA)
+    assert file.exists()
+    assert ran.code == 1
+    assert ran.out.startswith(f"○ {KATA} (cast-first)")
+    assert "this attempt is not recorded" in ran.err
+
+
+def test_should_grade_a_file_whose_name_is_no_text(run, tmp_path, solution):
+    file = tmp_path / os.fsdecode(b"caf\xe9.py")
+    file.write_text(solution.replace("return ", "raise ValueError('\\ud800') or "))
+    ran = run("grade", KATA, file, "--json")
+    assert (ran.code, ran.json["outcome"]) == (1, "crashed")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("text", [r"\ud800", r"\udcff", r"\udfff\ud800"])
+def test_should_show_and_record_an_answer_that_is_half_a_character(run, home, solution, text, language):
+    file = Path(run("start", KATA, "--variant", "cast-first").out.strip())
+    file.write_text(solution.replace("    wide = ", f"    print('{text}'); return '{text}'\n    wide = ", 1))
+    ran = run("grade", KATA, "--lang", language)
+    assert (ran.code, ran.err) == (1, "")
+    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+        assert connection.execute("SELECT outcome FROM attempts").fetchall() == [("wrong",)]
 
 
 def test_should_grade_every_save_until_ctrl_c(file, solution):

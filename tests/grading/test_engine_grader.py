@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import os
 import signal
@@ -18,8 +19,10 @@ from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, MissingExtraError, UsageError
 from llmdrills.grading import client
 from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
+from llmdrills.grading.protocol.answer import Attempt
+from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.workers import launcher as process
-from llmdrills.grading.workers import pool as staff
+from llmdrills.grading.workers import pool
 
 ROOT = Path(__file__).parents[2]
 QUICK = Limits(load=3.0, call=1.0, total=6.0, memory=1 << 28)
@@ -76,11 +79,26 @@ def test_should_place_a_syntax_error_at_its_file_and_line(grade, tmp_path):
     assert f"{file}:3" in verdict.message
 
 
-@pytest.mark.parametrize("data", [b"x = '\xff'\n", b"x = 1\0\n", b"# -*- coding: nonsense -*-\n"])
-def test_should_call_bytes_that_are_no_source_a_crash(grade, data, tmp_path):
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"x = '\xff'\n", 1),
+        (b"# caf\xe9\n", 1),
+        (b"# one\n# two\n# caf\xe9\n", 3),
+        (b"# -*- coding: nonsense -*-\n", 1),
+        (b"# -*- coding: rot13 -*-\n", 1),
+    ],
+)
+def test_should_crash_at_the_line_of_bytes_that_are_no_source(grade, data, line, tmp_path):
     file = tmp_path / "mine.py"
-    file.write_bytes(data)
-    assert grade(file).outcome == "crashed"
+    file.write_bytes(data + RIGHT.encode())
+    verdict = grade(file)
+    assert verdict.outcome == "crashed"
+    assert (verdict.report["raised"]["type"], verdict.report["raised"]["line"]) == ("SyntaxError", line)
+
+
+def test_should_call_a_null_byte_a_crash(grade):
+    assert grade(b"x = 1\0\n" + RIGHT.encode()).outcome == "crashed"
 
 
 def test_should_read_source_in_another_encoding_as_python_reads_it(grade, tmp_path):
@@ -145,6 +163,83 @@ def test_should_keep_and_cut_what_is_printed(grade):
     assert verdict.report["output_cut"]
 
 
+def attempt_of(grader: Grader, kata: Kata, source: str, limits: Limits = QUICK) -> Attempt:
+    """What the grader knows of a run before it is judged."""
+    spec = AttemptSpec(
+        kata=kata,
+        variant=kata.variants[0].id,
+        source=source.encode(),
+        file="mine.py",
+        device="cpu",
+        seed=3,
+        limits=limits,
+    )
+    with grader._work():
+        return grader._run(spec)[1]
+
+
+def test_should_keep_by_cases_what_is_printed(grader, kata):
+    source = (
+        "import os, sys\nprint('loading')\ncalls = []\n" + RIGHT.replace("wide =", "calls.append(1); say(); wide =", 1)
+    ) + (
+        "\ndef say():\n    print('call', len(calls))\n    print('error', len(calls), file=sys.stderr)\n"
+        "    os.write(1, b'written\\n')\n"
+    )
+    attempt = attempt_of(grader, kata, source)
+    assert attempt.outputs[:3] == tuple(f"call {n}\nerror {n}\nwritten\n" for n in (1, 2, 3))
+    assert len(attempt.outputs) == len(attempt.answers)
+    assert attempt.output == "loading\n" + "".join(attempt.outputs)
+
+
+def test_should_keep_what_answered_cases_printed_when_the_next_one_ends_the_process(grader, kata):
+    source = "calls = []\n" + RIGHT.replace(
+        "wide =", "calls.append(1); print(len(calls)); calls[2:] and __import__('os')._exit(0); wide =", 1
+    )
+    attempt = attempt_of(grader, kata, source)
+    assert attempt.ended is not None
+    assert (len(attempt.answers), attempt.outputs) == (2, ("1\n", "2\n"))
+    assert attempt.output == "1\n2\n3\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory is hidden on Linux only")
+def test_should_hide_the_memory_while_a_grader_is_open():
+    def hidden() -> bool:
+        return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0  # PR_GET_DUMPABLE
+
+    before = hidden()
+    with Grader():
+        with Grader():
+            assert hidden()
+        assert hidden()
+    assert hidden() == before
+
+
+def test_should_not_hide_programs_that_the_command_starts_meanwhile(grader):
+    code = "import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "1\n"
+
+
+def test_should_follow_no_link_out_of_the_folder_when_cleaning_up(grade, tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "kept").write_text("x", "utf-8")
+    link = f"import os; os.makedirs('a/b'); os.symlink({str(tmp_path)!r}, 'a/b/link'); os.chmod('a', 0)\n"
+    assert grade(link + RIGHT).passed
+    assert (tmp_path / "inner" / "kept").read_text("utf-8") == "x"
+
+
+def test_should_pass_the_next_attempt_after_one_removed_the_temporary_folder(kata, grader, grade):
+    grader.prepare(kata, "cast-first")
+    root = grader._pool.server.root
+    removes = (
+        f"import os, shutil\nfor place, _, _ in os.walk({str(root)!r}):\n    os.chmod(place, 0o700)\n"
+        f"shutil.rmtree({str(root)!r})\n"
+    )
+    assert grade(removes + RIGHT, seed=None).passed
+    grader.prepare(kata, "cast-first")
+    assert grade(RIGHT, seed=None).passed
+
+
 def test_should_run_an_attempt_in_a_private_folder(grade):
     verdict = grade("import os, tempfile\nprint(os.getcwd(), os.environ['HOME'], tempfile.gettempdir())\n" + RIGHT)
     cwd, home, temporary = verdict.report["output"].split()
@@ -155,7 +250,7 @@ def test_should_run_an_attempt_in_a_private_folder(grade):
 
 def test_should_remove_the_folders_of_cases_after_the_attempt(grader, grade):
     assert grade(RIGHT).passed
-    assert not list(grader._staff.server.root.glob("cases-*"))
+    assert not list(grader._pool.server.root.glob("cases-*"))
 
 
 def test_should_run_an_attempt_as_no_main_program_that_knows_its_name(grade):
@@ -223,6 +318,18 @@ def test_should_call_a_fault_of_the_kata_a_content_error_and_go_on(tmp_path, kat
     assert grade(RIGHT).passed
 
 
+def test_should_call_a_pipe_a_usage_error_without_waiting_for_it(grade, tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(UsageError, match="a pipe"):
+        grade(tmp_path / "pipe.py")
+
+
+@pytest.mark.parametrize("source", [b"#" * ((1 << 20) + 1), "#" * ((1 << 20) + 1)])
+def test_should_call_a_source_that_is_too_large_a_usage_error(grade, source):
+    with pytest.raises(UsageError, match="1,048,576 bytes"):
+        grade(source)
+
+
 def test_should_call_a_missing_file_a_usage_error(grade, tmp_path):
     with pytest.raises(UsageError, match="cannot read"):
         grade(tmp_path / "none.py")
@@ -242,7 +349,7 @@ def test_should_let_an_attempt_be_called_off_from_another_thread(kata, grader, g
 
 def test_should_start_a_server_again_that_died(kata, grader, grade):
     assert grade(RIGHT).passed
-    os.kill(grader._staff.server.pid, signal.SIGKILL)
+    os.kill(grader._pool.server.pid, signal.SIGKILL)
     assert grade(RIGHT).passed
 
 
@@ -285,7 +392,7 @@ def test_should_call_parity_without_a_gpu_a_usage_error(kata, grader):
 def test_should_compare_two_verdicts_under_one_seed_for_parity(kata, monkeypatch):
     # The CPU stands in for the GPU: a worker of its own kind, and the comparison, are what can be seen without one.
     monkeypatch.setattr(client, "ACCELERATORS", ("cpu",))
-    monkeypatch.setattr(staff, "ACCELERATORS", ("cpu",))
+    monkeypatch.setattr(pool, "ACCELERATORS", ("cpu",))
     with Grader() as grader:
         verdict = grader.parity(kata, "cast-first", body("return x * weight"), seed=3, limits=QUICK)
     assert verdict.report["parity"] == {"cpu": "wrong", "device": "wrong", "agree": True, "differ": []}
@@ -296,7 +403,7 @@ def test_should_let_workers_be_new_processes_where_fork_is_not_safe(kata, monkey
     # The path of GPUs and of macOS, on the CPU.
     monkeypatch.setattr(process, "FORK_IS_SAFE", False)
     with Grader() as grader:
-        assert grader._staff.server.spawn
+        assert grader._pool.server.spawn
         verdict = grader.grade(kata, "cast-first", body("return x * weight"), seed=3)
     assert verdict.outcome == "wrong"
 
@@ -305,7 +412,7 @@ def test_should_end_every_process_and_remove_every_file_on_close(kata, processes
     grader = Grader()
     assert grader.grade(kata, "cast-first", RIGHT, limits=QUICK).passed
     grader.prepare(kata, "cast-first")
-    server, root = grader._staff.server.pid, grader._staff.server.root
+    server, root = grader._pool.server.pid, grader._pool.server.root
     started = processes(server)
     assert len(started) == 2
     grader.close()
@@ -323,7 +430,7 @@ from llmdrills.grading.client import Grader, Limits
 folder = pathlib.Path(sys.argv[1])
 kata = read_kata(folder, Report(folder.parents[1])).kata
 grader = Grader()
-print(grader._staff.server.pid, grader._staff.server.root, flush=True)
+print(grader._pool.server.pid, grader._pool.server.root, flush=True)
 if sys.argv[2] == "pass":
     passed = grader.grade(kata, "cast-first", sys.argv[3]).passed
     print(passed, [name for name in ("torch", "transformers") if name in sys.modules])

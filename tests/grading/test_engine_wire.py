@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmdrills.grading.protocol.answer import Answer, Counts
-from llmdrills.grading.protocol.answer_codec import read_answer, write_answer
+from llmdrills.grading.protocol.answer_codec import ANSWER_BYTES, ANSWER_VALUES, pack_answer, read_answer, write_answer
 from llmdrills.grading.protocol.wire import DtypeValue, Opaque, Raised, TensorValue, WireError, pack, unpack
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 
@@ -129,3 +129,34 @@ def test_should_refuse_an_answer_with_one_part_of_the_wrong_type(at):
     said[at] = "nonsense"
     with pytest.raises(WireError):
         read_answer(tuple(said))
+
+
+def test_should_refuse_more_values_than_allowed_in_both_directions():
+    packed = pack([None] * 9)
+    assert unpack(packed, most=10) == [None] * 9
+    with pytest.raises(WireError, match="too many"):
+        unpack(packed, most=9)
+    with pytest.raises(WireError, match="too large"):
+        pack([None] * 9, most_values=9)
+
+
+def test_should_refuse_more_bytes_than_allowed_before_they_are_joined():
+    part = "x" * 1000
+    with pytest.raises(WireError, match="too large"):
+        pack([part] * 1_000_000, most_bytes=10_000)
+
+
+@pytest.mark.parametrize("value", [[None] * (ANSWER_VALUES + 1), ["x" * (1 << 20)] * ((ANSWER_BYTES >> 20) + 1)])
+def test_should_say_that_an_answer_is_too_large_for_one_message(value):
+    kind, case, said = unpack(pack_answer("base", Answer(value, grads=(TENSOR, None), seconds=0.5)))
+    answer = read_answer(said)
+    assert (kind, case, answer.seconds) == ("answer", "base", 0.5)
+    assert answer.value == Opaque("a result too large to be read")
+    assert answer.grads == (answer.value, None)
+
+
+def test_should_give_half_characters_back_as_they_went_or_escaped():
+    value = {"\ud800": [Raised("A\udfff", ("A\udfff",), "é\ud800")]}
+    assert unpack(pack(value)) == value
+    escaped = {"\\ud800": [Raised("A\\udfff", ("A\\udfff",), "é\\ud800")]}
+    assert unpack(pack(value), escape_surrogates=True) == escaped

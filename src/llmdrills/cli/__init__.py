@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import functools
 import importlib
@@ -120,10 +121,21 @@ def _silence() -> None:
 
 
 def _speak_utf8() -> None:
-    """Write UTF-8 in every locale, because Chinese and ✓ need it; bytes of paths are written unchanged."""
-    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+    """Write UTF-8 in every locale, because Chinese and ✓ need it; bytes of paths are written unchanged.
+
+    Anything else that UTF-8 has no bytes for is escaped.
+    """
+    codecs.register_error("llmdrills", _as_it_is_or_escaped)
+    for stream, errors in ((sys.stdout, "llmdrills"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def _as_it_is_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:

@@ -39,8 +39,13 @@ def tell_notices(katas: Iterable[Kata]) -> None:
 
 
 def print_json(data: Any) -> None:
-    """One JSON document on stdout, characters as they are."""
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    """One JSON document on stdout, characters as they are, unless one of them is half a character: then escapes."""
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a path with bytes that are no UTF-8
+        text = json.dumps(data, indent=2)
+    print(text)
 
 
 def rich_console(*, stderr: bool = False) -> Console:

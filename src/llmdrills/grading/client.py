@@ -15,16 +15,20 @@ import functools
 import os
 import secrets
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
+from llmdrills.files import check_size, read_source
 from llmdrills.grading.protocol.answer import Attempt, Ended, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
-from llmdrills.grading.workers.attempt_run import Cancelled, Job, Pump
-from llmdrills.grading.workers.launcher import ServerDied, Worker
-from llmdrills.grading.workers.pool import ACCELERATORS, Asked, Staff
+from llmdrills.grading.workers.attempt_run import AttemptRun
+from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
+from llmdrills.grading.workers.linux import hide_memory, show_memory
+from llmdrills.grading.workers.oracle_feed import Cancelled
+from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,16 +45,20 @@ class Grader:
 
     `device` is "auto", "cpu", "cuda" or "mps"; auto is the CPU, where a warm attempt takes milliseconds. `needs` are
     libraries to load beside torch, where they are known already; a kata's own are loaded when it is graded.
+
+    While a Grader is open, this process's memory is hidden from other processes of the same user (Linux): it holds the
+    expected answers. No debugger or profiler can attach then, except as root, and no core dump is left.
     """
 
     def __init__(self, *, device: str = "auto", needs: tuple[str, ...] = ()) -> None:
         self._device = "cpu" if device == "auto" else device
-        self._staff = Staff(self._device, needs)
+        self._pool = WorkerPool(self._device, needs)
         self._lock = threading.Lock()
         self._cancel_read, self._cancel_write = os.pipe()
         os.set_blocking(self._cancel_read, False)
-        self._grading = False
+        self._working = False
         self._closed = False
+        hide_memory()
 
     def __enter__(self) -> Grader:
         return self
@@ -77,7 +85,19 @@ class Grader:
         device is absent, ContentError for faults of the kata, MissingExtraError, GraderError, and Cancelled when
         `cancel` is called meanwhile.
         """
-        return self._on(self._device, kata, variant, source, seed, language, limits or Limits(), file)
+        code, name = _read(source, file)
+        with self._work():
+            spec = AttemptSpec(
+                kata=kata,
+                variant=variant,
+                source=code,
+                file=name,
+                device=self._device,
+                seed=self._pool.next_seed(kata, variant) if seed is None else seed,
+                language=language,
+                limits=limits or Limits(),
+            )
+            return self._verdict(spec)
 
     def parity(
         self,
@@ -94,10 +114,21 @@ class Grader:
 
         `report["parity"]` holds `cpu` and `device` (outcomes), `agree`, and `differ` (the cases that went differently).
         """
-        device = self._device if self._device in ACCELERATORS else self._staff.accelerator()
-        chosen = secrets.randbelow(1 << 31) if seed is None else seed
-        ours = self._on("cpu", kata, variant, source, chosen, language, limits or Limits(), file)
-        theirs = self._on(device, kata, variant, source, chosen, language, limits or Limits(), file)
+        code, name = _read(source, file)
+        with self._work():
+            here_spec = AttemptSpec(
+                kata=kata,
+                variant=variant,
+                source=code,
+                file=name,
+                device="cpu",
+                seed=secrets.randbelow(1 << 31) if seed is None else seed,
+                language=language,
+                limits=limits or Limits(),
+            )
+            device = self._device if self._device in ACCELERATORS else self._pool.accelerator()
+            ours = self._verdict(here_spec)
+            theirs = self._verdict(dataclasses.replace(here_spec, device=device))
         here = {case.name: case.outcome for case in ours.cases}
         there = {case.name: case.outcome for case in theirs.cases}
         differ = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
@@ -114,24 +145,16 @@ class Grader:
 
         Returns when the oracle is done, or as soon as `cancel` is called.
         """
-        with self._lock:
-            self._grading = True
-            try:
-                # A server that died is started again by the next attempt.
-                with contextlib.suppress(ServerDied):
-                    self._staff.prepare(kata, variant)
-                    self._staff.listen(self._cancel_read)
-            finally:
-                self._grading = False
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._cancel_read, 64)
+        with self._work(), contextlib.suppress(ServerDied):  # the next attempt starts another one
+            self._pool.prepare(kata, variant)
+            self._pool.listen(self._cancel_read)
 
     def cancel(self) -> None:
         """End what is in progress, from another thread: `grade` raises Cancelled, `prepare` returns.
 
         Does nothing when there is nothing in progress.
         """
-        if self._grading:
+        if self._working:
             os.write(self._cancel_write, b"x")
 
     def close(self) -> None:
@@ -139,113 +162,89 @@ class Grader:
         if self._closed:
             return
         self._closed = True
-        self._staff.close()
+        self._pool.close()
         os.close(self._cancel_read)
         os.close(self._cancel_write)
+        show_memory()
 
-    def _on(
-        self,
-        device: str,
-        kata: Kata,
-        variant: str,
-        source: Path | str | bytes,
-        seed: int | None,
-        language: Language,
-        limits: Limits,
-        file: str,
-    ) -> Verdict:
-        text, name = _read(source, file)
+    @contextlib.contextmanager
+    def _work(self) -> Iterator[None]:
+        """Around one piece of work, which `cancel` can end; afterwards no process or folder of an attempt is left."""
         with self._lock:
-            self._grading = True
+            self._working = True
             try:
-                return self._grade(device, kata, variant, text, name, seed, language, limits)
-            except ServerDied as died:
-                raise GraderError(f"the grader's server ended ({died.how})", died.log or "try again") from died
+                yield
             finally:
-                self._grading = False
-                with contextlib.suppress(ServerDied, GraderError):  # then they are gone with it
-                    self._staff.settle()
-                self._staff.tidy()
-                with contextlib.suppress(BlockingIOError):
+                self._working = False
+                with server_may_be_gone():
+                    self._pool.settle()
+                self._pool.tidy()
+                with contextlib.suppress(BlockingIOError):  # a `cancel` that came too late is for nobody
                     os.read(self._cancel_read, 64)
 
-    def _grade(
-        self,
-        device: str,
-        kata: Kata,
-        variant: str,
-        source: bytes,
-        file: str,
-        seed: int | None,
-        language: Language,
-        limits: Limits,
-    ) -> Verdict:
+    def _verdict(self, spec: AttemptSpec) -> Verdict:
         from llmdrills.grading.judging.judge import judge  # here, so that it is read while the server imports torch
 
-        job = Job(
-            file,
-            source,
-            kata.entry,
-            device,
-            tuple(rule.call for rule in kata.forbidden),
-            bool(kata.needs),
-            bool(kata.forbidden or kata.budgets),
-            limits,
-        )
-        asked, expected, attempt = self._run(job, kata, variant, seed)
-        able = bool(attempt.answers) and self._staff.oracle is not None
-        explained = functools.cache(lambda: self._explained(asked, expected)) if able else None
-        spec = AttemptSpec(
-            kata=kata, variant=variant, source=source, file=file, device=device, seed=asked.seed, language=language
-        )
-        verdict = judge(spec, expected, attempt, explained=explained)
+        cases, attempt = self._run(spec)
+        can_explain = bool(attempt.answers) and self._pool.oracle is not None
+        explained = functools.cache(lambda: self._explained(cases)) if can_explain else None
+        verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
         if explained is None or not verdict.report.get("undecided"):
             return verdict
         # Two wrong kernels fit: other inputs may tell them apart.
-        other, due, answered = self._run(job, kata, variant, (asked.seed + 1) % (1 << 31))
-        return judge(spec, explained(), attempt, extra=[(self._explained(other, due), answered)])
+        others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
+        return judge(spec, explained(), attempt, extra=[(self._explained(others), answered)])
 
-    def _explained(self, asked: Asked, expected: list[Expected]) -> list[Expected]:
-        """The same, with what every wrong kernel answers."""
-        if self._staff.oracle is None:
+    def _explained(self, cases: CaseSet) -> list[Expected]:
+        """Return what is expected, with each wrong kernel's answer filled in."""
+        expected = cases.feed.expected
+        if self._pool.oracle is None:
             return expected
-        answers = asked.feed.explain(self._staff.oracle, self._cancel_read)
+        if cases.feed.files:
+            with server_may_be_gone():
+                self._pool.settle()  # the attempt can no longer change what the wrong kernels read
+            if cases.feed.files_changed():
+                return expected
+        answers = cases.feed.explain(self._pool.oracle, self._cancel_read)
         return [dataclasses.replace(due, misconceptions=wrong) for due, wrong in zip(expected, answers, strict=True)]
 
-    def _run(self, job: Job, kata: Kata, variant: str, seed: int | None) -> tuple[Asked, list[Expected], Attempt]:
+    def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""
         for last in (False, True):
-            asked: Asked | None = None
-            pump: Pump | None = None
             try:
-                asked, oracle, learner = self._staff.assign(kata, variant, seed, job.device)
-                pump = Pump(oracle, learner, asked.feed, job, self._cancel_read, self._staff.reap)
-                return asked, *self._pumped(pump, learner)
+                return self._run_with_server(spec)
             except ServerDied as died:
-                self._staff.forget()
-                if asked is not None and pump is not None and pump.began:
-                    # The attempt killed it, or the system did while the attempt ran: it did not come to its end.
-                    ended = Ended("crashed", "", f"the grader's server ended: {died.how}")
-                    attempt = dataclasses.replace(pump.attempt(), loading=None, ended=ended)
-                    return asked, asked.feed.expected, attempt
+                self._pool.forget()
                 if last:
-                    raise GraderError(
-                        f"the grader's server ended twice ({died.how})", died.log or "try again"
-                    ) from died
+                    raise _server_ended(died) from died
         raise AssertionError  # not reached: the second round returns or raises
 
-    def _pumped(self, pump: Pump, learner: Worker) -> tuple[list[Expected], Attempt]:
+    def _run_with_server(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
+        workers = self._pool.assign(spec)
+        run = AttemptRun(
+            spec=spec,
+            feed=workers.cases.feed,
+            oracle=workers.oracle,
+            learner=workers.learner,
+            cancel=self._cancel_read,
+            reap=self._pool.reap,
+        )
         try:
-            result = pump.run()
-            self._staff.dismiss(learner)
-        except BaseException:
-            with contextlib.suppress(ServerDied, GraderError):
-                self._staff.reap(learner)
-            self._staff.drop_oracle()  # it may be in the middle of an answer
-            raise
+            attempt = run.run()
+            self._pool.dismiss(workers.learner)
+        except BaseException as error:
+            with server_may_be_gone():
+                self._pool.reap(workers.learner)
+            self._pool.drop_oracle()  # it may be in the middle of an answer
+            if not (isinstance(error, ServerDied) and run.began):
+                raise
+            # The attempt killed the server, or the system did while the attempt ran: it did not come to its end.
+            self._pool.forget()
+            ended = Ended("crashed", "", f"the grader's server ended: {error.how}")
+            attempt = dataclasses.replace(run.attempt(), loading=None, ended=ended)
         finally:
-            self._staff.let_go(learner)
-        return result
+            self._pool.release(workers.learner)
+        return workers.cases, attempt
 
 
 def grade_once(
@@ -264,12 +263,16 @@ def grade_once(
 
 
 def _read(source: Path | str | bytes, file: str) -> tuple[bytes, str]:
-    """The attempt's bytes, and its name as tracebacks show it."""
-    if isinstance(source, bytes):
-        return source, file
-    if isinstance(source, str):
-        return source.encode("utf-8", "surrogatepass"), file
-    try:
-        return source.read_bytes(), str(source)
-    except OSError as error:
-        raise UsageError(f"cannot read {source}: {error.strerror}", "give the path of your file") from error
+    """The attempt's bytes, and its name as tracebacks show it. Raises UsageError."""
+    if isinstance(source, Path):
+        try:
+            return read_source(source), str(source)
+        except OSError as error:
+            raise UsageError(f"cannot read {source}: {error.strerror}", "give the path of your file") from error
+    code = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
+    check_size(len(code), file)
+    return code, file
+
+
+def _server_ended(died: ServerDied) -> GraderError:
+    return GraderError(f"the grader's server ended ({died.how})", died.log or "try again")

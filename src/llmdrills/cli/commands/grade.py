@@ -25,7 +25,9 @@ from llmdrills.cli.options import (
 from llmdrills.cli.record import record_attempt
 from llmdrills.cli.verdict_view import print_verdict
 from llmdrills.content.catalogue import load_catalogue, with_slips
-from llmdrills.errors import UsageError
+from llmdrills.errors import LLMDrillsError, UsageError
+from llmdrills.files import read_source
+from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata, Variant
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.verdict import Verdict
 
 __all__ = ["command"]
+
+_NOT_RECORDED = Bilingual(
+    "llmdrills: this attempt is not recorded: {error}", "llmdrills：这次作答没有记入历史：{error}"
+)
 
 
 def command(
@@ -80,8 +86,7 @@ def command(
         if watch:
             _watch(grader, found, chosen, path, here, json=json, why=why)
             return
-        verdict = _grade(grader, found, chosen, path, here, seed, parity=parity)
-        _show(verdict, here, json=json, why=why)
+        verdict = _grade(grader, found, chosen, path, here, seed, parity=parity, json=json, why=why)
     raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
 
 
@@ -102,7 +107,7 @@ def _variant_of(path: Path, kata: Kata) -> str | None:
 
 def _read(path: Path, kata: Kata) -> bytes:
     try:
-        return path.read_bytes()
+        return read_source(path)
     except FileNotFoundError as error:
         raise UsageError(f"there is no {path}", f"`llmdrills start {kata.id}` writes a starter") from error
     except OSError as error:
@@ -110,12 +115,27 @@ def _read(path: Path, kata: Kata) -> bytes:
 
 
 def _grade(
-    grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, seed: int | None, *, parity: bool
+    grader: Grader,
+    kata: Kata,
+    variant: Variant,
+    path: Path,
+    here: Place,
+    seed: int | None,
+    *,
+    parity: bool,
+    json: bool,
+    why: bool,
 ) -> Verdict:
+    """Grade the file, record the verdict and show it; one that cannot be recorded is shown all the same."""
     code = _read(path, kata)
     grade = grader.parity if parity else grader.grade
     verdict = grade(kata, variant.id, code, seed=seed, language=here.language, file=str(path))
-    record_attempt(here, kata, path, code, verdict)
+    try:
+        record_attempt(here, kata, path, code, verdict)
+    except (LLMDrillsError, OSError) as error:
+        note(_NOT_RECORDED[here.language].format(error=error))
+    _show(verdict, here, json=json, why=why)
+    sys.stdout.flush()
     return verdict
 
 
@@ -134,8 +154,7 @@ def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next
-            _show(_grade(grader, kata, variant, path, here, None, parity=False), here, json=json, why=why)
-            sys.stdout.flush()
+            _grade(grader, kata, variant, path, here, None, parity=False, json=json, why=why)
         grader.prepare(kata, variant.id)
 
     watch(path, saved, grader.cancel, at_once=True)

@@ -13,6 +13,7 @@ from llmdrills.cli.kata_view import kata_markdown
 from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
+from llmdrills.files import read_source
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice import schedule
 from llmdrills.practice.rating import Rating, reason
@@ -148,11 +149,14 @@ class RepetitionView:
 
     def _read(self) -> bytes | None:
         try:
-            return self._file.read_bytes()
+            return read_source(self._file)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._say("unreadable", file=self._file, why=error.strerror)
+            return None
+        except UsageError as error:
+            self._say("unreadable", file=self._file, why=error.what)
             return None
 
     def _grade_if_new(self) -> None:
@@ -185,12 +189,17 @@ class RepetitionView:
             if event.verdict.outcome == "error" and not event.superseded:
                 self._say("grader_failed", error=event.verdict.message)
             return
-        # Recorded before it is shown: what a learner has seen is on the disk.
-        self._repetition.attempt(event.code, event.verdict.to_json())
+        try:
+            # Recorded before it is shown: what a learner has seen is on the disk.
+            self._repetition.attempt(event.code, event.verdict.to_json())
+        finally:
+            # What cannot be recorded is shown all the same, before the loop ends over it.
+            if not event.superseded:
+                shown = verdict_text(event.verdict, self._language, colour=self._screen.colour, rest=BY_KEY)
+                self._screen.text(shown)
         if event.superseded:
             return
         self._verdict = event.verdict
-        self._screen.text(verdict_text(event.verdict, self._language, colour=self._screen.colour, rest=BY_KEY))
         if event.verdict.passed and not self._repetition.choices:
             self._ask()
 

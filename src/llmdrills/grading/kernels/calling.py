@@ -270,10 +270,10 @@ def written_over(
 def _over(held: Any, value: Any) -> Any:
     """The object of the call before, holding the new value, where it can; else the value itself."""
     if isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor):
-        alike = held.shape == value.shape and held.dtype == value.dtype and held.stride() == value.stride()
-        if alike and 0 not in held.stride() and not held.requires_grad and not value.requires_grad:
+        alike = held.shape == value.shape and held.dtype == value.dtype and _stride(held) == _stride(value)
+        if alike and 0 not in _stride(held) and not held.requires_grad and not value.requires_grad:
             with torch.no_grad():
-                held.copy_(value)
+                _copy(held, value)
             return held
     if type(held) is list and type(value) is list:
         held[:] = value
@@ -331,6 +331,7 @@ def _weights(leaf: Any) -> Any:
 
 
 # Taken before the learner's file is imported, like everything that is used around its calls.
+_stride, _copy = torch._C.TensorBase.stride, torch._C.TensorBase.copy_
 _random_seed, _cuda_awake, _cuda_seed = random.seed, torch.cuda.is_initialized, torch.cuda.manual_seed_all
 _torch_seed = torch.default_generator.manual_seed
 _get_dtype, _set_dtype = torch.get_default_dtype, torch.set_default_dtype

@@ -203,7 +203,7 @@ class Attempt:
     answers: tuple[Answer, ...]
     ended: Ended | None = None
     forbidden: tuple[ForbiddenUse, ...] = ()
-    output: str = ""  # what it printed, stdout and stderr together, capped
+    output: str = ""
     output_cut: bool = False
     seconds: float = 0.0
     outputs: tuple[str, ...] = ()

@@ -9,10 +9,26 @@ import dataclasses
 from typing import Any
 
 from llmdrills.grading.protocol.answer import Answer, Counts
-from llmdrills.grading.protocol.wire import Value, WireError
+from llmdrills.grading.protocol.wire import Opaque, Value, WireError, pack
 from llmdrills.grading.rules.forbidden import HOWS, ForbiddenUse
 
-__all__ = ["read_answer", "write_answer"]
+__all__ = ["ANSWER_BYTES", "ANSWER_VALUES", "pack_answer", "read_answer", "write_answer"]
+
+ANSWER_BYTES = 65 << 20
+"""Bytes that one packed answer may hold: the tensor data that one result may hold (64 MiB), and a mebibyte around it.
+The command refuses a longer frame by its header, before it reads it."""
+ANSWER_VALUES = 1_000_000
+"""Values that one packed answer may hold: each becomes a Python object in the command."""
+
+
+def pack_answer(case: str, answer: Answer) -> bytes:
+    """The message that answers `case`; a result that is too large for one message becomes Opaque."""
+    try:
+        return pack(("answer", case, write_answer(answer)), most_bytes=ANSWER_BYTES, most_values=ANSWER_VALUES)
+    except WireError:
+        large = Opaque("a result too large to be read")
+        grads = tuple(None if grad is None else large for grad in answer.grads)
+        return pack(("answer", case, write_answer(dataclasses.replace(answer, value=large, grads=grads))))
 
 
 def write_answer(answer: Answer) -> Value:
@@ -39,9 +55,8 @@ def read_answer(said: Value) -> Answer:
     _tuple_of(forbidden, tuple)
     _tuple_of(settings, str)
     _need(type(seconds) is float and seconds >= 0)
-    return Answer(
-        value, changed, grads, _read_counts(counts), tuple(_read_use(use) for use in forbidden), settings, seconds
-    )
+    uses = tuple(_read_use(use) for use in forbidden)
+    return Answer(value, changed, grads, _read_counts(counts), uses, settings, seconds)
 
 
 def _read_counts(said: Value) -> Counts | None:

@@ -39,5 +39,5 @@ class AttemptSpec:
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(self.source).readline)
             return self.source.decode(encoding)
-        except (SyntaxError, UnicodeDecodeError, LookupError):
+        except (SyntaxError, UnicodeError, LookupError):
             return self.source.decode("utf-8", "replace")

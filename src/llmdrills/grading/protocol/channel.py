@@ -1,7 +1,8 @@
-"""Frames over a socket: four bytes of length, then the bytes. No torch.
+"""Frames over a socket: four bytes of length, a nonce where one is agreed on, then the bytes. No torch.
 
 The workers use the blocking `send` and `receive`; the command uses `Channel`, which never blocks, because it must
-watch several workers and the clock at once.
+watch several workers and the clock at once. Length and nonce stand before the body, so the command refuses a frame that
+is too long, or that carries no nonce, without reading it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
 
 from llmdrills.grading.protocol.wire import WireError
 
@@ -21,9 +23,9 @@ _CHUNK = 1 << 18
 _CHUNKS = 64
 
 
-def send(sock: socket.socket, frame: bytes) -> None:
+def send(sock: socket.socket, frame: bytes, nonce: bytes = b"") -> None:
     """Write one frame, blocking."""
-    sock.sendall(_LENGTH.pack(len(frame)) + frame)
+    sock.sendall(_LENGTH.pack(len(frame)) + nonce + frame)
 
 
 def receive(sock: socket.socket) -> bytes | None:
@@ -57,6 +59,8 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.closed = False
+        self._nonce = b""
+        self._most = MAX_FRAME
         self._deaf = False
         self._out: deque[memoryview] = deque()
         self._in = bytearray()
@@ -93,20 +97,35 @@ class Channel:
             self._deaf = True
             self._out.clear()
 
-    def frames(self) -> list[bytes]:
-        """Every whole frame that has arrived. Raises WireError for one that is too long."""
+    def expect(self, nonce: bytes, most: int) -> None:
+        """From now on, refuse frames that do not carry `nonce`, or hold more than `most` bytes."""
+        self._nonce, self._most = nonce, most
+
+    def expect_at_most(self, most: int) -> None:
+        """From the next frame on, refuse one of more than `most` bytes."""
+        self._most = most
+
+    def frames(self) -> Iterator[bytes]:
+        """Every whole frame that has arrived. Raises WireError for one that is too long or has no nonce."""
         self._fill()
-        found: list[bytes] = []
-        while len(self._in) >= _LENGTH.size:
-            length: int = _LENGTH.unpack_from(self._in)[0]
-            if length > MAX_FRAME:
-                raise WireError("a frame is too long")
-            end = _LENGTH.size + length
-            if len(self._in) < end:
-                break
-            found.append(bytes(self._in[_LENGTH.size : end]))
-            del self._in[:end]
-        return found
+        while (frame := self._next()) is not None:
+            yield frame
+
+    def _next(self) -> bytes | None:
+        if len(self._in) < _LENGTH.size:
+            return None
+        length: int = _LENGTH.unpack_from(self._in)[0]
+        if length > self._most:
+            raise WireError(f"a frame of {length:,} bytes, where {self._most:,} are the most that can be due")
+        start = _LENGTH.size + len(self._nonce)
+        given = self._in[_LENGTH.size : start]
+        if not self._nonce.startswith(given):
+            raise WireError("a frame without the nonce")
+        if len(self._in) < start + length:
+            return None
+        frame = bytes(self._in[start : start + length])
+        del self._in[: start + length]
+        return frame
 
     def _fill(self) -> None:
         with contextlib.suppress(BlockingIOError):

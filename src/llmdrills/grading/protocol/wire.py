@@ -27,6 +27,7 @@ __all__ = [
     "Value",
     "WireError",
     "pack",
+    "printable",
     "unpack",
 ]
 
@@ -130,23 +131,24 @@ _COUNT = struct.Struct("<I")
 _FLOAT = struct.Struct("<d")
 
 
-def pack(value: Value) -> bytes:
+def pack(value: Value, *, most_bytes: int = 1 << 32, most_values: int = 1 << 32) -> bytes:
     """Write a value, or a frozen dataclass of values.
 
-    Raises WireError for anything else, and for a tree too deep.
+    Raises WireError for anything else, for a tree too deep, and for more bytes or values than are allowed.
     """
-    parts: list[bytes] = []
+    parts = _Parts(most_bytes, most_values)
     _pack(value, parts, 0)
-    return b"".join(parts)
+    return b"".join(parts.parts)
 
 
-def unpack(data: bytes, classes: Iterable[type] = ()) -> Value:
+def unpack(data: bytes, classes: Iterable[type] = (), *, most: int = 1 << 32, escape_surrogates: bool = False) -> Value:
     """Read what `pack` wrote; `classes` are the dataclasses that may occur beside the four of this module.
 
-    Raises WireError for anything else. `classes` must only be given for bytes from a process that is
-    trusted: their fields are not checked one by one.
+    Raises WireError for anything else, and for more than `most` values. `classes` must only be given for bytes from a
+    process that is trusted: their fields are not checked one by one. With `escape_surrogates`, every text is one that
+    can be printed and stored: a lone surrogate comes as its escape.
     """
-    reader = _Reader(data, {cls.__name__: cls for cls in (*_BASIC, *classes)})
+    reader = _Reader(data, {cls.__name__: cls for cls in (*_BASIC, *classes)}, most, escape_surrogates)
     value = reader.value(0)
     if reader.at != len(data):
         raise WireError("bytes are left over")
@@ -163,13 +165,29 @@ def _fields(cls: Any) -> tuple[tuple[str, str], ...]:
 _FIELDS: dict[type, tuple[tuple[str, str], ...]] = {}
 
 
+class _Parts:
+    """Packed pieces, and what is left of the budget for them: each value of a tree adds one piece or more."""
+
+    def __init__(self, most_bytes: int, most_values: int) -> None:
+        self.parts: list[bytes] = []
+        self._bytes = most_bytes
+        self._values = most_values
+
+    def append(self, part: bytes) -> None:
+        self._bytes -= len(part)
+        self._values -= 1
+        if self._bytes < 0 or self._values < 0:
+            raise WireError("the value is too large")
+        self.parts.append(part)
+
+
 def _block(tag: bytes, body: bytes) -> bytes:
     if len(body) >= 1 << 32:
         raise WireError("a value is longer than 4 GiB")
     return tag + _COUNT.pack(len(body)) + body
 
 
-def _pack(value: Value, parts: list[bytes], depth: int) -> None:
+def _pack(value: Value, parts: _Parts, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise WireError(f"nested more than {MAX_DEPTH} deep")
     kind = type(value)
@@ -209,9 +227,11 @@ def _pack(value: Value, parts: list[bytes], depth: int) -> None:
 class _Reader:
     """A cursor over packed bytes."""
 
-    def __init__(self, data: bytes, classes: dict[str, type]) -> None:
+    def __init__(self, data: bytes, classes: dict[str, type], most: int, escape_surrogates: bool) -> None:
         self.data = data
         self.classes = classes
+        self.left = most
+        self.escape_surrogates = escape_surrogates
         self.at = 0
 
     def take(self, count: int) -> bytes:
@@ -237,6 +257,9 @@ class _Reader:
     def value(self, depth: int) -> Value:
         if depth > MAX_DEPTH:
             raise WireError(f"nested more than {MAX_DEPTH} deep")
+        self.left -= 1
+        if self.left < 0:
+            raise WireError("it holds too many values")
         tag = self.take(1)
         if tag in b"NTF":
             return {b"N": None, b"T": True, b"F": False}[tag]
@@ -266,7 +289,8 @@ class _Reader:
 
     def text(self) -> str:
         try:
-            return self.take(self.count()).decode("utf-8", "surrogatepass")
+            text = self.take(self.count()).decode("utf-8", "surrogatepass")
+            return printable(text) if self.escape_surrogates else text
         except UnicodeDecodeError as error:
             raise WireError("text is not UTF-8") from error
 
@@ -292,6 +316,11 @@ class _Reader:
         if cls in _BASIC:
             _check(record)
         return record
+
+
+def printable(text: str) -> str:
+    """`text` as UTF-8 can write it: a lone surrogate becomes its escape, such as `\\ud800`."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _check(record: Any) -> None:

@@ -117,7 +117,10 @@ class _Checker:
         return self._process.poll() is None
 
     def ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """One request, one answer; too late, or ended over it: {"failed": why}, and the process is dead."""
+        """One request, one answer; {"failed": why} when the process took too long, or ended over it: it is dead then.
+
+        Raises MissingExtraError when the process found no torch.
+        """
         assert self._process.stdin is not None  # noqa: S101  # both are pipes
         assert self._process.stdout is not None  # noqa: S101  # both are pipes
         late = threading.Event()
@@ -140,15 +143,18 @@ class _Checker:
             answer: dict[str, Any] = json.loads(line)
             return answer
         self._process.wait()
-        return {"failed": f"takes longer than {timeout:g} s" if late.is_set() else self._obituary()}
-
-    def _obituary(self) -> str:
-        self._errors.seek(0)
-        said = self._errors.read()[-2000:].strip()
-        if "No module named 'torch'" in said:
+        if late.is_set():
+            return {"failed": f"takes longer than {timeout:g} s"}
+        errors = self._last_errors()
+        if "No module named 'torch'" in errors:
             raise MissingExtraError("torch")
-        last = f": {said.splitlines()[-1]}" if said else ""
-        return f"ends its process ({ended_how(self._process.returncode)}){last}"
+        last = f": {errors.splitlines()[-1]}" if errors else ""
+        return {"failed": f"ends its process ({ended_how(self._process.returncode)}){last}"}
+
+    def _last_errors(self) -> str:
+        """The end of what the process wrote to stderr."""
+        self._errors.seek(0)
+        return self._errors.read()[-2000:].strip()
 
     def end(self) -> None:
         """End the process, at once if it does not end by itself."""

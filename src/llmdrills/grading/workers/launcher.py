@@ -1,7 +1,7 @@
-"""The command's side of the server: starting it, asking it for workers, and seeing to it that it ends. No torch.
+"""The command's side of the server: it starts the server, asks it for workers, and ends it. No torch.
 
-The server is a child of the command and lives as long as its end of one socket; when the command dies, however it
-does, the socket closes and the server takes everything with it, its temporary folder included.
+The server is a child of the command and lives as long as the command's end of one socket. When the command ends, in
+whatever way, the socket closes; the server then kills its workers and removes its temporary folder.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import atexit
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -25,13 +25,14 @@ from typing import Any
 
 from llmdrills.errors import GraderError, MissingExtraError, UsageError
 from llmdrills.grading.protocol.channel import Channel
+from llmdrills.grading.workers.removal import remove_tree
 
-__all__ = ["Server", "ServerDied", "Worker", "ended_how", "start_early", "take"]
+__all__ = ["Server", "ServerDied", "Worker", "ended_how", "server_may_be_gone", "start_early", "take"]
 
 START_SECONDS = 300.0
 REPLY_SECONDS = 60.0
 FORK_IS_SAFE = sys.platform.startswith("linux")
-"""macOS offers fork, but its frameworks break in a forked child once they were used: each worker is a new process."""
+"""macOS offers fork, but its frameworks do not survive it once they were used: there each worker is a new process."""
 
 
 class ServerDied(Exception):  # noqa: N818  # it is what happened, not an error of ours
@@ -41,6 +42,11 @@ class ServerDied(Exception):  # noqa: N818  # it is what happened, not an error 
         super().__init__(how, log)
         self.how = how
         self.log = log
+
+
+def server_may_be_gone() -> contextlib.suppress:
+    """Around what ends workers: a dead server has already taken its workers down."""
+    return contextlib.suppress(ServerDied, GraderError)
 
 
 @dataclass
@@ -60,7 +66,7 @@ class Worker:
             if descriptor >= 0:
                 os.close(descriptor)
         self.pidfd = self.output = -1
-        _remove(self.home)
+        remove_tree(self.home)
 
 
 class Server:
@@ -70,9 +76,9 @@ class Server:
         if not hasattr(socket, "send_fds"):
             raise UsageError("grading needs Linux or macOS", "on Windows, run llmdrills inside WSL")
         self.spawn = spawn or not FORK_IS_SAFE
-        self.root = Path(tempfile.mkdtemp(prefix="llmdrills-")).resolve()
+        self.root = _temporary_folder()
         self._homes = 0
-        self._owed = 0  # dismissals whose answers nobody has read yet
+        self._unread = 0  # dismissals whose answers nobody has read yet
         self._pending = b""
         self._hello: dict[str, Any] | None = None
         self._control, theirs = socket.socketpair()
@@ -97,33 +103,38 @@ class Server:
         return self._process.pid
 
     @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
+    def usable(self) -> bool:
+        """Whether it still runs, and its temporary folder is what it was."""
+        if self._process.poll() is not None:
+            return False
+        try:
+            mode = self.root.lstat().st_mode
+        except OSError:
+            return False
+        return stat.S_ISDIR(mode) and stat.S_IMODE(mode) == 0o700
 
     def hello(self) -> dict[str, Any]:
-        """What it said when it was ready: `torch` (its version) and `devices`.
+        """Its first message, when it is ready: `torch` (its version) and `devices`.
 
         Raises MissingExtraError when a library is not installed, GraderError when it could not start.
         """
         if self._hello is None:
             try:
-                said = self._reply(START_SECONDS)
+                reply = self._reply(START_SECONDS)
             except ServerDied as died:
                 raise GraderError(
                     f"the grader's server ended at its start ({died.how})", died.log or "try again"
                 ) from died
-            if "missing" in said:
-                raise MissingExtraError(str(said["missing"]))
-            self._hello = said
+            if "missing" in reply:
+                raise MissingExtraError(str(reply["missing"]))
+            self._hello = reply
         return self._hello
 
     def fork(self, role: str) -> Worker:
         """A new worker. Raises ServerDied, or what `hello` raises."""
         self.hello()
         self._homes += 1
-        home = self.root / f"{role}-{self._homes}"
-        home.mkdir(mode=0o700)
+        home = self.make_folder(f"{role}-{self._homes}")
         ours, theirs = socket.socketpair()
         reading, writing = os.pipe()
         try:
@@ -140,30 +151,39 @@ class Server:
         os.set_blocking(reading, False)
         return Worker(pid, Channel(ours), home, _pidfd(pid), reading)
 
+    def make_folder(self, name: str) -> Path:
+        """A new private folder in the server's own. Raises GraderError when the disk does not take it."""
+        folder = self.root / name
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise GraderError(f"cannot make a folder in {self.root}: {error.strerror}", _NO_ROOM) from error
+        return folder
+
     def load(self, needs: Sequence[str]) -> None:
         """Have it import further libraries, for workers to come. Raises MissingExtraError when one is not installed."""
         self.hello()
         self._send(json.dumps({"op": "load", "needs": list(needs)}).encode() + b"\n", [])
-        said = self._reply(START_SECONDS)
-        if "missing" in said:
-            raise MissingExtraError(str(said["missing"]))
+        reply = self._reply(START_SECONDS)
+        if "missing" in reply:
+            raise MissingExtraError(str(reply["missing"]))
 
     def reap(self, worker: Worker) -> tuple[int | None, int]:
         """End a worker and everything it left behind: its exit status (None: it had to be killed), how many it left."""
         self._send(json.dumps({"op": "reap", "pid": worker.pid}).encode() + b"\n", [])
-        said = self._reply(REPLY_SECONDS)
-        return said["status"], int(said["left"])
+        reply = self._reply(REPLY_SECONDS)
+        return reply["status"], int(reply["left"])
 
     def dismiss(self, worker: Worker) -> None:
-        """As `reap`, but `settle` reads the answer: taking a process down takes as long as judging what it said."""
+        """As `reap`, but `settle` reads the answer: ending a process takes as long as judging its answers."""
         self._send(json.dumps({"op": "reap", "pid": worker.pid}).encode() + b"\n", [])
-        self._owed += 1
+        self._unread += 1
 
     def settle(self) -> None:
         """Wait until every dismissed worker, and what it left behind, is gone. Raises ServerDied."""
-        while self._owed:
+        while self._unread:
             self._reply(REPLY_SECONDS)
-            self._owed -= 1
+            self._unread -= 1
 
     def close(self) -> None:
         """End it, and every process and file it started."""
@@ -171,13 +191,13 @@ class Server:
             self._process.kill()  # it still imports torch, and has no workers
             self._control.close()
         else:
-            self._await_farewell(5.0)
+            self._wait_for_end(5.0)
         # Taking down a process that holds torch takes a moment that nobody needs to wait for.
         threading.Thread(target=self._process.wait, name="llmdrills-reaper", daemon=True).start()
-        _remove(self.root)
+        remove_tree(self.root)
 
-    def _await_farewell(self, seconds: float) -> None:
-        """Let it kill its workers, sweep up and say so by closing its end; kill it if it does not."""
+    def _wait_for_end(self, seconds: float) -> None:
+        """Let it kill its workers, remove its folder and close its end of the socket; kill it if it takes longer."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
             self._control.settimeout(seconds)
@@ -209,8 +229,8 @@ class Server:
                 raise self._died()
             self._pending += data
         line, _, self._pending = self._pending.partition(b"\n")
-        said: dict[str, Any] = json.loads(line)
-        return said
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
     def _died(self) -> ServerDied:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -221,6 +241,16 @@ class Server:
         except OSError:
             log = ""
         return ServerDied(ended_how(status), log)
+
+
+_NO_ROOM = "free some space there, or set TMPDIR to another folder"
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="llmdrills-")).resolve()
+    except OSError as error:
+        raise GraderError(f"cannot make a temporary folder: {error.strerror}", _NO_ROOM) from error
 
 
 _early: Server | None = None
@@ -284,16 +314,3 @@ def _pidfd(pid: int) -> int:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):  # not Linux, or an old one: the channel's end tells nearly as much
         return -1
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, even one whose inside was made unwritable."""
-    if not folder.exists():
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for place, folders, _ in os.walk(folder):
-            for name in folders:
-                with contextlib.suppress(OSError):
-                    (Path(place) / name).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)

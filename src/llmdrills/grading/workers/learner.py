@@ -1,69 +1,46 @@
 """The learner's process: one file, one function, and questions. Nothing in here knows an answer.
 
 It tells the command what happened over its channel, in frames that carry the attempt's nonce; exit status and
-printed text prove nothing. An audit hook reports and refuses what no kata needs and what would outlive or outwit the
-attempt: other processes, threads, signals to others.
+printed text prove nothing. What no kata needs, and what would outlive or outwit the attempt, is refused
+(`llmdrills.grading.workers.refusals`).
 """
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import gc
+import io
 import linecache
 import os
 import socket
 import sys
-import threading
+import tokenize
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
-import torch.utils._mode_utils
-import torch.utils._python_dispatch
 
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.protocol.answer import Question
-from llmdrills.grading.protocol.answer_codec import write_answer
+from llmdrills.grading.protocol.answer_codec import pack_answer
 from llmdrills.grading.protocol.channel import receive, send
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Raised, pack, unpack
-from llmdrills.grading.rules.counting import print_under_modes
-from llmdrills.grading.rules.forbidden import ForbiddenError
 from llmdrills.grading.rules.limits import MemoryGuard, cap_files
+from llmdrills.grading.workers.linux import drop_capabilities
+from llmdrills.grading.workers.printed import write_mark
+from llmdrills.grading.workers.refusals import refuse_acts, refuse_switches, refuse_threads
 
 __all__ = ["serve"]
 
-_PROCESSES = {
-    "os.exec": "os.exec",
-    "os.fork": "os.fork",
-    "os.forkpty": "os.forkpty",
-    "os.kill": "os.kill",
-    "os.killpg": "os.killpg",
-    "os.posix_spawn": "os.posix_spawn",
-    "os.spawn": "os.spawn",
-    "os.system": "os.system",
-    "pty.spawn": "pty.spawn",
-    "subprocess.Popen": "subprocess",
-}
-_THREADS = ("start_new_thread", "start_new", "start_joinable_thread")
-
-
-_SWITCHES = (
-    (torch._C, ("DisableTorchFunction", "_DisableTorchDispatch", "_ExcludeDispatchKeyGuard", "_ForceDispatchKeyGuard")),
-    (torch._C, ("_pop_torch_dispatch_stack", "_pop_torch_function_stack")),
-    (torch.utils._python_dispatch, ("_disable_current_modes", "_pop_mode_temporarily")),
-    (torch.utils._mode_utils, ("no_dispatch",)),
-)
-"""What switches torch's modes off, and on again before anyone looks."""
 MOST_DEFINED = 50
 CONFUSED = 70
 """The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
 
 
 class _Reporter:
-    """Says things to the command, each with the nonce."""
+    """Sends messages to the command, each with the nonce."""
 
     def __init__(self, sock: socket.socket, nonce: bytes) -> None:
         self._sock = sock
@@ -71,8 +48,11 @@ class _Reporter:
         self._send = send
         self._pack = pack
 
-    def say(self, kind: str, *what: Any) -> None:
-        self._send(self._sock, self._pack((self._nonce, kind, *what)))
+    def tell(self, kind: str, *what: Any) -> None:
+        self._send(self._sock, self._pack((kind, *what)), self._nonce)
+
+    def answer(self, packed: bytes) -> None:
+        self._send(self._sock, packed, self._nonce)
 
 
 def serve(sock: socket.socket) -> None:
@@ -88,20 +68,23 @@ def serve(sock: socket.socket) -> None:
         if job["device"] != "cpu":
             caller.wake()
         cap_files()
+        printed = os.dup(1)  # the attempt may point its own output elsewhere
         guard = MemoryGuard(job["memory"] if job["device"] == "cpu" else 0)
         caller.guard = guard.hold
-        reporter.say("ready")
+        reporter.tell("ready")
+        drop_capabilities()
         _hide_grader()
-        refuse = _refusal(reporter, caller.line)
-        sys.addaudithook(_hook(refuse))
+        refuse = refuse_acts(reporter.tell, caller.line, sock.fileno())
         if not job["threads"]:
-            _refuse_threads(refuse)
+            refuse_threads(refuse)
         if job["guarded"]:
-            _refuse_switches(refuse)
+            refuse_switches(refuse)
         kernel, problem = _load(job, caller)
-        reporter.say("loaded", problem)
+        _flush()
+        write_mark(printed, job["mark"], 0)
+        reporter.tell("loaded", problem)
         if problem is None:
-            _answer(sock, reporter, caller, kernel)
+            _answer(sock, reporter, caller, kernel, lambda number: write_mark(printed, job["mark"], number))
         _flush()
         os._exit(0)  # not sys.exit: nothing that the attempt registered with atexit runs
     except BaseException:  # the attempt broke what this process needs
@@ -122,16 +105,24 @@ def _stretch() -> None:
     frozen = Freezer()
     question = Question("stretch", (frozen.freeze(x), frozen.freeze(mask)), {}, 0, count=True)
     sent = unpack(pack(question), (Question,))
-    pack(write_answer(Caller("cpu", "", ("torch.nn.functional.relu",)).ask(kernel, sent)))
+    pack_answer("stretch", Caller("cpu", "", ("torch.nn.functional.relu",)).ask(kernel, sent))
 
 
-def _answer(sock: socket.socket, reporter: _Reporter, caller: Caller, kernel: Callable[..., Any]) -> None:
-    write = write_answer
+def _answer(
+    sock: socket.socket,
+    reporter: _Reporter,
+    caller: Caller,
+    kernel: Callable[..., Any],
+    mark: Callable[[int], None],
+) -> None:
+    packed, number = pack_answer, 0
     while (frame := receive(sock)) is not None:
         question: Question = unpack(frame, (Question,))
         answer = caller.ask(kernel, question)
         _flush()
-        reporter.say("answer", question.name, write(answer))
+        number += 1
+        mark(number)  # before the answer: what was printed up to here is this case's
+        reporter.answer(packed(question.name, answer))
 
 
 def _flush() -> None:
@@ -146,12 +137,12 @@ def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Rais
     module.__file__ = job["file"]
     sys.modules["solution"] = module
     sys.argv = [job["file"]]
-    text = job["source"].decode("utf-8", "replace")
-    linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])  # for tracebacks
 
     def missing() -> None: ...
 
     try:
+        text = _decoded(job["source"], job["file"])
+        linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])  # for tracebacks
         with caller.guard():
             exec(compile(job["source"], job["file"], "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # the file is what is graded
     except BaseException as error:  # sys.exit while loading is no pass
@@ -175,55 +166,29 @@ def _defined(module: ModuleType) -> tuple[str, ...]:
     return tuple(found[:MOST_DEFINED])
 
 
+def _decoded(source: bytes, file: str) -> str:
+    """The file's text. Raises SyntaxError, with the line, where `python FILE` would: `compile` ignores comments."""
+    encoding, wrong = "utf-8", ""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    except SyntaxError as error:
+        wrong = error.msg
+    try:
+        text = source.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        said = f"byte 0x{source[error.start]:02x} is not {error.encoding}: save the file as UTF-8"
+        raise SyntaxError(said, (file, line, 0, "")) from None
+    except (LookupError, UnicodeError) as error:
+        wrong, text = str(error), ""
+    if wrong:
+        raise SyntaxError(wrong, (file, 1, 0, ""))
+    return text
+
+
 def _hide_grader() -> None:
-    """Take the grader's modules out of `sys.modules`: what is in memory here holds no answer, and is no toy either."""
+    """Take the grader's modules out of `sys.modules`, so that the attempt cannot import or patch the grader."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "llmdrills"]:
         del sys.modules[name]
     sys.modules["__main__"] = ModuleType("__main__")
     gc.collect(0)
-
-
-def _refusal(reporter: _Reporter, line: Callable[[], int]) -> Callable[[str], None]:
-    say, error = reporter.say, ForbiddenError
-
-    def refuse(act: str) -> None:
-        say("act", act, line())  # said first: what the attempt catches, the command knows all the same
-        raise error(f"{act} is not allowed in a kata")
-
-    return refuse
-
-
-def _hook(refuse: Callable[[str], None]) -> Callable[[str, tuple[Any, ...]], None]:
-    own, lookup = os.getpid(), _PROCESSES.get
-
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        act = lookup(event)
-        if act is not None and not (act == "os.kill" and args[0] == own):
-            refuse(act)
-
-    return hook
-
-
-def _refuse_threads(refuse: Callable[[str], None]) -> None:
-    """Python tells no audit hook of threads: replace what starts them."""
-
-    def start(*_: Any, **__: Any) -> None:
-        refuse("threading")
-
-    for name in _THREADS:
-        for module, attribute in ((_thread, name), (threading, f"_{name}")):
-            if hasattr(module, attribute):
-                setattr(module, attribute, start)
-
-
-def _refuse_switches(refuse: Callable[[str], None]) -> None:
-    """Where calls are watched, what would blind the watcher is refused; the grader holds its own references."""
-    print_under_modes()
-    for module, names in _SWITCHES:
-        for name in names:
-            if hasattr(module, name):
-                setattr(module, name, _refused(f"{module.__name__}.{name}", refuse))
-
-
-def _refused(act: str, refuse: Callable[[str], None]) -> Callable[..., None]:
-    return lambda *_, **__: refuse(act)

@@ -1,4 +1,4 @@
-"""The few calls of Linux that Python does not offer: a no-op elsewhere. No torch."""
+"""The few calls of Linux that Python does not offer: each does nothing elsewhere. No torch."""
 
 from __future__ import annotations
 
@@ -6,22 +6,34 @@ import contextlib
 import ctypes
 import os
 import signal
+import struct
 import sys
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
 
-__all__ = ["adopt_orphans", "children", "die_with_parent", "hide_memory", "sweep"]
+__all__ = [
+    "adopt_orphans",
+    "children",
+    "die_with_parent",
+    "drop_capabilities",
+    "hide_memory",
+    "show_memory",
+    "sweep",
+]
 
 _PR_SET_PDEATHSIG = 1
+_PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION = 0x20080522
 _LINUX = sys.platform.startswith("linux")
 
 
-def _prctl(option: int, value: int) -> None:
-    if _LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+def _prctl(option: int, value: int) -> int:
+    return int(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)) if _LINUX else 0
 
 
 def die_with_parent(parent: int) -> None:
@@ -32,8 +44,45 @@ def die_with_parent(parent: int) -> None:
 
 
 def hide_memory() -> None:
-    """Close this process's /proc/PID/mem, environment and descriptors to others of the same user (not to root)."""
-    _prctl(_PR_SET_DUMPABLE, 0)
+    """Close this process's /proc/PID/mem, environment and descriptors to other processes of the same user.
+
+    Meanwhile it leaves no core dump, and a debugger or profiler cannot attach to it, except as root. A program that it
+    starts is not hidden. Each call wants a `show_memory`, or the end of the process.
+    """
+    with _hidden.lock:
+        if _hidden.calls == 0:
+            _hidden.before = _prctl(_PR_GET_DUMPABLE, 0)
+            _prctl(_PR_SET_DUMPABLE, 0)
+        _hidden.calls += 1
+
+
+def show_memory() -> None:
+    """Undo one `hide_memory`; the last one opens the memory again, if it was open."""
+    with _hidden.lock:
+        _hidden.calls -= 1
+        if _hidden.calls == 0 and _hidden.before == 1:
+            _prctl(_PR_SET_DUMPABLE, 1)
+
+
+class _Hidden:
+    """How often this process was asked to hide its memory, and how it was before."""
+
+    lock = threading.Lock()
+    calls = 0
+    before = 0
+
+
+_hidden = _Hidden()
+
+
+def drop_capabilities() -> None:
+    """Give up what root may do beyond its own files: reading the memory of hidden processes above all.
+
+    Nothing changes for an ordinary user.
+    """
+    if _LINUX:
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)  # or the next program that root starts would have them again
+        ctypes.CDLL(None, use_errno=True).capset(struct.pack("<Ii", _CAPABILITY_VERSION, 0), bytes(24))
 
 
 def adopt_orphans() -> None:

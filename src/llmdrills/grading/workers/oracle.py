@@ -16,10 +16,10 @@ from typing import Any
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, LLMDrillsError
-from llmdrills.grading.kernels import expectations as expected
-from llmdrills.grading.kernels import registry as book
+from llmdrills.grading.kernels import expectations, registry
 from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.channel import Channel, receive
+from llmdrills.grading.workers.case_files import seal
 
 __all__ = ["serve"]
 
@@ -73,8 +73,9 @@ class _Outbox:
 
 def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
     # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
-    questions, answers = expected.prepare(_loaded(kata), variant, seed, folder, misconceptions=False)
-    out.put(pickle.dumps((number, "questions", questions)))
+    questions, answers = expectations.prepare(_loaded(kata), variant, seed, folder, misconceptions=False)
+    # Sealed before the learner's process can know of them: it gets the questions when the command has them.
+    out.put(pickle.dumps((number, "questions", questions, seal(folder))))
     for answer in answers:
         out.put(pickle.dumps((number, "expected", answer)))
     out.put(pickle.dumps((number, "prepared")))
@@ -85,12 +86,12 @@ def _explain(out: _Outbox, number: int) -> None:
     """What every wrong kernel answers to the questions of the request of that number."""
     for last, kata, variant, questions in _LAST:
         if last == number:
-            for answers in expected.explain(_loaded(kata), variant, questions):
+            for answers in expectations.explain(_loaded(kata), variant, questions):
                 out.put(pickle.dumps((number, "explained", answers)))
     out.put(pickle.dumps((number, "all explained")))
 
 
-def _loaded(kata: Kata) -> book.LoadedKata:
+def _loaded(kata: Kata) -> registry.LoadedKata:
     """The kata with its code run; run once, while its files stay as they are."""
     stamp = (
         kata.id,
@@ -98,9 +99,9 @@ def _loaded(kata: Kata) -> book.LoadedKata:
     )
     if stamp not in _KATAS:
         _KATAS.clear()
-        _KATAS[stamp] = book.load(kata)
+        _KATAS[stamp] = registry.load(kata)
     return _KATAS[stamp]
 
 
-_KATAS: dict[tuple[object, ...], book.LoadedKata] = {}
+_KATAS: dict[tuple[object, ...], registry.LoadedKata] = {}
 _LAST: list[tuple[int, Kata, str, list[Question]]] = []

@@ -1,45 +1,56 @@
-"""Who does the work: servers, the oracle, learners' processes, and what the oracle was asked. No torch.
+"""The processes of one grader: servers, the oracle, learners' processes, and what the oracle was asked. No torch.
 
-A `Staff` starts what an attempt needs, keeps what the next one can use, and sees everything off at the end.
+A `WorkerPool` starts what an attempt needs, keeps what the next one can use, and ends all of it on `close`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.errors import ContentError, GraderError, UsageError
-from llmdrills.grading.workers.attempt_run import OracleFeed, ask_explain, ask_prepare
-from llmdrills.grading.workers.launcher import Server, ServerDied, Worker, take
+from llmdrills.grading.workers.launcher import Server, Worker, server_may_be_gone, take
+from llmdrills.grading.workers.oracle_feed import OracleFeed, OracleRequest, request_explanations
+from llmdrills.grading.workers.removal import remove_tree
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata
+    from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 
-__all__ = ["ACCELERATORS", "Asked", "Staff"]
+__all__ = ["ACCELERATORS", "CaseSet", "WorkerPool", "Workers"]
 
 ACCELERATORS = ("cuda", "mps")
 """Devices whose workers are new processes: a forked one cannot use a GPU that its parent has touched."""
 
 
 @dataclass
-class Asked:
-    """What the oracle was asked to prepare, and what it has said of it."""
+class CaseSet:
+    """The cases that the oracle was asked to prepare, and what it has said of them so far."""
 
     kata: Kata
     variant: str
     seed: int
-    device: str
     stamp: tuple[int, ...]
-    folder: Path
     feed: OracleFeed
 
+    def fits(self, kata: Kata, variant: str, seed: int) -> bool:
+        """Whether these are the cases of that variant under that seed, and the kata's code is unchanged."""
+        return (self.kata, self.variant, self.seed, self.stamp) == (kata, variant, seed, _stamp(kata))
 
-class Staff:
+
+class Workers(NamedTuple):
+    """What one attempt runs with."""
+
+    cases: CaseSet
+    oracle: Worker
+    learner: Worker
+
+
+class WorkerPool:
     """The processes of one grader. `device` is the one that spare learners' processes are kept for."""
 
     def __init__(self, device: str, needs: Iterable[str]) -> None:
@@ -49,47 +60,55 @@ class Staff:
         self.oracle: Worker | None = None
         self._spawner: Server | None = None
         self._spare: Worker | None = None
-        self._asked: Asked | None = None
+        self._cases: CaseSet | None = None
         self._learner_of: dict[int, Server] = {}
         self._finished: list[Path] = []  # folders of cases that nobody will ask about again
         self._number = 0
 
     def prepare(self, kata: Kata, variant: str) -> None:
-        """A spare learner's process, and an oracle that works out the next seed's answers, wrong kernels' included."""
-        self.ready(kata, self._device)
-        asked = self.ask(kata, variant, None, self._device)
-        if self.oracle is not None and not asked.feed.asked_to_explain:
-            ask_explain(self.oracle, asked.feed.number)
-            asked.feed.asked_to_explain = True
+        """Fork the next learner's process, and have the oracle prepare a new seed's cases, wrong kernels included."""
+        self._start_servers(kata, self._device)
+        cases = self._request(kata, variant, self.next_seed(kata, variant))
+        if self.oracle is not None and not cases.feed.asked_to_explain:
+            request_explanations(self.oracle, cases.feed.number)
+            cases.feed.asked_to_explain = True
         if self._spare is None:
-            self._spare = self.hire(self._device)
+            self._spare = self.fork_learner(self._device)
 
     def listen(self, cancel: int) -> None:
         """Take in what the oracle works out beforehand, until it is done or someone writes to `cancel`.
 
-        A fault of the kata is left for the attempt to tell: the oracle is then asked anew.
+        A fault of the kata is left for the next attempt to report: the oracle is then asked anew.
         """
-        asked, oracle = self._asked, self.oracle
-        if asked is None or oracle is None:
+        cases, oracle = self._cases, self.oracle
+        if cases is None or oracle is None:
             return
         try:
-            asked.feed.listen(oracle, cancel)
+            cases.feed.listen(oracle, cancel)
         except (ContentError, GraderError):
             self.drop_oracle()
 
-    def assign(self, kata: Kata, variant: str, seed: int | None, device: str) -> tuple[Asked, Worker, Worker]:
-        """What the oracle was asked, the oracle, and a learner's process for one attempt."""
-        self.ready(kata, device)
-        asked = self.ask(kata, variant, seed, device)
-        self._finished.append(asked.folder)
-        learner = self._spare if self._spare is not None and device == self._device else self.hire(device)
-        if learner is self._spare:
-            self._spare = None
-        self._asked = None
-        assert self.oracle is not None  # noqa: S101  # for the type checker: `ask` has just seen to it
-        return asked, self.oracle, learner
+    def next_seed(self, kata: Kata, variant: str) -> int:
+        """The seed that the oracle has prepared for this variant, or one drawn at random."""
+        fits = self._cases is not None and self._cases.fits(kata, variant, self._cases.seed)
+        return self._cases.seed if self._cases is not None and fits else secrets.randbelow(1 << 31)
 
-    def hire(self, device: str) -> Worker:
+    def assign(self, spec: AttemptSpec) -> Workers:
+        """The cases, the oracle that prepares them, and a learner's process, for one attempt.
+
+        Raises ServerDied, UsageError when the device is missing, MissingExtraError, GraderError.
+        """
+        self._start_servers(spec.kata, spec.device)
+        cases = self._request(spec.kata, spec.variant, spec.seed)
+        if self._spare is not None and spec.device == self._device:
+            learner, self._spare = self._spare, None
+        else:
+            learner = self.fork_learner(spec.device)
+        self._drop_cases()
+        assert self.oracle is not None  # noqa: S101  # for the type checker: `_request` has just forked one
+        return Workers(cases, self.oracle, learner)
+
+    def fork_learner(self, device: str) -> Worker:
         """A new learner's process."""
         server = self._spawner if device in ACCELERATORS and self._spawner is not None else self.server
         learner = server.fork("learner")
@@ -101,7 +120,7 @@ class Staff:
         return self._learner_of.get(worker.pid, self.server).reap(worker)[0]
 
     def dismiss(self, worker: Worker) -> None:
-        """As `reap`, for a worker that has done its work; `settle` sees it gone. Raises ServerDied."""
+        """As `reap`, for a worker that has done its work; `settle` waits for it. Raises ServerDied."""
         self._learner_of.get(worker.pid, self.server).dismiss(worker)
 
     def settle(self) -> None:
@@ -110,16 +129,16 @@ class Staff:
             if server is not None:
                 server.settle()
 
-    def ready(self, kata: Kata, device: str) -> None:
-        """See to it that a server is there that has what the kata needs, and that the device is."""
-        if not self.server.alive:
+    def _start_servers(self, kata: Kata, device: str) -> None:
+        """Start a server with the kata's libraries if none runs; raise UsageError if the device is missing."""
+        if not self.server.usable:
             self.forget()
             self.server.close()
             self.server = Server(sorted(self._needs))
         devices = self.server.hello()["devices"]
         if not devices.get(device):
             raise UsageError(f"torch finds no {device} device here", "use --device cpu")
-        if self._spawner is not None and not self._spawner.alive:
+        if self._spawner is not None and not self._spawner.usable:
             self._drop_spare()
             self._spawner.close()
             self._spawner = None
@@ -135,23 +154,24 @@ class Staff:
             self.drop_oracle()
             self._drop_spare()
 
-    def ask(self, kata: Kata, variant: str, seed: int | None, device: str) -> Asked:
-        """What the oracle prepares for this attempt: what it was asked for beforehand, where that still fits."""
-        stamp = _stamp(kata)
-        asked = self._asked
-        if asked is not None:
-            same = (asked.kata == kata, asked.variant == variant, asked.device == device, asked.stamp == stamp)
-            if all(same) and seed in (None, asked.seed):
-                return asked
+    def _request(self, kata: Kata, variant: str, seed: int) -> CaseSet:
+        """Have the oracle prepare the cases, unless it was asked for the same ones beforehand."""
+        if self._cases is not None and self._cases.fits(kata, variant, seed):
+            return self._cases
+        self._drop_cases()
         if self.oracle is None:
             self.oracle = self.server.fork("oracle")
         self._number += 1
-        folder = self.server.root / f"cases-{self._number}"
-        folder.mkdir(mode=0o700)
-        chosen = secrets.randbelow(1 << 31) if seed is None else seed
-        ask_prepare(self.oracle, self._number, kata, variant, chosen, folder)
-        self._asked = Asked(kata, variant, chosen, device, stamp, folder, OracleFeed(self._number))
-        return self._asked
+        folder = self.server.make_folder(f"cases-{self._number}")
+        OracleRequest(self._number, kata, variant, seed, folder).send(self.oracle)
+        self._cases = CaseSet(kata, variant, seed, _stamp(kata), OracleFeed(self._number, folder))
+        return self._cases
+
+    def _drop_cases(self) -> None:
+        """Nobody will ask for these cases again: `tidy` removes their folder."""
+        if self._cases is not None:
+            self._finished.append(self._cases.feed.folder)
+            self._cases = None
 
     def accelerator(self) -> str:
         """The GPU that is here. Raises UsageError when there is none."""
@@ -163,7 +183,7 @@ class Staff:
 
     def _drop_spare(self) -> None:
         if self._spare is not None:
-            with contextlib.suppress(ServerDied, GraderError):
+            with server_may_be_gone():
                 self.reap(self._spare)
             self._spare.close()
             self._spare = None
@@ -171,28 +191,30 @@ class Staff:
     def drop_oracle(self) -> None:
         """End the oracle's process."""
         if self.oracle is not None:
-            with contextlib.suppress(ServerDied, GraderError):
+            with server_may_be_gone():
                 self.server.reap(self.oracle)
             self.oracle.close()
-            self.oracle = self._asked = None
+            self.oracle = None
+            self._drop_cases()
 
     def forget(self) -> None:
-        """The server is gone, and its workers with it."""
+        """The server ended, and its workers with it: close what is left of them here."""
         self._learner_of.clear()
         for worker in (self._spare, self.oracle):
             if worker is not None:
                 worker.close()
-        self._spare = self.oracle = self._asked = None
+        self._spare = self.oracle = None
+        self._drop_cases()
 
-    def let_go(self, learner: Worker) -> None:
-        """Close what belongs to a learner's process that is no more."""
+    def release(self, learner: Worker) -> None:
+        """Close the descriptors and remove the folder of a learner's process that has ended."""
         self._learner_of.pop(learner.pid, None)
         learner.close()
 
     def tidy(self) -> None:
-        """Remove the folders of cases that are done with."""
+        """Remove the folders of cases that are no longer needed."""
         while self._finished:
-            shutil.rmtree(self._finished.pop(), ignore_errors=True)
+            remove_tree(self._finished.pop())
 
     def close(self) -> None:
         """End every server and everything they started."""

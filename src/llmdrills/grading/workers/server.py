@@ -11,7 +11,6 @@ import contextlib
 import gc
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -48,7 +47,7 @@ def _find_package() -> None:
 
 
 def _load(needs: list[str]) -> dict[str, Any]:
-    """Import torch, what the kata needs and the workers' code; what the command is told of it."""
+    """Import torch, what the kata needs and the workers' code; returns what the command is told of it."""
     gc.disable()  # an import makes nothing but what stays: looking for garbage meanwhile costs a twentieth of it
     try:
         import torch
@@ -89,7 +88,7 @@ class Server:
         try:
             hello = _load(self._needs)
             hide_memory()
-            self._say(hello)
+            self._reply(hello)
             for request, descriptors in self._requests():
                 self._answer(request, descriptors)
         finally:
@@ -117,12 +116,12 @@ class Server:
             self._workers.add(pid)
             for descriptor in descriptors:
                 os.close(descriptor)
-            self._say({"pid": pid})
+            self._reply({"pid": pid})
         elif request["op"] == "load":
             self._needs += request["needs"]
-            self._say(_load(request["needs"]))
+            self._reply(_load(request["needs"]))
         else:
-            self._say(self._reap(request["pid"]))
+            self._reply(self._reap(request["pid"]))
 
     def _start(self, role: str, descriptors: list[int], home: str) -> int:
         channel, output = descriptors
@@ -161,20 +160,21 @@ class Server:
         self._workers.discard(pid)
         return {"status": os.waitstatus_to_exitcode(status) if ended else None, "left": sweep(self._workers)}
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _reply(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the command is gone: the next read says so
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
     def _end(self) -> NoReturn:
         from llmdrills.grading.workers.linux import sweep
+        from llmdrills.grading.workers.removal import remove_tree
 
         for pid in self._workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(Exception):  # nothing may keep the server from ending
             sweep(())
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._control.close()  # says farewell: what is left is only to give the memory back
+            remove_tree(self._root)
+            self._control.close()  # tells the command that all is done; what is left is only to give the memory back
         os._exit(0)
 
 
@@ -186,10 +186,11 @@ def _flags() -> list[str]:
 def work(role: str, channel: int, output: int, home: str, parent: int) -> NoReturn:
     """Become a worker in this process: cut off from everything but its channel and its output. Never returns."""
     from llmdrills.grading.workers import learner, oracle
-    from llmdrills.grading.workers.linux import die_with_parent
+    from llmdrills.grading.workers.linux import die_with_parent, hide_memory
 
     try:
         die_with_parent(parent)
+        hide_memory()  # a forked worker is hidden already, a new process is not
         sock = settle(channel, output, Path(home))
         (learner.serve if role == "learner" else oracle.serve)(sock)
     finally:

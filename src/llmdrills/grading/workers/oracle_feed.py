@@ -1,0 +1,121 @@
+"""What the oracle is asked, and what it has said so far of one set of cases. No torch."""
+
+from __future__ import annotations
+
+import pickle
+import selectors
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmdrills.errors import ContentError, GraderError, Problem
+from llmdrills.grading.workers.case_files import Seal, sealed_state
+
+if TYPE_CHECKING:
+    from llmdrills.content.model import Kata
+    from llmdrills.grading.protocol.answer import Answer, Expected, Question
+    from llmdrills.grading.workers.launcher import Worker
+
+__all__ = ["ORACLE_SECONDS", "Cancelled", "OracleFeed", "OracleRequest", "request_explanations"]
+
+ORACLE_SECONDS = 300.0
+"""For the oracle to prepare one set of cases, or to run the wrong kernels on it."""
+
+
+class Cancelled(Exception):  # noqa: N818  # nothing went wrong: someone asked for it
+    """The attempt was ended by `Grader.cancel`."""
+
+
+@dataclass(frozen=True)
+class OracleRequest:
+    """A set of cases that the oracle prepares. `folder` is where cases may write files for the learner to read."""
+
+    number: int
+    kata: Kata
+    variant: str
+    seed: int
+    folder: Path
+
+    def send(self, oracle: Worker) -> None:
+        """Have the oracle prepare every case; the feed of that number reads what it says."""
+        request = {"kata": self.kata, "variant": self.variant, "seed": self.seed, "folder": self.folder}
+        oracle.channel.put(pickle.dumps({"number": self.number, "what": "prepare", **request}))
+
+
+def request_explanations(oracle: Worker, number: int) -> None:
+    """Have the oracle run every wrong kernel on the questions that it prepared under that number, its latest."""
+    oracle.channel.put(pickle.dumps({"number": number, "what": "explain"}))
+
+
+@dataclass
+class OracleFeed:
+    """What the oracle has said so far about one set of cases. `folder` holds the files that the cases made."""
+
+    number: int
+    folder: Path
+    files: Seal = ()
+    questions: list[Question] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+    explanations: list[dict[str, Answer]] = field(default_factory=list)
+    listed: bool = False
+    prepared: bool = False
+    asked_to_explain: bool = False
+    explained: bool = False
+
+    def take(self, frame: bytes) -> None:
+        """Read one frame. Raises ContentError or GraderError when the oracle says that something is wrong."""
+        number, kind, *rest = pickle.loads(frame)  # noqa: S301  # the oracle runs the kata's code, never the learner's
+        if number != self.number:
+            return
+        if kind == "questions":
+            self.questions, self.files, self.listed = list(rest[0]), rest[1], True
+        elif kind == "expected":
+            self.expected.append(rest[0])
+        elif kind == "explained":
+            self.explanations.append(rest[0])
+        elif kind == "prepared":
+            self.prepared = True
+        elif kind == "all explained":
+            self.explained = True
+        elif kind == "problems":
+            raise ContentError([Problem(Path(p[0]), *p[1:]) for p in rest[0]])
+        else:
+            raise GraderError(str(rest[0]), str(rest[1]))
+
+    def files_changed(self) -> bool:
+        """Whether the cases' files are no longer as the oracle made them."""
+        return self.listed and sealed_state(self.folder) != self.files
+
+    def listen(self, oracle: Worker, cancel: int) -> None:
+        """Take in frames until all is prepared and explained, the oracle is gone, or `cancel` is readable."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(cancel, selectors.EVENT_READ)
+            selector.register(oracle.channel, selectors.EVENT_READ)
+            while not (self.prepared and self.explained) and not oracle.channel.closed:
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if oracle.channel.wants_to_write else 0)
+                selector.modify(oracle.channel, wanted)
+                ready = {key.fileobj: events for key, events in selector.select(ORACLE_SECONDS)}
+                if cancel in ready or not ready:
+                    return
+                if ready.get(oracle.channel, 0) & selectors.EVENT_WRITE:
+                    oracle.channel.flush()
+                for frame in oracle.channel.frames():
+                    self.take(frame)
+
+    def explain(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
+        """Wait for every wrong kernel's answers, case by case. Raises what `take` raises, and Cancelled."""
+        if not self.asked_to_explain:
+            request_explanations(oracle, self.number)
+            self.asked_to_explain = True
+        with selectors.DefaultSelector() as selector:
+            selector.register(oracle.channel, selectors.EVENT_READ)
+            selector.register(cancel, selectors.EVENT_READ)
+            while not self.explained:
+                ready = [key.fileobj for key, _ in selector.select(ORACLE_SECONDS)]
+                if cancel in ready:
+                    raise Cancelled
+                for frame in oracle.channel.frames():
+                    self.take(frame)
+                if not self.explained and (oracle.channel.closed or not ready):
+                    raise GraderError("the oracle ended over its wrong kernels", "run `llmdrills check` on this kata")
+        return self.explanations
