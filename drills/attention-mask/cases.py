@@ -133,6 +133,13 @@ def decode_with_everything(make: Inputs):
     return call(mixed([3, 7, 5], 7), 1, window=4)
 
 
+@case(
+    why="a window of 1 for one decoded token: it sees itself alone, or nothing where it is padding", clauses=("window",)
+)
+def decode_with_window_of_one(make: Inputs):
+    return call(padded([6, 4], 6), 1, window=1)
+
+
 @case(why="one decoded token over padding, without a window", clauses=("padding", "queries"))
 def decode_over_padding(make: Inputs):
     return call(padded([4, 6], 6, left=True), 1)

@@ -85,6 +85,23 @@ def square_causal(make: Inputs):
     return call(Q, K, V, torch.ones(5, 5, dtype=torch.bool).tril().expand(2, 1, 5, 5))
 
 
+@case(why="as many queries as keys: key padding that is transposed hides queries instead", clauses=("mask",))
+def square_padding(make: Inputs):
+    Q, K, V = make.normal(2, 6, 5, 8), make.normal(2, 2, 5, 8), make.normal(2, 2, 5, 4)
+    return call(Q, K, V, ragged([3, 4], 5))
+
+
+@case(why="B = H_q: a mask that lost an axis still broadcasts, but row b's mask hits query head b", clauses=("mask",))
+def as_many_rows_as_query_heads(make: Inputs):
+    Q, K, V = make.normal(4, 4, 3, 8), make.normal(4, 2, 6, 8), make.normal(4, 2, 6, 5)
+    return call(Q, K, V, ragged([3, 5, 2, 4], 6))
+
+
+@case(why="one key for three queries: each weight is 1, and no axis may be squeezed away", clauses=("shapes", "groups"))
+def one_key(make: Inputs):
+    return call(make.normal(2, 6, 3, 8), make.normal(2, 2, 1, 8), make.normal(2, 2, 1, 5))
+
+
 @case(why="one query against a cache: its mask still hides the padding", clauses=("mask",))
 def one_query(make: Inputs):
     Q, K, V = make.normal(3, 4, 1, 8), make.normal(3, 2, 6, 8), make.normal(3, 2, 6, 5)

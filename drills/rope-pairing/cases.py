@@ -94,6 +94,32 @@ def decode_rows(make: Inputs):
     return call(make.normal(3, 2, 1, 8), torch.tensor([[7], [0], [12]]))
 
 
+@case(why="2 of 6: a single pair in front of a tail, at positions of each row", clauses=("width", "rotation", "tail"))
+def one_pair_of_a_wider_head(make: Inputs):
+    return call(make.normal(2, 3, 4, 6), torch.tensor([[3, 4, 5, 6], [0, 9, 2, 1]]), rotary_dim=2)
+
+
+@case(
+    rtol=0.02,
+    atol=0.05,
+    why="bfloat16 with positions of each row, another base and a tail",
+    clauses=("angles", "positions", "width", "tail"),
+)
+def all_arguments_in_bfloat16(make: Inputs):
+    positions = torch.tensor([[4091, 4092, 4093, 4095], [300, 301, 303, 304]])
+    return call(make.normal(2, 3, 4, 10, dtype=torch.bfloat16), positions, base=500.0, rotary_dim=6)
+
+
+@case(
+    rtol=0.005,
+    atol=0.01,
+    why="float16 at positions above 3000: it cannot count past 2048",
+    clauses=("angles", "returns"),
+)
+def far_in_float16(make: Inputs):
+    return call(make.normal(2, 3, 5, 8, dtype=torch.float16), torch.arange(3001, 3006))
+
+
 @case(why="every size is 4: nothing may be told from the sizes", clauses=("shapes", "positions"))
 def every_size_alike(make: Inputs):
     return call(make.normal(4, 4, 4, 4), make.integers(0, 9, 4, 4))

@@ -71,6 +71,17 @@ def long_in_bfloat16(make: Inputs):
     return call(make.normal(1, 2, 300, 16, dtype=torch.bfloat16), 300, 16)
 
 
+@case(
+    rtol=0.005,
+    atol=0.01,
+    why="2,100 positions in float16, which cannot tell 2049 from 2048",
+    variants=("standard",),
+    clauses=("angles",),
+)
+def long_in_float16(make: Inputs):
+    return call(make.normal(1, 1, 2100, 4, dtype=torch.float16), 2100, 4)
+
+
 @case(rtol=0.005, atol=0.005, why="float16 stays float16", variants=("standard",), clauses=("angles", "returns"))
 def float16_stays(make: Inputs):
     return call(make.normal(2, 3, 5, 8, dtype=torch.float16), 5, 8)

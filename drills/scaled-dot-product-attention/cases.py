@@ -67,6 +67,17 @@ def square_causal(make: Inputs):
     return call(Q, K, V, torch.ones(5, 5, dtype=torch.bool).tril().expand(2, 1, 5, 5))
 
 
+@case(why="as many queries as keys: key padding that is transposed hides queries instead", clauses=("mask",))
+def square_padding(make: Inputs):
+    Q, K, V = make.normal(2, 3, 5, 8), make.normal(2, 3, 5, 8), make.normal(2, 3, 5, 6)
+    return call(Q, K, V, ragged([3, 4], 5))
+
+
+@case(why="one key for four queries: each weight is 1, and no axis may be squeezed away", clauses=("shapes", "formula"))
+def one_key(make: Inputs):
+    return call(make.normal(2, 3, 4, 8), make.normal(2, 3, 1, 8), make.normal(2, 3, 1, 5))
+
+
 @case(why="every size is 4: nothing may be told from the sizes", clauses=("shapes", "mask"))
 def every_size_alike(make: Inputs):
     mask = make.boolean(4, 1, 4, 4)
@@ -104,6 +115,16 @@ def empty_row(make: Inputs):
     mask = ragged([5, 3], 6).expand(2, 1, 4, 6).clone()
     mask[1, :, 2] = False
     return call(Q, K, V, mask)
+
+
+@case(
+    why="one row of the batch is padding alone: none of its queries sees a key",
+    variants=("standard",),
+    clauses=("empty-row",),
+)
+def row_of_padding(make: Inputs):
+    Q, K, V = make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5)
+    return call(Q, K, V, ragged([0, 4], 6).float())
 
 
 def low(make: Inputs, queries, keys, dtype):
