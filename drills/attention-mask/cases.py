@@ -1,10 +1,10 @@
-"""The attention mask: inputs, wrong kernels, and other right ones."""
+"""The attention mask: inputs, other right kernels, and the peer."""
 
 from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, misconception, peer
+from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
 
 # Cases
 
@@ -15,607 +15,201 @@ def padded(lengths, S, left=False):
     return (tokens.flip(-1) if left else tokens).long()
 
 
-@case(why="a square triangle without padding: token i sees 0 … i")
+def mixed(lengths, S):
+    """The same, padded on the left in even rows and on the right in odd ones."""
+    rows = [padded([length], S, left=at % 2 == 0) for at, length in enumerate(lengths)]
+    return torch.cat(rows)
+
+
+@case(why="a square triangle without padding: token i sees 0 … i", clauses=("causal", "returns"))
 def square(make: Inputs):
     return call(torch.ones(2, 5, dtype=torch.long), 5)
 
 
-@case(why="L=2, S=5: with a cache the last query sees every key, so the triangle is aligned to the lower right")
+@case(
+    why="L=2, S=5: with a cache the last query sees every key, so the triangle is aligned to the lower right",
+    clauses=("queries", "causal", "returns"),
+)
 def with_a_cache(make: Inputs):
     return call(torch.ones(3, 5, dtype=torch.long), 2)
 
 
-@case(why="one decoded token sees the whole cache")
+@case(why="one decoded token sees the whole cache", clauses=("queries", "causal"))
 def decode(make: Inputs):
     return call(torch.ones(2, 6, dtype=torch.long), 1)
 
 
-@case(why="ragged padding on the right: it hides keys, and the padded queries' rows are built like any other")
+@case(
+    why="ragged padding on the right: it hides keys, and the padded queries' rows are built like any other",
+    clauses=("padding", "keys-only"),
+)
 def right_padding(make: Inputs):
     return call(padded([4, 6, 2], 6), 6)
 
 
-@case(why="padding on the left, as for generation: the first rows come out empty")
+@case(why="padding on the left, as for generation: the first rows come out empty", clauses=("padding", "keys-only"))
 def left_padding(make: Inputs):
     return call(padded([4, 6, 3], 6, left=True), 6)
 
 
-@case(why="left padding with a cache: the two must be joined on the keys' axis")
+@case(why="left padding with a cache: the two must be joined on the keys' axis", clauses=("padding", "queries"))
 def padding_with_a_cache(make: Inputs):
     return call(padded([4, 7, 5], 7, left=True), 3)
 
 
-@case(why="B=L: padding that lost an axis still broadcasts, but hides the wrong rows")
+@case(why="B=L: padding that lost an axis still broadcasts, but hides the wrong rows", clauses=("padding",))
 def as_many_queries_as_rows(make: Inputs):
     return call(padded([4, 2, 5], 5), 3)
 
 
-@case(why="causal=False: an encoder's query sees every token, later ones too")
+@case(why="causal=False: an encoder's query sees every token, later ones too", clauses=("causal", "padding"))
 def encoder(make: Inputs):
     return call(padded([3, 5], 5), 5, causal=False)
 
 
-@case(why="causal=False with fewer queries than keys: still L rows, and every token visible")
+@case(
+    why="causal=False with fewer queries than keys: still L rows, and every token visible",
+    clauses=("causal", "queries"),
+)
 def encoder_with_fewer_queries(make: Inputs):
     return call(padded([3, 6], 6), 2, causal=False)
 
 
-@case(why="a window of 3 counts the query itself")
+@case(why="a window of 3 counts the query itself", clauses=("window",))
 def sliding_window(make: Inputs):
     return call(torch.ones(2, 7, dtype=torch.long), 7, window=3)
 
 
-@case(why="a window of 1: each token sees itself alone")
+@case(why="a window of 1: each token sees itself alone", clauses=("window",))
 def window_of_one(make: Inputs):
     return call(torch.ones(2, 4, dtype=torch.long), 4, window=1)
 
 
-@case(why="a window with a cache counts back from where the query stands")
+@case(why="a window with a cache counts back from where the query stands", clauses=("window", "queries"))
 def window_with_a_cache(make: Inputs):
     return call(torch.ones(2, 8, dtype=torch.long), 3, window=4)
 
 
-@case(why="a window over padding counts positions, not tokens")
+@case(why="a window over padding counts positions, not tokens", clauses=("window-positions",))
 def window_over_padding(make: Inputs):
     return call(padded([5, 7], 7), 4, window=3)
 
 
-@case(why="a window wider than the sequence changes nothing")
+@case(why="a window wider than the sequence changes nothing", clauses=("window",))
 def wide_window(make: Inputs):
     return call(padded([3, 4], 4), 4, window=9)
 
 
-@case(raises="ValueError", why="a window without causal has no direction to count in")
+@case(raises="ValueError", why="a window without causal has no direction to count in", clauses=("window-needs-causal",))
 def window_needs_causal(make: Inputs):
     return call(torch.ones(2, 5, dtype=torch.long), 5, causal=False, window=3)
 
 
-@case(why="a bool padding mask")
+@case(why="a bool padding mask", clauses=("padding",))
 def bool_padding(make: Inputs):
     return call(padded([4, 2], 5).bool(), 5)
 
 
-@case(why="a float padding mask of 0/1")
+@case(why="a float padding mask of 0/1", clauses=("padding",))
 def float_padding(make: Inputs):
     return call(padded([4, 2], 5).float(), 3, window=2)
 
 
-@case(why="a row of padding alone: no key anywhere")
+@case(why="a row of padding alone: no key anywhere", clauses=("padding", "keys-only"))
 def nothing_but_padding(make: Inputs):
     return call(padded([0, 3], 4), 4)
 
 
-@case(why="one row, one token: nothing may be squeezed away")
+@case(why="one row, one token: nothing may be squeezed away", clauses=("returns",))
 def one_token(make: Inputs):
     return call(torch.ones(1, 1, dtype=torch.long), 1)
 
 
-@case(fresh=True, why="sizes, padding and a window that nobody could have hard-coded")
+@case(
+    why="one decoded token with padding and a window: all three rules hold for one query too",
+    clauses=("padding", "queries", "window"),
+)
+def decode_with_everything(make: Inputs):
+    return call(mixed([3, 7, 5], 7), 1, window=4)
+
+
+@case(
+    why="a window of 1 for one decoded token: it sees itself alone, or nothing where it is padding", clauses=("window",)
+)
+def decode_with_window_of_one(make: Inputs):
+    return call(padded([6, 4], 6), 1, window=1)
+
+
+@case(why="one decoded token over padding, without a window", clauses=("padding", "queries"))
+def decode_over_padding(make: Inputs):
+    return call(padded([4, 6], 6, left=True), 1)
+
+
+@case(why="one query of an encoder: every token, and no padding", clauses=("causal", "padding"))
+def encoder_one_query(make: Inputs):
+    return call(padded([3, 6], 6), 1, causal=False)
+
+
+@case(
+    raises="ValueError",
+    why="a window wider than the sequence hides nothing, but needs causal=True all the same",
+    clauses=("window-needs-causal",),
+)
+def wide_window_needs_causal(make: Inputs):
+    return call(torch.ones(2, 5, dtype=torch.long), 2, causal=False, window=8)
+
+
+@case(why="padding on the left of one row and on the right of another, as int8", clauses=("padding", "keys-only"))
+def padding_on_both_sides(make: Inputs):
+    return call(mixed([4, 6, 3], 6).to(torch.int8), 4)
+
+
+@case(
+    why="every size is 4: nothing may be told from the sizes",
+    clauses=("padding", "queries", "window", "window-positions"),
+)
+def every_size_alike(make: Inputs):
+    return call(mixed([3, 4, 2, 3], 4), 4, window=2)
+
+
+@case(why="one row alone, with a cache, padding and a window", clauses=("padding", "window"))
+def one_row(make: Inputs):
+    return call(padded([5], 7, left=True), 3, window=3)
+
+
+@case(why="the padding mask is a view of a longer one, in another layout", clauses=("always",))
+def non_contiguous(make: Inputs):
+    return call(padded([7, 5, 8], 9, left=True).T.contiguous().T[:, 1:], 5, window=3)
+
+
+@case(
+    fresh=True,
+    why="sizes, padding and a window that nobody could have hard-coded",
+    clauses=("padding", "queries", "causal", "window"),
+)
 def fresh(make: Inputs):
     B, S = make.size(2, 5), make.size(5, 11)
-    L, window = make.size(2, S - 1), make.size(2, 4)
+    L, window = make.size(1, S), make.size(1, 4)
     return call(padded([make.size(1, S) for _ in range(B)], S, left=True), L, window=window)
 
 
 # Misconceptions
 
 
-@misconception(
-    "upper-left",
-    en="Your triangle starts at the upper left: with a cache the last query sees every key, so query i stands at i + S − L.",
-    zh="你的三角形对齐的是左上角：有缓存时最后一个查询能看到所有键，查询 i 的位置是 i + S − L。",
-    seen="torch's is_causal=True with L ≠ S, and tril without a diagonal",
-    fix="query = torch.arange(S - L, S, device=padding_mask.device)[:, None]",
-)
-def upper_left(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(L, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "strict-triangle",
-    en="A token sees itself: compare with <=, not with <.",
-    zh="token 能看到自己：比较要用 <=，不是 <。",
-    seen="tril(diagonal=-1), and the first row of every sequence left empty",
-    fix="seen = key <= query if causal else (key >= 0).expand(L, S)",
-)
-def strict_triangle(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key < query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "loose-triangle",
-    en="Each token sees one key of the future: token i sees 0 … i.",
-    zh="每个 token 多看到了一个未来的键：token i 只能看到 0 … i。",
-    seen="triu(diagonal=2) inverted, or labels shifted in the loss and in the mask",
-)
-def loose_triangle(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query + 1 if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "upside-down",
-    en="The triangle is upside down: you see the future instead of the past.",
-    zh="三角形上下颠倒：你看到的是未来而不是过去。",
-    seen="triu used for a mask in which True means attend; it is right where True means ignore",
-    fix="seen = key <= query if causal else (key >= 0).expand(L, S)",
-)
-def upside_down(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key >= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "inverted",
-    en="The result is inverted: True means attend.",
-    zh="结果反了：True 表示可见。",
-    seen="torch.nn.MultiheadAttention and torch.nn.Transformer, where True means ignore",
-)
-def inverted(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return ~((padding_mask != 0)[:, None, None, :] & seen)
-
-
-@misconception(
-    "padding-inverted",
-    en="In padding_mask 1 is a token and 0 is padding: you hide the tokens.",
-    zh="padding_mask 里 1 是 token，0 是填充：你隐藏的是 token。",
-    seen="key_padding_mask of torch.nn.MultiheadAttention, which marks the padding",
-)
-def padding_inverted(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask == 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "padding-ignored",
-    en="The padding is still visible: hide it with (B, 1, 1, S).",
-    zh="填充仍然可见：要用 (B, 1, 1, S) 把它隐藏。",
-    seen="code tested with one sentence at a time",
-)
-def padding_ignored(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return seen.expand(padding_mask.size(0), 1, L, S)
-
-
-@misconception(
-    "causal-ignored",
-    en="Queries see the future: causal=True allows only keys up to the query's own position.",
-    zh="查询能看到未来：causal=True 只允许看到自己及之前的键。",
-    seen="an encoder's mask reused in a decoder",
-)
-def causal_ignored(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "always-causal",
-    en="causal=False must let a query see later tokens too.",
-    zh="causal=False 时查询也应当能看到后面的 token。",
-    seen="a decoder's mask reused in an encoder",
-)
-def always_causal(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "padding-hides-queries-too",
-    en="Padding hides keys only: an outer product also empties the rows of padded queries.",
-    zh="填充只隐藏键：用外积会把填充位置的查询那一行也清空。",
-    seen="mask[:, :, None] * mask[:, None, :], as in early BERT ports",
-)
-def padding_hides_queries_too(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    tokens = (padding_mask != 0)[:, None, None, :]
-    queries = (padding_mask != 0)[:, None, -L:, None]
-    return tokens & queries & seen
-
-
-@misconception(
-    "padding-hides-queries",
-    en="The padding lies along the wrong axis: it hides keys, (B, 1, 1, S), not queries.",
-    zh="填充放错了轴：它隐藏的是键，形状应为 (B, 1, 1, S)，而不是查询。",
-    seen="mask[:, None, :, None] written for mask[:, None, None, :]",
-)
-def padding_hides_queries(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    queries = (padding_mask != 0)[:, None, -L:, None]
-    return queries & seen
-
-
-@misconception(
-    "padding-lost-an-axis",
-    en="Row b's padding hits query b: (B, S) needs two axes, (B, 1, 1, S).",
-    zh="第 b 行的填充作用到了第 b 个查询上：(B, S) 要补两个轴，变成 (B, 1, 1, S)。",
-    seen="`padding_mask & seen`, which raises unless B = L or B = 1",
-)
-def padding_lost_an_axis(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return ((padding_mask != 0) & seen).expand(padding_mask.size(0), 1, L, S)
-
-
-@misconception(
-    "first-row-for-all",
-    en="You use the first row's padding for the whole batch.",
-    zh="你把第一行的填充用于整个 batch。",
-    seen="a mask built once for a batch of equal lengths",
-)
-def first_row_for_all(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask[:1] != 0)[:, None, None, :].expand(padding_mask.size(0), 1, 1, S) & seen
-
-
-@misconception(
-    "joined-by-or",
-    en="A key must pass every rule: join them with &, not with |.",
-    zh="一个键必须同时满足每条规则：要用 & 合并，不是 |。",
-    seen="masks that mark what is hidden, which are joined by |",
-    fix="return (padding_mask != 0)[:, None, None, :] & seen",
-)
-def joined_by_or(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] | seen
-
-
-@misconception(
-    "window-one-too-wide",
-    en="The window counts the query itself: window keys in all, so the distance is below it.",
-    zh="窗口把查询自己也算在内：总共 window 个键，所以距离要小于 window。",
-    seen="query - key <= window: window keys and the query",
-    fix="seen = seen & (query - key < window)",
-)
-def window_one_too_wide(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key <= window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "window-one-too-narrow",
-    en="The window counts the query itself once: you left one key out.",
-    zh="窗口包含查询自己，一共 window 个键：你少算了一个。",
-    seen="the query counted twice",
-)
-def window_one_too_narrow(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < max(window - 1, 1))
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "window-both-ways",
-    en="The window narrows the causal triangle; |i − j| < window alone shows the future.",
-    zh="窗口是在因果三角形上再收窄；单用 |i − j| < window 会看到未来。",
-    seen="Longformer's two-sided window taken for a decoder's",
-)
-def window_both_ways(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = (query - key).abs() < window
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "window-from-the-upper-left",
-    en="The window counts back from where the query stands, i + S − L, not from i.",
-    zh="窗口要从查询所在的位置 i + S − L 往回数，而不是从 i。",
-    seen="the offset added to the triangle and forgotten in the window",
-    fix="seen = seen & (query - key < window)",
-)
-def window_from_the_upper_left(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - (S - L) - key < window) & (key >= query - (S - L) - window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "window-ignored",
-    en="The window is never applied.",
-    zh="窗口没有起作用。",
-    seen="a sliding-window model run by code that knows only full attention",
-)
-def window_ignored(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "window-counts-tokens",
-    en="The window counts positions; padding between counts too.",
-    zh="窗口按位置数，中间的填充也算。",
-    seen="positions taken from a cumulative sum of the padding mask",
-)
-def window_counts_tokens(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    seen = seen.expand(padding_mask.size(0), 1, L, S)
-    if window is not None:
-        count = (padding_mask != 0).long().cumsum(-1)
-        seen = seen & (count[:, None, -L:, None] - count[:, None, None, :] < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "window-without-causal-accepted",
-    en="A window needs causal=True: raise ValueError otherwise.",
-    zh="窗口必须配合 causal=True：否则应抛出 ValueError。",
-    seen="an argument that is silently ignored",
-)
-def window_without_causal_accepted(padding_mask, query_length, causal=True, window=None):
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "cache-forgotten",
-    en="The keys are the whole cache, S of them; you built the mask for the L new tokens alone.",
-    zh="键是整个缓存，共 S 个；你只为新来的 L 个 token 建了掩码。",
-    seen="prefill code called again for a second chunk",
-)
-def cache_forgotten(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    padding_mask = padding_mask[:, -query_length:]
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "whole-square",
-    en="You return all S rows: the queries are the last L positions only.",
-    zh="你返回了全部 S 行：查询只是最后 L 个位置。",
-    seen="the training mask used for decoding, without the slice",
-)
-def whole_square(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S = L = padding_mask.size(1)
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, None, :] & seen
-
-
-@misconception(
-    "diagonal-forced",
-    en="A padded key stays hidden, from itself too: the rows of padded queries are built like any other.",
-    zh="填充的键始终隐藏，对它自己也一样：填充位置的查询那一行照常构造。",
-    seen="the diagonal switched on so that no row is empty, against NaN in the softmax",
-)
-def diagonal_forced(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return ((padding_mask != 0)[:, None, None, :] | (key == query)) & seen
-
-
-@misconception(
-    "additive",
-    en="Return bool, True = attend; 0 and −inf is another convention.",
-    zh="要返回 bool，True 表示可见；0 和 −inf 是另一种约定。",
-    seen="masks that are added to the scores, as transformers' eager attention wants them",
-)
-def additive(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    keep = (padding_mask != 0)[:, None, None, :] & seen
-    return torch.zeros(keep.shape, device=keep.device).masked_fill(~keep, float("-inf"))
-
-
-@misconception(
-    "integers-returned",
-    en="Return bool: 0/1 integers are no boolean mask for torch's attention.",
-    zh="要返回 bool：torch 的注意力不把 0/1 整数当作布尔掩码。",
-    seen="`*` or tril on integer tensors",
-)
-def integers_returned(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return padding_mask.long()[:, None, None, :] * seen
-
-
-@misconception(
-    "no-head-axis",
-    en="The result needs a head axis: (B, 1, L, S).",
-    zh="结果要有头的维度：(B, 1, L, S)。",
-    seen="code for one head",
-)
-def no_head_axis(padding_mask, query_length, causal=True, window=None):
-    if window is not None and not causal:
-        raise ValueError("a window needs causal=True")
-    S, L = padding_mask.size(1), query_length
-    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
-    key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
-    if window is not None:
-        seen = seen & (query - key < window)
-    return (padding_mask != 0)[:, None, :] & seen
-
-
 # Equivalents
+
+
+@equivalent("comparisons", why="positions compared, one rule a line")
+def comparisons(padding_mask, query_length, causal=True, window=None):
+    if window is not None and not causal:
+        raise ValueError("a window needs causal=True")
+    S, L = padding_mask.size(1), query_length
+    query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
+    key = torch.arange(S, device=padding_mask.device)
+    seen = key <= query if causal else (key >= 0).expand(L, S)
+    if window is not None:
+        seen = seen & (query - key < window)
+    return (padding_mask != 0)[:, None, None, :] & seen
 
 
 @equivalent("tril", why="tril with a diagonal for the triangle, and a second one for the far side of the window")
@@ -676,7 +270,13 @@ def the_last_rows_of_the_square(padding_mask, query_length, causal=True, window=
 # The peer
 
 
-@peer("transformers", skips={"window-needs-causal": "its functions join any rules that they are given"})
+@peer(
+    "transformers",
+    skips={
+        "window-needs-causal": "its functions join any rules that they are given",
+        "wide-window-needs-causal": "its functions join any rules that they are given",
+    },
+)
 def masking_utilities(padding_mask, query_length, causal=True, window=None):
     from transformers.masking_utils import (
         and_masks,

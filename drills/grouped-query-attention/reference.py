@@ -20,11 +20,12 @@ def grouped_query_attention(Q, K, V, mask=None):
     H_kv = K.size(1)
     if H_q % H_kv:
         raise ValueError(f"{H_q} query heads cannot share {H_kv} key/value heads evenly")
-    Q = Q.reshape(B, H_kv, H_q // H_kv, L, d)  # (B, H_kv, G, L, d): neighbours form a group
-    scores = Q @ K.unsqueeze(2).transpose(-2, -1)  # (B, H_kv, G, L, S)
+    kind = torch.promote_types(Q.dtype, torch.float32)  # float16 ends at 65504: a score of −2e5 would be −inf there
+    groups = Q.to(kind).reshape(B, H_kv, H_q // H_kv, L, d)  # (B, H_kv, G, L, d): neighbours form a group
+    scores = groups @ K.to(kind).unsqueeze(2).transpose(-2, -1)  # (B, H_kv, G, L, S)
     scores = scores / math.sqrt(d)
     if mask is not None:
         scores = scores.masked_fill(~mask.unsqueeze(2), float("-inf"))  # (B, 1, 1, L, S): the same for every head
     weights = torch.softmax(scores, dim=-1)
-    output = weights @ V.unsqueeze(2)  # (B, H_kv, G, L, d_v)
-    return output.flatten(1, 2)  # (B, H_q, L, d_v)
+    output = weights @ V.to(kind).unsqueeze(2)  # (B, H_kv, G, L, d_v)
+    return output.flatten(1, 2).to(Q.dtype)  # (B, H_q, L, d_v)

@@ -16,7 +16,8 @@ def scaled_dot_product_attention(Q, K, V, mask=None):
     Q is (B, H, L, d), K is (B, H, S, d), V is (B, H, S, d_v); `mask` broadcasts to (B, H, L, S), 1/True = attend.
     Returns the output (B, H, L, d_v) and the weights (B, H, L, S), both in the inputs' dtype.
     """
-    scores = Q @ K.transpose(-2, -1)  # (B, H, L, S)
+    kind = torch.promote_types(Q.dtype, torch.float32)  # float16 ends at 65504: a score of −2e5 would be −inf there
+    scores = Q.to(kind) @ K.to(kind).transpose(-2, -1)  # (B, H, L, S)
     scores = scores / math.sqrt(Q.size(-1))
     if mask is None:
         weights = torch.softmax(scores, dim=-1)  # (B, H, L, S), each row sums to 1
@@ -25,5 +26,5 @@ def scaled_dot_product_attention(Q, K, V, mask=None):
         scores = scores.masked_fill(hidden, float("-inf"))
         weights = torch.softmax(scores, dim=-1)
         weights = weights.masked_fill(hidden, 0.0)  # a row of −inf is 0/0 = NaN: all of it is hidden, so all of it is 0
-    output = weights @ V  # (B, H, L, d_v)
-    return output, weights
+    output = weights @ V.to(kind)  # (B, H, L, d_v)
+    return output.to(Q.dtype), weights.to(Q.dtype)

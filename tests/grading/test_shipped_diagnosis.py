@@ -18,7 +18,12 @@ from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 
 ROOT = Path(__file__).parents[2]
 KATAS = sorted(folder.name for folder in kata_folders(ROOT))
-FAMILIES = {"scaled-dot-product-attention": 20, "rope-pairing": 20, "sampling-parameters": 20}
+FAMILIES = {
+    ("scaled-dot-product-attention", "standard"): 20,
+    ("rope-pairing", "interleaved"): 20,
+    ("rope-pairing", "half-split"): 20,
+    ("sampling-parameters", "standard"): 20,
+}
 
 
 @pytest.mark.slow
@@ -30,7 +35,7 @@ def test_should_diagnose_each_misconception_as_itself(
     loaded = load(kata)
     for variant in kata.variants:
         book = loaded.variant(variant.id)
-        assert len(book.wrong) >= FAMILIES.get(name, 5)
+        assert len(book.wrong) >= FAMILIES.get((name, variant.id), 5)
         _, expectations = prepare(loaded, variant.id, 1013, tmp_path)
         expected = list(expectations)
         spec = AttemptSpec(

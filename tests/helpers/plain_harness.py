@@ -228,6 +228,18 @@ def indistinguishable(left: Answer, one: Answer, case: Case) -> bool:
         return False
 
 
+def failed_cases(kata: KataUnderTest, variant: str, kernel: Any, folder: Path) -> set[str]:
+    """The cases of a variant that a kernel fails."""
+    failed = set()
+    for case in kata.of(kata.book.cases, variant):
+        made = kata.inputs(case, folder)
+        baseline = answer(kata.kernel(variant), made, case)
+        oracle = answer(kata.kernel(variant), made, case, double=not case.draws)
+        if not right(answer(kernel, made, case), oracle, baseline, case):
+            failed.add(case.name)
+    return failed
+
+
 @dataclass
 class Matrix:
     """For one variant: who is killed where, which pairs look alike everywhere, who was rejected."""

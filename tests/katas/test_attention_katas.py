@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
+from tests.helpers.plain_harness import KataUnderTest, Matrix, failed_cases, prove
 
 KATAS = ["scaled-dot-product-attention", "attention-mask", "grouped-query-attention"]
 
@@ -38,9 +38,13 @@ def test_should_kill_every_wrong_kernel_and_tell_each_apart(name: str, seed: int
         ("mask-multiplied", "ragged-padding"),
         ("mask-after-softmax", "ragged-padding"),
         ("empty-row-nan", "empty-row"),
+        ("empty-row-nan", "very-low-in-bfloat16"),
         ("minus-1e9", "half-precision"),
         ("minus-100", "very-low-scores"),
         ("minus-10000", "very-low-scores"),
+        ("minus-10000-filled", "very-low-in-bfloat16"),
+        ("minus-10000-filled", "very-low-in-float16"),
+        ("two-axes-taken-for-padding", "two-axes"),
         ("mask-lost-a-dimension", "as-many-heads-as-rows"),
         ("mask-lost-a-dimension", "ragged-padding"),
         ("query-scaled-in-place", "base"),
@@ -50,6 +54,22 @@ def test_should_kill_the_catalogue_of_attention_by_the_case_named_for_it(
     wrong: str, killer: str, attention_matrix: Matrix
 ) -> None:
     assert killer in attention_matrix.kills[wrong]
+
+
+def test_should_find_the_courses_answer_enough_for_the_textbook_alone(tmp_path: Path) -> None:
+    kata = KataUnderTest("scaled-dot-product-attention")
+    [answers] = [one.kernel for one in kata.book.equivalents if one.id == "course-answer"]
+    assert failed_cases(kata, "textbook", answers, tmp_path) == set()
+    assert failed_cases(kata, "standard", answers, tmp_path) >= {"empty-row", "very-low-in-bfloat16"}
+
+
+def test_should_keep_a_hidden_key_out_beside_low_scores_in_every_dtype() -> None:
+    kernel = KataUnderTest("scaled-dot-product-attention").kernel("standard")
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        Q, K = torch.full((1, 1, 1, 16), 40.0, dtype=dtype), torch.full((1, 1, 3, 16), -1250.0, dtype=dtype)
+        K[:, :, 2] = 0.0  # scores −200000, −200000 and 0
+        _, weights = kernel(Q, K, torch.ones(1, 1, 3, 2, dtype=dtype), torch.tensor([1, 1, 0])[None, None, None, :])
+        assert weights.tolist() == [[[[0.5, 0.5, 0.0]]]]
 
 
 def test_should_agree_with_pytorch_and_its_multi_head_module() -> None:

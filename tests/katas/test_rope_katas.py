@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.plain_harness import KataUnderTest, Matrix, prove
+from tests.helpers.plain_harness import KataUnderTest, Matrix, failed_cases, prove
 
 KATAS = ["rope-pairing", "rotary-embedding"]
 
@@ -62,9 +62,18 @@ def test_should_kill_the_catalogue_of_rope_in_the_first_kata_too(tmp_path: Path)
         "exponent-doubled": "base",
         "exponent-stretched": "base",
         "angles-in-the-inputs-dtype": "long-in-bfloat16",
+        "positions-in-the-inputs-dtype": "long-in-bfloat16",
+        "frequencies-in-the-inputs-dtype": "long-in-bfloat16",
         "written-into-x": "base",
     }
     assert {wrong for wrong, killer in catalogue.items() if killer not in kills[wrong]} == set()
+
+
+def test_should_find_the_courses_answer_enough_for_the_textbook_alone(tmp_path: Path) -> None:
+    rotary = kata("rotary-embedding")
+    [answers] = [one.kernel for one in rotary.book.equivalents if one.id == "course-answer"]
+    assert failed_cases(rotary, "textbook", answers, tmp_path) == set()
+    assert failed_cases(rotary, "standard", answers, tmp_path) >= {"long-in-bfloat16", "float16-stays"}
 
 
 def test_should_teach_the_same_rotation_in_both_rope_katas() -> None:
