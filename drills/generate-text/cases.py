@@ -247,8 +247,8 @@ def two_of_many(make: Inputs):
 
 
 @case(
-    draws=24,
-    why="two continuations are even: in 24 calls both come, for nothing fixes the random numbers",
+    draws=16,
+    why="two continuations are even: in 16 calls both come, for nothing fixes the random numbers",
     clauses=("sampling", "always"),
 )
 def two_texts(make: Inputs):
