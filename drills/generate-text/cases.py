@@ -1,4 +1,4 @@
-"""Text generation: tiny models with designed probabilities, wrong kernels, and other right ones.
+"""Text generation: tiny models with designed probabilities, and right kernels that are written differently.
 
 Each model is a GPT-2 without layers: the logits of the next token depend on the last token alone, by a table. It and
 its byte-level tokenizer are written to the attempt's folder, so nothing is downloaded.
@@ -11,27 +11,30 @@ import json
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, pipeline
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, misconception, peer
+from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
 
 # Models
 
 END, WAIT, START, PAD = "<|endoftext|>", "<|wait|>", "<|start|>", "<|pad|>"
+UNSEEN = tuple(f"<|unseen-{i}|>" for i in range(10))
+SPECIAL = (END, WAIT, START, PAD, *UNSEEN)  # none of them shows in the text
 NEVER = -10000.0  # the logit of what the table does not name
-VOCABULARY = (END, WAIT, START, PAD, *"abcdefghijklmnop", "Ġ", "ab", "cd")  # Ġ is the byte-level space
+VOCABULARY = (*SPECIAL, *"abcdefghijklmnop", "Ġ", "ab", "cd")  # Ġ is the byte-level space
 
 
-def model(make: Inputs, table, *, start=False, pad=False):
-    """A model folder: `table[last][next]` are logits. `start` puts a special token in front of every prompt."""
+def model(make: Inputs, table, *, start=False, pad=False, end=END):
+    """A model folder: `table[last][next]` are logits. `start` puts a special token in front of every prompt; `end` is
+    the model's own end-of-text, the tokenizer's is always END."""
     folder = make.folder / f"model-{len(list(make.folder.glob('model-*')))}"
     folder.mkdir(parents=True)
-    _write_weights(folder, table)
+    _write_weights(folder, table, end)
     _write_tokenizer(folder, start, pad)
     return str(folder)
 
 
-def _write_weights(folder, table):
+def _write_weights(folder, table, end):
     V, place = len(VOCABULARY), VOCABULARY.index
     embedding = torch.eye(V) * 3
     high, low = F.layer_norm(embedding, (V,))[0, :2].tolist()
@@ -49,7 +52,7 @@ def _write_weights(folder, table):
     }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     sizes = {"vocab_size": V, "n_positions": 128, "n_embd": V, "n_layer": 0, "n_head": 1}
-    ids = {"bos_token_id": place(END), "eos_token_id": place(END), "tie_word_embeddings": False}
+    ids = {"bos_token_id": place(END), "eos_token_id": place(end), "tie_word_embeddings": False}
     kind = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}
     _write_json(folder / "config.json", kind | sizes | ids)
 
@@ -65,7 +68,7 @@ def _write_tokenizer(folder, start, pad):
             "normalized": False,
             "special": True,
         }
-        for i, token in enumerate(VOCABULARY[:4])
+        for i, token in enumerate(SPECIAL)
     ]
     front = {
         "type": "TemplateProcessing",
@@ -111,20 +114,24 @@ def cycle(tokens, likely=1.0, others=()):
 
 
 @case(
-    why="top_k=1 is argmax, though every token is nearly as likely; max_length counts the prompt's two tokens, ab and c"
+    why="top_k=1 is argmax, though every token is nearly as likely; max_length counts the prompt's two tokens, ab and c",
+    clauses=("sampling", "length"),
 )
 def top_k_of_one(make: Inputs):
     table = {**cycle("cdefgh", 0.5, others="cdefgh"), "ab": {"c": 1.0}}
-    return call("abc", model_name=model(make, table), max_length=14, temperature=1.5, top_k=1, top_p=1.0)
+    return call("abc", model_name=model(make, table), max_length=14, temperature=1.5, top_k=1, top_p=1)
 
 
-@case(why="a tiny p is argmax too")
+@case(why="a tiny p is argmax too", clauses=("sampling",))
 def tiny_p(make: Inputs):
     name = model(make, cycle("abcdefg", 0.4, others="abcdefg"))
     return call("b", model_name=name, max_length=15, temperature=1.3, top_k=20, top_p=1e-6)
 
 
-@case(why="hot: two tokens are even, one waits unseen, the other goes on; greedy waits for ever, sampling gets through")
+@case(
+    why="hot: two tokens are even, one waits unseen, the other goes on; greedy waits for ever, sampling gets through",
+    clauses=("sampling",),
+)
 def two_tokens_at_high_temperature(make: Inputs):
     table = {
         "a": {WAIT: 20.0, "b": 0.0},
@@ -137,45 +144,121 @@ def two_tokens_at_high_temperature(make: Inputs):
     return call("a", model_name=model(make, table), max_length=60, temperature=50.0, top_k=2, top_p=0.9)
 
 
-@case(why="cold: a share of .12 becomes .87, and p=.8 leaves one token; at temperature 1 there are a dozen")
+@case(
+    why="cold: a share of .12 becomes .87, and p=.8 leaves one token; at temperature 1 there are a dozen",
+    clauses=("sampling",),
+)
 def one_token_at_low_temperature(make: Inputs):
     letters = "abcdefghijklmnop"
     name = model(make, cycle(letters, 0.68, others=letters))
     return call("c", model_name=name, max_length=24, temperature=0.15, top_k=20, top_p=0.8)
 
 
-@case(why="an early end-of-text: generation stops, and the token itself does not show")
+@case(why="an early end-of-text: generation stops, and the token itself does not show", clauses=("end", "result"))
 def early_end(make: Inputs):
     table = {"a": {"b": 9.0}, "b": {"c": 9.0}, "c": {END: 9.0}, END: {"d": 9.0}, "d": {"e": 9.0}, "e": {"d": 9.0}}
     return call("a", model_name=model(make, table), max_length=12, top_k=1)
 
 
-@case(why="the defaults: .85 becomes .92 at 0.7, which alone reaches 0.9; at temperature 1 it would not")
+@case(
+    why="the defaults: .85 becomes .92 at 0.7, which alone reaches 0.9; at temperature 1 it would not",
+    clauses=("sampling", "padding", "model"),
+)
 def defaults(make: Inputs):
     table = {last: {following: 1.735, "p": 0.0} for last, following in zip("abcdefgh", "bcdefghi", strict=True)}
     table |= {"i": {END: 9.0}, "p": {"p": 1.0, "a": 1.0}}
     return call("a", model_name=model(make, table))
 
 
-@case(why="merged tokens: max_length counts tokens, not characters; spaces are text like any other, at the ends too")
+@case(
+    why="merged tokens: max_length counts tokens, not characters; spaces are text like any other, at the ends too",
+    clauses=("length", "result"),
+)
 def tokens_are_not_characters(make: Inputs):
     name = model(make, cycle(["ab", "Ġ", "cd", "e"], 9.0))
     return call(" ab cd", model_name=name, max_length=7, top_k=1)
 
 
-@case(why="the tokenizer puts a special token in front: it counts towards max_length and does not show")
+@case(
+    why="the tokenizer puts a special token in front: it counts towards max_length and does not show",
+    clauses=("prompt", "length"),
+)
 def start_token(make: Inputs):
     name = model(make, cycle("abcdef", 9.0), start=True)
     return call("bc", model_name=name, max_length=8, top_k=1)
 
 
-@case(why="a special token in the prompt is removed from the text; the tokenizer has a padding token of its own")
-def special_token_in_the_prompt(make: Inputs):
-    name = model(make, cycle("hgfed", 9.0), pad=True)
-    return call(f"g{END}h", model_name=name, max_length=9, top_k=1)
+@case(why="the tokenizer has a padding token of its own", clauses=("padding", "always"))
+def padding_token_of_its_own(make: Inputs):
+    return call("gh", model_name=model(make, cycle("hgfed", 9.0), pad=True), max_length=9, top_k=1)
 
 
-@case(fresh=True, why="a random cycle, prompt and length that nobody could have hard-coded")
+@case(why="the first token that comes is the end: the prompt is returned as it was", clauses=("end", "result"))
+def end_at_once(make: Inputs):
+    return call("ab", model_name=model(make, {"ab": {END: 9.0}, END: {"d": 9.0}, "d": {"d": 9.0}}), max_length=9)
+
+
+@case(why="the model's end-of-text is another token than the tokenizer's: the model's decides", clauses=("end",))
+def end_of_the_model(make: Inputs):
+    table = {"a": {"b": 9.0}, "b": {WAIT: 9.0}, WAIT: {"c": 9.0}, "c": {"d": 9.0}, "d": {"c": 9.0}}
+    return call("a", model_name=model(make, table, end=WAIT), max_length=12, top_k=1)
+
+
+@case(
+    why="step by step the likeliest token leads to b, but the likeliest whole text begins with c", clauses=("sampling",)
+)
+def likelier_as_a_whole(make: Inputs):
+    table = {"a": {"b": 0.5, "c": 0.0}, "c": {"d": 9.0}, "d": {END: 9.0}}
+    table |= {"b": {"e": 0.2, **dict.fromkeys("fghijklm", 0.0)}, "e": {END: 9.0}}
+    return call("a", model_name=model(make, table), max_length=10, top_k=1)
+
+
+@case(
+    why="tokens that came before come again: high logits that lie close together bear no penalty", clauses=("sampling",)
+)
+def again_and_again(make: Inputs):
+    table = {
+        last: dict.fromkeys("abcdef", 9.8) | {following: 10.0} for last, following in zip("abc", "bca", strict=True)
+    }
+    return call("ab", model_name=model(make, {**table, "ab": {"c": 9.0}}), max_length=12, top_k=1)
+
+
+@case(why="temperature 2 leaves .8 on one token, which reaches p; applied twice it leaves less", clauses=("sampling",))
+def temperature_once(make: Inputs):
+    name = model(make, cycle("abcdefghi", 6.93, others="abcdefghi"))
+    return call("a", model_name=name, max_length=40, temperature=2.0, top_k=30, top_p=0.7)
+
+
+@case(why="ten unseen tokens of .023 each beside one of .77: each may come, and soon one does", clauses=("sampling",))
+def rare_tokens_come_too(make: Inputs):
+    waits = {WAIT: 3.5} | dict.fromkeys(UNSEEN, 0.0)
+    table = {"a": waits, WAIT: waits, **{token: {"b": 9.0} for token in UNSEEN}, "b": {END: 9.0}}
+    return call("a", model_name=model(make, table), max_length=120, temperature=1.0, top_k=20, top_p=1.0)
+
+
+@case(
+    why="two tokens of thirty are allowed: one waits unseen, the other goes on, the rest lie just below",
+    clauses=("sampling", "padding"),
+)
+def two_of_many(make: Inputs):
+    waits = dict.fromkeys(VOCABULARY, -1.001) | {WAIT: 0.0, "b": -1.0}
+    table = {"a": waits, WAIT: waits, "b": {"c": 9.0}, "c": {END: 9.0}}
+    return call("a", model_name=model(make, table), max_length=120, temperature=1.0, top_k=2, top_p=1.0)
+
+
+@case(
+    draws=16,
+    why="two continuations are even: in 16 calls both come, for nothing fixes the random numbers",
+    clauses=("sampling", "always"),
+)
+def two_texts(make: Inputs):
+    table = {"a": {"b": 0.0, "c": 0.0}, "b": {END: 9.0}, "c": {END: 9.0}}
+    return call("a", model_name=model(make, table), max_length=5)
+
+
+@case(
+    fresh=True, why="a random cycle, prompt and length that nobody could have hard-coded", clauses=("model", "length")
+)
 def fresh(make: Inputs):
     letters = ["efghijklmnop"[i] for i in make.permutation(12).tolist()]
     prompt = "".join(letters[make.size(0, 11)] for _ in range(make.size(1, 4)))
@@ -183,301 +266,36 @@ def fresh(make: Inputs):
     return call(prompt, model_name=name, max_length=make.size(10, 14), temperature=1.2, top_k=1, top_p=0.95)
 
 
-# Misconceptions
-
-
-@misconception(
-    "greedy",
-    en="Nothing is sampled: generate is greedy unless you say do_sample=True, and ignores temperature, top_k and top_p.",
-    zh="没有在采样：不写 do_sample=True，generate 就是贪心解码，temperature、top_k、top_p 全被忽略。",
-    seen="passing sampling parameters alone; newer releases of transformers warn about it",
-    fix="settings = {'do_sample': True, 'temperature': temperature, 'top_k': top_k, 'top_p': top_p}",
-)
-def greedy(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": False}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "temperature-ignored",
-    en="temperature is never passed to generate.",
-    zh="temperature 没有传给 generate。",
-    seen="a parameter added to the signature and not to the call",
-)
-def temperature_ignored(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "top-k-ignored",
-    en="top_k is never passed to generate, which then uses its own default.",
-    zh="top_k 没有传给 generate，于是用了它自己的默认值。",
-    seen="top_p taken for the only filter one needs",
-)
-def top_k_ignored(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "top-p-ignored",
-    en="top_p is never passed to generate.",
-    zh="top_p 没有传给 generate。",
-    seen="a parameter added to the signature and not to the call",
-)
-def top_p_ignored(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "top-k-and-top-p-swapped",
-    en="top_k and top_p are swapped: top_k counts tokens, top_p is a share of the mass.",
-    zh="top_k 和 top_p 写反了：top_k 是 token 个数，top_p 是概率的份额。",
-    seen="arguments passed in the wrong order to a helper",
-)
-def top_k_and_top_p_swapped(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_p, "top_p": top_k}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "temperature-and-top-p-swapped",
-    en="temperature and top_p are swapped.",
-    zh="temperature 和 top_p 写反了。",
-    seen="two floats around 0.8 whose mix-up no type checker sees",
-)
-def temperature_and_top_p_swapped(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": top_p, "top_k": top_k, "top_p": temperature}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "new-tokens-counted",
-    en="max_length counts the prompt; max_new_tokens does not.",
-    zh="max_length 把提示词算在内；max_new_tokens 不算。",
-    seen="max_new_tokens, which the documentation recommends, filled with a max_length",
-    fix="ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)",
-)
-def new_tokens_counted(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_new_tokens=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "characters-counted",
-    en="max_length counts tokens: the prompt's length in characters is another number.",
-    zh="max_length 按 token 数：提示词的字符数是另一回事。",
-    seen="max_new_tokens = max_length − len(prompt), with the text instead of the ids",
-)
-def characters_counted(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    room = max_length - len(prompt)
-    ids = model.generate(**inputs, max_new_tokens=room, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "max-length-ignored",
-    en="max_length is never passed on: the length is the library's default.",
-    zh="max_length 没有传下去：长度用的是库的默认值。",
-    seen="generate's own default of 20 tokens, met by everyone once",
-)
-def max_length_ignored(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "prompt-cut-off",
-    en="Return the prompt too, with its continuation behind it.",
-    zh="返回值也要包含提示词，续写接在后面。",
-    seen="chat code, which decodes only the new tokens",
-    fix="return tokenizer.decode(ids[0], skip_special_tokens=True)",
-)
-def prompt_cut_off(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0, inputs["input_ids"].size(1) :], skip_special_tokens=True)
-
-
-@misconception(
-    "special-tokens-left",
-    en="Special tokens are still in the text: decode with skip_special_tokens=True.",
-    zh="文本里还有特殊 token：解码时要加 skip_special_tokens=True。",
-    seen="`<|endoftext|>` at the end of a chat bot's answers",
-    fix="return tokenizer.decode(ids[0], skip_special_tokens=True)",
-)
-def special_tokens_left(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0])
-
-
-@misconception(
-    "model-name-hard-coded",
-    en="The model's name is hard-coded: load what model_name says.",
-    zh="模型名写死了：要加载 model_name 指定的模型。",
-    seen="a script turned into a function, its first lines left as they were",
-)
-def model_name_hard_coded(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained("gpt2", local_files_only=True)
-    model = AutoModelForCausalLM.from_pretrained("gpt2", local_files_only=True)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "ids-returned",
-    en="You return token ids: decode them to a str.",
-    zh="返回的是 token id：要解码成 str。",
-    seen="the output of generate handed on",
-)
-def ids_returned(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    return model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-
-
-@misconception(
-    "list-returned",
-    en="You return a list of texts: there is one prompt, so return its text.",
-    zh="返回的是文本列表：提示词只有一个，应返回它的文本。",
-    seen="batch_decode without the [0]",
-)
-def list_returned(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.batch_decode(ids, skip_special_tokens=True)
-
-
-@misconception(
-    "past-the-end",
-    en="Generation runs past the end-of-text token: stop there.",
-    zh="生成越过了文本结束 token：应当在那里停止。",
-    seen="a hand-written loop with a fixed number of steps, or eos_token_id=None",
-)
-def past_the_end(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
-    model.generation_config.eos_token_id = None
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(ids, max_length=max_length, pad_token_id=0, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "no-padding-token",
-    en="The tokenizer has no padding token, so padding=True fails: set pad_token = eos_token where it is missing.",
-    zh="分词器没有填充 token，padding=True 会报错：缺少时要设 pad_token = eos_token。",
-    seen='"Asking to pad but the tokenizer does not have a padding token", GPT-2\'s best-known error',
-)
-def no_padding_token(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    inputs = tokenizer(prompt, return_tensors="pt", padding=True)
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
-@misconception(
-    "text-stripped",
-    en="The text's own spaces belong to it: do not strip it.",
-    zh="首尾的空格也是文本的一部分：不要 strip。",
-    seen="`.strip()` added for looks",
-)
-def text_stripped(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt")
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True).strip()
-
-
-@misconception(
-    "start-token-left-out",
-    en="Encode the prompt with the tokenizer's defaults: the special token in front belongs to the model's input.",
-    zh="提示词要按分词器的默认设置编码：前面的特殊 token 是模型输入的一部分。",
-    seen="add_special_tokens=False, right for a text that a chat template already marked up",
-)
-def start_token_left_out(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
-    tokenizer = AutoTokenizer.from_pretrained(model_name)
-    model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    inputs = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
-    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
-    return tokenizer.decode(ids[0], skip_special_tokens=True)
-
-
 # Equivalents
+
+
+@equivalent("in-steps", why="the settings in a dict, which generate takes apart")
+def in_steps(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
+    tokenizer = AutoTokenizer.from_pretrained(model_name)
+    model = AutoModelForCausalLM.from_pretrained(model_name)
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    inputs = tokenizer(prompt, return_tensors="pt")
+    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)
+    return tokenizer.decode(ids[0], skip_special_tokens=True)
+
+
+@equivalent("prompt-and-new-tokens", why="the prompt as it was given, and the new tokens decoded behind it")
+def prompt_and_new_tokens(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
+    tokenizer = AutoTokenizer.from_pretrained(model_name)
+    model = AutoModelForCausalLM.from_pretrained(model_name)
+    inputs = tokenizer(prompt, return_tensors="pt")
+    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.eos_token_id, **settings)
+    return prompt + tokenizer.decode(ids[0, inputs.input_ids.size(1) :], skip_special_tokens=True)
+
+
+@equivalent("pipeline", why="the library's pipeline, which puts the prompt in front")
+def by_pipeline(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
+    generator = pipeline("text-generation", model=model_name)
+    room = max_length - len(generator.tokenizer(prompt).input_ids)
+    settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    return generator(prompt, max_new_tokens=room, **settings)[0]["generated_text"]
 
 
 @equivalent("new-tokens-worked-out", why="max_new_tokens = max_length − the prompt's tokens, and inference mode")
@@ -554,7 +372,7 @@ def gumbel_max(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k
         keep = order[before < top_p]
         noise = -torch.rand(len(keep), dtype=torch.float64).log().neg().log()
         ids.append(keep[(logits[keep] + noise).argmax()].item())
-        if ids[-1] == tokenizer.eos_token_id:
+        if ids[-1] == model.config.eos_token_id:
             break
     return tokenizer.decode(ids, skip_special_tokens=True)
 
@@ -572,7 +390,7 @@ def by_the_table(prompt, model_name="gpt2", max_length=100, temperature=0.7, top
 
     tokenizer = Tokenizer.from_file(str(Path(model_name) / "tokenizer.json"))
     table = load_file(Path(model_name) / "model.safetensors")["lm_head.weight"].T.double()  # (last, next)
-    end = tokenizer.token_to_id(END)
+    end = json.loads((Path(model_name) / "config.json").read_text(encoding="utf-8"))["eos_token_id"]
     ids = tokenizer.encode(prompt).ids
     while len(ids) < max_length and (not ids or ids[-1] != end or len(ids) == len(tokenizer.encode(prompt).ids)):
         odds = sorted(((logit / temperature, -i) for i, logit in enumerate(table[ids[-1]].tolist())), reverse=True)

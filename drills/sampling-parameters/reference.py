@@ -19,20 +19,22 @@ def sampling_distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_token
         best = logits.argmax(dim=-1, keepdim=True)  # (..., 1), the first of several
         return torch.zeros_like(logits).scatter(-1, best, 1.0)
 
-    logits = logits / temperature  # (..., V)
+    # In float32, for float16 ends at 65504; with the maximum taken off, no quotient that matters overflows.
+    scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    scores = (scores - scores.amax(dim=-1, keepdim=True)) / temperature  # (..., V), 0 at the largest
 
     if top_k > 0:
         k = min(max(top_k, min_tokens_to_keep), V)
-        kth = logits.topk(k, dim=-1).values[..., -1:]  # (..., 1), the smallest logit that stays
-        logits = logits.masked_fill(logits < kth, float("-inf"))
+        kth = scores.topk(k, dim=-1).values[..., -1:]  # (..., 1), the smallest score that stays
+        scores = scores.masked_fill(scores < kth, float("-inf"))
 
     if top_p < 1:
-        probabilities = torch.softmax(logits, dim=-1)  # renormalised over what top-k left
+        probabilities = torch.softmax(scores, dim=-1)  # renormalised over what top-k left
         ranked, order = probabilities.sort(dim=-1, descending=True, stable=True)  # (..., V), by rank
         before = ranked.cumsum(dim=-1) - ranked  # the mass in front of each rank
         drop = before >= top_p  # the token that crosses p has less than p in front of it: it stays
         drop[..., :min_tokens_to_keep] = False
         drop = torch.zeros_like(drop).scatter(-1, order, drop)  # (..., V), by token id again
-        logits = logits.masked_fill(drop, float("-inf"))
+        scores = scores.masked_fill(drop, float("-inf"))
 
-    return torch.softmax(logits, dim=-1)
+    return torch.softmax(scores, dim=-1).to(logits.dtype)

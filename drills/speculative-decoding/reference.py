@@ -15,5 +15,7 @@ def verify_draft(
             continue
         # Where q > p, acceptance has given p in full; the rest is owed where p > q.
         owed = (target[i] - draft[i]).clamp(min=0)  # (V,)
+        if not owed.any():  # p fell short of q by rounding alone: nothing is owed
+            owed = target[i]
         return i, owed / owed.sum()
     return len(drafted), target[-1].clone()  # a token for free: the large model has scored one place more

@@ -89,3 +89,10 @@ def test_should_support_what_transformers_generate_draws() -> None:
     assert set(drawn.tolist()) <= set(law.nonzero().flatten().tolist())
     frequencies = torch.bincount(drawn, minlength=17) / 300
     torch.testing.assert_close(frequencies, law, rtol=0, atol=0.1)
+
+
+def test_should_not_overflow_in_float16_where_the_temperature_is_low() -> None:
+    logits = torch.tensor([40000.0, 39000.0, 40000.0], dtype=torch.float16)
+    law = kata().kernel("standard")(logits, temperature=0.5)
+    assert law.dtype == torch.float16
+    assert law.tolist() == [0.5, 0.0, 0.5]

@@ -76,3 +76,11 @@ def test_should_agree_with_the_sampler_of_transformers(seed: int, monkeypatch: p
     ours, after = verify(target, draft, drafted, uniforms)
     assert ours == int(kept)
     torch.testing.assert_close(after, drawn_from[0][0], rtol=1e-4, atol=1e-6)
+
+
+def test_should_draw_from_the_large_model_where_rounding_leaves_no_residual() -> None:
+    draft = torch.tensor([[0.25, 0.5, 0.25]])
+    target = torch.cat((draft - torch.tensor([[2.0**-25, 0.0, 0.0]]), draft))
+    kept, after = verify(target, draft, torch.tensor([0]), torch.tensor([1 - 2.0**-24]))
+    assert kept == 0
+    torch.testing.assert_close(after, target[0])
