@@ -78,6 +78,18 @@ def test_should_report_a_reference_that_changes_its_input_or_returns_nan(tmp_pat
     assert any("returns NaN" in p and "nan_ok" in p for p in problems_of(tmp_path, reference=nan))
 
 
+def test_should_take_the_reference_as_it_rounds_where_a_case_says_own_precision(tmp_path):
+    old = "return (x - x.mean(dim=1"
+    new = f"if x.dtype == torch.float32:\n        x = x.half().float()\n    {old}"
+    assert old in REFERENCE
+    rounding = REFERENCE.replace(old, new)
+    for said, rounded in (("", False), (", own_precision=True", True)):
+        cases = CASES.replace('(why="both dimensions differ")', f'(why="both dimensions differ"{said})')
+        kata = make_kata(tmp_path / str(rounded), cases=cases, reference=rounding)
+        due = next(iter(prepare(load(kata), "rows", 0, tmp_path)[1]))
+        assert (due.allowed["baselines"] == [0.0]) is rounded
+
+
 def test_should_report_all_mistakes_in_one_run(tmp_path):
     broken = CASES.replace('"no-mean"', '"a-a"').replace("call(make.normal(3, 4, mean=1.0))", "call(object())")
     broken = broken.replace("call(make.normal(2, 5, mean=1.0), scale=2.5)", "1 / 0")

@@ -34,7 +34,7 @@ DECORATORS: dict[str, dict[str, str]] = {
     "case": {
         "name": _TEXT, "why": _TEXT, "variants": _WORDS, "raises": _TEXT, "grads": _WHOLES, "draws": _WHOLE,
         "rtol": _REAL, "atol": _REAL, "nan_ok": _FLAG, "fresh": _FLAG, "tags": _WORDS, "derive": _FLAG,
-        "clauses": _WORDS,
+        "clauses": _WORDS, "own_precision": _FLAG,
     },
     "misconception": {
         "id": _TEXT, "en": _TEXT, "zh": _TEXT, "seen": _TEXT, "fix": _TEXT, "variants": _WORDS, "same_as": _TEXT,

@@ -150,6 +150,7 @@ class Case:
     atol: float | None = None
     nan_ok: bool = False  # the contract asks for NaN here; NaNs must stand in the same places
     fresh: bool = False  # sizes come from the seed too; else only the values do
+    own_precision: bool = False  # the contract fixes where values are rounded: no float64 oracle, which rounds nothing
     tags: tuple[str, ...] = ()
     derive: bool = True  # on the first case: repeat it with non-contiguous, expanded and grad-requiring inputs
     clauses: tuple[str, ...] = ()  # the clauses of the contract that it grades
@@ -248,11 +249,14 @@ def case(
     tags: tuple[str, ...] = (),
     derive: bool = True,
     clauses: tuple[str, ...] = (),
+    own_precision: bool = False,
 ) -> Callable[[CaseMaker], CaseMaker]:
     """Register a case; its name is the function's, with hyphens, unless given.
 
     `why` says what it is there to catch, `clauses` which lines of the contract it grades, by their ids. A case that
-    returns a tuple of calls has them made in a row in one process, and all results are compared.
+    returns a tuple of calls has them made in a row in one process, and all results are compared. With `own_precision`
+    the right answer is the reference's to the inputs as they are, not to the same inputs in float64: for contracts
+    that say where a value is rounded. Choose inputs at which no right kernel rounds otherwise.
     """
 
     def register(make: CaseMaker) -> CaseMaker:
@@ -273,6 +277,7 @@ def case(
                 atol=atol,
                 nan_ok=nan_ok,
                 fresh=fresh,
+                own_precision=own_precision,
                 tags=tags,
                 derive=derive,
                 clauses=clauses,

@@ -181,7 +181,7 @@ def _expect(
 ) -> Expected:
     file = loaded.kata.cases_file
     same = caller.ask(book.reference, question)
-    exact = same if case.draws or case.raises else caller.ask(book.reference, upcast)
+    exact = same if case.draws or case.raises or case.own_precision else caller.ask(book.reference, upcast)
     if isinstance(same.value, Raised) != bool(case.raises) or (
         isinstance(same.value, Raised) and case.raises not in same.value.classes
     ):
