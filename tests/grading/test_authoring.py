@@ -87,7 +87,7 @@ def test_should_take_the_reference_as_it_rounds_where_a_case_says_own_precision(
         cases = CASES.replace('(why="both dimensions differ")', f'(why="both dimensions differ"{said})')
         kata = make_kata(tmp_path / str(rounded), cases=cases, reference=rounding)
         due = next(iter(prepare(load(kata), "rows", 0, tmp_path)[1]))
-        assert (due.allowed["baselines"] == [0.0]) is rounded
+        assert (due.tolerance.baselines == (0.0,)) is rounded
 
 
 def test_should_report_all_mistakes_in_one_run(tmp_path):
