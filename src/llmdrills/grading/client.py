@@ -189,11 +189,27 @@ class Grader:
         can_explain = bool(attempt.answers) and self._pool.oracle is not None
         explained = functools.cache(lambda: self._explained(cases)) if can_explain else None
         verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
-        if explained is None or not verdict.report.get("undecided"):
+        extra: list[tuple[list[Expected], Attempt]] = []
+        if explained is not None and verdict.report.get("undecided"):
+            # Two wrong kernels fit: other inputs may tell them apart.
+            others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
+            extra = [(self._explained(others), answered)]
+        passes = self._easier_form(spec, verdict)
+        if not extra and not passes:
             return verdict
-        # Two wrong kernels fit: other inputs may tell them apart.
-        others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
-        return judge(spec, explained(), attempt, extra=[(self._explained(others), answered)])
+        return judge(spec, cases.feed.expected, attempt, explained=explained, extra=extra, passes=passes)
+
+    def _easier_form(self, spec: AttemptSpec, verdict: Verdict) -> str:
+        """The variant that asks for less of the same and that the failing attempt passes; empty where there is none."""
+        from llmdrills.grading.judging.judge import judge
+
+        easier = [one.id for one in spec.kata.variants if one.weaker_than == spec.variant]
+        for variant in easier if verdict.outcome in {"wrong", "crashed"} and verdict.report["raised"] is None else ():
+            own = dataclasses.replace(spec, variant=variant)
+            cases, attempt = self._run(own)
+            if judge(own, cases.feed.expected, attempt).passed:
+                return variant
+        return ""
 
     def _explained(self, cases: CaseSet) -> list[Expected]:
         """Return what is expected, with each wrong kernel's answer filled in."""

@@ -38,12 +38,13 @@ def judge(
     *,
     extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
     explained: Callable[[], Sequence[Expected]] | None = None,
+    passes: str = "",
 ) -> Verdict:
     """Judge what came back. `expected` are the oracle's, in the order of the questions. `explained` gives them again
     with the wrong kernels' answers, and is called only where the attempt failed; without it they are in `expected`.
 
     `extra` are runs of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge
-    again.
+    again. `passes` is the easier variant that the attempt passes, where that is known.
     """
     graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected)]
     uses = _forbidden(spec, attempt)
@@ -59,6 +60,7 @@ def judge(
         outcome=outcome,
         shown=choose_example(graded),
         explanation=_explain(spec, graded, extra) if failed else None,
+        passes=passes,
     )
     return _verdict(judgement)
 

@@ -37,7 +37,8 @@ class GradedCase:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """One attempt, graded: `shown` is the failing case that a learner is shown, `uses` are the forbidden calls."""
+    """One attempt, graded: `shown` is the failing case that a learner is shown, `uses` are the forbidden calls,
+    `passes` the easier variant that it passes."""
 
     spec: AttemptSpec
     attempt: Attempt
@@ -46,6 +47,7 @@ class Judgement:
     outcome: Outcome
     shown: GradedCase | None
     explanation: Explanation | None
+    passes: str = ""
 
     @property
     def failed(self) -> bool:

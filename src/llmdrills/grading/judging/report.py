@@ -44,6 +44,12 @@ _ALSO = Bilingual("also fits: {names}", "也符合：{names}")
 _ALSO_WHERE = Bilingual("Also, in case {case}: {said}", "另外，用例 {case}：{said}")
 _SEED = Bilingual("(seed {seed})", "（随机种子 {seed}）")
 _CONTRACT = Bilingual("The contract: “{text}”", "约定：“{text}”")
+_EASIER = Bilingual(
+    "It passes the variant `{passes}`. `{variant}` asks for more: {what}.",
+    "它能通过变体 `{passes}`。`{variant}` 的要求更多：{what}。",
+)
+_THIS_LINE = Bilingual("the line of the contract above", "上面这一行约定")
+_THIS_CASE = Bilingual("the case above", "上面这个用例")
 _TIME = Bilingual(
     "{attempt:.1f} ms for all cases, the reference {reference:.1f} ms",
     "全部用例用时 {attempt:.1f} ms，参考实现 {reference:.1f} ms",
@@ -67,6 +73,10 @@ def first_screen(verdict: Verdict, headline: str, language: Language) -> str:
         reason += _capped(_explanation(verdict, language), _ARROW)
         if verdict.clauses:
             reason += _capped(_wrap(_CONTRACT[language].format(text=verdict.clauses[0].text), "  "), _CLAUSE)
+        if report.get("passes"):
+            what = (_THIS_LINE if verdict.clauses else _THIS_CASE)[language]
+            said = _EASIER[language].format(passes=report["passes"], variant=verdict.variant, what=what)
+            reason += _capped(_wrap(said), _CLAUSE)
     if verdict.passed:
         fact += _time(report, language)
     space = Bilingual(" ", "")[language]
