@@ -19,7 +19,7 @@ def ragged(lengths, S):
 
 @case(
     why="every dimension differs, so neither a wrong axis nor a wrong width passes by luck",
-    clauses=("shapes", "formula", "returns", "float32"),
+    clauses=("formula", "shapes", "returns", "float32"),
 )
 def base(make: Inputs):
     return call(make.normal(2, 3, 4, 8), make.normal(2, 3, 6, 8), make.normal(2, 3, 6, 5))

@@ -64,7 +64,7 @@ def test_should_begin_the_stronger_form_where_no_variant_is_named(run, workspace
 def test_should_go_on_with_an_easier_form_when_it_is_named_again(run, workspace):
     run("start", KATA, "--variant", "cast-last", cwd=workspace)
     again = run("start", KATA, "--variant", "cast-last", cwd=workspace)
-    assert "goes on where it was (cast-last)" in again.err
+    assert "continues where you left it (cast-last)" in again.err
 
 
 def test_should_say_so_in_chinese(run, workspace):

@@ -301,7 +301,7 @@ def test_should_drop_a_preparation_when_the_kata_changes(tmp_path, kata, grader)
     grader.prepare(moved, "cast-first")
     reference = moved.reference_file
     reference.write_text(
-        reference.read_text("utf-8").replace("return weight * normal", "return 2 * weight * normal"), "utf-8"
+        reference.read_text("utf-8").replace("return weight * normal", "return -weight * normal"), "utf-8"
     )
     assert grader.grade(moved, "cast-first", RIGHT, limits=QUICK).outcome == "wrong"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from llmdrills.content.model import Clause
 from llmdrills.grading.judging.compare import without_numbers
 from llmdrills.grading.judging.inputs import has_empty_tensor
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
@@ -44,16 +45,24 @@ def _kind(item: GradedCase) -> str:
 
 
 def failing_clauses(judgement: Judgement) -> tuple[FailingClause, ...]:
-    """The contract lines that failing cases grade: first those whose every case fails, of these first the shown
-    case's, then in the contract's order."""
+    """The contract lines that failing cases grade, the most telling first.
+
+    Authors write the plain cases first, and in each case the clause that it is about: so the first failing case's own
+    clauses come first, in its order, but after them those of which half the cases pass or more. Then come the others,
+    those whose every case fails first, in the contract's order.
+    """
     cases: dict[str, list[bool]] = {}
     for item in judgement.graded:
         for clause in item.expected.clauses:
             cases.setdefault(clause, []).append(bool(item.findings))
-    spec, shown = judgement.spec, judgement.shown
-    own = shown.expected.clauses if shown is not None else ()
+    spec = judgement.spec
+    first = next((item.expected.clauses for item in judgement.graded if item.findings and item.expected.clauses), ())
     variant = spec.kata.variant(spec.variant)
     lines = () if variant is None else variant.clauses
-    failing = [line for line in lines if any(cases.get(line.id, ()))]
-    failing.sort(key=lambda line: (not all(cases[line.id]), line.id not in own))
+
+    def rank(line: Clause) -> tuple[bool, bool, int, bool]:
+        own, failed = line.id in first, cases[line.id]
+        return not own, 2 * sum(failed) <= len(failed), first.index(line.id) if own else 0, not all(failed)
+
+    failing = sorted((line for line in lines if any(cases.get(line.id, ()))), key=rank)
     return tuple(FailingClause(line.id, line.text[spec.language]) for line in failing)
