@@ -150,8 +150,13 @@ def _unanswered(due: Expected, attempt: Attempt) -> GradedCase:
 
 
 def _outcome(graded: Sequence[GradedCase], attempt: Attempt, forbidden: bool) -> Outcome:
-    """The outcome of the whole attempt: what stops it comes before what is wrong with its answers."""
+    """The outcome of the whole attempt: what stops it comes before what is wrong with its answers.
+
+    An act that was refused comes first of all: a file that catches the refusal and then fails to load stays forbidden.
+    """
     outcomes = {item.outcome for item in graded}
+    if attempt.forbidden:
+        return "forbidden"
     if attempt.loading is not None:
         return outcome_of(attempt.loading)
     if forbidden or "forbidden" in outcomes:
@@ -240,7 +245,7 @@ def _said(spec: AttemptSpec, found: Explanation | None) -> _Said:
 
 def _headline(judgement: Judgement) -> Bilingual:
     attempt, outcome, shown = judgement.attempt, judgement.outcome, judgement.shown
-    if attempt.loading is not None:
+    if attempt.loading is not None and not attempt.forbidden:
         return _not_loaded(judgement.spec, attempt.loading, outcome)
     if judgement.uses:
         return describe(judgement.uses[0])
