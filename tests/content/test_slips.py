@@ -183,7 +183,7 @@ def test_should_keep_the_shipped_slips_to_the_schema(root: Path):
         assert not errors, (path.parent.name, json.dumps(errors))
 
 
-def test_should_still_read_a_misconception_of_an_older_copy_and_say_so(folder: Folder):
+def test_should_still_read_the_decorated_slip_of_an_older_copy_and_say_so(folder: Folder):
     kata = folder.load().katas[0]
     assert [(slip.id, slip.decorated, slip.card) for slip in kata.slips] == [("squared", True, True)]
     assert any("cases.py:12: @misconception is the old form" in notice for notice in kata.notices)

@@ -222,7 +222,7 @@ class Grader:
             if cases.feed.files_changed():
                 return expected
         answers = cases.feed.explain(self._pool.oracle, self._cancel_read)
-        return [dataclasses.replace(due, misconceptions=wrong) for due, wrong in zip(expected, answers, strict=True)]
+        return [dataclasses.replace(due, slips=wrong) for due, wrong in zip(expected, answers, strict=True)]
 
     def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""

@@ -47,7 +47,7 @@ class CleanPass(NamedTuple):
 
 
 def counts(diagnosis: str | None, kata: Kata | None) -> bool:
-    """Whether a recorded diagnosis is evidence of a misconception. `kata`: as it is today; None: it is gone.
+    """Whether a recorded diagnosis is evidence of a slip. `kata`: as it is today; None: it is gone.
 
     Raises ContentError when the kata's slips cannot be read.
     """

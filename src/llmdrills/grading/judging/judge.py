@@ -100,12 +100,12 @@ def _fit_to_show(verdict: Verdict) -> Verdict:
     )
 
 
-def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
+def feedback(kata: Kata, variant: str, slip_id: str) -> Bilingual:
     """What to say to whoever made this slip; empty when the kata has none of that id."""
     for slip in kata.slips:
-        if slip.id == misconception and slip.belongs_to(variant):
+        if slip.id == slip_id and slip.belongs_to(variant):
             return slip.feedback
-    other = kata.variant(misconception.removeprefix("variant-"))
+    other = kata.variant(slip_id.removeprefix("variant-"))
     return other.mistaken if other is not None and other.mistaken is not None else Bilingual("", "")
 
 

@@ -1,4 +1,4 @@
-"""Right numbers in a wrong place: what can be said of a wrong answer without any misconception.
+"""Right numbers in a wrong place: what can be said of a wrong answer without any slip.
 
 Each recogniser looks at one expected and one returned array and names itself when it explains the difference. Arrays
 of fewer than three numbers show nothing: anything is a multiple of anything. Neither does an answer that is almost

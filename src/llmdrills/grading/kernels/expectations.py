@@ -26,7 +26,7 @@ from llmdrills.grading.judging.compare import leaves
 from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED, NotDerivable
-from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.protocol.answer import Answer, CostLimit, Expected, GradientRules, Question, ShownCall, Tolerance
 from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.tensors import Freezer
@@ -46,12 +46,12 @@ def prepare(
     folder: Path,
     device: str = "cpu",
     *,
-    misconceptions: bool = True,
+    slips: bool = True,
 ) -> tuple[list[Question], Iterator[Expected]]:
     """Make every case of `variant`: the questions at once, and in the same order what is expected, one at a time as
     it is asked for.
 
-    `folder` is private to the attempt: cases may write files there for the learner to read. `misconceptions` says
+    `folder` is private to the attempt: cases may write files there for the learner to read. `slips` says
     whether the wrong kernels are run too, which only a failing attempt needs (`explain` adds them later).
 
     Raises ContentError for an author's faults: a case that raises, a reference that raises or returns NaN where the
@@ -70,13 +70,13 @@ def prepare(
                 problems += error.problems
     if problems:
         raise ContentError(problems)
-    return [question for _, question, _ in made], _expectations(loaded, variant, made, device, misconceptions)
+    return [question for _, question, _ in made], _expectations(loaded, variant, made, device, slips)
 
 
 def explain(
     kata: Kata | LoadedKata, variant: str, questions: Iterable[Question], device: str = "cpu"
 ) -> Iterator[dict[str, Answer]]:
-    """Every wrong kernel's answer to each question: what `Expected.misconceptions` holds."""
+    """Every wrong kernel's answer to each question: what `Expected.slips` holds."""
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
     caller = Caller(device, str(loaded.kata.cases_file))
     wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong}
@@ -85,21 +85,21 @@ def explain(
 
 
 def _expectations(
-    loaded: LoadedKata, variant: str, made: list[tuple[Case, Question, Question]], device: str, misconceptions: bool
+    loaded: LoadedKata, variant: str, made: list[tuple[Case, Question, Question]], device: str, slips: bool
 ) -> Iterator[Expected]:
-    book = loaded.variant(variant)
+    kernels = loaded.variant(variant)
     caller = Caller(device, str(loaded.kata.reference_file))
     problems: list[Problem] = []
     for case, question, upcast in made:
         try:
             with loaded.importable(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                expected = _expect(loaded, book, case, question, upcast, caller)
+                expected = _expect(loaded, kernels, case, question, upcast, caller)
         except ContentError as error:
             problems += error.problems
             continue
-        answers = next(explain(loaded, variant, [question], device)) if misconceptions else {}
-        yield dataclasses.replace(expected, misconceptions=answers)
+        answers = next(explain(loaded, variant, [question], device)) if slips else {}
+        yield dataclasses.replace(expected, slips=answers)
     if problems:
         raise ContentError(problems)
 
@@ -177,11 +177,11 @@ def _upcast(value: Any) -> Any:
 
 
 def _expect(
-    loaded: LoadedKata, book: VariantBook, case: Case, question: Question, upcast: Question, caller: Caller
+    loaded: LoadedKata, kernels: VariantKernels, case: Case, question: Question, upcast: Question, caller: Caller
 ) -> Expected:
     file = loaded.kata.cases_file
-    same = caller.ask(book.reference, question)
-    exact = same if case.draws or case.raises or case.own_precision else caller.ask(book.reference, upcast)
+    same = caller.ask(kernels.reference, question)
+    exact = same if case.draws or case.raises or case.own_precision else caller.ask(kernels.reference, upcast)
     if isinstance(same.value, Raised) != bool(case.raises) or (
         isinstance(same.value, Raised) and case.raises not in same.value.classes
     ):
@@ -196,7 +196,7 @@ def _expect(
         what = f"its cost cannot be counted: the reference uses {same.forbidden[0].call}"
         raise ContentError([_problem(file, case, what, "write it with operators whose cost is known")])
     _refuse_nan(exact, case, file)
-    call = _shown_call(book.reference, question)
+    call = _shown_call(kernels.reference, question)
     return Expected(
         case=case.name,
         why=case.why,

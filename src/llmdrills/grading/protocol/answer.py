@@ -150,7 +150,7 @@ class Expected:
     `answer` holds the reference's answer, computed in float64 where it is floating, and `dtypes` the dtype due for
     each tensor of it in depth-first order ("" for anything else); `answer.counts` is what it costs on the inputs as
     they are, and `seconds` how long it took. `derived` says that the framework made the case of the author's first
-    one. `clauses` are the ids of the contract lines that the case grades. `misconceptions` holds what each slip
+    one. `clauses` are the ids of the contract lines that the case grades. `slips` holds what each slip
     answers, by its id.
     """
 
@@ -169,7 +169,7 @@ class Expected:
     derived: bool = False
     clauses: tuple[str, ...] = ()
     calls: int = 1  # more than one: the answer is the list of their results
-    misconceptions: dict[str, Answer] = field(default_factory=dict)
+    slips: dict[str, Answer] = field(default_factory=dict)
 
 
 EndedBy = Literal["crashed", "timeout", "memory", "forbidden"]

@@ -24,7 +24,7 @@ from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.expectations import ask, prepare
-from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.kernels.slips import WrongKernel
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
@@ -67,7 +67,7 @@ class _Proof:
         self.kata = loaded.kata
         self.variant = variant
         self.seed = seed
-        self.book: VariantBook = loaded.variant(variant)
+        self.kernels: VariantKernels = loaded.variant(variant)
         self.caller = Caller("cpu", str(loaded.kata.cases_file))
 
     def run(self, problems: list[Problem]) -> VariantReport:
@@ -94,11 +94,11 @@ class _Proof:
         return report
 
     def _kinds(self, expected: Sequence[Expected]) -> dict[str, dict[str, str]]:
-        names = (wrong.id for wrong in self.book.wrong)
-        return {name: {due.case: _kind(compare(due, due.misconceptions[name])) for due in expected} for name in names}
+        names = (wrong.id for wrong in self.kernels.wrong)
+        return {name: {due.case: _kind(compare(due, due.slips[name])) for due in expected} for name in names}
 
     def _matrix(self, expected: Sequence[Expected]) -> Matrix:
-        names = tuple(wrong.id for wrong in self.book.wrong)
+        names = tuple(wrong.id for wrong in self.kernels.wrong)
         kinds = self._kinds(expected)
         classes = {due.case: _classes(due, names, {name: kinds[name][due.case] for name in names}) for due in expected}
         return Matrix(
@@ -107,7 +107,7 @@ class _Proof:
             kinds,
             classes,
             tuple(due.case for due in expected if due.derived),
-            {wrong.id: wrong.same_as for wrong in self.book.wrong if wrong.same_as},
+            {wrong.id: wrong.same_as for wrong in self.kernels.wrong if wrong.same_as},
         )
 
     def _of_matrix(self, matrix: Matrix) -> Iterator[Problem]:
@@ -127,7 +127,7 @@ class _Proof:
     def _of_equivalents(
         self, questions: Sequence[Question], expected: Sequence[Expected], seed: int
     ) -> Iterator[Problem]:
-        for right in self.book.equivalents:
+        for right in self.kernels.equivalents:
             for question, due in zip(questions, expected, strict=True):
                 answer = ask(self.loaded, self.caller, right.kernel, question)
                 wrong = compare(due, answer)
@@ -138,7 +138,7 @@ class _Proof:
                     break
 
     def _of_peers(self, questions: Sequence[Question], expected: Sequence[Expected], seed: int) -> Iterator[Problem]:
-        for peer in self.book.peers:
+        for peer in self.kernels.peers:
             for question, due in zip(questions, expected, strict=True):
                 if _skipped(due.case, peer.skips):
                     continue
@@ -157,7 +157,7 @@ class _Proof:
 
     def _of_files(self, questions: Sequence[Question], expected: Sequence[Expected]) -> Iterator[Problem]:
         """The starter must be unimplemented in both languages, the solution that is shown must pass."""
-        variant = self.book.variant
+        variant = self.kernels.variant
         texts = [
             (f"the starter ({language})", starter_text(self.kata, variant, language), "unimplemented")
             for language in LANGUAGES
@@ -178,9 +178,9 @@ class _Proof:
 
     def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
         """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
-        for wrong in self.book.wrong:
+        for wrong in self.kernels.wrong:
             for due in expected:
-                value = due.misconceptions[wrong.id].value
+                value = due.slips[wrong.id].value
                 outcome = outcome_of(value) if isinstance(value, Raised) else "wrong"
                 if outcome not in {"wrong", "crashed"}:
                     what = f"slip {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
@@ -210,31 +210,31 @@ class _Proof:
             matrix,
             matrix.redundant(),
             {name: shown.without(f"{folder}/") for name, shown in found.items()},
-            tuple(right.id for right in self.book.equivalents),
-            tuple(peer.library for peer in self.book.peers),
-            tuple(f"{peer.library}: {case}: {why}" for peer in self.book.peers for case, why in peer.skips.items()),
+            tuple(right.id for right in self.kernels.equivalents),
+            tuple(peer.library for peer in self.kernels.peers),
+            tuple(f"{peer.library}: {case}: {why}" for peer in self.kernels.peers for case, why in peer.skips.items()),
         )
 
     def _again(self, name: str, question: Question) -> Answer:
-        kernel = next((wrong.kernel for wrong in self.book.wrong if wrong.id == name), self.book.reference)
+        kernel = next((wrong.kernel for wrong in self.kernels.wrong if wrong.id == name), self.kernels.reference)
         return ask(self.loaded, self.caller, kernel, question)
 
     def _of_clauses(self, questions: Sequence[Question]) -> Iterator[Problem]:
         """Every clause is graded by a case that names it; what the generated line promises has its cases too."""
-        graded = {clause for case in self.book.cases for clause in case.clauses}
-        for clause in self.book.variant.clauses:
+        graded = {clause for case in self.kernels.cases for clause in case.clauses}
+        for clause in self.kernels.variant.clauses:
             if clause.id and not clause.generated and clause.id not in graded:
                 what = f"no case of variant {self.variant} grades the clause {clause.id}"
                 yield self._unproven(clause.id, what, f'name it in a case: clauses=("{clause.id}",)')
-        if self.book.variant.empty and not any(
-            ALWAYS in c.clauses and _has_empty(c, questions) for c in self.book.cases
+        if self.kernels.variant.empty and not any(
+            ALWAYS in c.clauses and _has_empty(c, questions) for c in self.kernels.cases
         ):
-            sizes = ", ".join(self.book.variant.empty)
+            sizes = ", ".join(self.kernels.variant.empty)
             todo = f'write one with a size of 0 and clauses=("{ALWAYS}",)'
             yield self._unproven("", f"no case of variant {self.variant} has {sizes} of 0", todo)
-        parameters = list(inspect.signature(self.book.reference).parameters)
-        asked = {parameters[position] for case in self.book.cases for position in case.grads}
-        for name in self.book.variant.gradients:
+        parameters = list(inspect.signature(self.kernels.reference).parameters)
+        asked = {parameters[position] for case in self.kernels.cases for position in case.grads}
+        for name in self.kernels.variant.gradients:
             if name not in asked:
                 what = f"no case of variant {self.variant} compares the gradient of {name}"
                 yield self._unproven("", what, "write one with grads=(…), the positions of the arguments")
@@ -247,16 +247,16 @@ class _Proof:
 
     def _of_feedback(self) -> Iterator[Problem]:
         """The facts that feedback states hold: `right` and `wrong` are the two kernels."""
-        for wrong in self.book.wrong:
+        for wrong in self.kernels.wrong:
             if wrong.proof:
                 with self.loaded.importable():
-                    failed = run_proof(wrong.proof, (), {"right": self.book.reference, "wrong": wrong.kernel})
+                    failed = run_proof(wrong.proof, (), {"right": self.kernels.reference, "wrong": wrong.kernel})
                 if "error" in failed:
                     what = f"the proof of slip {wrong.id} {failed['error']} (variant {self.variant})"
                     yield self._at(wrong, what, "fix the proof or the feedback", "proof")
 
     def _wrong(self, name: str) -> WrongKernel:
-        return next(wrong for wrong in self.book.wrong if wrong.id == name)
+        return next(wrong for wrong in self.kernels.wrong if wrong.id == name)
 
     def _at(self, wrong: WrongKernel, what: str, todo: str, rule: str) -> Problem:
         # What another variant's reference lacks is a case: the place to write it is cases.py.
@@ -285,7 +285,7 @@ def _classes(due: Expected, names: Sequence[str], kinds: Mapping[str, str]) -> d
         if not kinds[name]:
             found[name] = 0
             continue
-        answer = due.misconceptions[name]
+        answer = due.slips[name]
         number = next((i for i, other in enumerate(seen, 1) if same_answer(due, other, answer)), 0)
         if not number:
             seen.append(answer)

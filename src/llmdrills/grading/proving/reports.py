@@ -32,7 +32,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class VariantReport:
-    """One variant: its kill matrix, which cases could go, and for each misconception the input that exposes it.
+    """One variant: its kill matrix, which cases could go, and for each slip the input that exposes it.
 
     `equivalents` and `peers` name those that were run; `skipped` are "peer: case: why".
     """
