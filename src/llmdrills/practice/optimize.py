@@ -100,7 +100,9 @@ def optimize(history: History, now: Moment | None = None) -> Optimized:
             "parameters", now or Moment.now(), weights=json.dumps(weights), reviews=reviews, loss=said["fitted"]
         )
         replay.load(history)
-    return Optimized(reviews, 0, said["default"], said["fitted"], kept, weights)
+    return Optimized(
+        reviews=reviews, missing=0, default_loss=said["default"], fitted_loss=said["fitted"], kept=kept, weights=weights
+    )
 
 
 def _fit(logs: list[list[Any]]) -> dict[str, Any]:

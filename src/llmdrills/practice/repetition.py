@@ -96,7 +96,7 @@ class Review:
 
 
 def start(
-    history: History, kata: Kata, variant: str, file: Path, starter: str, *, seed: int = 0, now: Moment | None = None
+    history: History, kata: Kata, variant: str, file: Path, starter: str, *, now: Moment | None = None
 ) -> Repetition:
     """Begin a repetition with a blank starter in `file`; what the file held is archived first, whatever it was."""
     if kata.variant(variant) is None:
@@ -104,13 +104,13 @@ def start(
         raise UsageError(f"{kata.id} has no variant {variant!r}", f"use one of {known}")
     moment = now or Moment.now()
     identity, named = new_id(), attempt_file.shown(file)
-    begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": seed}
+    begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": 0}
     earlier = attempt_file.read(file)
     events: list[tuple[str, Mapping[str, Any]]] = [("sessions", begun)]
     if earlier is not None and earlier.strip() and earlier != starter.encode():
         events.append(("archives", {"session": identity, "kata": kata.id, "file": named, **encode(earlier)}))
     history.write(events, moment)
-    repetition = Repetition(RepetitionRecord(history, kata, identity, variant), file, seed, starter)
+    repetition = Repetition(RepetitionRecord(history, kata, identity, variant), file, starter=starter)
     repetition._blank(starter.encode(), earlier)
     return repetition
 

@@ -131,7 +131,14 @@ def fold(memories: dict[str, Memory], rows: Iterable[sqlite3.Row], engine: Sched
         card = Card(card_id=0, due=time)
         if before.reviews:
             last = epoch + timedelta(days=before.last_day)
-            card = Card(0, State.Review, None, before.stability, before.difficulty, time, last)
+            card = Card(
+                card_id=0,
+                state=State.Review,
+                stability=before.stability,
+                difficulty=before.difficulty,
+                due=time,
+                last_review=last,
+            )
         predicted = engine.get_card_retrievability(card, time)
         rating = ratings.get(row["rating"], Rating.Again)
         card, _ = engine.review_card(card, rating, time)

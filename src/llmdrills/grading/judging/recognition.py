@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.protocol.answer import Answer, Expected
 from llmdrills.grading.protocol.numbers import array, is_floating, limits, load_numpy
 from llmdrills.grading.protocol.wire import TensorValue, Value
@@ -129,7 +129,15 @@ def _pairs(expected: Expected, want: Value, got: Value) -> Iterator[_Pair]:
             baselines = expected.tolerance.baselines
             one, two = array(leaf).astype("float64"), array(other).astype("float64")
             baseline = baselines[index] if index < len(baselines) else 0.0
-            yield _Pair(one, two, dtype or leaf.dtype, other.dtype, expected, baseline, path)
+            yield _Pair(
+                want=one,
+                got=two,
+                want_dtype=dtype or leaf.dtype,
+                got_dtype=other.dtype,
+                expected=expected,
+                baseline=baseline,
+                path=path,
+            )
 
 
 # Structure: the right thing in another wrapping
@@ -179,7 +187,9 @@ def _same(expected: Expected, want: Value, got: Value, index: int) -> bool:
     baselines = expected.tolerance.baselines
     baseline = baselines[index] if index < len(baselines) else 0.0
     one, other = array(want).astype(np.float64), array(got).astype(np.float64)
-    return got.dtype == dtype and _Pair(one, other, dtype, got.dtype, expected, baseline).equal(one, other)
+    return got.dtype == dtype and _Pair(
+        want=one, got=other, want_dtype=dtype, got_dtype=got.dtype, expected=expected, baseline=baseline
+    ).equal(one, other)
 
 
 # One array

@@ -79,13 +79,13 @@ class Caller:
         grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
         after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
         answer = Answer(
-            value,
-            tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
-            grads,
-            _counts(watch) if watch is not None and question.count else None,
-            () if watch is None else _uses(watch, value),
-            changed,
-            seconds,
+            value=value,
+            inputs_changed=tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
+            grads=grads,
+            counts=_counts(watch) if watch is not None and question.count else None,
+            forbidden=() if watch is None else _uses(watch, value),
+            globals_changed=changed,
+            seconds=seconds,
         )
         return answer, result
 
@@ -227,12 +227,12 @@ class Caller:
             shown = ""
         names = tuple(_class_name(cls) for cls in type.mro(type(error))[:-1])
         return Raised(
-            names[0],
-            names,
-            message[:MAX_MESSAGE],
-            file,
-            line,
-            shown[-MAX_TRACEBACK:],
+            type=names[0],
+            classes=names,
+            message=message[:MAX_MESSAGE],
+            file=file,
+            line=line,
+            traceback=shown[-MAX_TRACEBACK:],
             operation=operation_of(error.__traceback__, self._file),
             expression=expression_of(error.__traceback__, self._file) if line else "",
         )

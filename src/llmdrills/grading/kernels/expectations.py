@@ -15,14 +15,14 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
-from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED, NotDerivable
@@ -32,7 +32,7 @@ from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Opaque, Raised, TensorValue, Value
 
-__all__ = ["ask", "explain", "make_question", "prepare"]
+__all__ = ["Made", "ask", "expect", "explain", "make_question", "prepare"]
 
 MOST_LITERAL_ELEMENTS = 160
 """Inputs up to this size are written out in the snippet that reproduces a failure; larger ones are made again from
@@ -58,19 +58,19 @@ def prepare(
     case does not say so. The iterator raises it at its end, with all of them.
     """
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
-    made: list[tuple[Case, Question, Question]] = []
+    made: list[Made] = []
     problems: list[Problem] = []
     with loaded.importable():
         for case in loaded.variant(variant).cases:
             try:
-                made.append((case, *make_question(loaded, case, seed, folder)))
+                made.append(Made(case, *make_question(loaded, case, seed, folder)))
             except NotDerivable:
                 continue
             except ContentError as error:
                 problems += error.problems
     if problems:
         raise ContentError(problems)
-    return [question for _, question, _ in made], _expectations(loaded, variant, made, device, slips)
+    return [one.question for one in made], _expectations(loaded, variant, made, device, slips)
 
 
 def explain(
@@ -84,21 +84,19 @@ def explain(
         yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
 
 
-def _expectations(
-    loaded: LoadedKata, variant: str, made: list[tuple[Case, Question, Question]], device: str, slips: bool
-) -> Iterator[Expected]:
+def _expectations(loaded: LoadedKata, variant: str, made: list[Made], device: str, slips: bool) -> Iterator[Expected]:
     kernels = loaded.variant(variant)
     caller = Caller(device, str(loaded.kata.reference_file))
     problems: list[Problem] = []
-    for case, question, upcast in made:
+    for one in made:
         try:
             with loaded.importable(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                expected = _expect(loaded, kernels, case, question, upcast, caller)
+                expected = expect(loaded, kernels, one, caller)
         except ContentError as error:
             problems += error.problems
             continue
-        answers = next(explain(loaded, variant, [question], device)) if slips else {}
+        answers = next(explain(loaded, variant, [one.question], device)) if slips else {}
         yield dataclasses.replace(expected, slips=answers)
     if problems:
         raise ContentError(problems)
@@ -155,8 +153,17 @@ def _raised_call(made: Call) -> Call:
 
 
 def _freeze(made: Call, case: Case, seed: int, counted: bool, then: Sequence[Call] = ()) -> Question:
-    first, *others = (_frozen(call) for call in (made, *then))
-    return Question(case.name, *first, seed, case.grads, case.draws, counted, tuple(others))
+    (args, kwargs), *others = (_frozen(call) for call in (made, *then))
+    return Question(
+        name=case.name,
+        args=args,
+        kwargs=kwargs,
+        seed=seed,
+        grads=case.grads,
+        draws=case.draws,
+        count=counted,
+        then=tuple(others),
+    )
 
 
 def _frozen(made: Call) -> tuple[tuple[Value, ...], dict[str, Value]]:
@@ -176,12 +183,21 @@ def _upcast(value: Any) -> Any:
     return value
 
 
-def _expect(
-    loaded: LoadedKata, kernels: VariantKernels, case: Case, question: Question, upcast: Question, caller: Caller
-) -> Expected:
+class Made(NamedTuple):
+    """A case with its question, and the same question with floating inputs raised to float64."""
+
+    case: Case
+    question: Question
+    exact: Question
+
+
+def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Caller) -> Expected:
+    """What is due for one case. Raises ContentError for an author's faults."""
+    case, question = made.case, made.question
     file = loaded.kata.cases_file
     same = caller.ask(kernels.reference, question)
-    exact = same if case.draws or case.raises or case.own_precision else caller.ask(kernels.reference, upcast)
+    own = case.draws or case.raises or case.own_precision
+    exact = same if own else caller.ask(kernels.reference, made.exact)
     if isinstance(same.value, Raised) != bool(case.raises) or (
         isinstance(same.value, Raised) and case.raises not in same.value.classes
     ):

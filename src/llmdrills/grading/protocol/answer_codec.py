@@ -56,7 +56,15 @@ def read_answer(said: Value) -> Answer:
     _tuple_of(settings, str)
     _need(type(seconds) is float and seconds >= 0)
     uses = tuple(_read_use(use) for use in forbidden)
-    return Answer(value, changed, grads, _read_counts(counts), uses, settings, seconds)
+    return Answer(
+        value=value,
+        inputs_changed=changed,
+        grads=grads,
+        counts=_read_counts(counts),
+        forbidden=uses,
+        globals_changed=settings,
+        seconds=seconds,
+    )
 
 
 def _read_counts(said: Value) -> Counts | None:

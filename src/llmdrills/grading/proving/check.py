@@ -144,7 +144,7 @@ def _proof_report(note: Note, answer: dict[str, Any]) -> ProofReport:
     # A block's first line stands below its key; a proof of one line may stand beside it.
     at = place.line + line if "\n" in (note.proof or "").rstrip("\n") or place.column == 1 else place.line
     what = f"the proof of {note.id} {said}"
-    problem = Problem(place.file, at, place.column, what, "mend the proof or the note", "proof")
+    problem = Problem(place.file, at, place.column, what, "mend the proof or the note", rule="proof")
     return ProofReport(note.id, {}, problem, answer.get("seconds", 0.0))
 
 

@@ -19,7 +19,8 @@ from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Case, Kernel
 from llmdrills.grading.judging import findings as f
-from llmdrills.grading.judging.compare import compare, leaves, same_answer
+from llmdrills.grading.judging.compare import compare, same_answer
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.kernels.calling import Caller
@@ -102,12 +103,12 @@ class _Proof:
         kinds = self._kinds(expected)
         classes = {due.case: _classes(due, names, {name: kinds[name][due.case] for name in names}) for due in expected}
         return Matrix(
-            tuple(due.case for due in expected),
-            names,
-            kinds,
-            classes,
-            tuple(due.case for due in expected if due.derived),
-            {wrong.id: wrong.same_as for wrong in self.kernels.wrong if wrong.same_as},
+            cases=tuple(due.case for due in expected),
+            slips=names,
+            kinds=kinds,
+            classes=classes,
+            derived=tuple(due.case for due in expected if due.derived),
+            same_as={wrong.id: wrong.same_as for wrong in self.kernels.wrong if wrong.same_as},
         )
 
     def _of_matrix(self, matrix: Matrix) -> Iterator[Problem]:
@@ -168,13 +169,13 @@ class _Proof:
                 kernel = _function(text, self.kata.entry)
             except Exception as error:  # whatever the text raises when it runs
                 what = f"{name} of variant {self.variant} does not run: {type(error).__name__}: {error}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", "starter")
+                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
                 continue
             caller = Caller("cpu", "attempt.py", [rule.call for rule in self.kata.forbidden])
             verdict = self._verdict(text, [ask(self.loaded, caller, kernel, q) for q in questions], expected)
             if verdict.outcome != due:
                 what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", "starter")
+                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
 
     def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
         """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
@@ -206,13 +207,15 @@ class _Proof:
     ) -> VariantReport:
         found = expose(self.kata.entry, matrix, questions, expected, self._again)
         return VariantReport(
-            self.variant,
-            matrix,
-            matrix.redundant(),
-            {name: shown.without(f"{folder}/") for name, shown in found.items()},
-            tuple(right.id for right in self.kernels.equivalents),
-            tuple(peer.library for peer in self.kernels.peers),
-            tuple(f"{peer.library}: {case}: {why}" for peer in self.kernels.peers for case, why in peer.skips.items()),
+            variant=self.variant,
+            matrix=matrix,
+            redundant=matrix.redundant(),
+            exposures={name: shown.without(f"{folder}/") for name, shown in found.items()},
+            equivalents=tuple(right.id for right in self.kernels.equivalents),
+            peers=tuple(peer.library for peer in self.kernels.peers),
+            skipped=tuple(
+                f"{peer.library}: {case}: {why}" for peer in self.kernels.peers for case, why in peer.skips.items()
+            ),
         )
 
     def _again(self, name: str, question: Question) -> Answer:
@@ -243,7 +246,7 @@ class _Proof:
         places = self.kata.positions
         keys = (f"variants.{self.variant}.contract.{clause}", f"contract.{clause}", f"variants.{self.variant}")
         place = next(filter(None, (places.get(key) for key in keys)), self.kata.position)
-        return Problem(self.kata.folder / "kata.yaml", place.line, place.column, what, todo, "clause")
+        return Problem(self.kata.folder / "kata.yaml", place.line, place.column, what, todo, rule="clause")
 
     def _of_feedback(self) -> Iterator[Problem]:
         """The facts that feedback states hold: `right` and `wrong` are the two kernels."""
@@ -261,10 +264,10 @@ class _Proof:
     def _at(self, wrong: WrongKernel, what: str, todo: str, rule: str) -> Problem:
         # What another variant's reference lacks is a case: the place to write it is cases.py.
         file, line = (wrong.file, wrong.line) if wrong.file != self.kata.reference_file else (self.kata.cases_file, 1)
-        return Problem(file, line, 1, what, todo, rule)
+        return Problem(file, line, 1, what, todo, rule=rule)
 
     def _at_case(self, line: int, what: str, todo: str, rule: str) -> Problem:
-        return Problem(self.kata.cases_file, line, 1, what, todo, rule)
+        return Problem(self.kata.cases_file, line, 1, what, todo, rule=rule)
 
 
 def _has_empty(case: Case, questions: Sequence[Question]) -> bool:

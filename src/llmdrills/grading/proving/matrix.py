@@ -77,7 +77,12 @@ class Matrix:
         cases = tuple(data["cases"])
         kinds = {name: {case: row.get(case, "") for case in cases} for name, row in data["kinds"].items()}
         return cls(
-            cases, tuple(data["misconceptions"]), kinds, data["classes"], tuple(data["derived"]), data["same_as"]
+            cases=cases,
+            slips=tuple(data["misconceptions"]),
+            kinds=kinds,
+            classes=data["classes"],
+            derived=tuple(data["derived"]),
+            same_as=data["same_as"],
         )
 
     def declared_one(self, a: str, b: str) -> bool:
