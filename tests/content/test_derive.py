@@ -16,7 +16,7 @@ def note(folder: Folder, computed: Computed | None = None) -> Note:
     return made
 
 
-def test_should_make_a_note_of_a_wrong_kernel_with_a_fix(folder: Folder) -> None:
+def test_should_make_a_note_of_a_slip_with_a_fix(folder: Folder) -> None:
     made = note(folder)
     assert (made.id, made.type, made.kata, made.topic) == ("bug-twice-squared", "bug", "twice", "transformer")
     assert made.proves == ("ready-one",)

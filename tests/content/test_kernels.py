@@ -15,7 +15,7 @@ CASES = "drills/twice/cases.py"
 REFERENCE = "drills/twice/reference.py"
 
 
-def test_should_read_a_wrong_kernel_whole_without_its_decorator(folder: Folder) -> None:
+def test_should_read_a_decorated_slip_whole_without_its_decorator(folder: Folder) -> None:
     (kernel,) = folder.load().katas[0].slips
     assert kernel.source.startswith("def squared(x, by=2.0):\n")
     assert kernel.source.endswith("x * x\n")

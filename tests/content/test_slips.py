@@ -104,7 +104,7 @@ def test_should_take_a_whole_kernel_where_no_edit_says_it(folder: Folder):
     assert slip.source == "def odd(x, by=2.0):\n    return x\n"
 
 
-def test_should_carry_the_helpers_of_a_reference_into_the_wrong_kernel(folder: Folder):
+def test_should_carry_the_helpers_of_a_reference_into_the_slip(folder: Folder):
     folder.edit(
         "drills/twice/reference.py",
         "    return x * by\n",

@@ -92,9 +92,9 @@ def _show(found: Audit, *, matrix: bool, linted: str) -> None:
         print(problem)
     kernels = sum(len(variant.matrix.slips) for report in found.katas for variant in report.variants)
     cached = sum(report.cached for report in found.katas)
-    said = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
+    summary = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
     count = len(found.problems)
-    print(f"{'✗' if count else '✓'} {linted or said}: {f'{count} problems' if count else 'clean'}")
+    print(f"{'✗' if count else '✓'} {linted or summary}: {f'{count} problems' if count else 'clean'}")
 
 
 def _table(variant: VariantReport) -> str:

@@ -131,8 +131,8 @@ def _raising(expected: Expected, answer: Answer) -> list[Finding] | None:
         # An untouched starter raises NotImplementedError, which is a RuntimeError: never the one that is asked for
         # by accident.
         starter = "NotImplementedError" in value.classes and expected.raises != "NotImplementedError"
-        asked = expected.raises in value.classes and not starter
-        return [] if asked else [RaisesOther("", expected.raises, value.type, value.message, value.line)]
+        due = expected.raises in value.classes and not starter
+        return [] if due else [RaisesOther("", expected.raises, value.type, value.message, value.line)]
     if isinstance(value, Raised):
         return [Raises("", value.type, value.message, value.line)]
     return None
@@ -191,7 +191,7 @@ def _budget(expected: Expected, answer: Answer) -> list[Finding]:
         if got > budget.limit:
             over = OverBudget("", budget.what, got, budget.limit, budget.reference)
             if budget.what == "flops":
-                over = dataclasses.replace(over, line=spent.dearest_line, operator=spent.dearest_operator)
+                over = dataclasses.replace(over, line=spent.costliest_line, operator=spent.costliest_operator)
             else:
                 over = dataclasses.replace(
                     over, shape=spent.largest_shape, line=spent.largest_line, operator=spent.largest_operator

@@ -267,7 +267,7 @@ class GlobalsChanged(Finding):
 
 @dataclass(frozen=True)
 class OverBudget(Finding):
-    """Too dear. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs.
+    """Over budget. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs.
 
     `line` (0: not known) and `operator` say where most of it arises, `shape` is the largest tensor's.
     """

@@ -371,7 +371,7 @@ def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:
 
 def _counts(watch: Watch) -> Counts:
     tally = watch.tally
-    [((line, operator), _)] = tally.dearest.most_common(1) or [((0, ""), 0)]
+    [((line, operator), _)] = tally.costliest.most_common(1) or [((0, ""), 0)]
     return Counts(
         flops=int(tally.flops),
         largest_tensor=int(tally.largest),
@@ -379,6 +379,6 @@ def _counts(watch: Watch) -> Counts:
         largest_operator=tally.largest_operator,
         largest_line=tally.largest_line,
         calls={name: int(number) for name, number in tally.operators.items()},
-        dearest_operator=operator,
-        dearest_line=line,
+        costliest_operator=operator,
+        costliest_line=line,
     )

@@ -201,9 +201,9 @@ def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Call
     if isinstance(same.value, Raised) != bool(case.raises) or (
         isinstance(same.value, Raised) and case.raises not in same.value.classes
     ):
-        raise ContentError([_problem(file, case, _raising(same.value, case.raises), "mend the case or the reference")])
+        raise ContentError([_problem(file, case, _raising(same.value, case.raises), "fix the case or the reference")])
     if same.inputs_changed:
-        raise ContentError([_problem(file, case, "the reference changes its inputs", "mend the reference")])
+        raise ContentError([_problem(file, case, "the reference changes its inputs", "fix the reference")])
     if _unlike(exact.value, same.value):
         # The reference cannot take float64 (a model in float32, say): then its own precision is the best there is.
         exact = same
@@ -325,13 +325,13 @@ def _refuse_nan(answer: Answer, case: Case, file: Path) -> None:
             and np.isnan(array(leaf)).any()
         ):
             what = f"the reference returns NaN{f' at {path}' if path else ''}"
-            raise ContentError([_problem(file, case, what, "mend it, or say nan_ok=True if the contract asks for NaN")])
+            raise ContentError([_problem(file, case, what, "fix it, or say nan_ok=True if the contract asks for NaN")])
 
 
 def _raising(value: Value, due: str) -> str:
     if isinstance(value, Raised):
-        asked = f", not {due}" if due else ""
-        return f"the reference raises {value.type} at line {value.line}{asked}: {value.message}"
+        instead = f", not {due}" if due else ""
+        return f"the reference raises {value.type} at line {value.line}{instead}: {value.message}"
     return f"raises={due!r}, but the reference returns"
 
 
@@ -342,4 +342,4 @@ def _problem(file: Path, case: Case, what: str, todo: str) -> Problem:
 def _raised(case: Case, error: Exception, file: Path) -> Problem:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     line = (frames[-1].lineno if frames else case.line) or case.line
-    return Problem(file, line, 1, f"case {case.name} raises {type(error).__name__}: {error}", "mend this line")
+    return Problem(file, line, 1, f"case {case.name} raises {type(error).__name__}: {error}", "fix this line")

@@ -145,7 +145,7 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
     except (SyntaxError, ValueError) as error:
         line, column = (getattr(error, "lineno", 1) or 1), (getattr(error, "offset", 1) or 1)
         raise ContentError(
-            [Problem(file, line, max(column, 1), f"this is not Python: {error}", "mend the syntax")]
+            [Problem(file, line, max(column, 1), f"this is not Python: {error}", "fix the syntax")]
         ) from None
     module = ModuleType(name)
     module.__file__ = str(file)
@@ -195,7 +195,7 @@ def _raised(error: BaseException, file: Path) -> Problem:
             f"it imports {error.name}, which is not here",
             "install it, or name it under `needs` in kata.yaml",
         )
-    return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "mend this line")
+    return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "fix this line")
 
 
 def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list[Problem]]:
@@ -205,7 +205,7 @@ def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list
         kernel = getattr(module, variant.reference, None)
         if not inspect.isfunction(kernel):
             what = f"variant {variant.id} names {variant.reference}, which is not a function here"
-            todo = f"write `def {variant.reference}(…)`, or mend `reference` in kata.yaml"
+            todo = f"write `def {variant.reference}(…)`, or fix `reference` in kata.yaml"
             problems.append(Problem(kata.reference_file, 1, 1, what, todo))
         else:
             found[variant.id] = kernel

@@ -34,7 +34,7 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing has to be mended."""
+        """Whether nothing has to be fixed."""
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:

@@ -132,9 +132,9 @@ class _Proof:
             for question, due in zip(questions, expected, strict=True):
                 answer = ask(self.loaded, self.caller, right.kernel, question)
                 wrong = compare(due, answer)
-                said = describe(wrong[0]).en if wrong else "".join(use.call for use in answer.forbidden[:1])
-                if said:
-                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {said}"
+                fault = describe(wrong[0]).en if wrong else "".join(use.call for use in answer.forbidden[:1])
+                if fault:
+                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {fault}"
                     yield self._at_case(right.line, what, "fix the equivalent, or what the case allows", "rejected")
                     break
 
@@ -236,9 +236,9 @@ class _Proof:
             todo = f'write one with a size of 0 and clauses=("{ALWAYS}",)'
             yield self._unproven("", f"no case of variant {self.variant} has {sizes} of 0", todo)
         parameters = list(inspect.signature(self.kernels.reference).parameters)
-        asked = {parameters[position] for case in self.kernels.cases for position in case.grads}
+        compared = {parameters[position] for case in self.kernels.cases for position in case.grads}
         for name in self.kernels.variant.gradients:
-            if name not in asked:
+            if name not in compared:
                 what = f"no case of variant {self.variant} compares the gradient of {name}"
                 yield self._unproven("", what, "write one with grads=(…), the positions of the arguments")
 

@@ -40,7 +40,7 @@ numbers, which loops and indices need, are an eighth each."""
 class Tally:
     """The cost of the calls watched. `largest` is in elements, `largest_shape` the shape of that tensor.
 
-    `dearest` holds the floating-point operations by the attempt's line and the operator.
+    `costliest` holds the floating-point operations by the attempt's line and the operator.
     """
 
     flops: int = 0
@@ -49,7 +49,7 @@ class Tally:
     largest_operator: str = ""
     largest_line: int = 0
     operators: Counter[str] = field(default_factory=Counter)
-    dearest: Counter[tuple[int, str]] = field(default_factory=Counter)
+    costliest: Counter[tuple[int, str]] = field(default_factory=Counter)
 
 
 class Watch:
@@ -130,7 +130,7 @@ class Watch:
         flops = one.flops(args, kwargs, out)
         if flops:
             self.tally.flops += flops
-            self.tally.dearest[self.line(), one.name] += flops
+            self.tally.costliest[self.line(), one.name] += flops
 
     def charge(self, name: str, values: Iterable[Any], *, made: bool = False) -> None:
         """Count the storages that are new, or larger than when they were seen last, as allocated by operator `name`."""
