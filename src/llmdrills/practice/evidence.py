@@ -116,7 +116,7 @@ def clean_days(history: History, kata: Kata, known: int) -> int:
 
 
 def _passes_rated_too_low(history: History, kata: Kata, after: int = -1) -> list[CleanPass]:
-    """Rated Hard, and that not by the learner's choice, when what was diagnosed would not count today."""
+    """The passes that were rated Hard, not by the learner's choice, for a diagnosis that would not count today."""
     rows = history.rows(
         "SELECT session, at, zone, variant FROM reviews AS r WHERE kata = ? AND at > ? AND rating = ? AND derived = ? "
         "AND id NOT IN (SELECT review FROM undos) "

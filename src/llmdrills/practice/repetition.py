@@ -312,7 +312,7 @@ class Repetition:
         return "costly" if costly else "free"
 
     def withdraw(self) -> None:
-        """Something else was done: the next `reveal` asks again."""
+        """Forget the announced cost, because the learner did something else: the next `reveal` asks again."""
         self._announced = None
 
     def solution(self, how: str = "solution", now: Moment | None = None) -> str:

@@ -213,9 +213,9 @@ def _hardest(schedule: Schedule, today: int) -> tuple[Hard, ...]:
 
 
 def _slips(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
-    """Beaten: the same kata and variant passed without help, on a day after the slip was last seen.
+    """The slips that were met. One is beaten when its kata and variant is passed without help on a later day.
 
-    What was met in an easier form is beaten in the form that it is easier than: an easier one is never rated.
+    One that was met in an easier form is beaten in the form that asks for more: an easier one is never rated.
     """
     rows = history.rows(
         "SELECT kata, diagnosis, count(*) AS times, max(at) AS last, zone, group_concat(DISTINCT variant) AS variants "

@@ -31,7 +31,7 @@ MOST_AXES = 5
 
 @dataclass(frozen=True)
 class Recognition:
-    """What the answer is, seen from the right one. `id` and `key` are the same in every case that it explains."""
+    """What the answer is, in terms of the right one. `id` and `key` are the same in every case that it explains."""
 
     id: str
     key: tuple[int | str, ...]
@@ -97,11 +97,11 @@ def recognitions(expected: Expected, answer: Answer) -> list[Recognition]:
     for others in found[1:]:
         common &= {(r.id, r.key) for r in others}
     agreed = [r for r in found[0] if (r.id, r.key) in common]
-    return agreed if len(wrong) == len(pairs) else [_said_of(r, [pair.path for pair in wrong]) for r in agreed]
+    return agreed if len(wrong) == len(pairs) else [_naming_items(r, [pair.path for pair in wrong]) for r in agreed]
 
 
-def _said_of(recognition: Recognition, paths: Sequence[str]) -> Recognition:
-    """The same, said of the only items of the result that are wrong."""
+def _naming_items(recognition: Recognition, paths: Sequence[str]) -> Recognition:
+    """The recognition with the names of the items that it is about, where the other items are right."""
     places = [f"result{path}" for path in paths]
     en, zh = recognition.text.en, recognition.text.zh
     text = Bilingual(f"{', '.join(places)}: {en[0].lower()}{en[1:]}", f"{'、'.join(places)}：{zh}")

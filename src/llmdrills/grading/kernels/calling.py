@@ -259,7 +259,7 @@ class Caller:
 def written_over(
     objects: tuple[list[Any], dict[str, Any]], values: tuple[list[Any], dict[str, Any]]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """New arguments in the objects of the call before, wherever these can hold them."""
+    """Write the new arguments into the objects of the call before, wherever these can hold them."""
     (held, named), (args, kwargs) = objects, values
     return (
         [_over(held[at] if at < len(held) else None, value) for at, value in enumerate(args)],
@@ -364,7 +364,10 @@ def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
 
 
 def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:
-    """What the watch noted, and that it was put to sleep. A call that raised may have left no memory to wake it."""
+    """The uses that the watch noted, and one more where the attempt switched it off.
+
+    A call that raised may have left no memory to switch it on again, so that says nothing.
+    """
     asleep = watch.switched_off and not isinstance(value, Raised)
     return (*watch.uses, *((ForbiddenUse("torch.utils._python_dispatch", 0, "evasion"),) if asleep else ()))
 
