@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
+from llmdrills.cli import stats_view
+from llmdrills.practice import rating, report
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 
@@ -54,6 +57,13 @@ def test_should_say_misconception_only_in_data_and_in_the_old_decorator():
             if "misconception" in OLD_FORM.sub("", line).lower():
                 wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert wrong == []
+
+
+def test_should_call_a_slip_by_one_name_wherever_a_learner_reads_of_it():
+    why = rating.reason(rating.Facts(runs=2, passed=True, diagnosed=True))
+    for text in (why, stats_view._W["slips"], report._T["slips"]):
+        assert "known mistake" in text.en.lower()
+        assert "常见错误" in text.zh
 
 
 METAPHORS = re.compile(
