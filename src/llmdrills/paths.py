@@ -66,14 +66,14 @@ def find_workspace(given: Path | None = None, start: Path | None = None) -> Path
 
     Raises UsageError when the one asked for is not a workspace.
     """
-    asked = given or (Path(os.environ["LLMDRILLS_WORKSPACE"]) if os.environ.get("LLMDRILLS_WORKSPACE") else None)
-    if asked is not None:
-        if not is_workspace(asked):
+    wanted = given or (Path(os.environ["LLMDRILLS_WORKSPACE"]) if os.environ.get("LLMDRILLS_WORKSPACE") else None)
+    if wanted is not None:
+        if not is_workspace(wanted):
             raise UsageError(
-                f"{asked} is not a workspace",
+                f"{wanted} is not a workspace",
                 "it needs decks/*.yaml or drills/*/kata.yaml; `llmdrills init` makes one",
             )
-        return asked.resolve()
+        return wanted.resolve()
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if is_workspace(folder):

@@ -24,7 +24,7 @@ def katas(root):
 
 
 def practise(home: Path, katas, *, days: int = 3) -> None:
-    """A few days of two katas, the last one yesterday: one with a misconception met and beaten."""
+    """A few days of two katas, the last one yesterday: one with a slip met and beaten."""
     now = Moment.now()
     with History.open(home / "data" / "history.sqlite3") as history:
         for day in range(days, 0, -1):

@@ -16,7 +16,7 @@ from llmdrills.errors import ContentError
 from tests.helpers.content_folder import Folder
 
 
-def test_should_give_on_a_hit_what_loading_gives_but_for_the_wrong_kernels(folder: Folder, tmp_path: Path) -> None:
+def test_should_give_on_a_hit_what_loading_gives_but_for_the_slips(folder: Folder, tmp_path: Path) -> None:
     folder.edit(
         "drills/twice/kata.yaml",
         "requires: []",

@@ -16,7 +16,7 @@ def note(folder: Folder, computed: Computed | None = None) -> Note:
     return made
 
 
-def test_should_make_a_note_of_a_wrong_kernel_with_a_fix(folder: Folder) -> None:
+def test_should_make_a_note_of_a_slip_with_a_fix(folder: Folder) -> None:
     made = note(folder)
     assert (made.id, made.type, made.kata, made.topic) == ("bug-twice-squared", "bug", "twice", "transformer")
     assert made.proves == ("ready-one",)
@@ -62,7 +62,7 @@ def test_should_not_show_an_input_computed_for_an_older_kernel(folder: Folder) -
         assert ("twice(3)" in back.en) == shown
 
 
-def test_should_derive_an_id_from_nothing_but_kata_misconception_and_its_own_variants(folder: Folder) -> None:
+def test_should_derive_an_id_from_nothing_but_kata_slip_and_its_own_variants(folder: Folder) -> None:
     (kernel,) = folder.load().katas[0].slips
     assert bug_id("twice", kernel) == "bug-twice-squared"
     assert bug_id("twice", dataclasses.replace(kernel, variants=("standard",))) == "bug-twice-squared-standard"

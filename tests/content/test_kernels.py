@@ -15,7 +15,7 @@ CASES = "drills/twice/cases.py"
 REFERENCE = "drills/twice/reference.py"
 
 
-def test_should_read_a_wrong_kernel_whole_without_its_decorator(folder: Folder) -> None:
+def test_should_read_a_decorated_slip_whole_without_its_decorator(folder: Folder) -> None:
     (kernel,) = folder.load().katas[0].slips
     assert kernel.source.startswith("def squared(x, by=2.0):\n")
     assert kernel.source.endswith("x * x\n")
@@ -45,7 +45,7 @@ def test_should_know_the_arguments_of_the_decorators() -> None:
         ('seen="haste", ', "", "has no `seen`"),
         ('seen="haste"', 'sen="haste"', "did you mean `seen`?"),
         ('seen="haste"', 'seen="haste", **more', "unpacks its arguments"),
-        ('seen="haste"', 'seen="haste", same_as="cubed"', "there is no misconception `cubed`"),
+        ('seen="haste"', 'seen="haste", same_as="cubed"', "there is no slip `cubed`"),
         ('seen="haste"', 'seen="haste", variants=("standart",)', "did you mean `standard`?"),
         ('seen="haste"', 'seen="haste", variants="standard"', "write a tuple of texts"),
         ('"squared"', '"Squared Up"', "lower-case words"),
@@ -69,12 +69,12 @@ def test_should_name_the_place_in_a_spoilt_cases_file(folder: Folder, old: str, 
         assert 1 <= problem.line <= len(text)
 
 
-def test_should_report_two_misconceptions_of_one_name(folder: Folder) -> None:
+def test_should_report_two_slips_of_one_name(folder: Folder) -> None:
     text = (folder.root / CASES).read_text("utf-8")
     block = text[text.index("@misconception(") : text.index("@equivalent(")]
     folder.write(CASES, (text + block).encode())
     shown = str(folder.problems()[0])
-    assert "two misconceptions are named `squared`" in shown
+    assert "two slips are named `squared`" in shown
     assert "line 12" in shown
 
 

@@ -149,7 +149,7 @@ def test_should_make_a_new_kata_that_loads_and_passes_the_linter(folder: Folder)
     assert [problem for problem in lint(folder.load()) if "my-softmax" in str(problem)] == []
 
 
-def test_should_make_a_new_kata_whose_reference_is_right_and_whose_wrong_kernels_are_wrong(folder: Folder) -> None:
+def test_should_make_a_new_kata_whose_reference_is_right_and_whose_slips_are_wrong(folder: Folder) -> None:
     torch = pytest.importorskip("torch")
     new_kata(folder.root, "my-softmax")
     from llmdrills.content.starter import solution_text

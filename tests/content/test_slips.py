@@ -104,7 +104,7 @@ def test_should_take_a_whole_kernel_where_no_edit_says_it(folder: Folder):
     assert slip.source == "def odd(x, by=2.0):\n    return x\n"
 
 
-def test_should_carry_the_helpers_of_a_reference_into_the_wrong_kernel(folder: Folder):
+def test_should_carry_the_helpers_of_a_reference_into_the_slip(folder: Folder):
     folder.edit(
         "drills/twice/reference.py",
         "    return x * by\n",
@@ -183,7 +183,7 @@ def test_should_keep_the_shipped_slips_to_the_schema(root: Path):
         assert not errors, (path.parent.name, json.dumps(errors))
 
 
-def test_should_still_read_a_misconception_of_an_older_copy_and_say_so(folder: Folder):
+def test_should_still_read_the_decorated_slip_of_an_older_copy_and_say_so(folder: Folder):
     kata = folder.load().katas[0]
     assert [(slip.id, slip.decorated, slip.card) for slip in kata.slips] == [("squared", True, True)]
     assert any("cases.py:12: @misconception is the old form" in notice for notice in kata.notices)

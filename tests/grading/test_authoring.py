@@ -1,4 +1,4 @@
-"""Loading a kata's book: authors' mistakes are told with file and line, and katas do not meet."""
+"""Loading a kata: authors' mistakes are told with file and line, and katas do not meet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from llmdrills.errors import ContentError
-from llmdrills.grading.authoring import AuthoringError, Inputs, case, misconception, open_book
+from llmdrills.grading.authoring import AuthoringError, Inputs, case, misconception, registering
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
@@ -120,8 +120,8 @@ def test_should_give_two_katas_their_own_references_and_leave_nothing_behind(tmp
 
 
 def test_should_count_another_variant_s_reference_among_the_wrong_kernels(tmp_path):
-    book = load(make_kata(tmp_path)).variant("rows")
-    assert [wrong.id for wrong in book.wrong] == ["no-mean", "no-scale", "anything-goes", "variant-columns"]
+    kernels = load(make_kata(tmp_path)).variant("rows")
+    assert [wrong.id for wrong in kernels.wrong] == ["no-mean", "no-scale", "anything-goes", "variant-columns"]
 
 
 def test_should_not_tell_a_weaker_variant_from_the_stronger_one(tmp_path):
@@ -133,7 +133,7 @@ def test_should_not_tell_a_weaker_variant_from_the_stronger_one(tmp_path):
 
 def test_should_repeat_the_first_case_with_awkward_inputs(tmp_path):
     loaded = load(make_kata(tmp_path))
-    questions, _ = prepare(loaded, "rows", 0, tmp_path, misconceptions=False)
+    questions, _ = prepare(loaded, "rows", 0, tmp_path, slips=False)
     made = {question.name: question.args[0] for question in questions}
     assert list(made) == ["base", "scaled", "refused", "base-non-contiguous", "base-requires-grad", "base-again"]
     assert made["base"].strides == (4, 1)
@@ -143,7 +143,7 @@ def test_should_repeat_the_first_case_with_awkward_inputs(tmp_path):
 
 def test_should_let_derived_cases_be_turned_off(tmp_path):
     cases = CASES.replace('differ")', 'differ", derive=False)')
-    questions, _ = prepare(load(make_kata(tmp_path, cases=cases)), "rows", 0, tmp_path, misconceptions=False)
+    questions, _ = prepare(load(make_kata(tmp_path, cases=cases)), "rows", 0, tmp_path, slips=False)
     assert [question.name for question in questions] == ["base", "scaled", "refused"]
 
 
@@ -158,7 +158,7 @@ def test_should_compute_the_oracle_in_float64_and_the_dtype_of_the_inputs(tmp_pa
 
 def test_should_give_the_same_inputs_for_the_same_seed_and_others_for_another(tmp_path):
     loaded = load(make_kata(tmp_path))
-    first, again, other = (prepare(loaded, "rows", seed, tmp_path, misconceptions=False)[0] for seed in (3, 3, 4))
+    first, again, other = (prepare(loaded, "rows", seed, tmp_path, slips=False)[0] for seed in (3, 3, 4))
     assert first == again
     assert first[0].args != other[0].args
 
@@ -166,13 +166,13 @@ def test_should_give_the_same_inputs_for_the_same_seed_and_others_for_another(tm
 def test_should_bring_a_wrong_kernels_answers_with_each_case(tmp_path):
     _, expected = prepare(load(make_kata(tmp_path)), "rows", 0, tmp_path)
     due = {one.case: one for one in expected}
-    assert not compare(due["base"], due["base"].misconceptions["no-scale"])
-    assert compare(due["scaled"], due["scaled"].misconceptions["no-scale"])
-    assert isinstance(due["refused"].misconceptions["no-mean"].value, Raised)
+    assert not compare(due["base"], due["base"].slips["no-scale"])
+    assert compare(due["scaled"], due["scaled"].slips["no-scale"])
+    assert isinstance(due["refused"].slips["no-mean"].value, Raised)
 
 
 def test_should_make_names_of_the_function_unless_they_are_given():
-    with open_book() as book:
+    with registering() as registered:
 
         @case(why="x")
         def ragged_padding(make): ...
@@ -180,7 +180,7 @@ def test_should_make_names_of_the_function_unless_they_are_given():
         @case("other-name", why="x")
         def _(make): ...
 
-    assert [one.name for one in book.cases] == ["ragged-padding", "other-name"]
+    assert [one.name for one in registered.cases] == ["ragged-padding", "other-name"]
 
 
 def test_should_let_the_decorators_do_nothing_outside_of_a_book():
@@ -191,11 +191,11 @@ def test_should_let_the_decorators_do_nothing_outside_of_a_book():
     assert kernel(3) == 3
 
 
-def test_should_ask_for_two_names_for_two_misconceptions_of_one_variant():
-    with open_book():
+def test_should_ask_for_two_names_for_two_slips_of_one_variant():
+    with registering():
         misconception("a", en="x", zh="x", seen="x", variants=("one",))(lambda x: x)
         misconception("a", en="x", zh="x", seen="x", variants=("two",))(lambda x: x)
-        with pytest.raises(AuthoringError, match="two misconceptions"):
+        with pytest.raises(AuthoringError, match="two slips"):
             misconception("a", en="x", zh="x", seen="x")(lambda x: x)
 
 

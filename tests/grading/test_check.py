@@ -281,7 +281,7 @@ def with_slips(tmp_path, slips=SLIPS, **texts):
 def test_should_prove_slips_and_the_facts_of_their_feedback(tmp_path):
     report = with_slips(tmp_path, cases=GRADED, yaml=NAMED)
     assert report.ok, [str(p) for p in report.problems]
-    assert "half-scale" in report.variants[0].matrix.misconceptions
+    assert "half-scale" in report.variants[0].matrix.slips
 
 
 def test_should_find_feedback_whose_proof_does_not_hold(tmp_path):

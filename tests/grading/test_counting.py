@@ -359,4 +359,4 @@ def test_should_say_which_line_costs_most(tmp_path):
     exec(compile(file.read_text(), str(file), "exec"), space)
     with Watch(file=str(file)) as watch:
         space["go"](torch.ones(6, 6))
-    assert watch.tally.dearest.most_common(1) == [((5, "mm"), 2 * 6**3 + 2 * 6 * 6)]
+    assert watch.tally.costliest.most_common(1) == [((5, "mm"), 2 * 6**3 + 2 * 6 * 6)]

@@ -1,4 +1,4 @@
-"""Which misconception explains an attempt, and what is recognised without any."""
+"""Which slip explains an attempt, and what is recognised without any."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.helpers.small_kata import expect, raised, tensor
 RIGHT = np.arange(24, dtype=np.float64).reshape(2, 3, 4) ** 1.5 - 20
 
 
-def judged(value, misconceptions, name="base", want=1.0, dtype="float32"):
+def judged(value, slips, name="base", want=1.0, dtype="float32"):
     """A case whose right answer is `want`, with the wrong kernels' answers and the attempt's."""
     due = expect(tensor(want, "float64"), dtype, case=name)
-    wrong = {key: x if isinstance(x, Answer) else Answer(tensor(x, dtype)) for key, x in misconceptions.items()}
+    wrong = {key: x if isinstance(x, Answer) else Answer(tensor(x, dtype)) for key, x in slips.items()}
     answer = value if isinstance(value, Answer) else Answer(tensor(value, dtype))
-    return Judged(dataclasses.replace(due, misconceptions=wrong), answer, tuple(compare(due, answer)))
+    return Judged(dataclasses.replace(due, slips=wrong), answer, tuple(compare(due, answer)))
 
 
-def test_should_diagnose_a_misconception_that_gives_the_attempts_answer_everywhere():
+def test_should_diagnose_a_slip_that_gives_the_attempts_answer_everywhere():
     cases = [judged(2.0, {"a": 3.0, "b": 2.0}), judged(5.0, {"a": 5.0, "b": 5.0}), judged(1.0, {"a": 1.0, "b": 1.0})]
     found = diagnose(cases)
     assert (found.id, found.explains, found.failing, found.whole) == ("b", 2, 2, True)

@@ -74,6 +74,11 @@ UNWRITTEN = raised("NotImplementedError", "RuntimeError")
         (attempt(RIGHT), "error", ["passed", "error"]),
         (attempt(), "error", ["error", "error"]),
         (attempt(RIGHT, RIGHT, forbidden=(ForbiddenUse("os.fork", 4, "evasion"),)), "forbidden", ["passed"] * 2),
+        (
+            attempt(loading=raised("KeyError").value, forbidden=(ForbiddenUse("os.fork", 4, "evasion"),)),
+            "forbidden",
+            ["crashed"] * 2,
+        ),
     ],
 )  # fmt: skip
 def test_should_put_what_stops_an_attempt_before_what_is_wrong_with_its_answers(kata, run, outcome, cases):
@@ -98,6 +103,14 @@ def test_should_name_a_forbidden_call_with_its_line_and_the_reason(kata):
         assert verdict.report["forbidden"][0]["line"] == 5
         assert "torch.nn.functional.layer_norm" in verdict.message
         assert why in verdict.message
+
+
+def test_should_tell_of_the_refusal_where_the_file_catches_it_and_then_does_not_load(kata):
+    run = attempt(loading=raised("KeyError", line=9).value, forbidden=(ForbiddenUse("os.fork", 4, "evasion"),))
+    for language in ("en", "zh"):
+        verdict = judge(spec(kata, language=language), CASE, run)
+        assert "os.fork" in "\n".join(verdict.message.splitlines()[:2])
+        assert "KeyError" not in verdict.message
 
 
 def test_should_make_a_case_forbidden_when_the_call_was_seen_while_it_ran(kata):
@@ -226,7 +239,7 @@ def test_should_show_the_same_numbers_when_the_snippet_is_pasted(tmp_path, size)
 
 def test_should_make_inputs_again_for_a_snippet(kata, tmp_path):
     loaded = load(kata)
-    question = prepare(loaded, "rows", 9, tmp_path, misconceptions=False)[0][3]
+    question = prepare(loaded, "rows", 9, tmp_path, slips=False)[0][3]
     args, kwargs = inputs(str(kata.folder), "rows", "base-non-contiguous", seed=9)
     assert not args[0].is_contiguous()
     assert args[0].contiguous().numpy().tobytes() == question.args[0].data

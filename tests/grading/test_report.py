@@ -189,7 +189,7 @@ def long_verdicts(kata, language):
     first, *others = kata.variants
     kata = dataclasses.replace(kata, variants=(dataclasses.replace(first, clauses=(clause,)), *others))
     cases = [due(f"a-case-{at}", clauses=("long",)) for at in range(30)]
-    cases = [dataclasses.replace(case, misconceptions={"no-mean": crash, "no-scale": crash}) for case in cases]
+    cases = [dataclasses.replace(case, slips={"no-mean": crash, "no-scale": crash}) for case in cases]
     printed = {"output": f"{words}\n" * 99, "outputs": (f"{words}\n" * 40,) * 30}
     trace = f'  File "attempt.py", line 3\n    {words}\n   ^\nSyntaxError: {words}\n'
     loading = Raised("SyntaxError", ("SyntaxError", "Exception"), words, "attempt.py", 3, trace)

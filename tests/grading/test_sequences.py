@@ -44,7 +44,7 @@ def into_one_buffer():
 def again(tmp_path):
     """What is wrong with a kernel in the case that calls three times."""
     loaded = load(make_kata(tmp_path))
-    questions, expectations = prepare(loaded, "rows", 5, tmp_path, misconceptions=False)
+    questions, expectations = prepare(loaded, "rows", 5, tmp_path, slips=False)
     pairs = {question.name: (question, due) for question, due in zip(questions, expectations, strict=True)}
     question, due = pairs["base-again"]
     return lambda kernel: compare(due, ask(loaded, Caller(), kernel, question))
@@ -73,7 +73,7 @@ def test_should_let_an_author_write_calls_in_a_row(tmp_path):
     one = "    return call(make.normal(3, 4, mean=1.0))\n"
     cases = CASES.replace(one, "    x = make.normal(3, 4, mean=1.0)\n    return call(x), call(x, scale=2.0)\n")
     loaded = load(make_kata(tmp_path, cases=cases))
-    questions, expectations = prepare(loaded, "rows", 5, tmp_path, misconceptions=False)
+    questions, expectations = prepare(loaded, "rows", 5, tmp_path, slips=False)
     due = next(due for due in expectations if due.case == "base")
     question = next(question for question in questions if question.name == "base")
     assert due.calls == 2

@@ -28,22 +28,20 @@ FAMILIES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KATAS)
-def test_should_diagnose_each_misconception_as_itself(
-    name: str, shipped_kata: Callable[[str], Kata], tmp_path: Path
-) -> None:
+def test_should_diagnose_each_slip_as_itself(name: str, shipped_kata: Callable[[str], Kata], tmp_path: Path) -> None:
     kata = shipped_kata(name)
     loaded = load(kata)
     for variant in kata.variants:
-        book = loaded.variant(variant.id)
-        assert len(book.wrong) >= FAMILIES.get((name, variant.id), 5)
+        kernels = loaded.variant(variant.id)
+        assert len(kernels.wrong) >= FAMILIES.get((name, variant.id), 5)
         _, expectations = prepare(loaded, variant.id, 1013, tmp_path)
         expected = list(expectations)
         spec = AttemptSpec(
             kata=kata, variant=variant.id, source=b"", file="attempt.py", device="cpu", seed=1013, language="zh"
         )
-        declared = {wrong.id: wrong.same_as for wrong in book.wrong}
-        for wrong in book.wrong:
-            answers = tuple(due.misconceptions[wrong.id] for due in expected)
+        declared = {wrong.id: wrong.same_as for wrong in kernels.wrong}
+        for wrong in kernels.wrong:
+            answers = tuple(due.slips[wrong.id] for due in expected)
             verdict = judge(spec, expected, Attempt(None, answers))
             assert verdict.outcome in {"wrong", "crashed", "over-budget"}, wrong.id
             assert verdict.diagnosis is not None, wrong.id

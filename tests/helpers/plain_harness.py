@@ -24,7 +24,7 @@ import yaml
 
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.report import Report
-from llmdrills.grading.authoring import Book, Case, Inputs, open_book
+from llmdrills.grading.authoring import Case, Inputs, Registered, registering
 
 torch.set_num_threads(1)  # the suite runs one worker a core
 
@@ -112,16 +112,16 @@ def close(got: Any, want: Any, slack: Any, case: Case) -> bool:
 
 
 class KataUnderTest:
-    """A kata's reference.py and cases.py, imported as the grader does: the folder on the path, a book open."""
+    """A kata's reference.py and cases.py, imported as the grader does, with the folder on the path."""
 
     def __init__(self, name: str) -> None:
         self.folder = DRILLS / name
         self.name = name
         self.yaml = yaml.safe_load((self.folder / "kata.yaml").read_text(encoding="utf-8"))
         self.reference = self._load("reference")
-        with open_book() as book:
+        with registering() as registered:
             self.cases_module = self._load("cases")
-        self.book: Book = book
+        self.registered: Registered = registered
         sys.modules.pop("reference")
         sys.modules.pop("cases")
         report = Report(DRILLS.parent)
@@ -232,7 +232,7 @@ def indistinguishable(left: Answer, one: Answer, case: Case) -> bool:
 def failed_cases(kata: KataUnderTest, variant: str, kernel: Any, folder: Path) -> set[str]:
     """The cases of a variant that a kernel fails."""
     failed = set()
-    for case in kata.of(kata.book.cases, variant):
+    for case in kata.of(kata.registered.cases, variant):
         made = kata.inputs(case, folder)
         baseline = answer(kata.kernel(variant), made, case)
         oracle = answer(kata.kernel(variant), made, case, double=not case.draws)
@@ -257,7 +257,7 @@ def matrix(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0) -> Ma
     kills: dict[str, set[str]] = {name: set() for name in wrong}
     alike = set(itertools.combinations(wrong, 2))
     rejected: set[tuple[str, str]] = set()
-    for case in kata.of(kata.book.cases, variant):
+    for case in kata.of(kata.registered.cases, variant):
         made = kata.inputs(case, folder, seed)
         baseline = answer(kata.kernel(variant), made, case)
         oracle = (
@@ -271,10 +271,10 @@ def matrix(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0) -> Ma
             if not right(got, oracle, baseline, case):
                 kills[name].add(case.name)
         alike = {(a, b) for a, b in alike if indistinguishable(answers[a], answers[b], case)}
-        for good in kata.of(kata.book.equivalents, variant):
+        for good in kata.of(kata.registered.equivalents, variant):
             if not right(answer(good.kernel, made, case), oracle, baseline, case):
                 rejected.add((good.id, case.name))
-        for peer in kata.of(kata.book.peers, variant):
+        for peer in kata.of(kata.registered.peers, variant):
             if case.name not in peer.skips and not right(answer(peer.kernel, made, case), oracle, baseline, case):
                 rejected.add((f"peer-{peer.library}", case.name))
     return Matrix(kills, alike, rejected)
@@ -313,7 +313,7 @@ def broken_fixes(kata: KataUnderTest, variant: str, folder: Path, seed: int = 0)
             answer(kernel, made, case, double=not (case.draws or case.own_precision)),
         )
         for kernel in [kata.kernel(variant)]
-        for case in kata.of(kata.book.cases, variant)
+        for case in kata.of(kata.registered.cases, variant)
         for made in [kata.inputs(case, folder, seed)]
     ]
     return {

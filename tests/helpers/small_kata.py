@@ -11,7 +11,7 @@ import numpy as np
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.model import Kata
 from llmdrills.content.report import Report
-from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.protocol.answer import Answer, Expected, ShownCall
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 

@@ -20,7 +20,7 @@ def test_should_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tm
 
 def test_should_kill_every_wrong_kernel_on_a_case_whose_input_is_fixed(tmp_path: Path) -> None:
     made = plain.matrix(KATA, "pairs", tmp_path)
-    fixed = {case.name for case in KATA.book.cases if not case.fresh}
+    fixed = {case.name for case in KATA.registered.cases if not case.fresh}
     assert [name for name, cases in made.kills.items() if not cases & fixed] == []
 
 
@@ -37,7 +37,7 @@ def trained(corpus: list[str], steps: int) -> list[tuple[str, str]]:
             break
         best = max(sorted(counts), key=counts.__getitem__)
         merges.append(best)
-        words = [KATA.book.equivalents[0].kernel("".join(word), merges) for word in words]
+        words = [KATA.registered.equivalents[0].kernel("".join(word), merges) for word in words]
     return merges
 
 
@@ -47,7 +47,7 @@ def test_should_agree_with_tokenizers_on_a_trained_table() -> None:
     merges = trained(corpus, 40)
     assert len(merges) == 40
     for word in corpus:
-        assert encode(word, merges) == KATA.book.peers[0].kernel(word, merges)
+        assert encode(word, merges) == KATA.registered.peers[0].kernel(word, merges)
 
 
 def test_should_spell_the_word_by_its_tokens() -> None:

@@ -86,10 +86,10 @@ def recomputes_the_prefix(x: Any, w_q: Any, w_k: Any, w_v: Any, cache: Any = Non
 
 def test_should_admit_every_equivalent_to_the_budget_and_reject_whoever_recomputes_the_prefix(tmp_path: Path) -> None:
     (budget,) = KATA.yaml["budgets"]
-    case = next(case for case in KATA.book.cases if case.name == budget["case"])
+    case = next(case for case in KATA.registered.cases if case.name == budget["case"])
     made = KATA.inputs(case, tmp_path)
     flops, largest = cost(step, made)
-    for right in KATA.book.equivalents:
+    for right in KATA.registered.equivalents:
         spent, allocated = cost(right.kernel, made)
         assert spent <= budget["flops"] * flops, right.id
         assert allocated <= budget["largest_tensor"] * largest, right.id

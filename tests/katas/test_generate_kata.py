@@ -39,7 +39,7 @@ def test_should_kill_the_catalogue_of_generation_by_the_case_named_for_it(tmp_pa
 
 def answers(case: Case, folder: Path, calls: int) -> set[str]:
     """What so many calls with seeds of their own give."""
-    by_the_table = kata().book.peers[0].kernel
+    by_the_table = kata().registered.peers[0].kernel
     made = kata().inputs(case, folder)
     found = set()
     for seed in range(calls):
@@ -49,12 +49,12 @@ def answers(case: Case, folder: Path, calls: int) -> set[str]:
 
 
 def test_should_have_one_answer_for_every_case_whatever_the_random_stream(tmp_path: Path) -> None:
-    one_call = [case for case in kata().book.cases if not case.draws]
+    one_call = [case for case in kata().registered.cases if not case.draws]
     assert [case.name for case in one_call if len(answers(case, tmp_path, 40)) != 1] == []
 
 
 def test_should_draw_both_texts_where_two_are_even(tmp_path: Path) -> None:
-    case = next(case for case in kata().book.cases if case.name == "two-texts")
+    case = next(case for case in kata().registered.cases if case.name == "two-texts")
     assert answers(case, tmp_path, case.draws) == {"ab", "ac"}
 
 

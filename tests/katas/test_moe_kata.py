@@ -70,10 +70,10 @@ def dense(x: Any, w_router: Any, w_experts: Any, k: int) -> Any:
 
 def test_should_admit_every_equivalent_to_the_budget_and_reject_running_all_experts(tmp_path: Path) -> None:
     (budget,) = KATA.yaml["budgets"]
-    case = next(case for case in KATA.book.cases if case.name == budget["case"])
+    case = next(case for case in KATA.registered.cases if case.name == budget["case"])
     made = KATA.inputs(case, tmp_path)
     allowed = budget["flops"] * flops(renormalised, made)
-    for right in KATA.book.equivalents:
+    for right in KATA.registered.equivalents:
         assert flops(right.kernel, made) <= allowed, right.id
     torch.testing.assert_close(dense(*made.args), renormalised(*made.args))
     assert flops(dense, made) > 3 * allowed

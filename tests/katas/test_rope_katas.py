@@ -71,7 +71,7 @@ def test_should_kill_the_catalogue_of_rope_in_the_first_kata_too(tmp_path: Path)
 
 def test_should_find_the_courses_answer_enough_for_the_textbook_alone(tmp_path: Path) -> None:
     rotary = kata("rotary-embedding")
-    [answers] = [one.kernel for one in rotary.book.equivalents if one.id == "course-answer"]
+    [answers] = [one.kernel for one in rotary.registered.equivalents if one.id == "course-answer"]
     assert failed_cases(rotary, "textbook", answers, tmp_path) == set()
     assert failed_cases(rotary, "standard", answers, tmp_path) >= {"long-in-bfloat16", "float16-stays"}
 

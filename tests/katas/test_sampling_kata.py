@@ -55,7 +55,7 @@ def test_should_kill_the_catalogue_of_sampling_by_the_case_named_for_it(
 
 
 def test_should_agree_with_transformers_over_a_grid_of_parameters() -> None:
-    warpers = kata().book.peers[0].kernel
+    warpers = kata().registered.peers[0].kernel
     logits = torch.randn(3, 11, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 2
     grid = itertools.product((0.3, 1.0, 1.7), (0, 1, 4, 30), (0.05, 0.5, 0.9, 1.0), (1, 3))
     for temperature, k, p, floor in grid:

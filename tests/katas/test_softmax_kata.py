@@ -42,10 +42,10 @@ def full_matrix(Q: Any, K: Any, V: Any, key_mask: Any = None, block_size: int = 
 
 def test_should_admit_every_equivalent_to_the_memory_budget_and_reject_the_full_matrix(tmp_path: Path) -> None:
     (budget,) = KATA.yaml["budgets"]
-    case = next(case for case in KATA.book.cases if case.name == budget["case"])
+    case = next(case for case in KATA.registered.cases if case.name == budget["case"])
     made = KATA.inputs(case, tmp_path)
     allowed = budget["largest_tensor"] * largest_tensor(attention, made)
-    for right in KATA.book.equivalents:
+    for right in KATA.registered.equivalents:
         assert largest_tensor(right.kernel, made) <= allowed, right.id
     torch.testing.assert_close(full_matrix(*made.args), attention(*made.args))
     assert largest_tensor(full_matrix, made) > 5 * allowed

@@ -55,11 +55,11 @@ def test_should_take_nothing_of_a_verdict_but_its_diagnosis(learner: KataLearner
     assert [tuple(row) for row in learner.history.rows("SELECT diagnosis FROM attempts")] == [(None,)]
 
 
-def test_should_list_only_misconceptions_that_count(learner: KataLearner) -> None:
+def test_should_list_only_slips_that_count(learner: KataLearner) -> None:
     repetition = learner.begin(ROPE)
     for diagnosis in ("no-scale", *UNCOUNTED):
         repetition.attempt("code", verdict("wrong", diagnosis), learner.tick())
-    assert [one.misconception for one in gather(learner).misconceptions] == ["no-scale"]
+    assert [one.slip for one in gather(learner).slips] == ["no-scale"]
 
 
 def rated_by_the_release_before(learner: KataLearner, day: int, diagnosis: str, rating: int = 2) -> None:
@@ -118,11 +118,11 @@ def test_should_leave_the_due_date_of_an_earlier_rating_as_it_was(learner: KataL
     assert load(learner.history).memories["attention"].rating == Rating.HARD
 
 
-def test_should_take_a_misconception_as_beaten_by_a_pass_rated_hard_for_nothing_that_counts(
+def test_should_take_a_slip_as_beaten_by_a_pass_rated_hard_for_nothing_that_counts(
     learner: KataLearner,
 ) -> None:
     repetition = learner.on(0).begin(ATTENTION)
     repetition.attempt("code", verdict("wrong", "no-scale"), learner.tick())
-    assert [one.beaten for one in gather(learner).misconceptions] == [False]
+    assert [one.beaten for one in gather(learner).slips] == [False]
     rated_by_the_release_before(learner, 3, "recognised-scaled")
-    assert [one.beaten for one in gather(learner).misconceptions] == [True]
+    assert [one.beaten for one in gather(learner).slips] == [True]

@@ -107,7 +107,7 @@ def test_should_say_the_same_of_readiness_but_for_days_rated_by_what_does_not_co
         assert now == {name: {**one, **changed.get(name, {})} for name, one in practised.items()}
 
 
-def test_should_say_the_same_in_stats_but_for_misconceptions_that_do_not_count(
+def test_should_say_the_same_in_stats_but_for_slips_that_do_not_count(
     history: History, katas: tuple[Kata, ...]
 ) -> None:
     for moment, before in zip(asked(), expected()["stats"], strict=True):

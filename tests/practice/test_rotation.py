@@ -96,12 +96,12 @@ def test_should_not_go_back_to_what_the_easier_form_has_replaced_in_the_file(lea
     assert repetitions.resume(learner.history, KATA, planned=True) is None
 
 
-def test_should_beat_a_misconception_of_an_easier_form_by_the_form_that_asks_for_more(learner: KataLearner) -> None:
+def test_should_beat_a_slip_of_an_easier_form_by_the_form_that_asks_for_more(learner: KataLearner) -> None:
     repetition = learner.on(0).begin(KATA, "textbook")
     repetition.attempt("code", verdict("wrong", "no-scale"), learner.tick())
 
     def beaten() -> list[bool]:
-        return [one.beaten for one in stats.gather(learner.history, (KATA,), learner.clock).misconceptions]
+        return [one.beaten for one in stats.gather(learner.history, (KATA,), learner.clock).slips]
 
     assert beaten() == [False]
     learner.on(4).passes(KATA, Rating.GOOD, variant="standard")

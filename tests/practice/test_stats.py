@@ -89,7 +89,7 @@ def test_should_take_the_katas_failed_most_for_the_hardest(learner: KataLearner)
     assert [(one.kata, one.lapses, one.reviews) for one in found.hardest] == [("rope", 3, 3)]
 
 
-def test_should_beat_a_misconception_by_a_clean_pass_on_a_later_day(learner: KataLearner) -> None:
+def test_should_beat_a_slip_by_a_clean_pass_on_a_later_day(learner: KataLearner) -> None:
     repetition = learner.on(0).begin(ROPE)
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
@@ -97,7 +97,7 @@ def test_should_beat_a_misconception_by_a_clean_pass_on_a_later_day(learner: Kat
     repetition.rate(now=learner.tick())
 
     def met() -> list[tuple[str, int, bool]]:
-        return [(one.misconception, one.times, one.beaten) for one in gather(learner).misconceptions]
+        return [(one.slip, one.times, one.beaten) for one in gather(learner).slips]
 
     assert met() == [("wrong-pairs", 2, False)]
     learner.on(5).passes(ROPE, variant="half-split")

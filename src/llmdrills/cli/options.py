@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"llmdrills {__version__}")
         raise typer.Exit
 

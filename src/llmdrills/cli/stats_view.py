@@ -37,7 +37,7 @@ _W = {
         "difficulty {difficulty:.1f}, {lapses} lapses in {reviews} reviews, recall now {recall:.0%}",
         "难度 {difficulty:.1f}，{reviews} 次复习中遗忘 {lapses} 次，当前保持率 {recall:.0%}",
     ),
-    "misconceptions": Bilingual("Misconceptions", "遇到过的误解"),
+    "slips": Bilingual("Known mistakes", "常见错误"),
     "beaten": Bilingual("beaten", "已克服"),
     "met": Bilingual("met {times}×, last {last}", "出现 {times} 次，最近 {last}"),
     "empty": Bilingual("Nothing yet: begin with `llmdrills today`.", "还没有记录：运行 `llmdrills today` 开始。"),
@@ -75,12 +75,12 @@ def _lines(stats: Stats, language: Language) -> Iterator[str]:
                 difficulty=hard.difficulty, lapses=hard.lapses, reviews=hard.reviews, recall=hard.retrievability
             )
             yield f"  {hard.kata}: {words[language]}"
-    if stats.misconceptions:
-        yield from ("", _W["misconceptions"][language])
-        for met in stats.misconceptions:
+    if stats.slips:
+        yield from ("", _W["slips"][language])
+        for met in stats.slips:
             mark = f"✓ {_W['beaten'][language]}" if met.beaten else "✗"
             words = _W["met"].format(times=met.times, last=met.last)
-            yield f"  {mark} {met.kata}: {met.misconception} ({words[language]})"
+            yield f"  {mark} {met.kata}: {met.slip} ({words[language]})"
 
 
 def _heat_map(days: tuple[Day, ...], language: Language) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
     {"schema": 1,
      "notes":   {"NOTE": {"proof": "sha256 of the proof's text", "values": {"name": 42}}},
-     "kernels": {"KATA": {"MISCONCEPTION/VARIANT": {"case": …, "call": …, "expected": …, "got": …, "source": …}}},
+     "kernels": {"KATA": {"SLIP/VARIANT": {"case": …, "call": …, "expected": …, "got": …, "source": …}}},
      "translations": {"NOTE": {"en": "hash of the English", "zh": "hash of the Chinese"}}}
 
 `kernels` holds one input that exposes each wrong kernel, as text: the call and both results, as a card shows them;
@@ -88,10 +88,10 @@ class Computed:
     kernels: Mapping[str, Mapping[str, Exposed]] = field(default_factory=dict)
     translations: Mapping[str, Translation] = field(default_factory=dict)
 
-    def exposed(self, kata: str, misconception: str, variant: str) -> Exposed | None:
+    def exposed(self, kata: str, slip: str, variant: str) -> Exposed | None:
         """The input that exposes a wrong kernel in a variant, if one was computed."""
         known = self.kernels.get(kata, {})
-        return known.get(f"{misconception}/{variant}") or known.get(misconception)
+        return known.get(f"{slip}/{variant}") or known.get(slip)
 
     def values(self, note: Note) -> Mapping[str, Value]:
         """The values that a note's texts show; none where they are missing or stale."""

@@ -173,12 +173,12 @@ def read_deck(path: Path, report: Report) -> DeckDraft:
     notes = _read_notes(reader, listed, draft)
     if len(report.problems) == before:
         draft.deck = Deck(
-            values["deck"],
-            values["title"],
-            values.get("description") or Bilingual("", ""),
-            tuple(notes),
-            reader.position(node),
-            reader.languages,
+            id=values["deck"],
+            title=values["title"],
+            description=values.get("description") or Bilingual("", ""),
+            notes=tuple(notes),
+            position=reader.position(node),
+            languages=reader.languages,
         )
     return draft
 
@@ -238,7 +238,7 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
         for language in languages:
             for fault in cloze.faults(note.front[language]):
                 reader.report.add(
-                    reader.file, *_at(places, f"front.{language}"), fault.what, fault.todo, "unbalanced-cloze"
+                    reader.file, *_at(places, f"front.{language}"), fault.what, fault.todo, rule="unbalanced-cloze"
                 )
     return note
 
@@ -252,27 +252,27 @@ def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) ->
     answer = values.get("answer")
     stale = values.get("translation_of")
     return Note(
-        values["id"],
-        values["type"],
-        values["topic"],
-        reader.position(node),
-        values["front"],
-        values.get("back"),
-        values.get("items", ()),
-        NumberAnswer(answer["value"], answer.get("unit") or Bilingual("", ""), answer.get("tolerance", "exact"))
+        id=values["id"],
+        type=values["type"],
+        topic=values["topic"],
+        position=reader.position(node),
+        front=values["front"],
+        back=values.get("back"),
+        items=values.get("items", ()),
+        answer=NumberAnswer(answer["value"], answer.get("unit") or Bilingual("", ""), answer.get("tolerance", "exact"))
         if answer
         else None,
-        values.get("extra"),
-        values.get("tags", ()),
-        values.get("sources", ()),
-        values.get("proves", ()),
-        values.get("kata"),
-        values.get("figure"),
-        values.get("proof"),
-        values.get("values", ()),
-        values.get("waive") or {},
-        {"of": stale} if stale else {},
-        places,
+        extra=values.get("extra"),
+        tags=values.get("tags", ()),
+        sources=values.get("sources", ()),
+        proves=values.get("proves", ()),
+        kata=values.get("kata"),
+        figure=values.get("figure"),
+        proof=values.get("proof"),
+        values=values.get("values", ()),
+        waive=values.get("waive") or {},
+        translation={"of": stale} if stale else {},
+        positions=places,
     )
 
 

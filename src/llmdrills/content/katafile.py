@@ -112,7 +112,7 @@ def read_kata(folder: Path, report: Report) -> KataDraft:
     if len(report.problems) > before and not _complete(values):
         return draft
     slips = [*(cases.slips if cases else ()), *read_slips(folder / "slips.yaml", _right(folder, values, cases), report)]
-    kata = _make(folder, reader, node, values, tuple(slips), _notices(folder, reader, values, cases))
+    kata = _make(reader, node, values, tuple(slips), _notices(folder, reader, values, cases))
     check_references(kata, reader.places, file, report)
     _check_kata(kata, cases, reader)
     if len(report.problems) == before:
@@ -220,9 +220,8 @@ def _budgets(values: dict[str, Any]) -> tuple[Budget, ...]:
     )
 
 
-def _make(
-    folder: Path, reader: Reader, node: Any, values: dict[str, Any], slips: tuple[Slip, ...], notices: tuple[str, ...]
-) -> Kata:
+def _make(reader: Reader, node: Any, values: dict[str, Any], slips: tuple[Slip, ...], notices: tuple[str, ...]) -> Kata:
+    folder = reader.file.parent
     variants = tuple(_variant(name, one, values) for name, one in values["variants"].items())
     return Kata(
         id=folder.name,

@@ -173,7 +173,7 @@ class _Reading:
         for known in self.found.slips:
             if known.id == values["id"] and (not known.variants or not variants or set(known.variants) & set(variants)):
                 todo = f"give one of them another id (the other is on line {known.position.line})"
-                self.wrong(call, f"two misconceptions are named `{known.id}`", todo)
+                self.wrong(call, f"two slips are named `{known.id}`", todo)
         text = source(self.file, function)
         belongs = variants or self.variants
         self.found.slips.append(
@@ -209,7 +209,7 @@ class _Reading:
                 if isinstance(call, ast.Call) and (name := _name(call)):
                     for keyword in call.keywords:
                         if keyword.arg == "same_as" and isinstance(keyword.value, ast.Constant):
-                            self._known(keyword.value, str(keyword.value.value), ids, "misconception")
+                            self._known(keyword.value, str(keyword.value.value), ids, "slip")
                         elif name == "peer" and keyword.arg == "skips" and isinstance(keyword.value, ast.Dict):
                             for key in keyword.value.keys:
                                 if isinstance(key, ast.Constant):

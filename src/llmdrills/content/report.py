@@ -21,9 +21,9 @@ class Report:
         self.root = root
         self.problems: list[Problem] = []
 
-    def add(self, file: Path, line: int, column: int, what: str, todo: str, rule: str = "") -> None:
+    def add(self, file: Path, line: int, column: int, what: str, todo: str, *, rule: str = "") -> None:
         """Add one problem; line and column count from 1. Line breaks in quoted text become spaces."""
-        self.problems.append(Problem(self.shown(file), line, column, _one_line(what), _one_line(todo), rule))
+        self.problems.append(Problem(self.shown(file), line, column, _one_line(what), _one_line(todo), rule=rule))
 
     def shown(self, file: Path) -> Path:
         """`file` relative to the root where it lies below it."""

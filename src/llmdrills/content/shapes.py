@@ -1,6 +1,9 @@
 """Describe once what a YAML file may contain: the same shapes read a file and make its JSON Schema.
 
 A shape's `read` returns the plain value, or None after reporting to the reader what is wrong; it never raises.
+
+Over 400 lines, because the shapes need each other (a Record holds Keys, a Key any shape, Many and Table as well), and
+each keeps its reading and its schema side by side.
 """
 
 from __future__ import annotations

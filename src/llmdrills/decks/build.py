@@ -195,7 +195,7 @@ def _releases(
             katas=workspace.katas, language=language, specs=specs, figures=figures, cache=cache, fill=values
         )
         decks = _compose(sources, composer, language, options.progress)
-        releases.append(plan_release(lock, decks, language, specs, moment, pinned=options.read_only_content))
+        releases.append(plan_release(lock, decks, language, specs, time=moment, pinned=options.read_only_content))
         lock = releases[-1].lock
     values.raise_if_any()
     return releases

@@ -62,6 +62,7 @@ class Composer:
 
     def __init__(
         self,
+        *,
         katas: Sequence[Kata],
         language: Language,
         specs: dict[NoteType, NoteTypeSpec],
@@ -103,7 +104,15 @@ class Composer:
         digest, cards, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
         places = (0,) if cards == "0" else tuple(map(int, cards.split()))
         media = figure.media if figure else {}
-        return ComposedNote(note.id, note.type, tuple(fields), tuple(tags.split()), places, digest, media)
+        return ComposedNote(
+            id=note.id,
+            type=note.type,
+            fields=tuple(fields),
+            tags=tuple(tags.split()),
+            cards=places,
+            hash=digest,
+            media=media,
+        )
 
     def _make(self, note: Note, texts: dict[str, str], figure: Figure | None) -> list[str]:
         """The content hash, the cards, the tags, and the fields."""

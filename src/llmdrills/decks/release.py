@@ -48,8 +48,8 @@ def plan_release(
     decks: Sequence[tuple[Deck, Sequence[ComposedNote]]],
     language: Language,
     specs: Mapping[NoteType, NoteTypeSpec],
-    time: int,
     *,
+    time: int,
     pinned: bool = False,
 ) -> Release:
     """Work out the release at `time` (seconds) that follows the one in `lock`.

@@ -68,7 +68,7 @@ def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002
     languages = tuple(sorted(line.language for line in released))
     if found is None:
         return Retirement(id, why.strip(), languages)
-    return Retirement(id, why.strip(), languages, found.file, found.line, found.text)
+    return Retirement(id=id, why=why.strip(), languages=languages, file=found.file, line=found.line, text=found.text)
 
 
 def _near(id: str, lock: Lock) -> str:  # noqa: A002  # as above

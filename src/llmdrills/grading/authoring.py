@@ -1,4 +1,4 @@
-"""What a kata's cases.py is written with: cases, misconceptions, equivalents and the peer.
+"""What a kata's cases.py is written with: cases, equivalents and the peer.
 
     from llmdrills.grading.authoring import Inputs, call, case, equivalent, misconception, peer
 
@@ -16,7 +16,7 @@
     def no_scale(Q, K, V, mask=None):
         return masked_softmax(Q @ K.mT, mask) @ V
 
-Each decorator registers its function in the `Book` that is open while cases.py is imported, and returns it unchanged.
+Each decorator registers its function in the `Registered` that `registering` opened, and returns it unchanged.
 Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md explains a whole kata.
 
 torch is imported only where a case asks for a tensor: this module itself is light.
@@ -36,7 +36,6 @@ from typing import Any
 
 __all__ = [
     "AuthoringError",
-    "Book",
     "Call",
     "Case",
     "CaseMaker",
@@ -44,12 +43,13 @@ __all__ = [
     "Inputs",
     "Misconception",
     "Peer",
+    "Registered",
     "call",
     "case",
     "equivalent",
     "misconception",
-    "open_book",
     "peer",
+    "registering",
 ]
 
 Kernel = Callable[..., Any]
@@ -168,7 +168,7 @@ class Misconception:
     line: int
     fix: str = ""
     variants: tuple[str, ...] = ()
-    same_as: str = ""  # another misconception that it cannot be told from: declared one
+    same_as: str = ""  # another slip that it cannot be told from
 
 
 @dataclass(frozen=True)
@@ -195,32 +195,32 @@ class Peer:
 
 
 @dataclass
-class Book:
+class Registered:
     """Everything that one cases.py registered, in the order written."""
 
     cases: list[Case] = field(default_factory=list)
-    misconceptions: list[Misconception] = field(default_factory=list)
+    slips: list[Misconception] = field(default_factory=list)
     equivalents: list[Equivalent] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
 
 
-_open: ContextVar[Book | None] = ContextVar("llmdrills_book", default=None)
+_open: ContextVar[Registered | None] = ContextVar("llmdrills_registered", default=None)
 
 
 @contextlib.contextmanager
-def open_book() -> Iterator[Book]:
+def registering() -> Iterator[Registered]:
     """Collect what the decorators register until the block ends."""
-    book = Book()
-    token = _open.set(book)
+    registered = Registered()
+    token = _open.set(registered)
     try:
-        yield book
+        yield registered
     finally:
         _open.reset(token)
 
 
-def _book() -> Book:
+def _registered() -> Registered:
     # Outside of a grader (in an editor, in a REPL) cases.py still imports: what it registers goes nowhere.
-    return _open.get() or Book()
+    return _open.get() or Registered()
 
 
 def _line(function: Callable[..., Any]) -> int:
@@ -261,9 +261,9 @@ def case(
 
     def register(make: CaseMaker) -> CaseMaker:
         slug = _slug(name or make.__name__.strip("_").replace("_", "-"), "the case's name")
-        if any(known.name == slug for known in _book().cases):
+        if any(known.name == slug for known in _registered().cases):
             raise AuthoringError(f"two cases are named {slug!r}: give one of them another name")
-        _book().cases.append(
+        _registered().cases.append(
             Case(
                 name=slug,
                 why=why,
@@ -305,13 +305,25 @@ def misconception(
     """
 
     def register(kernel: Kernel) -> Kernel:
-        _slug(id, "the misconception's id")
+        _slug(id, "the slip's id")
         if any(
             known.id == id and (not known.variants or not variants or set(known.variants) & set(variants))
-            for known in _book().misconceptions
+            for known in _registered().slips
         ):
-            raise AuthoringError(f"two misconceptions are named {id!r}: give one of them another id")
-        _book().misconceptions.append(Misconception(id, en, zh, seen, kernel, _line(kernel), fix, variants, same_as))
+            raise AuthoringError(f"two slips are named {id!r}: give one of them another id")
+        _registered().slips.append(
+            Misconception(
+                id=id,
+                en=en,
+                zh=zh,
+                seen=seen,
+                kernel=kernel,
+                line=_line(kernel),
+                fix=fix,
+                variants=variants,
+                same_as=same_as,
+            )
+        )
         return kernel
 
     return register
@@ -321,7 +333,8 @@ def equivalent(id: str, *, why: str, variants: tuple[str, ...] = ()) -> Callable
     """Register a right kernel that is written differently; `why` says what is different."""
 
     def register(kernel: Kernel) -> Kernel:
-        _book().equivalents.append(Equivalent(_slug(id, "the equivalent's id"), why, kernel, _line(kernel), variants))
+        slug = _slug(id, "the equivalent's id")
+        _registered().equivalents.append(Equivalent(slug, why, kernel, _line(kernel), variants))
         return kernel
 
     return register
@@ -333,7 +346,7 @@ def peer(
     """Register an independent library's answer to the same call; `skips` names the cases it cannot answer, and why."""
 
     def register(kernel: Kernel) -> Kernel:
-        _book().peers.append(Peer(library, kernel, _line(kernel), dict(skips or {}), variants))
+        _registered().peers.append(Peer(library, kernel, _line(kernel), dict(skips or {}), variants))
         return kernel
 
     return register

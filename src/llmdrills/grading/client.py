@@ -169,7 +169,7 @@ class Grader:
 
     @contextlib.contextmanager
     def _work(self) -> Iterator[None]:
-        """Around one piece of work, which `cancel` can end; afterwards no process or folder of an attempt is left."""
+        """Make one piece of work cancellable; afterwards no process or folder of an attempt is left."""
         with self._lock:
             self._working = True
             try:
@@ -179,7 +179,7 @@ class Grader:
                 with server_may_be_gone():
                     self._pool.settle()
                 self._pool.tidy()
-                with contextlib.suppress(BlockingIOError):  # a `cancel` that came too late is for nobody
+                with contextlib.suppress(BlockingIOError):  # a `cancel` that came too late is dropped
                     os.read(self._cancel_read, 64)
 
     def _verdict(self, spec: AttemptSpec) -> Verdict:
@@ -222,7 +222,7 @@ class Grader:
             if cases.feed.files_changed():
                 return expected
         answers = cases.feed.explain(self._pool.oracle, self._cancel_read)
-        return [dataclasses.replace(due, misconceptions=wrong) for due, wrong in zip(expected, answers, strict=True)]
+        return [dataclasses.replace(due, slips=wrong) for due, wrong in zip(expected, answers, strict=True)]
 
     def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""

@@ -31,7 +31,7 @@ def read(file: Path) -> bytes | None:
 
 
 def write(file: Path, content: bytes) -> None:
-    """Replace the file at once: nobody ever sees half of it. Raises HistoryError when that cannot be done."""
+    """Replace the file in one step, so that no reader sees half of it. Raises HistoryError when that cannot be done."""
     try:
         write_atomically(file, content)
     except OSError as error:

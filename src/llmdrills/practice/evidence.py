@@ -47,7 +47,7 @@ class CleanPass(NamedTuple):
 
 
 def counts(diagnosis: str | None, kata: Kata | None) -> bool:
-    """Whether a recorded diagnosis is evidence of a misconception. `kata`: as it is today; None: it is gone.
+    """Whether a recorded diagnosis is evidence of a slip. `kata`: as it is today; None: it is gone.
 
     Raises ContentError when the kata's slips cannot be read.
     """
@@ -116,7 +116,7 @@ def clean_days(history: History, kata: Kata, known: int) -> int:
 
 
 def _passes_rated_too_low(history: History, kata: Kata, after: int = -1) -> list[CleanPass]:
-    """Rated Hard, and that not by the learner's choice, when what was diagnosed would not count today."""
+    """The passes that were rated Hard, not by the learner's choice, for a diagnosis that would not count today."""
     rows = history.rows(
         "SELECT session, at, zone, variant FROM reviews AS r WHERE kata = ? AND at > ? AND rating = ? AND derived = ? "
         "AND id NOT IN (SELECT review FROM undos) "

@@ -116,7 +116,7 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file. Closing twice does nothing."""
+        """Close the database. Closing twice does nothing."""
         self._connection.close()
 
     def append(self, kind: str, moment: Moment, **fields: Any) -> str:

@@ -92,15 +92,17 @@ def optimize(history: History, now: Moment | None = None) -> Optimized:
         "SELECT kata, rating, at, zone FROM reviews WHERE id NOT IN (SELECT review FROM undos) ORDER BY at, id"
     )
     logs = [[row["kata"], row["rating"], Moment(row["at"], row["zone"]).day_number] for row in rows]
-    said = _fit(logs)
-    weights = tuple(said["weights"])
-    kept = said["fitted"] < said["default"]
+    fit = _fit(logs)
+    weights = tuple(fit["weights"])
+    kept = fit["fitted"] < fit["default"]
     if kept:
         history.append(
-            "parameters", now or Moment.now(), weights=json.dumps(weights), reviews=reviews, loss=said["fitted"]
+            "parameters", now or Moment.now(), weights=json.dumps(weights), reviews=reviews, loss=fit["fitted"]
         )
         replay.load(history)
-    return Optimized(reviews, 0, said["default"], said["fitted"], kept, weights)
+    return Optimized(
+        reviews=reviews, missing=0, default_loss=fit["default"], fitted_loss=fit["fitted"], kept=kept, weights=weights
+    )
 
 
 def _fit(logs: list[list[Any]]) -> dict[str, Any]:
@@ -122,5 +124,5 @@ def _fit(logs: list[list[Any]]) -> dict[str, Any]:
     if run.returncode:
         last = run.stderr.strip().splitlines()[-1:] or ["no message"]
         raise GraderError(f"fitting failed ({last[0]})", "run `llmdrills doctor`; the parameters in use are unchanged")
-    said: dict[str, Any] = json.loads(run.stdout)
-    return said
+    fit: dict[str, Any] = json.loads(run.stdout)
+    return fit

@@ -44,7 +44,7 @@ class Facts:
 
     runs: int = 0  # attempts that ran, the passing one included; half-written files do not count
     passed: bool = False
-    diagnosed: bool = False  # a failure was explained by a misconception: `evidence.counts` says which are
+    diagnosed: bool = False  # a failure was explained by a slip: `evidence.counts` says which are
     hints: int = 0
     solution: bool = False  # gave up, or looked at the solution
     seconds: float = 0.0  # at work, pauses left out
@@ -81,7 +81,7 @@ def reason(facts: Facts) -> Bilingual:
     if facts.hints:
         return Bilingual("passed after a hint", "看提示后通过")
     if facts.diagnosed:
-        return Bilingual("passed after a misconception was found", "出现过已知误解，之后通过")
+        return Bilingual("passed after a known mistake", "出现过常见错误，之后通过")
     if derive(facts) == Rating.EASY:
         return Bilingual("passed on the first run, fast, without a hint", "一次通过，用时短，没看提示")
     return Bilingual("passed without help", "独立通过")

@@ -163,7 +163,7 @@ class Repetition:
         self._record = record
         self._starter = None if starter is None else starter.encode()
         self._seen: bytes | None = None  # the code that was last found in the file, or written to it
-        self._asked: View | None = None  # what was asked for once, and costs the rating
+        self._announced: View | None = None  # its cost was told: asked for again, it is shown
         self.file = file
         self.seed = seed
         self.choices: tuple[Choice, ...] = ()  # as last offered: lowest first, the last is the derived rating
@@ -304,16 +304,16 @@ class Repetition:
     def reveal(self, view: View, now: Moment | None = None) -> Reveal:
         """Ask for the reference. Before a pass it costs the rating, and is recorded only when asked for twice."""
         costly = not self.passed and derive(self.facts()) is None
-        if costly and self._asked != view:
-            self._asked = view
+        if costly and self._announced != view:
+            self._announced = view
             return "ask"
-        self._asked = None
+        self._announced = None
         self.solution("solution" if view == "solution" else "diff", now)
         return "costly" if costly else "free"
 
     def withdraw(self) -> None:
-        """Something else was done: the next `reveal` asks again."""
-        self._asked = None
+        """Forget the announced cost, because the learner did something else: the next `reveal` asks again."""
+        self._announced = None
 
     def solution(self, how: str = "solution", now: Moment | None = None) -> str:
         """Record that the reference was looked at (`how`: solution, diff) or the kata given up (gave-up)."""

@@ -1,4 +1,4 @@
-"""What the history holds of one repetition: its events appended, and read. It keeps nothing in memory."""
+"""Append and read the events of one repetition in the history. Nothing is kept in memory."""
 
 # ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
 

@@ -1,4 +1,4 @@
-"""Reviews folded, in the order of (time, UUID), into what is remembered of each kata.
+"""Compute what is remembered of each kata: its reviews are folded in the order of (time, UUID).
 
 The result is kept in derived tables: `memories` (one row a kata), `days`, and `marks` (how far the fold has come). A
 new review later than what a snapshot holds is folded in; anything else (an import, an undo) replays that kata from the
@@ -108,7 +108,7 @@ def decay_of(history: History) -> float:
 
 
 def fresh(history: History) -> dict[str, Memory]:
-    """The same memories replayed from the first event, snapshots left aside: what `load` must equal."""
+    """Replay every memory from the first event, without the snapshots. `load` must return the same."""
     engine = scheduler(weights_of(history))
     rows = history.each(f"SELECT * FROM reviews WHERE {_VOID} ORDER BY at, id")
     return fold({}, rows, engine)
@@ -131,7 +131,14 @@ def fold(memories: dict[str, Memory], rows: Iterable[sqlite3.Row], engine: Sched
         card = Card(card_id=0, due=time)
         if before.reviews:
             last = epoch + timedelta(days=before.last_day)
-            card = Card(0, State.Review, None, before.stability, before.difficulty, time, last)
+            card = Card(
+                card_id=0,
+                state=State.Review,
+                stability=before.stability,
+                difficulty=before.difficulty,
+                due=time,
+                last_review=last,
+            )
         predicted = engine.get_card_retrievability(card, time)
         rating = ratings.get(row["rating"], Rating.Again)
         card, _ = engine.review_card(card, rating, time)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_MOST = 20  # misconceptions shown, those still open first
+_MOST = 20  # slips shown, those still open first
 
 _T = {
     "title": Bilingual("llmdrills report", "llmdrills 学习报告"),
@@ -47,10 +47,10 @@ _T = {
     "hardest": Bilingual("Hardest katas", "最难的练习"),
     "hardest none": Bilingual("Nothing failed so far.", "还没有失败过。"),
     "hardest head": Bilingual("kata|failed|recall now|minutes", "练习|失败|现在的保持率|分钟"),
-    "misconceptions": Bilingual("Misconceptions met", "遇到过的误解"),
-    "misconceptions none": Bilingual("None so far.", "还没有。"),
-    "misconceptions head": Bilingual("kata|misconception|times|last|beaten", "练习|误解|次数|最近|已克服"),
-    "misconceptions sum": Bilingual("{all} met, {beaten} beaten", "遇到 {all} 个，已克服 {beaten} 个"),
+    "slips": Bilingual("Known mistakes met", "遇到过的常见错误"),
+    "slips none": Bilingual("None so far.", "还没有。"),
+    "slips head": Bilingual("kata|mistake|times|last|beaten", "练习|错误|次数|最近|已克服"),
+    "slips sum": Bilingual("{all} met, {beaten} beaten", "遇到 {all} 个，已克服 {beaten} 个"),
     "beaten": Bilingual("✓ beaten", "✓ 已克服"),
     "open": Bilingual("○ not yet", "○ 尚未"),
     "readiness": Bilingual("Readiness", "准备情况"),
@@ -122,7 +122,7 @@ def render(
             page.section("forecast", plots.forecast(stats.forecast, language, page.say("forecast"))),
             page.section("calibration", page.calibration(stats)),
             page.section("hardest", page.hardest(stats)),
-            page.section("misconceptions", page.misconceptions(stats)),
+            page.section("slips", page.slips(stats)),
             page.section("readiness", page.readiness(readiness)),
         ]
     )
@@ -192,20 +192,20 @@ class _Page:
         ]
         return self.table("hardest", rows, numbers={1, 2, 3})
 
-    def misconceptions(self, stats: Stats) -> str:
+    def slips(self, stats: Stats) -> str:
         rows = [
             [
                 self.title(one.kata),
-                f"<code>{escape(one.misconception)}</code>",
+                f"<code>{escape(one.slip)}</code>",
                 str(one.times),
                 str(one.last),
                 self.beaten(one.beaten),
             ]
-            for one in sorted(stats.misconceptions, key=lambda one: one.beaten)[:_MOST]
+            for one in sorted(stats.slips, key=lambda one: one.beaten)[:_MOST]
         ]
-        beaten = sum(one.beaten for one in stats.misconceptions)
-        total = self.say("misconceptions sum", all=len(stats.misconceptions), beaten=beaten)
-        return (f"<p>{total}</p>" if rows else "") + self.table("misconceptions", rows, numbers={2})
+        beaten = sum(one.beaten for one in stats.slips)
+        total = self.say("slips sum", all=len(stats.slips), beaten=beaten)
+        return (f"<p>{total}</p>" if rows else "") + self.table("slips", rows, numbers={2})
 
     def beaten(self, yes: bool) -> str:
         return f"<span class='ready'>{self.say('beaten')}</span>" if yes else self.say("open")

@@ -100,7 +100,14 @@ class Schedule:
         card = Card(card_id=0, due=now)
         if memory:
             last = epoch + timedelta(days=memory.last_day)
-            card = Card(0, State.Review, None, memory.stability, memory.difficulty, now, last)
+            card = Card(
+                card_id=0,
+                state=State.Review,
+                stability=memory.stability,
+                difficulty=memory.difficulty,
+                due=now,
+                last_review=last,
+            )
         after = {rating: engine.review_card(card, Given(int(rating)), now)[0] for rating in Rating}
         return {rating: from_day_number((card.due - epoch).days) for rating, card in after.items()}
 

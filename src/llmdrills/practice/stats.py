@@ -70,10 +70,10 @@ class Hard:
 
 @dataclass(frozen=True)
 class Met:
-    """A misconception that an attempt ran into; beaten once the kata was passed without help on a later day."""
+    """A slip that an attempt ran into; beaten once the kata was passed without help on a later day."""
 
     kata: str
-    misconception: str
+    slip: str
     times: int
     last: date
     beaten: bool
@@ -98,13 +98,15 @@ class Stats:
     predicted: float | None
     measured: float | None
     hardest: tuple[Hard, ...]
-    misconceptions: tuple[Met, ...]
+    slips: tuple[Met, ...]
     ratings: dict[str, int]
     overrides: int
 
     def to_json(self) -> dict[str, Any]:
         """Schema 1: it may gain keys, never lose one."""
-        return {"schema": 1, **_plain(asdict(self))}
+        data = asdict(self)
+        slips = [{"misconception" if key == "slip" else key: one[key] for key in one} for one in data.pop("slips")]
+        return {"schema": 1, **_plain(data), "misconceptions": _plain(slips)}
 
 
 def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Scheduling = _DEFAULT) -> Stats:
@@ -133,7 +135,7 @@ def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Sch
         predicted=sum(entry.predicted * entry.reviews for entry in bins) / total if total else None,
         measured=sum(entry.measured * entry.reviews for entry in bins) / total if total else None,
         hardest=_hardest(schedule, today),
-        misconceptions=_misconceptions(history, {kata.id: kata for kata in katas}),
+        slips=_slips(history, {kata.id: kata for kata in katas}),
         **_ratings(history),
     )
 
@@ -210,10 +212,10 @@ def _hardest(schedule: Schedule, today: int) -> tuple[Hard, ...]:
     )
 
 
-def _misconceptions(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
-    """Beaten: the same kata and variant passed without help, on a day after the misconception was last seen.
+def _slips(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
+    """The slips that were met. One is beaten when its kata and variant is passed without help on a later day.
 
-    What was met in an easier form is beaten in the form that it is easier than: an easier one is never rated.
+    One that was met in an easier form is beaten in the form that asks for more: an easier one is never rated.
     """
     rows = history.rows(
         "SELECT kata, diagnosis, count(*) AS times, max(at) AS last, zone, group_concat(DISTINCT variant) AS variants "

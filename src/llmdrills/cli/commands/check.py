@@ -90,20 +90,20 @@ def _show(found: Audit, *, matrix: bool, linted: str) -> None:
                     )
     for problem in found.problems:
         print(problem)
-    kernels = sum(len(variant.matrix.misconceptions) for report in found.katas for variant in report.variants)
+    kernels = sum(len(variant.matrix.slips) for report in found.katas for variant in report.variants)
     cached = sum(report.cached for report in found.katas)
-    said = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
+    summary = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
     count = len(found.problems)
-    print(f"{'✗' if count else '✓'} {linted or said}: {f'{count} problems' if count else 'clean'}")
+    print(f"{'✗' if count else '✓'} {linted or summary}: {f'{count} problems' if count else 'clean'}")
 
 
 def _table(variant: VariantReport) -> str:
-    """Misconceptions down, cases across by number; the cases' names below."""
+    """Slips down, cases across by number; the cases' names below."""
     found = variant.matrix
-    width = max((len(name) for name in found.misconceptions), default=0)
+    width = max((len(name) for name in found.slips), default=0)
     heads = " ".join(f"{number:>2}" for number in range(1, len(found.cases) + 1))
     lines = [f"{'':<{width}}  {heads}"]
-    for name in found.misconceptions:
+    for name in found.slips:
         marks = " ".join(" ✗" if found.kinds[name][case] else " ·" for case in found.cases)
         lines.append(f"{name:<{width}}  {marks}")
     lines += [f"{number:>4} {case}" for number, case in enumerate(found.cases, 1)]

@@ -99,10 +99,10 @@ def _history(here: Place) -> Check:
         return Check("history", f"{path} (not there yet)")
     try:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            said = connection.execute("PRAGMA quick_check").fetchone()[0]
+            result = connection.execute("PRAGMA quick_check").fetchone()[0]
     except sqlite3.Error as error:
         return Check("history", str(path), f"{error}; `llmdrills today` sets it aside and saves what can be read")
-    return Check("history", str(path), "" if said == "ok" else f"damaged: {said}")
+    return Check("history", str(path), "" if result == "ok" else f"damaged: {result}")
 
 
 def _folders(here: Place) -> Check:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +32,7 @@ from llmdrills.files import read_source
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from llmdrills.content.model import Kata, Variant
+    from llmdrills.content.model import Kata
     from llmdrills.grading.client import Grader
     from llmdrills.grading.judging.verdict import Verdict
 
@@ -83,10 +85,21 @@ def command(
         found = with_slips(find_kata(load_catalogue(here.workspace, here.locations.cache), kata))
         path = file or here.locations.practice / f"{found.id}.py"
         chosen = find_variant(found, variant or _variant_of(path, found))
+        task = _Task(
+            grader=grader,
+            kata=found,
+            variant=chosen.id,
+            path=path,
+            here=here,
+            seed=seed,
+            parity=parity,
+            json=json,
+            why=why,
+        )
         if watch:
-            _watch(grader, found, chosen, path, here, json=json, why=why)
+            _watch(task)
             return
-        verdict = _grade(grader, found, chosen, path, here, seed, parity=parity, json=json, why=why)
+        verdict = _grade(task)
     raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
 
 
@@ -114,47 +127,49 @@ def _read(path: Path, kata: Kata) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}", "give another file") from error
 
 
-def _grade(
-    grader: Grader,
-    kata: Kata,
-    variant: Variant,
-    path: Path,
-    here: Place,
-    seed: int | None,
-    *,
-    parity: bool,
-    json: bool,
-    why: bool,
-) -> Verdict:
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What is graded, by whom, and how the verdict is shown."""
+
+    grader: Grader
+    kata: Kata
+    variant: str
+    path: Path
+    here: Place
+    seed: int | None
+    parity: bool
+    json: bool
+    why: bool
+
+
+def _grade(task: _Task) -> Verdict:
     """Grade the file, record the verdict and show it; one that cannot be recorded is shown all the same."""
+    kata, path, language = task.kata, task.path, task.here.language
     code = _read(path, kata)
-    grade = grader.parity if parity else grader.grade
-    verdict = grade(kata, variant.id, code, seed=seed, language=here.language, file=str(path))
+    grade = task.grader.parity if task.parity else task.grader.grade
+    verdict = grade(kata, task.variant, code, seed=task.seed, language=language, file=str(path))
     try:
-        record_attempt(here, kata, path, code, verdict)
+        record_attempt(task.here, kata, path, code, verdict)
     except (LLMDrillsError, OSError) as error:
-        note(_NOT_RECORDED[here.language].format(error=error))
-    _show(verdict, here, json=json, why=why)
+        note(_NOT_RECORDED[language].format(error=error))
+    if task.json:
+        print_json(verdict.to_json())
+    else:
+        print_verdict(verdict, language, why=task.why)
     sys.stdout.flush()
     return verdict
 
 
-def _show(verdict: Verdict, here: Place, *, json: bool, why: bool) -> None:
-    if json:
-        print_json(verdict.to_json())
-    else:
-        print_verdict(verdict, here.language, why=why)
-
-
-def _watch(grader: Grader, kata: Kata, variant: Variant, path: Path, here: Place, *, json: bool, why: bool) -> None:
+def _watch(task: _Task) -> None:
     from llmdrills.cli.watch import watch
     from llmdrills.grading.client import Cancelled
 
-    note(f"watching {path}: save to grade, Ctrl-C to stop")
+    task = dataclasses.replace(task, seed=None, parity=False)  # every save gets other inputs, on one device
+    note(f"watching {task.path}: save to grade, Ctrl-C to stop")
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next
-            _grade(grader, kata, variant, path, here, None, parity=False, json=json, why=why)
-        grader.prepare(kata, variant.id)
+            _grade(task)
+        task.grader.prepare(task.kata, task.variant)
 
-    watch(path, saved, grader.cancel, at_once=True)
+    watch(task.path, saved, task.grader.cancel, at_once=True)

@@ -57,16 +57,16 @@ def command(
     """
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
-    asked = find_variant(found, variant) if variant is not None else None
+    wanted = find_variant(found, variant) if variant is not None else None
     file = here.locations.practice / f"{found.id}.py"
     with open_history(here) as history:
-        going_on = None if again else repetitions.resume(history, found, None, file, planned=asked is None)
-        if going_on is not None and (asked is None or asked.id == going_on.variant):
+        going_on = None if again else repetitions.resume(history, found, None, file, planned=wanted is None)
+        if going_on is not None and (wanted is None or wanted.id == going_on.variant):
             chosen = find_variant(found, going_on.variant)
             repetitions.resume(history, found, starter_text(found, chosen, here.language), file)
             note(_GOES_ON.format(kata=found.id, variant=chosen.id)[here.language])
         else:
-            chosen = asked or find_variant(found, schedule.load(history).next_variant(found))
+            chosen = wanted or find_variant(found, schedule.load(history).next_variant(found))
             repetitions.start(history, found, chosen.id, file, starter_text(found, chosen, here.language))
     print(file)
     if is_easier(found, chosen.id):

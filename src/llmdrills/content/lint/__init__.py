@@ -44,7 +44,7 @@ def lint(workspace: Workspace, computed: Computed | None = None) -> tuple[Proble
 
 def _problem(found: Found, name: str) -> Problem:
     at = found.position
-    return Problem(at.file, at.line, at.column, found.what, found.todo, name)
+    return Problem(at.file, at.line, at.column, found.what, found.todo, rule=name)
 
 
 def _idle_waivers(context: Context, used: set[tuple[str, str]]) -> Iterator[Found]:

@@ -47,9 +47,9 @@ def several_facts(context: Context) -> Iterator[Found]:
                 if why:
                     todo = "make it a checklist with a note for each item, or split it into notes of one fact"
                     yield Found(place(note, f"back.{language}"), f"the answer of `{note.id}` {why}", todo, note)
-            asked = prose(note.front[language])
-            questions = len(re.findall(r"[?？]", asked))
-            if questions > 1 or (language == "en" and questions and _CLAUSES.search(asked)):
+            question = prose(note.front[language])
+            questions = len(re.findall(r"[?？]", question))
+            if questions > 1 or (language == "en" and questions and _CLAUSES.search(question)):
                 what = f"`{note.id}` asks more than one question"
                 yield Found(place(note, f"front.{language}"), what, "ask each in a note of its own", note)
 

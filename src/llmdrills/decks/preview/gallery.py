@@ -91,7 +91,9 @@ def _render(workspace: Workspace, cache_dir: Path | None) -> Gallery:
     media: dict[str, bytes] = {}
     for language in LANGUAGES:
         specs = note_types(language)
-        composer = Composer(workspace.katas, language, specs, figures, cache, values)
+        composer = Composer(
+            katas=workspace.katas, language=language, specs=specs, figures=figures, cache=cache, fill=values
+        )
         for deck in decks:
             if language not in deck.languages:
                 continue
@@ -112,4 +114,13 @@ def _cards(note: ComposedNote, spec: NoteTypeSpec, deck: Deck, language: Languag
         question, answer = render(
             CardTemplate(template.name, template.front, template.back, spec.cloze), fields, number if spec.cloze else 0
         )
-        yield PreviewCard(note.id, deck.title[language], note.type, language, number, question, answer, spec.css)
+        yield PreviewCard(
+            note=note.id,
+            deck=deck.title[language],
+            type=note.type,
+            language=language,
+            number=number,
+            question=question,
+            answer=answer,
+            css=spec.css,
+        )

@@ -73,7 +73,7 @@ class _Agreement:
 
     def __init__(self, cases: Sequence[Judged]) -> None:
         self.cases = cases
-        self.names = list(dict.fromkeys(name for case in cases for name in case.expected.misconceptions))
+        self.names = list(dict.fromkeys(name for case in cases for name in case.expected.slips))
         self._known: dict[tuple[str, int], bool] = {}
 
     def fits(self, name: str) -> bool:
@@ -89,7 +89,7 @@ class _Agreement:
 
 
 def _agrees(name: str, case: Judged) -> bool:
-    wrong = case.expected.misconceptions.get(name)
+    wrong = case.expected.slips.get(name)
     if wrong is None:
         return False
     if not case.findings:

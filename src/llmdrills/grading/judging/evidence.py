@@ -77,8 +77,8 @@ def _counts(due: Expected, spent: Counts) -> CaseCounts:
         "largest_shape": list(spent.largest_shape),
         "largest_operator": spent.largest_operator,
         "largest_line": spent.largest_line,
-        "dearest_operator": spent.dearest_operator,
-        "dearest_line": spent.dearest_line,
+        "costliest_operator": spent.costliest_operator,
+        "costliest_line": spent.costliest_line,
         "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
     }
 

@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class WrongType(Finding):
-    """Not the type that is due, a subclass of torch.Tensor included."""
+    """The type is not the one that is due. A subclass of torch.Tensor is another type, too."""
 
     kind = "wrong-type"
     path: str
@@ -239,7 +239,7 @@ class Raises(Finding):
 
 @dataclass(frozen=True)
 class WrongDraws(Finding):
-    """Of a random result: answers that never came, and answers that may not come."""
+    """A random result: answers that are due never came, or answers came that may not come."""
 
     kind = "wrong-draws"
     path: str
@@ -267,7 +267,7 @@ class GlobalsChanged(Finding):
 
 @dataclass(frozen=True)
 class OverBudget(Finding):
-    """Too dear. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs.
+    """Over budget. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs.
 
     `line` (0: not known) and `operator` say where most of it arises, `shape` is the largest tensor's.
     """

@@ -67,7 +67,7 @@ def judge(
 
 def _verdict(judgement: Judgement) -> Verdict:
     spec, failed = judgement.spec, judgement.failed
-    said = _said(spec, judgement.explanation)
+    told = _told(spec, judgement.explanation)
     verdict = Verdict(
         kata=spec.kata.id,
         variant=spec.variant,
@@ -75,9 +75,9 @@ def _verdict(judgement: Judgement) -> Verdict:
         seed=spec.seed,
         outcome=judgement.outcome,
         cases=tuple(_case(item, spec.language) for item in judgement.graded),
-        diagnosis=said.diagnosis,
+        diagnosis=told.diagnosis,
         report=gather(judgement),
-        note=said.note,
+        note=told.note,
         where=where(judgement) if failed else None,
         clauses=failing_clauses(judgement) if failed else (),
     )
@@ -100,12 +100,12 @@ def _fit_to_show(verdict: Verdict) -> Verdict:
     )
 
 
-def feedback(kata: Kata, variant: str, misconception: str) -> Bilingual:
+def feedback(kata: Kata, variant: str, slip_id: str) -> Bilingual:
     """What to say to whoever made this slip; empty when the kata has none of that id."""
     for slip in kata.slips:
-        if slip.id == misconception and slip.belongs_to(variant):
+        if slip.id == slip_id and slip.belongs_to(variant):
             return slip.feedback
-    other = kata.variant(misconception.removeprefix("variant-"))
+    other = kata.variant(slip_id.removeprefix("variant-"))
     return other.mistaken if other is not None and other.mistaken is not None else Bilingual("", "")
 
 
@@ -150,8 +150,13 @@ def _unanswered(due: Expected, attempt: Attempt) -> GradedCase:
 
 
 def _outcome(graded: Sequence[GradedCase], attempt: Attempt, forbidden: bool) -> Outcome:
-    """The outcome of the whole attempt: what stops it comes before what is wrong with its answers."""
+    """The outcome of the whole attempt: what stops it comes before what is wrong with its answers.
+
+    An act that was refused comes first of all: a file that catches the refusal and then fails to load stays forbidden.
+    """
     outcomes = {item.outcome for item in graded}
+    if attempt.forbidden:
+        return "forbidden"
     if attempt.loading is not None:
         return outcome_of(attempt.loading)
     if forbidden or "forbidden" in outcomes:
@@ -185,8 +190,8 @@ def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
 
 
 def _case(item: GradedCase, language: Language) -> CaseResult:
-    said = [describe(finding)[language] for finding in item.findings]
-    message = said[0] if said else item.remark[language]
+    messages = [describe(finding)[language] for finding in item.findings]
+    message = messages[0] if messages else item.remark[language]
     return CaseResult(item.expected.case, item.outcome, message, tuple(finding.to_json() for finding in item.findings))
 
 
@@ -207,32 +212,34 @@ def _explain(
     return diagnose(cases, more)
 
 
-class _Said(NamedTuple):
+class _Told(NamedTuple):
+    """What the learner is told of the explanation: one of the two, or neither."""
+
     diagnosis: Diagnosis | None
     note: Note | None
 
 
-def _said(spec: AttemptSpec, found: Explanation | None) -> _Said:
+def _told(spec: AttemptSpec, found: Explanation | None) -> _Told:
     """A whole explanation is the diagnosis; anything less is a note, worded as a part."""
     if found is None:
-        return _Said(None, None)
+        return _Told(None, None)
     if found.recognition is not None:
         words = Bilingual(
-            "In {explains} of the {failing} failing cases: {said}",
-            "{failing} 个失败的用例中，有 {explains} 个是：{said}",
+            "In {explains} of the {failing} failing cases: {text}",
+            "{failing} 个失败的用例中，有 {explains} 个是：{text}",
         )
         text = found.recognition.text[spec.language]
-        message = words[spec.language].format(explains=found.explains, failing=found.failing, said=text)
-        return _Said(None, Note("recognised", found.id, message, found.explains, found.failing))
+        message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
+        return _Told(None, Note("recognised", found.id, message, found.explains, found.failing))
     text = feedback(spec.kata, spec.variant, found.id)[spec.language]
     if found.whole:
-        return _Said(Diagnosis(found.id, text, found.explains, found.failing), None)
+        return _Told(Diagnosis(found.id, text, found.explains, found.failing), None)
     words = Bilingual(
-        "This explains {explains} of the {failing} failing cases: {said}",
-        "{failing} 个失败的用例中，这一条能解释 {explains} 个：{said}",
+        "This explains {explains} of the {failing} failing cases: {text}",
+        "{failing} 个失败的用例中，这一条能解释 {explains} 个：{text}",
     )
-    message = words[spec.language].format(explains=found.explains, failing=found.failing, said=text)
-    return _Said(None, Note("partial", found.id, message, found.explains, found.failing))
+    message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
+    return _Told(None, Note("partial", found.id, message, found.explains, found.failing))
 
 
 # The first fact that a learner reads
@@ -240,7 +247,7 @@ def _said(spec: AttemptSpec, found: Explanation | None) -> _Said:
 
 def _headline(judgement: Judgement) -> Bilingual:
     attempt, outcome, shown = judgement.attempt, judgement.outcome, judgement.shown
-    if attempt.loading is not None:
+    if attempt.loading is not None and not attempt.forbidden:
         return _not_loaded(judgement.spec, attempt.loading, outcome)
     if judgement.uses:
         return describe(judgement.uses[0])
@@ -248,8 +255,8 @@ def _headline(judgement: Judgement) -> Bilingual:
         return end_of_process(attempt.ended)
     if outcome == "unimplemented" or shown is None:
         return Bilingual("", "")
-    said, name = describe(shown.findings[0]), shown.expected.case
-    return Bilingual(f"case {name}: {said.en}", f"用例 {name}：{said.zh}")
+    fact, name = describe(shown.findings[0]), shown.expected.case
+    return Bilingual(f"case {name}: {fact.en}", f"用例 {name}：{fact.zh}")
 
 
 def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingual:
@@ -257,8 +264,8 @@ def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingua
         return Bilingual("", "")
     place = f"{raised.file}:{raised.line}: " if raised.line else ""
     if raised.operation == "define":
-        said = missing_entry(spec.kata.entry, raised.operands)
-        return Bilingual(f"{spec.file}: {said.en}", f"{spec.file}：{said.zh}")
+        fact = missing_entry(spec.kata.entry, raised.operands)
+        return Bilingual(f"{spec.file}: {fact.en}", f"{spec.file}：{fact.zh}")
     first = raised.message.strip().split("\n")[0]  # more lines could pass for the report's own
     text = f"{place}{raised.type}: {first}"
     return Bilingual(text, text)

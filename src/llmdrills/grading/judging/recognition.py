@@ -1,4 +1,4 @@
-"""Right numbers in a wrong place: what can be said of a wrong answer without any misconception.
+"""Right numbers in a wrong place: what can be said of a wrong answer without any slip.
 
 Each recogniser looks at one expected and one returned array and names itself when it explains the difference. Arrays
 of fewer than three numbers show nothing: anything is a multiple of anything. Neither does an answer that is almost
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.protocol.answer import Answer, Expected
 from llmdrills.grading.protocol.numbers import array, is_floating, limits, load_numpy
 from llmdrills.grading.protocol.wire import TensorValue, Value
@@ -31,7 +31,7 @@ MOST_AXES = 5
 
 @dataclass(frozen=True)
 class Recognition:
-    """What the answer is, seen from the right one. `id` and `key` are the same in every case that it explains."""
+    """What the answer is, in terms of the right one. `id` and `key` are the same in every case that it explains."""
 
     id: str
     key: tuple[int | str, ...]
@@ -97,11 +97,11 @@ def recognitions(expected: Expected, answer: Answer) -> list[Recognition]:
     for others in found[1:]:
         common &= {(r.id, r.key) for r in others}
     agreed = [r for r in found[0] if (r.id, r.key) in common]
-    return agreed if len(wrong) == len(pairs) else [_said_of(r, [pair.path for pair in wrong]) for r in agreed]
+    return agreed if len(wrong) == len(pairs) else [_naming_items(r, [pair.path for pair in wrong]) for r in agreed]
 
 
-def _said_of(recognition: Recognition, paths: Sequence[str]) -> Recognition:
-    """The same, said of the only items of the result that are wrong."""
+def _naming_items(recognition: Recognition, paths: Sequence[str]) -> Recognition:
+    """The recognition with the names of the items that it is about, where the other items are right."""
     places = [f"result{path}" for path in paths]
     en, zh = recognition.text.en, recognition.text.zh
     text = Bilingual(f"{', '.join(places)}: {en[0].lower()}{en[1:]}", f"{'、'.join(places)}：{zh}")
@@ -129,7 +129,15 @@ def _pairs(expected: Expected, want: Value, got: Value) -> Iterator[_Pair]:
             baselines = expected.tolerance.baselines
             one, two = array(leaf).astype("float64"), array(other).astype("float64")
             baseline = baselines[index] if index < len(baselines) else 0.0
-            yield _Pair(one, two, dtype or leaf.dtype, other.dtype, expected, baseline, path)
+            yield _Pair(
+                want=one,
+                got=two,
+                want_dtype=dtype or leaf.dtype,
+                got_dtype=other.dtype,
+                expected=expected,
+                baseline=baseline,
+                path=path,
+            )
 
 
 # Structure: the right thing in another wrapping
@@ -179,7 +187,9 @@ def _same(expected: Expected, want: Value, got: Value, index: int) -> bool:
     baselines = expected.tolerance.baselines
     baseline = baselines[index] if index < len(baselines) else 0.0
     one, other = array(want).astype(np.float64), array(got).astype(np.float64)
-    return got.dtype == dtype and _Pair(one, other, dtype, got.dtype, expected, baseline).equal(one, other)
+    return got.dtype == dtype and _Pair(
+        want=one, got=other, want_dtype=dtype, got_dtype=got.dtype, expected=expected, baseline=baseline
+    ).equal(one, other)
 
 
 # One array

@@ -41,7 +41,7 @@ _PRINTED_ALL = Bilingual("It printed:", "它打印了：")
 _PRINTED_BRIEFLY = Bilingual("printed: ", "打印：")
 _REPRODUCE = Bilingual("To see it again:", "重现方法：")
 _ALSO = Bilingual("also fits: {names}", "也符合：{names}")
-_ALSO_WHERE = Bilingual("Also, in case {case}: {said}", "另外，用例 {case}：{said}")
+_ALSO_WHERE = Bilingual("Also, in case {case}: {text}", "另外，用例 {case}：{text}")
 _SEED = Bilingual("(seed {seed})", "（随机种子 {seed}）")
 _CONTRACT = Bilingual("The contract: “{text}”", "约定：“{text}”")
 _EASIER = Bilingual(
@@ -75,8 +75,8 @@ def first_screen(verdict: Verdict, headline: str, language: Language) -> str:
             reason += _capped(_wrap(_CONTRACT[language].format(text=verdict.clauses[0].text), "  "), _CLAUSE)
         if report.get("passes"):
             what = (_THIS_LINE if verdict.clauses else _THIS_CASE)[language]
-            said = _EASIER[language].format(passes=report["passes"], variant=verdict.variant, what=what)
-            reason += _capped(_wrap(said), _CLAUSE)
+            text = _EASIER[language].format(passes=report["passes"], variant=verdict.variant, what=what)
+            reason += _capped(_wrap(text), _CLAUSE)
     if verdict.passed:
         fact += _time(report, language)
     space = Bilingual(" ", "")[language]
@@ -103,7 +103,7 @@ def _example(verdict: Verdict, language: Language) -> Iterator[str]:
         return
     shown = report["smallest"]
     if shown is not None and found.case != shown["case"]:
-        yield from _wrap(_ALSO_WHERE[language].format(case=found.case, said=found.message))
+        yield from _wrap(_ALSO_WHERE[language].format(case=found.case, text=found.message))
     elif found.kind == "crash" and found.message:
         yield from _wrap(f"  {found.message}", "  ")
 

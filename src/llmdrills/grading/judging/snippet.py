@@ -52,8 +52,8 @@ def _ending(call: str, findings: Sequence[f.Finding], language: Language) -> lis
     due, both = _DUE[language], _DUE_AND_CAME[language]
     if isinstance(first, (f.WrongValues, f.NotFinite)) and not first.path.startswith("gradient"):
         index = f"[{', '.join(map(str, first.index))}]" if first.index else ""
-        said = both.format(due=f"{first.expected:.6g}", came=f"{first.got:.6g}")
-        return [f"result = {call}", f"print(result{first.path}{index})  # {said}"]
+        comment = both.format(due=f"{first.expected:.6g}", came=f"{first.got:.6g}")
+        return [f"result = {call}", f"print(result{first.path}{index})  # {comment}"]
     if isinstance(first, f.WrongShape):
         return [f"result = {call}", f"print(result{first.path}.shape)  # {due.format(due=tuple(first.expected))}"]
     if isinstance(first, f.WrongDtype):
@@ -61,6 +61,6 @@ def _ending(call: str, findings: Sequence[f.Finding], language: Language) -> lis
     if isinstance(first, f.DidNotRaise):
         return [f"print({call})  # {due.format(due=first.expected)}"]
     if isinstance(first, (f.WrongScalar, f.WrongText)):
-        said = due.format(due=textwrap.shorten(repr(first.expected), 80))
-        return [f"result = {call}", f"print(result{first.path})  # {said}"]
+        comment = due.format(due=textwrap.shorten(repr(first.expected), 80))
+        return [f"result = {call}", f"print(result{first.path})  # {comment}"]
     return [f"print({call})"]

@@ -129,8 +129,8 @@ class CaseCounts(TypedDict):
     largest_shape: list[int]
     largest_operator: str
     largest_line: int
-    dearest_operator: str  # what most of the operations went into
-    dearest_line: int
+    costliest_operator: str  # what most of the operations went into
+    costliest_line: int
     budget: dict[str, list[int]]
 
 

@@ -115,15 +115,15 @@ def missing_entry(entry: str, defined: Sequence[str]) -> Bilingual:
 
 def end_of_process(ended: Ended) -> Bilingual:
     """Why the process stopped, and in which case."""
-    said, detail = Bilingual(ended.detail, ended.detail), ended.detail
+    text, detail = Bilingual(ended.detail, ended.detail), ended.detail
     if ended.by == "timeout":
-        said = Bilingual(f"no answer within {detail}", f"{detail} 内没有给出答案")
+        text = Bilingual(f"no answer within {detail}", f"{detail} 内没有给出答案")
     for en, zh in _ENDS.items():
         if detail.startswith(en):
-            said = Bilingual(detail, zh + detail.removeprefix(en))
+            text = Bilingual(detail, zh + detail.removeprefix(en))
     if not ended.case:
-        return said
-    return Bilingual(f"{said.en} in case {ended.case}", f"{said.zh}（用例 {ended.case}）")
+        return text
+    return Bilingual(f"{text.en} in case {ended.case}", f"{text.zh}（用例 {ended.case}）")
 
 
 _ENDS = {
@@ -180,10 +180,10 @@ def _wrong_type(x: f.WrongType) -> Bilingual:
     extra = Bilingual("", "")
     if x.expected == "torch.Tensor" and x.got not in {"None", "tuple", "list", "dict", "float", "int", "bool", "str"}:
         extra = Bilingual(" (the exact type counts, not a subclass)", "（类型必须完全一致，子类不算）")
-    said = _due(x.path, f"a {x.expected}", x.expected, f"{x.got}", x.got)
+    text = _due(x.path, f"a {x.expected}", x.expected, f"{x.got}", x.got)
     if x.got == "None":
-        said = Bilingual(f"{said.en}: is a `return` missing?", f"{said.zh}：是不是漏了 `return`？")
-    return Bilingual(said.en + extra.en, said.zh + extra.zh)
+        text = Bilingual(f"{text.en}: is a `return` missing?", f"{text.zh}：是不是漏了 `return`？")
+    return Bilingual(text.en + extra.en, text.zh + extra.zh)
 
 
 def _wrong_structure(x: f.WrongStructure) -> Bilingual:
@@ -254,11 +254,11 @@ def _wrong_scalar(x: f.WrongScalar) -> Bilingual:
 
 def _wrong_text(x: f.WrongText) -> Bilingual:
     place, cut = _place(x.path), [_clip(text, x.at) for text in (x.expected, x.got)]
-    said = Bilingual(f"{place.en}: expected {cut[0]}, got {cut[1]}", f"{place.zh}：应为 {cut[0]}，得到 {cut[1]}")
+    text = Bilingual(f"{place.en}: expected {cut[0]}, got {cut[1]}", f"{place.zh}：应为 {cut[0]}，得到 {cut[1]}")
     if not any("…" in text for text in cut):
-        return said
+        return text
     here = f"{place.en if x.path else 'result'}[{x.at}:]"
-    return Bilingual(f"{said.en}; they differ from {here} on", f"{said.zh}；从 {here} 起不同")
+    return Bilingual(f"{text.en}; they differ from {here} on", f"{text.zh}；从 {here} 起不同")
 
 
 def _clip(text: str, at: int) -> str:
@@ -282,24 +282,24 @@ def _did_not_raise(x: f.DidNotRaise) -> Bilingual:
 
 
 def _raises_other(x: f.RaisesOther) -> Bilingual:
-    said = _message(x.got, x.message, x.line)
+    text = _message(x.got, x.message, x.line)
     return Bilingual(
-        f"the call must raise {x.expected}, and raised {said.en}",
-        f"这次调用应当抛出 {x.expected}，实际抛出了 {said.zh}",
+        f"the call must raise {x.expected}, and raised {text.en}",
+        f"这次调用应当抛出 {x.expected}，实际抛出了 {text.zh}",
     )
 
 
 def _raises(x: f.Raises) -> Bilingual:
-    said = _message(x.type, x.message, x.line)
+    text = _message(x.type, x.message, x.line)
     if x.path.startswith("gradient"):
-        return Bilingual(f"the backward pass raises {said.en}", f"反向传播抛出 {said.zh}")
-    return Bilingual(f"the call raises {said.en}", f"调用抛出 {said.zh}")
+        return Bilingual(f"the backward pass raises {text.en}", f"反向传播抛出 {text.zh}")
+    return Bilingual(f"the call raises {text.en}", f"调用抛出 {text.zh}")
 
 
 def _message(kind: str, message: str, line: int) -> Bilingual:
     first = message.strip().split("\n")[0][:300]
-    said = f"{kind}: {first}" if first else kind
-    return Bilingual(f"{said} (line {line})", f"{said}（第 {line} 行）") if line else Bilingual(said, said)
+    text = f"{kind}: {first}" if first else kind
+    return Bilingual(f"{text} (line {line})", f"{text}（第 {line} 行）") if line else Bilingual(text, text)
 
 
 def _wrong_draws(x: f.WrongDraws) -> Bilingual:

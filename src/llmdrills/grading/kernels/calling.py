@@ -79,13 +79,13 @@ class Caller:
         grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
         after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
         answer = Answer(
-            value,
-            tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
-            grads,
-            _counts(watch) if watch is not None and question.count else None,
-            () if watch is None else _uses(watch, value),
-            changed,
-            seconds,
+            value=value,
+            inputs_changed=tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
+            grads=grads,
+            counts=_counts(watch) if watch is not None and question.count else None,
+            forbidden=() if watch is None else _uses(watch, value),
+            globals_changed=changed,
+            seconds=seconds,
         )
         return answer, result
 
@@ -227,12 +227,12 @@ class Caller:
             shown = ""
         names = tuple(_class_name(cls) for cls in type.mro(type(error))[:-1])
         return Raised(
-            names[0],
-            names,
-            message[:MAX_MESSAGE],
-            file,
-            line,
-            shown[-MAX_TRACEBACK:],
+            type=names[0],
+            classes=names,
+            message=message[:MAX_MESSAGE],
+            file=file,
+            line=line,
+            traceback=shown[-MAX_TRACEBACK:],
             operation=operation_of(error.__traceback__, self._file),
             expression=expression_of(error.__traceback__, self._file) if line else "",
         )
@@ -259,7 +259,7 @@ class Caller:
 def written_over(
     objects: tuple[list[Any], dict[str, Any]], values: tuple[list[Any], dict[str, Any]]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """New arguments in the objects of the call before, wherever these can hold them."""
+    """Write the new arguments into the objects of the call before, wherever these can hold them."""
     (held, named), (args, kwargs) = objects, values
     return (
         [_over(held[at] if at < len(held) else None, value) for at, value in enumerate(args)],
@@ -364,14 +364,17 @@ def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
 
 
 def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:
-    """What the watch noted, and that it was put to sleep. A call that raised may have left no memory to wake it."""
+    """The uses that the watch noted, and one more where the attempt switched it off.
+
+    A call that raised may have left no memory to switch it on again, so that says nothing.
+    """
     asleep = watch.switched_off and not isinstance(value, Raised)
     return (*watch.uses, *((ForbiddenUse("torch.utils._python_dispatch", 0, "evasion"),) if asleep else ()))
 
 
 def _counts(watch: Watch) -> Counts:
     tally = watch.tally
-    [((line, operator), _)] = tally.dearest.most_common(1) or [((0, ""), 0)]
+    [((line, operator), _)] = tally.costliest.most_common(1) or [((0, ""), 0)]
     return Counts(
         flops=int(tally.flops),
         largest_tensor=int(tally.largest),
@@ -379,6 +382,6 @@ def _counts(watch: Watch) -> Counts:
         largest_operator=tally.largest_operator,
         largest_line=tally.largest_line,
         calls={name: int(number) for name, number in tally.operators.items()},
-        dearest_operator=operator,
-        dearest_line=line,
+        costliest_operator=operator,
+        costliest_line=line,
     )

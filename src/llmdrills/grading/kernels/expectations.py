@@ -15,24 +15,24 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
-from llmdrills.grading.judging.compare import leaves
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED, NotDerivable
-from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.protocol.answer import Answer, CostLimit, Expected, GradientRules, Question, ShownCall, Tolerance
 from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Opaque, Raised, TensorValue, Value
 
-__all__ = ["ask", "explain", "make_question", "prepare"]
+__all__ = ["Made", "ask", "expect", "explain", "make_question", "prepare"]
 
 MOST_LITERAL_ELEMENTS = 160
 """Inputs up to this size are written out in the snippet that reproduces a failure; larger ones are made again from
@@ -46,37 +46,37 @@ def prepare(
     folder: Path,
     device: str = "cpu",
     *,
-    misconceptions: bool = True,
+    slips: bool = True,
 ) -> tuple[list[Question], Iterator[Expected]]:
     """Make every case of `variant`: the questions at once, and in the same order what is expected, one at a time as
     it is asked for.
 
-    `folder` is private to the attempt: cases may write files there for the learner to read. `misconceptions` says
+    `folder` is private to the attempt: cases may write files there for the learner to read. `slips` says
     whether the wrong kernels are run too, which only a failing attempt needs (`explain` adds them later).
 
     Raises ContentError for an author's faults: a case that raises, a reference that raises or returns NaN where the
     case does not say so. The iterator raises it at its end, with all of them.
     """
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
-    made: list[tuple[Case, Question, Question]] = []
+    made: list[Made] = []
     problems: list[Problem] = []
     with loaded.importable():
         for case in loaded.variant(variant).cases:
             try:
-                made.append((case, *make_question(loaded, case, seed, folder)))
+                made.append(Made(case, *make_question(loaded, case, seed, folder)))
             except NotDerivable:
                 continue
             except ContentError as error:
                 problems += error.problems
     if problems:
         raise ContentError(problems)
-    return [question for _, question, _ in made], _expectations(loaded, variant, made, device, misconceptions)
+    return [one.question for one in made], _expectations(loaded, variant, made, device, slips)
 
 
 def explain(
     kata: Kata | LoadedKata, variant: str, questions: Iterable[Question], device: str = "cpu"
 ) -> Iterator[dict[str, Answer]]:
-    """Every wrong kernel's answer to each question: what `Expected.misconceptions` holds."""
+    """Every wrong kernel's answer to each question: what `Expected.slips` holds."""
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
     caller = Caller(device, str(loaded.kata.cases_file))
     wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong}
@@ -84,22 +84,20 @@ def explain(
         yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
 
 
-def _expectations(
-    loaded: LoadedKata, variant: str, made: list[tuple[Case, Question, Question]], device: str, misconceptions: bool
-) -> Iterator[Expected]:
-    book = loaded.variant(variant)
+def _expectations(loaded: LoadedKata, variant: str, made: list[Made], device: str, slips: bool) -> Iterator[Expected]:
+    kernels = loaded.variant(variant)
     caller = Caller(device, str(loaded.kata.reference_file))
     problems: list[Problem] = []
-    for case, question, upcast in made:
+    for one in made:
         try:
             with loaded.importable(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                expected = _expect(loaded, book, case, question, upcast, caller)
+                expected = expect(loaded, kernels, one, caller)
         except ContentError as error:
             problems += error.problems
             continue
-        answers = next(explain(loaded, variant, [question], device)) if misconceptions else {}
-        yield dataclasses.replace(expected, misconceptions=answers)
+        answers = next(explain(loaded, variant, [one.question], device)) if slips else {}
+        yield dataclasses.replace(expected, slips=answers)
     if problems:
         raise ContentError(problems)
 
@@ -155,8 +153,17 @@ def _raised_call(made: Call) -> Call:
 
 
 def _freeze(made: Call, case: Case, seed: int, counted: bool, then: Sequence[Call] = ()) -> Question:
-    first, *others = (_frozen(call) for call in (made, *then))
-    return Question(case.name, *first, seed, case.grads, case.draws, counted, tuple(others))
+    (args, kwargs), *others = (_frozen(call) for call in (made, *then))
+    return Question(
+        name=case.name,
+        args=args,
+        kwargs=kwargs,
+        seed=seed,
+        grads=case.grads,
+        draws=case.draws,
+        count=counted,
+        then=tuple(others),
+    )
 
 
 def _frozen(made: Call) -> tuple[tuple[Value, ...], dict[str, Value]]:
@@ -176,18 +183,27 @@ def _upcast(value: Any) -> Any:
     return value
 
 
-def _expect(
-    loaded: LoadedKata, book: VariantBook, case: Case, question: Question, upcast: Question, caller: Caller
-) -> Expected:
+class Made(NamedTuple):
+    """A case with its question, and the same question with floating inputs raised to float64."""
+
+    case: Case
+    question: Question
+    exact: Question
+
+
+def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Caller) -> Expected:
+    """What is due for one case. Raises ContentError for an author's faults."""
+    case, question = made.case, made.question
     file = loaded.kata.cases_file
-    same = caller.ask(book.reference, question)
-    exact = same if case.draws or case.raises or case.own_precision else caller.ask(book.reference, upcast)
+    same = caller.ask(kernels.reference, question)
+    own = case.draws or case.raises or case.own_precision
+    exact = same if own else caller.ask(kernels.reference, made.exact)
     if isinstance(same.value, Raised) != bool(case.raises) or (
         isinstance(same.value, Raised) and case.raises not in same.value.classes
     ):
-        raise ContentError([_problem(file, case, _raising(same.value, case.raises), "mend the case or the reference")])
+        raise ContentError([_problem(file, case, _raising(same.value, case.raises), "fix the case or the reference")])
     if same.inputs_changed:
-        raise ContentError([_problem(file, case, "the reference changes its inputs", "mend the reference")])
+        raise ContentError([_problem(file, case, "the reference changes its inputs", "fix the reference")])
     if _unlike(exact.value, same.value):
         # The reference cannot take float64 (a model in float32, say): then its own precision is the best there is.
         exact = same
@@ -196,7 +212,7 @@ def _expect(
         what = f"its cost cannot be counted: the reference uses {same.forbidden[0].call}"
         raise ContentError([_problem(file, case, what, "write it with operators whose cost is known")])
     _refuse_nan(exact, case, file)
-    call = _shown_call(book.reference, question)
+    call = _shown_call(kernels.reference, question)
     return Expected(
         case=case.name,
         why=case.why,
@@ -309,13 +325,13 @@ def _refuse_nan(answer: Answer, case: Case, file: Path) -> None:
             and np.isnan(array(leaf)).any()
         ):
             what = f"the reference returns NaN{f' at {path}' if path else ''}"
-            raise ContentError([_problem(file, case, what, "mend it, or say nan_ok=True if the contract asks for NaN")])
+            raise ContentError([_problem(file, case, what, "fix it, or say nan_ok=True if the contract asks for NaN")])
 
 
 def _raising(value: Value, due: str) -> str:
     if isinstance(value, Raised):
-        asked = f", not {due}" if due else ""
-        return f"the reference raises {value.type} at line {value.line}{asked}: {value.message}"
+        instead = f", not {due}" if due else ""
+        return f"the reference raises {value.type} at line {value.line}{instead}: {value.message}"
     return f"raises={due!r}, but the reference returns"
 
 
@@ -326,4 +342,4 @@ def _problem(file: Path, case: Case, what: str, todo: str) -> Problem:
 def _raised(case: Case, error: Exception, file: Path) -> Problem:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     line = (frames[-1].lineno if frames else case.line) or case.line
-    return Problem(file, line, 1, f"case {case.name} raises {type(error).__name__}: {error}", "mend this line")
+    return Problem(file, line, 1, f"case {case.name} raises {type(error).__name__}: {error}", "fix this line")

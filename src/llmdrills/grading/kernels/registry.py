@@ -19,15 +19,24 @@ from typing import Any
 
 from llmdrills.content.model import Kata, Variant
 from llmdrills.errors import ContentError, Problem
-from llmdrills.grading.authoring import AuthoringError, Book, Case, Equivalent, Kernel, Misconception, Peer, open_book
+from llmdrills.grading.authoring import (
+    AuthoringError,
+    Case,
+    Equivalent,
+    Kernel,
+    Misconception,
+    Peer,
+    Registered,
+    registering,
+)
 from llmdrills.grading.kernels.derived_cases import derived_cases
 from llmdrills.grading.kernels.slips import WrongKernel, compiled
 
-__all__ = ["LoadedKata", "VariantBook", "load"]
+__all__ = ["LoadedKata", "VariantKernels", "load"]
 
 
 @dataclass(frozen=True)
-class VariantBook:
+class VariantKernels:
     """What one variant is graded by: its reference, and its cases, wrong kernels, equivalents and peers in the order
     written."""
 
@@ -41,14 +50,17 @@ class VariantBook:
 
 @dataclass
 class LoadedKata:
-    """A kata whose code has been run. `book` is as registered; `variant()` is what one variant is graded by."""
+    """A kata whose code has been run.
+
+    `registered` holds what cases.py registered; `variant()` is what one variant is graded by.
+    """
 
     kata: Kata
     references: dict[str, Kernel]
-    book: Book
+    registered: Registered
     _modules: dict[str, ModuleType] = field(default_factory=dict)
 
-    def variant(self, id: str) -> VariantBook:  # noqa: A002  # the word of the design
+    def variant(self, id: str) -> VariantKernels:  # noqa: A002  # the word of the design
         """Everything that is registered for the variant, with the cases derived from its first and the other
         variants' references.
 
@@ -58,14 +70,14 @@ class LoadedKata:
         if variant is None:
             todo = f"use one of {', '.join(v.id for v in self.kata.variants)}"
             raise ContentError([Problem(self.kata.folder / "kata.yaml", 1, 1, f"there is no variant {id!r}", todo)])
-        cases = [case for case in self.book.cases if not case.variants or id in case.variants]
-        return VariantBook(
-            variant,
-            self.references[id],
-            (*cases, *derived_cases(cases)),
-            (*self._slips(id), *self._others(variant)),
-            tuple(e for e in self.book.equivalents if not e.variants or id in e.variants),
-            tuple(p for p in self.book.peers if not p.variants or id in p.variants),
+        cases = [case for case in self.registered.cases if not case.variants or id in case.variants]
+        return VariantKernels(
+            variant=variant,
+            reference=self.references[id],
+            cases=(*cases, *derived_cases(cases)),
+            wrong=(*self._slips(id), *self._others(variant)),
+            equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
+            peers=tuple(p for p in self.registered.peers if not p.variants or id in p.variants),
         )
 
     @contextlib.contextmanager
@@ -85,7 +97,7 @@ class LoadedKata:
 
     def _slips(self, variant: str) -> Iterator[WrongKernel]:
         modules = [self._modules["cases"], self._modules["reference"]]
-        decorated = iter(m for m in self.book.misconceptions if not m.variants or variant in m.variants)
+        decorated = iter(m for m in self.registered.slips if not m.variants or variant in m.variants)
         for slip in self.kata.slips:
             if slip.decorated and slip.belongs_to(variant):
                 found = next(decorated)  # registered in the order in which parsing found them
@@ -97,7 +109,7 @@ class LoadedKata:
 
     def _others(self, variant: Variant) -> Iterator[WrongKernel]:
         """The other variants' references, unless one asks for less of the same."""
-        taken = {slip.id for slip in self.kata.slips} | {m.id for m in self.book.misconceptions}
+        taken = {slip.id for slip in self.kata.slips} | {m.id for m in self.registered.slips}
         for other in self.kata.variants:
             name = f"variant-{other.id}"
             told = other.mistaken is not None and not (other.weaker_than or variant.weaker_than)
@@ -111,9 +123,9 @@ def load(kata: Kata) -> LoadedKata:
     modules: dict[str, ModuleType] = {}
     reference = _run(kata, kata.reference_file, "reference", modules)
     references, problems = _references(kata, reference)
-    with open_book() as book:
+    with registering() as registered:
         _run(kata, kata.cases_file, "cases", modules)
-    loaded = LoadedKata(kata, references, book, modules)
+    loaded = LoadedKata(kata, references, registered, modules)
     problems += list(_problems(loaded))
     if problems:
         raise ContentError(problems)
@@ -133,7 +145,7 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
     except (SyntaxError, ValueError) as error:
         line, column = (getattr(error, "lineno", 1) or 1), (getattr(error, "offset", 1) or 1)
         raise ContentError(
-            [Problem(file, line, max(column, 1), f"this is not Python: {error}", "mend the syntax")]
+            [Problem(file, line, max(column, 1), f"this is not Python: {error}", "fix the syntax")]
         ) from None
     module = ModuleType(name)
     module.__file__ = str(file)
@@ -183,7 +195,7 @@ def _raised(error: BaseException, file: Path) -> Problem:
             f"it imports {error.name}, which is not here",
             "install it, or name it under `needs` in kata.yaml",
         )
-    return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "mend this line")
+    return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "fix this line")
 
 
 def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list[Problem]]:
@@ -193,7 +205,7 @@ def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list
         kernel = getattr(module, variant.reference, None)
         if not inspect.isfunction(kernel):
             what = f"variant {variant.id} names {variant.reference}, which is not a function here"
-            todo = f"write `def {variant.reference}(…)`, or mend `reference` in kata.yaml"
+            todo = f"write `def {variant.reference}(…)`, or fix `reference` in kata.yaml"
             problems.append(Problem(kata.reference_file, 1, 1, what, todo))
         else:
             found[variant.id] = kernel
@@ -227,7 +239,7 @@ def _problems(loaded: LoadedKata) -> Iterator[Problem]:
     file = loaded.kata.cases_file
     for line, what, todo in (*_names(loaded), *_signatures(loaded)):
         yield Problem(file, line, 1, what, todo)
-    cases = {case.name for case in loaded.book.cases}
+    cases = {case.name for case in loaded.registered.cases}
     for budget in loaded.kata.budgets:
         if budget.case not in cases:
             what = f"a budget names the case {budget.case!r}, which cases.py lacks"
@@ -236,22 +248,22 @@ def _problems(loaded: LoadedKata) -> Iterator[Problem]:
 
 def _names(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
     """Names in cases.py that stand for nothing, as (line, what, todo)."""
-    book = loaded.book
+    registered = loaded.registered
     variants = {variant.id for variant in loaded.kata.variants}
-    registered: list[Case | Misconception | Equivalent | Peer] = [
-        *book.cases, *book.misconceptions, *book.equivalents, *book.peers
+    everything: list[Case | Misconception | Equivalent | Peer] = [
+        *registered.cases, *registered.slips, *registered.equivalents, *registered.peers
     ]  # fmt: skip
-    for item in registered:
+    for item in everything:
         for name in set(item.variants) - variants:
             yield item.line, f"there is no variant {name!r}", f"use one of {', '.join(sorted(variants))}"
     for variant in sorted(variants):
-        if not any(not case.variants or variant in case.variants for case in book.cases):
+        if not any(not case.variants or variant in case.variants for case in registered.cases):
             yield 1, f"variant {variant} has no case", "write one with @case"
-    for case in book.cases:
+    for case in registered.cases:
         if case.raises and not _is_exception(case.raises):
             yield case.line, f"raises={case.raises!r} is no built-in exception", 'write for example raises="ValueError"'
-    cases = {case.name for case in book.cases}
-    for peer in book.peers:
+    cases = {case.name for case in registered.cases}
+    for peer in registered.peers:
         for name in peer.skips:
             if name not in cases and not any(name.startswith(f"{case}-") for case in cases):
                 yield peer.line, f"skips names {name!r}, which is no case", f"use one of {', '.join(sorted(cases))}"
@@ -262,9 +274,11 @@ def _signatures(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
     if not loaded.references:
         return
     names = list(inspect.signature(next(iter(loaded.references.values()))).parameters)
-    book = loaded.book
-    registered: list[Misconception | Equivalent | Peer] = [*book.misconceptions, *book.equivalents, *book.peers]
-    for item in registered:
+    registered = loaded.registered
+    kernels: list[Misconception | Equivalent | Peer] = [
+        *registered.slips, *registered.equivalents, *registered.peers
+    ]  # fmt: skip
+    for item in kernels:
         own = list(inspect.signature(item.kernel).parameters)
         if own != names:
             what = f"{item.kernel.__name__}({', '.join(own)}) takes other arguments than the entry function"

@@ -54,4 +54,6 @@ def compiled(kata: Kata, slip: Slip, variant: str, modules: list[ModuleType]) ->
     if not callable(kernel):
         what = f"slip {slip.id} makes {name} something that cannot be called"
         raise ContentError([Problem(file, slip.position.line, 1, what, "fix the edit")])
-    return WrongKernel(slip.id, kernel, file, slip.position.line, slip.same_as, slip.proof)
+    return WrongKernel(
+        id=slip.id, kernel=kernel, file=file, line=slip.position.line, same_as=slip.same_as, proof=slip.proof
+    )

@@ -34,7 +34,7 @@ class Counts:
 
     `flops` counts floating-point operations, `largest_tensor` elements of the largest tensor that an operator
     allocated, with that tensor's shape, the operator, and the line of the learner's file (0: none); `calls` counts the
-    operators by name. `dearest_operator` and `dearest_line` say what most of the operations went into.
+    operators by name. `costliest_operator` and `costliest_line` say what most of the operations went into.
     """
 
     flops: int
@@ -43,8 +43,8 @@ class Counts:
     largest_operator: str = ""
     largest_line: int = 0
     calls: dict[str, int] = field(default_factory=dict)
-    dearest_operator: str = ""
-    dearest_line: int = 0
+    costliest_operator: str = ""
+    costliest_line: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Expected:
     `answer` holds the reference's answer, computed in float64 where it is floating, and `dtypes` the dtype due for
     each tensor of it in depth-first order ("" for anything else); `answer.counts` is what it costs on the inputs as
     they are, and `seconds` how long it took. `derived` says that the framework made the case of the author's first
-    one. `clauses` are the ids of the contract lines that the case grades. `misconceptions` holds what each slip
+    one. `clauses` are the ids of the contract lines that the case grades. `slips` holds what each slip
     answers, by its id.
     """
 
@@ -169,7 +169,7 @@ class Expected:
     derived: bool = False
     clauses: tuple[str, ...] = ()
     calls: int = 1  # more than one: the answer is the list of their results
-    misconceptions: dict[str, Answer] = field(default_factory=dict)
+    slips: dict[str, Answer] = field(default_factory=dict)
 
 
 EndedBy = Literal["crashed", "timeout", "memory", "forbidden"]
@@ -215,10 +215,10 @@ def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden"
         return "unimplemented"
     if "ForbiddenError" in raised.classes:
         return "forbidden"
-    torch_memory = "RuntimeError" in raised.classes and any(said in raised.message for said in _MEMORY_SAID)
+    torch_memory = "RuntimeError" in raised.classes and any(words in raised.message for words in _NO_MEMORY)
     no_memory = torch_memory or "MemoryError" in raised.classes or "OutOfMemoryError" in raised.classes
     return "memory" if no_memory else "crashed"
 
 
-_MEMORY_SAID = ("can't allocate memory", "not enough memory", "out of memory")
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 """How torch says that an allocation failed: it has no class of its own for that on the CPU."""

@@ -45,41 +45,49 @@ def write_answer(answer: Answer) -> Value:
     )
 
 
-def read_answer(said: Value) -> Answer:
+def read_answer(parts: Value) -> Answer:
     """The answer that `write_answer` wrote. Raises WireError for anything else."""
-    if type(said) is not tuple or len(said) != 7:
+    if type(parts) is not tuple or len(parts) != 7:
         raise WireError("an answer has seven parts")
-    value, changed, grads, counts, forbidden, settings, seconds = said
+    value, changed, grads, counts, forbidden, settings, seconds = parts
     _tuple_of(changed, int)
     _need(type(grads) is tuple)
     _tuple_of(forbidden, tuple)
     _tuple_of(settings, str)
     _need(type(seconds) is float and seconds >= 0)
     uses = tuple(_read_use(use) for use in forbidden)
-    return Answer(value, changed, grads, _read_counts(counts), uses, settings, seconds)
+    return Answer(
+        value=value,
+        inputs_changed=changed,
+        grads=grads,
+        counts=_read_counts(counts),
+        forbidden=uses,
+        globals_changed=settings,
+        seconds=seconds,
+    )
 
 
-def _read_counts(said: Value) -> Counts | None:
-    if said is None:
+def _read_counts(parts: Value) -> Counts | None:
+    if parts is None:
         return None
-    _need(type(said) is tuple and len(said) == len(dataclasses.fields(Counts)))
-    flops, largest, shape, operator, line, calls, dearest, dearest_line = said
-    _need(all(type(number) is int and number >= 0 for number in (flops, largest, line, dearest_line)))
+    _need(type(parts) is tuple and len(parts) == len(dataclasses.fields(Counts)))
+    flops, largest, shape, operator, line, calls, costliest, costliest_line = parts
+    _need(all(type(number) is int and number >= 0 for number in (flops, largest, line, costliest_line)))
     _tuple_of(shape, int)
-    _need(type(operator) is str and type(dearest) is str and type(calls) is dict)
+    _need(type(operator) is str and type(costliest) is str and type(calls) is dict)
     _need(all(type(name) is str and type(number) is int for name, number in calls.items()))
-    return Counts(*said)
+    return Counts(*parts)
 
 
-def _read_use(said: Any) -> ForbiddenUse:
-    _need(len(said) == 3)
-    call, line, how = said
+def _read_use(parts: Any) -> ForbiddenUse:
+    _need(len(parts) == 3)
+    call, line, how = parts
     _need(type(call) is str and type(line) is int and how in HOWS)
     return ForbiddenUse(call, line, how)
 
 
-def _tuple_of(said: Value, kind: type) -> None:
-    _need(type(said) is tuple and all(type(item) is kind for item in said))
+def _tuple_of(parts: Value, kind: type) -> None:
+    _need(type(parts) is tuple and all(type(item) is kind for item in parts))
 
 
 def _need(right: bool) -> None:

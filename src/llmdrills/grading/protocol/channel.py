@@ -93,7 +93,7 @@ class Channel:
         except BlockingIOError:
             pass
         except OSError:
-            # The worker no longer listens. What it said before is still to be read: only writing ends here.
+            # The worker no longer listens. What it sent before is still to be read: only writing ends here.
             self._deaf = True
             self._out.clear()
 

@@ -116,7 +116,15 @@ class Freezer:
         self._left -= len(data)
         named = str(layout).removeprefix("torch.")
         return TensorValue(
-            dtype or "unknown", shape, data, device.partition(":")[0], subclass, named, missing, strides, needs_grad
+            dtype=dtype or "unknown",
+            shape=shape,
+            data=data,
+            device=device.partition(":")[0],
+            subclass=subclass,
+            layout=named,
+            missing=missing,
+            strides=strides,
+            requires_grad=needs_grad,
         )
 
     def _missing(self, dtype: str, shape: tuple[int, ...], device: str, layout: Any, kind: type) -> str:

@@ -34,7 +34,7 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing has to be mended."""
+        """Whether nothing has to be fixed."""
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _difference(old: NoteValues | None, fresh: NoteValues) -> str:
 
 def _problem(note: Note, what: str) -> Problem:
     place = note.positions.get("proof", note.position)
-    return Problem(place.file, place.line, place.column, what, _WRITE, STALE)
+    return Problem(place.file, place.line, place.column, what, _WRITE, rule=STALE)
 
 
 def _stale_inputs(katas: Sequence[Kata], known: Computed, computed: Computed) -> Iterator[Problem]:
@@ -164,4 +164,4 @@ def _stale_inputs(katas: Sequence[Kata], known: Computed, computed: Computed) ->
             if any(fresh.get(name) != old.get(name) for name in names):
                 place = slip.position
                 what = f"decks/computed.json is stale for the slip `{slip.id}` of {kata.id}"
-                yield Problem(place.file, place.line, place.column, what, _WRITE, STALE_INPUT)
+                yield Problem(place.file, place.line, place.column, what, _WRITE, rule=STALE_INPUT)

@@ -47,7 +47,7 @@ def check_katas(
     a process a core). Raises GraderError when torch is not installed or no process can be started.
     """
     found: dict[int, KataReport] = {}
-    asked: list[tuple[int, dict[str, Any]]] = []
+    requests: list[tuple[int, dict[str, Any]]] = []
     for place, kata in enumerate(katas):
         known = _recall(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed)) if cache_dir else None
         if known is not None:
@@ -56,10 +56,10 @@ def check_katas(
                 progress(found[place])
         else:
             sent = base64.b64encode(pickle.dumps(kata)).decode()
-            asked.append((place, {"what": "kata", "kata": sent, "seed": seed}))
+            requests.append((place, {"what": "kata", "kata": sent, "seed": seed}))
 
     def done(index: int, answer: dict[str, Any]) -> None:
-        place = asked[index][0]
+        place = requests[index][0]
         kata = katas[place]
         report = found[place] = _kata_report(kata, seed, answer)
         if cache_dir and report.ok:
@@ -68,9 +68,9 @@ def check_katas(
             progress(report)
 
     # Those that need more libraries take longest: begun last, one would run alone at the end.
-    asked.sort(key=lambda item: not katas[item[0]].needs)
-    with Checkers(min(_jobs(jobs), len(asked))) as checkers:
-        checkers.run([request for _, request in asked], KATA_SECONDS, done)
+    requests.sort(key=lambda item: not katas[item[0]].needs)
+    with Checkers(min(_jobs(jobs), len(requests))) as checkers:
+        checkers.run([request for _, request in requests], KATA_SECONDS, done)
     return [found[place] for place in range(len(katas))]
 
 
@@ -103,7 +103,7 @@ def run_proofs(
     """
     proving = [note for note in notes if note.proof is not None]
     found: dict[str, ProofReport] = {}
-    asked: list[tuple[Note, dict[str, Any]]] = []
+    requests: list[tuple[Note, dict[str, Any]]] = []
     for note in proving:
         known = _recall(cache_dir, f"proof-{note.id}", _proof_key(note)) if cache_dir else None
         if known is not None:
@@ -111,10 +111,10 @@ def run_proofs(
             if progress is not None:
                 progress(found[note.id])
         else:
-            asked.append((note, {"what": "proof", "text": note.proof, "values": list(note.values)}))
+            requests.append((note, {"what": "proof", "text": note.proof, "values": list(note.values)}))
 
     def done(index: int, answer: dict[str, Any]) -> None:
-        note = asked[index][0]
+        note = requests[index][0]
         report = _proof_report(note, answer)
         found[note.id] = report
         if cache_dir and report.problem is None:
@@ -123,15 +123,15 @@ def run_proofs(
             progress(report)
 
     # A process a hundred proofs: starting one costs more than running most of them.
-    with Checkers(min(_jobs(jobs), (len(asked) + 19) // 20)) as checkers:
-        checkers.run([request for _, request in asked], timeout, done)
+    with Checkers(min(_jobs(jobs), (len(requests) + 19) // 20)) as checkers:
+        checkers.run([request for _, request in requests], timeout, done)
     return [found[note.id] for note in proving]
 
 
 def _kata_report(kata: Kata, seed: int, answer: dict[str, Any]) -> KataReport:
     if "report" in answer:
         return KataReport.from_json(answer["report"])
-    what, todo = f"the checker {answer['failed']}", "mend the kata; if nothing there explains it, report this"
+    what, todo = f"the checker {answer['failed']}", "fix the kata; if nothing there explains it, report this"
     problem = Problem(kata.cases_file, 1, 1, what, todo)
     return KataReport(kata.id, seed, (problem,), (), answer.get("seconds", 0.0))
 
@@ -139,12 +139,12 @@ def _kata_report(kata: Kata, seed: int, answer: dict[str, Any]) -> KataReport:
 def _proof_report(note: Note, answer: dict[str, Any]) -> ProofReport:
     if "values" in answer:
         return ProofReport(note.id, answer["values"], seconds=answer["seconds"])
-    said, line = answer.get("error") or answer["failed"], answer.get("line", 0)
+    fault, line = answer.get("error") or answer["failed"], answer.get("line", 0)
     place = note.positions.get("proof", note.position)
     # A block's first line stands below its key; a proof of one line may stand beside it.
     at = place.line + line if "\n" in (note.proof or "").rstrip("\n") or place.column == 1 else place.line
-    what = f"the proof of {note.id} {said}"
-    problem = Problem(place.file, at, place.column, what, "mend the proof or the note", "proof")
+    what = f"the proof of {note.id} {fault}"
+    problem = Problem(place.file, at, place.column, what, "fix the proof or the note", rule="proof")
     return ProofReport(note.id, {}, problem, answer.get("seconds", 0.0))
 
 

@@ -30,9 +30,9 @@ def expose(
     expected: Sequence[Expected],
     ask: Callable[[str, Question], Answer],
 ) -> dict[str, Exposure]:
-    """For each misconception the smallest case that kills it; one whose call fits on a card comes first.
+    """For each slip the smallest case that kills it; one whose call fits on a card comes first.
 
-    `ask` puts a question to the misconception of that name, or to the reference for "": a short call is put again
+    `ask` puts a question to the slip of that name, or to the reference for "": a short call is put again
     with its numbers rounded to three digits, so that a card shows 0.578 and not 0.57771957, and what it shows is what
     was computed.
     """
@@ -40,11 +40,11 @@ def expose(
     calls = [short_call(entry, question, LONGEST_CALL) for question in rounded]
     ranked = sorted((due.derived, calls[at] is None, due.call.size, at) for at, due in enumerate(expected))
     found: dict[str, Exposure] = {}
-    for name in matrix.misconceptions:
+    for name in matrix.slips:
         at = next((rank[-1] for rank in ranked if matrix.kinds[name][expected[rank[-1]].case]), None)
         if at is None:
             continue
-        due, answer = expected[at], expected[at].misconceptions[name]
+        due, answer = expected[at], expected[at].slips[name]
         call = short_call(entry, questions[at], LONGEST_CALL) or _outline(entry, due)
         if calls[at] is not None and rounded[at] is not questions[at]:
             new_due = dataclasses.replace(due, answer=ask("", rounded[at]))

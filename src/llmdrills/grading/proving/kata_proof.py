@@ -19,12 +19,13 @@ from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Case, Kernel
 from llmdrills.grading.judging import findings as f
-from llmdrills.grading.judging.compare import compare, leaves, same_answer
+from llmdrills.grading.judging.compare import compare, same_answer
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.expectations import ask, prepare
-from llmdrills.grading.kernels.registry import LoadedKata, VariantBook, load
+from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.kernels.slips import WrongKernel
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
@@ -67,7 +68,7 @@ class _Proof:
         self.kata = loaded.kata
         self.variant = variant
         self.seed = seed
-        self.book: VariantBook = loaded.variant(variant)
+        self.kernels: VariantKernels = loaded.variant(variant)
         self.caller = Caller("cpu", str(loaded.kata.cases_file))
 
     def run(self, problems: list[Problem]) -> VariantReport:
@@ -94,20 +95,20 @@ class _Proof:
         return report
 
     def _kinds(self, expected: Sequence[Expected]) -> dict[str, dict[str, str]]:
-        names = (wrong.id for wrong in self.book.wrong)
-        return {name: {due.case: _kind(compare(due, due.misconceptions[name])) for due in expected} for name in names}
+        names = (wrong.id for wrong in self.kernels.wrong)
+        return {name: {due.case: _kind(compare(due, due.slips[name])) for due in expected} for name in names}
 
     def _matrix(self, expected: Sequence[Expected]) -> Matrix:
-        names = tuple(wrong.id for wrong in self.book.wrong)
+        names = tuple(wrong.id for wrong in self.kernels.wrong)
         kinds = self._kinds(expected)
         classes = {due.case: _classes(due, names, {name: kinds[name][due.case] for name in names}) for due in expected}
         return Matrix(
-            tuple(due.case for due in expected),
-            names,
-            kinds,
-            classes,
-            tuple(due.case for due in expected if due.derived),
-            {wrong.id: wrong.same_as for wrong in self.book.wrong if wrong.same_as},
+            cases=tuple(due.case for due in expected),
+            slips=names,
+            kinds=kinds,
+            classes=classes,
+            derived=tuple(due.case for due in expected if due.derived),
+            same_as={wrong.id: wrong.same_as for wrong in self.kernels.wrong if wrong.same_as},
         )
 
     def _of_matrix(self, matrix: Matrix) -> Iterator[Problem]:
@@ -127,18 +128,18 @@ class _Proof:
     def _of_equivalents(
         self, questions: Sequence[Question], expected: Sequence[Expected], seed: int
     ) -> Iterator[Problem]:
-        for right in self.book.equivalents:
+        for right in self.kernels.equivalents:
             for question, due in zip(questions, expected, strict=True):
                 answer = ask(self.loaded, self.caller, right.kernel, question)
                 wrong = compare(due, answer)
-                said = describe(wrong[0]).en if wrong else "".join(use.call for use in answer.forbidden[:1])
-                if said:
-                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {said}"
+                fault = describe(wrong[0]).en if wrong else "".join(use.call for use in answer.forbidden[:1])
+                if fault:
+                    what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {fault}"
                     yield self._at_case(right.line, what, "fix the equivalent, or what the case allows", "rejected")
                     break
 
     def _of_peers(self, questions: Sequence[Question], expected: Sequence[Expected], seed: int) -> Iterator[Problem]:
-        for peer in self.book.peers:
+        for peer in self.kernels.peers:
             for question, due in zip(questions, expected, strict=True):
                 if _skipped(due.case, peer.skips):
                     continue
@@ -157,7 +158,7 @@ class _Proof:
 
     def _of_files(self, questions: Sequence[Question], expected: Sequence[Expected]) -> Iterator[Problem]:
         """The starter must be unimplemented in both languages, the solution that is shown must pass."""
-        variant = self.book.variant
+        variant = self.kernels.variant
         texts = [
             (f"the starter ({language})", starter_text(self.kata, variant, language), "unimplemented")
             for language in LANGUAGES
@@ -168,19 +169,19 @@ class _Proof:
                 kernel = _function(text, self.kata.entry)
             except Exception as error:  # whatever the text raises when it runs
                 what = f"{name} of variant {self.variant} does not run: {type(error).__name__}: {error}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", "starter")
+                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
                 continue
             caller = Caller("cpu", "attempt.py", [rule.call for rule in self.kata.forbidden])
             verdict = self._verdict(text, [ask(self.loaded, caller, kernel, q) for q in questions], expected)
             if verdict.outcome != due:
                 what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", "starter")
+                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
 
     def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
         """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
-        for wrong in self.book.wrong:
+        for wrong in self.kernels.wrong:
             for due in expected:
-                value = due.misconceptions[wrong.id].value
+                value = due.slips[wrong.id].value
                 outcome = outcome_of(value) if isinstance(value, Raised) else "wrong"
                 if outcome not in {"wrong", "crashed"}:
                     what = f"slip {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
@@ -206,36 +207,38 @@ class _Proof:
     ) -> VariantReport:
         found = expose(self.kata.entry, matrix, questions, expected, self._again)
         return VariantReport(
-            self.variant,
-            matrix,
-            matrix.redundant(),
-            {name: shown.without(f"{folder}/") for name, shown in found.items()},
-            tuple(right.id for right in self.book.equivalents),
-            tuple(peer.library for peer in self.book.peers),
-            tuple(f"{peer.library}: {case}: {why}" for peer in self.book.peers for case, why in peer.skips.items()),
+            variant=self.variant,
+            matrix=matrix,
+            redundant=matrix.redundant(),
+            exposures={name: shown.without(f"{folder}/") for name, shown in found.items()},
+            equivalents=tuple(right.id for right in self.kernels.equivalents),
+            peers=tuple(peer.library for peer in self.kernels.peers),
+            skipped=tuple(
+                f"{peer.library}: {case}: {why}" for peer in self.kernels.peers for case, why in peer.skips.items()
+            ),
         )
 
     def _again(self, name: str, question: Question) -> Answer:
-        kernel = next((wrong.kernel for wrong in self.book.wrong if wrong.id == name), self.book.reference)
+        kernel = next((wrong.kernel for wrong in self.kernels.wrong if wrong.id == name), self.kernels.reference)
         return ask(self.loaded, self.caller, kernel, question)
 
     def _of_clauses(self, questions: Sequence[Question]) -> Iterator[Problem]:
         """Every clause is graded by a case that names it; what the generated line promises has its cases too."""
-        graded = {clause for case in self.book.cases for clause in case.clauses}
-        for clause in self.book.variant.clauses:
+        graded = {clause for case in self.kernels.cases for clause in case.clauses}
+        for clause in self.kernels.variant.clauses:
             if clause.id and not clause.generated and clause.id not in graded:
                 what = f"no case of variant {self.variant} grades the clause {clause.id}"
                 yield self._unproven(clause.id, what, f'name it in a case: clauses=("{clause.id}",)')
-        if self.book.variant.empty and not any(
-            ALWAYS in c.clauses and _has_empty(c, questions) for c in self.book.cases
+        if self.kernels.variant.empty and not any(
+            ALWAYS in c.clauses and _has_empty(c, questions) for c in self.kernels.cases
         ):
-            sizes = ", ".join(self.book.variant.empty)
+            sizes = ", ".join(self.kernels.variant.empty)
             todo = f'write one with a size of 0 and clauses=("{ALWAYS}",)'
             yield self._unproven("", f"no case of variant {self.variant} has {sizes} of 0", todo)
-        parameters = list(inspect.signature(self.book.reference).parameters)
-        asked = {parameters[position] for case in self.book.cases for position in case.grads}
-        for name in self.book.variant.gradients:
-            if name not in asked:
+        parameters = list(inspect.signature(self.kernels.reference).parameters)
+        compared = {parameters[position] for case in self.kernels.cases for position in case.grads}
+        for name in self.kernels.variant.gradients:
+            if name not in compared:
                 what = f"no case of variant {self.variant} compares the gradient of {name}"
                 yield self._unproven("", what, "write one with grads=(…), the positions of the arguments")
 
@@ -243,28 +246,28 @@ class _Proof:
         places = self.kata.positions
         keys = (f"variants.{self.variant}.contract.{clause}", f"contract.{clause}", f"variants.{self.variant}")
         place = next(filter(None, (places.get(key) for key in keys)), self.kata.position)
-        return Problem(self.kata.folder / "kata.yaml", place.line, place.column, what, todo, "clause")
+        return Problem(self.kata.folder / "kata.yaml", place.line, place.column, what, todo, rule="clause")
 
     def _of_feedback(self) -> Iterator[Problem]:
         """The facts that feedback states hold: `right` and `wrong` are the two kernels."""
-        for wrong in self.book.wrong:
+        for wrong in self.kernels.wrong:
             if wrong.proof:
                 with self.loaded.importable():
-                    failed = run_proof(wrong.proof, (), {"right": self.book.reference, "wrong": wrong.kernel})
+                    failed = run_proof(wrong.proof, (), {"right": self.kernels.reference, "wrong": wrong.kernel})
                 if "error" in failed:
                     what = f"the proof of slip {wrong.id} {failed['error']} (variant {self.variant})"
                     yield self._at(wrong, what, "fix the proof or the feedback", "proof")
 
     def _wrong(self, name: str) -> WrongKernel:
-        return next(wrong for wrong in self.book.wrong if wrong.id == name)
+        return next(wrong for wrong in self.kernels.wrong if wrong.id == name)
 
     def _at(self, wrong: WrongKernel, what: str, todo: str, rule: str) -> Problem:
         # What another variant's reference lacks is a case: the place to write it is cases.py.
         file, line = (wrong.file, wrong.line) if wrong.file != self.kata.reference_file else (self.kata.cases_file, 1)
-        return Problem(file, line, 1, what, todo, rule)
+        return Problem(file, line, 1, what, todo, rule=rule)
 
     def _at_case(self, line: int, what: str, todo: str, rule: str) -> Problem:
-        return Problem(self.kata.cases_file, line, 1, what, todo, rule)
+        return Problem(self.kata.cases_file, line, 1, what, todo, rule=rule)
 
 
 def _has_empty(case: Case, questions: Sequence[Question]) -> bool:
@@ -285,7 +288,7 @@ def _classes(due: Expected, names: Sequence[str], kinds: Mapping[str, str]) -> d
         if not kinds[name]:
             found[name] = 0
             continue
-        answer = due.misconceptions[name]
+        answer = due.slips[name]
         number = next((i for i, other in enumerate(seen, 1) if same_answer(due, other, answer)), 0)
         if not number:
             seen.append(answer)

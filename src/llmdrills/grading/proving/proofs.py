@@ -32,8 +32,8 @@ def run_proof(text: str, names: Sequence[str], given: Mapping[str, Any] | None =
         line = (frames[-1].lineno or 0) if frames else 0
         written = text.split("\n")[line - 1].strip() if line else ""
         silent = isinstance(error, AssertionError) and not str(error)
-        said = f"does not hold: {written}" if silent else f"raises {type(error).__name__}: {error}"
-        return {"error": said, "line": line}
+        fault = f"does not hold: {written}" if silent else f"raises {type(error).__name__}: {error}"
+        return {"error": fault, "line": line}
 
 
 def _scalar(name: str, space: Mapping[str, Any]) -> int | float | str:

@@ -32,7 +32,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class VariantReport:
-    """One variant: its kill matrix, which cases could go, and for each misconception the input that exposes it.
+    """One variant: its kill matrix, which cases could go, and for each slip the input that exposes it.
 
     `equivalents` and `peers` name those that were run; `skipped` are "peer: case: why".
     """
@@ -61,13 +61,13 @@ class VariantReport:
     def from_json(cls, data: Mapping[str, Any]) -> VariantReport:
         """The report that `to_json` wrote."""
         return cls(
-            data["variant"],
-            Matrix.from_json(data["matrix"]),
-            tuple(data["redundant"]),
-            {name: Exposure(**shown) for name, shown in data["exposures"].items()},
-            tuple(data["equivalents"]),
-            tuple(data["peers"]),
-            tuple(data["skipped"]),
+            variant=data["variant"],
+            matrix=Matrix.from_json(data["matrix"]),
+            redundant=tuple(data["redundant"]),
+            exposures={name: Exposure(**shown) for name, shown in data["exposures"].items()},
+            equivalents=tuple(data["equivalents"]),
+            peers=tuple(data["peers"]),
+            skipped=tuple(data["skipped"]),
         )
 
 
@@ -104,12 +104,12 @@ class KataReport:
     def from_json(cls, data: Mapping[str, Any]) -> KataReport:
         """The report that `to_json` wrote."""
         return cls(
-            data["kata"],
-            data["seed"],
-            tuple(Problem(**{**problem, "file": Path(problem["file"])}) for problem in data["problems"]),
-            tuple(VariantReport.from_json(variant) for variant in data["variants"]),
-            data["seconds"],
-            data["cached"],
+            kata=data["kata"],
+            seed=data["seed"],
+            problems=tuple(Problem(**{**problem, "file": Path(problem["file"])}) for problem in data["problems"]),
+            variants=tuple(VariantReport.from_json(variant) for variant in data["variants"]),
+            seconds=data["seconds"],
+            cached=data["cached"],
         )
 
 

@@ -40,7 +40,7 @@ numbers, which loops and indices need, are an eighth each."""
 class Tally:
     """The cost of the calls watched. `largest` is in elements, `largest_shape` the shape of that tensor.
 
-    `dearest` holds the floating-point operations by the attempt's line and the operator.
+    `costliest` holds the floating-point operations by the attempt's line and the operator.
     """
 
     flops: int = 0
@@ -49,7 +49,7 @@ class Tally:
     largest_operator: str = ""
     largest_line: int = 0
     operators: Counter[str] = field(default_factory=Counter)
-    dearest: Counter[tuple[int, str]] = field(default_factory=Counter)
+    costliest: Counter[tuple[int, str]] = field(default_factory=Counter)
 
 
 class Watch:
@@ -115,7 +115,7 @@ class Watch:
             self.uses.append(use)
 
     def take(self, how: str, tensor: Any, numbers: int) -> None:
-        """Numbers left torch: what is computed with them is not counted."""
+        """Record that numbers left torch, because what is computed with them is not counted."""
         if tensor.dtype != torch.bool and not self.showing:
             self._taken += numbers * (8 if tensor.is_floating_point() or tensor.is_complex() else 1)
             if self._taken > 8 * MOST_TAKEN:
@@ -130,7 +130,7 @@ class Watch:
         flops = one.flops(args, kwargs, out)
         if flops:
             self.tally.flops += flops
-            self.tally.dearest[self.line(), one.name] += flops
+            self.tally.costliest[self.line(), one.name] += flops
 
     def charge(self, name: str, values: Iterable[Any], *, made: bool = False) -> None:
         """Count the storages that are new, or larger than when they were seen last, as allocated by operator `name`."""
@@ -149,7 +149,7 @@ class Watch:
                 self.tally.largest_operator, self.tally.largest_line = name, self.line()
 
     def forget(self, out: Any, given: Iterable[Any]) -> None:
-        """What an operator made lies at an address that an earlier, freed storage may have had: it is new."""
+        """Forget the storages of what an operator made: a freed storage may have had the same address."""
         operands = {_storage(tensor)[0] for tensor in tensors(given) if _has_memory(tensor)}
         for tensor in tensors((out,)):
             if _has_memory(tensor) and (key := _storage(tensor)[0]) not in operands:

@@ -36,7 +36,7 @@ class Limits:
 
 
 class MemoryGuard:
-    """Holds this process to its present size plus a budget while untrusted code runs, and lets go to report."""
+    """Limits this process to its present size plus a budget of memory while untrusted code runs."""
 
     def __init__(self, budget: int) -> None:
         self._soft = self._hard = 0

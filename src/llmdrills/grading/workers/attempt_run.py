@@ -202,7 +202,7 @@ class AttemptRun:
         return not (self._learner.channel.closed or self._over)
 
     def _learner_ended(self) -> bool:
-        self._take_frames()  # what it said before it ended counts
+        self._take_frames()  # what it sent before it ended counts
         if not self._over:
             self._record_exit("it vanished")
         return False
@@ -229,10 +229,10 @@ class AttemptRun:
         except WireError as error:
             self._end("crashed", f"the private channel was written to ({error})")
 
-    def _take(self, said: Value) -> None:
-        if not (type(said) is tuple and said and type(said[0]) is str):
+    def _take(self, message: Value) -> None:
+        if not (type(message) is tuple and message and type(message[0]) is str):
             raise WireError("no message")
-        kind, *rest = said
+        kind, *rest = message
         if kind == "act" and len(rest) == 2 and type(rest[0]) is str and type(rest[1]) is int:
             if len(self._acts) < MAX_ACTS:
                 self._acts.append(ForbiddenUse(rest[0], rest[1], "called"))

@@ -45,7 +45,7 @@ class ServerDied(Exception):  # noqa: N818  # it is what happened, not an error 
 
 
 def server_may_be_gone() -> contextlib.suppress:
-    """Around what ends workers: a dead server has already taken its workers down."""
+    """Ignore ServerDied while workers are ended: a dead server has already taken its workers down."""
     return contextlib.suppress(ServerDied, GraderError)
 
 

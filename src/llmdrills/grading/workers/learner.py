@@ -149,9 +149,9 @@ def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Rais
         return missing, caller.raised(error)
     kernel = module.__dict__.get(job["entry"])
     if not callable(kernel):
-        said = f"the file defines no function {job['entry']}"
+        what = f"the file defines no function {job['entry']}"
         names = ("NameError", "Exception", "BaseException")
-        return missing, Raised("NameError", names, said, job["file"], operation="define", operands=_defined(module))
+        return missing, Raised("NameError", names, what, job["file"], operation="define", operands=_defined(module))
     return kernel, None
 
 
@@ -177,8 +177,8 @@ def _decoded(source: bytes, file: str) -> str:
         text = source.decode(encoding)
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
-        said = f"byte 0x{source[error.start]:02x} is not {error.encoding}: save the file as UTF-8"
-        raise SyntaxError(said, (file, line, 0, "")) from None
+        what = f"byte 0x{source[error.start]:02x} is not {error.encoding}: save the file as UTF-8"
+        raise SyntaxError(what, (file, line, 0, "")) from None
     except (LookupError, UnicodeError) as error:
         wrong, text = str(error), ""
     if wrong:

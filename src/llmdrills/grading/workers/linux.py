@@ -76,7 +76,7 @@ _hidden = _Hidden()
 
 
 def drop_capabilities() -> None:
-    """Give up what root may do beyond its own files: reading the memory of hidden processes above all.
+    """Drop root's power over other users' files and processes, above all over the memory of hidden processes.
 
     Nothing changes for an ordinary user.
     """
@@ -86,7 +86,7 @@ def drop_capabilities() -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends: setsid and double forks do not get away."""
+    """Adopt descendants whose own parent ends, so that setsid and double forks cannot escape."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 

@@ -73,7 +73,7 @@ class _Outbox:
 
 def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
     # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
-    questions, answers = expectations.prepare(_loaded(kata), variant, seed, folder, misconceptions=False)
+    questions, answers = expectations.prepare(_loaded(kata), variant, seed, folder, slips=False)
     # Sealed before the learner's process can know of them: it gets the questions when the command has them.
     out.put(pickle.dumps((number, "questions", questions, seal(folder))))
     for answer in answers:

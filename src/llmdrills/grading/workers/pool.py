@@ -198,7 +198,7 @@ class WorkerPool:
             self._drop_cases()
 
     def forget(self) -> None:
-        """The server ended, and its workers with it: close what is left of them here."""
+        """Close the descriptors of a server that has ended, and of its workers."""
         self._learner_of.clear()
         for worker in (self._spare, self.oracle):
             if worker is not None:

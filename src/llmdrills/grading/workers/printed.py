@@ -41,7 +41,7 @@ class Printed:
         self._held = b""
 
     def add(self, data: bytes) -> None:
-        """More was printed."""
+        """Take in what was printed since."""
         data = self._held + data
         size = len(self.mark) + _NUMBER.size
         while (at := data.find(self.mark)) >= 0 and len(data) - at >= size:
