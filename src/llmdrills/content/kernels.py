@@ -40,6 +40,7 @@ DECORATORS: dict[str, dict[str, str]] = {
         "id": _TEXT, "en": _TEXT, "zh": _TEXT, "seen": _TEXT, "fix": _TEXT, "variants": _WORDS, "same_as": _TEXT,
     },
     "equivalent": {"id": _TEXT, "why": _TEXT, "variants": _WORDS},
+    "domain": {"variants": _WORDS, "raises": _WORDS, "sequences": _FLAG},
     "peer": {"library": _TEXT, "skips": _TABLE, "variants": _WORDS},
 }  # fmt: skip
 """The arguments of each decorator of `llmdrills.grading.authoring` and what they hold; a test keeps the two alike."""
@@ -49,6 +50,7 @@ _NEEDED = {
     "misconception": ("id", "en", "zh", "seen"),
     "equivalent": ("id", "why"),
     "peer": ("library",),
+    "domain": (),
 }
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -61,6 +63,7 @@ class CasesFile:
     cases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name → variants; none: all
     equivalents: dict[str, RightKernel] = field(default_factory=dict)
     peers: int = 0
+    domains: list[tuple[str, ...]] = field(default_factory=list)  # the variants of each; none: all
 
 
 def read_cases(path: Path, clauses: Mapping[str, tuple[str, ...]], report: Report) -> CasesFile | None:
@@ -88,7 +91,8 @@ class _Reading:
                 if name is None:
                     continue
                 if not isinstance(decorator, ast.Call):
-                    self.wrong(decorator, f"@{name} without arguments", f"write `@{name}({_NEEDED[name][0]}=…)`")
+                    todo = f"write `@{name}({_NEEDED[name][0]}=…)`" if _NEEDED[name] else f"write `@{name}()`"
+                    self.wrong(decorator, f"@{name} without arguments", todo)
                     continue
                 values = self.arguments(name, decorator, function)
                 if values is not None:
@@ -197,6 +201,9 @@ class _Reading:
         if values["id"] in self.found.equivalents:
             self.wrong(call, f"two equivalents are named `{values['id']}`", "give one of them another id")
         self.found.equivalents[values["id"]] = RightKernel(self.file, function, tuple(values.get("variants", ())))
+
+    def add_domain(self, values: dict[str, Any], function: ast.FunctionDef, call: ast.Call) -> None:  # noqa: ARG002  # one signature for all
+        self.found.domains.append(tuple(values.get("variants", ())))
 
     def add_peer(self, values: dict[str, Any], function: ast.FunctionDef, call: ast.Call) -> None:  # noqa: ARG002  # as above
         self.found.peers += 1

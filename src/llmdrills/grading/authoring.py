@@ -19,6 +19,7 @@
 Each decorator registers its function in the `Registered` that `registering` opened, and returns it unchanged.
 Their arguments are literals, because `llmdrills build` reads them by parsing. docs/authoring.md explains a whole kata.
 
+Over 400 lines, because it is the one module that authors import from: cases, domains and the rest stand together.
 torch is imported only where a case asks for a tensor: this module itself is light.
 """
 
@@ -39,17 +40,22 @@ __all__ = [
     "Call",
     "Case",
     "CaseMaker",
+    "Domain",
+    "Draw",
     "Equivalent",
     "Inputs",
     "Misconception",
     "Peer",
     "Registered",
+    "Same",
     "call",
     "case",
+    "domain",
     "equivalent",
     "misconception",
     "peer",
     "registering",
+    "same",
 ]
 
 Kernel = Callable[..., Any]
@@ -131,7 +137,90 @@ class Inputs:
         return self.random.randint(low, high)
 
 
+class Draw(Inputs):
+    """One legal call of a variant, drawn from a seed. What a domain is written with.
+
+    Shapes, options and values come from streams of their own, so that the same shapes can be drawn with other values or
+    other options: `pick`, `chance`, `size` and `layout` take from the shapes', `option` and `given` from the options',
+    everything else from the values'.
+    """
+
+    def __init__(self, seed: int, folder: Path, *, values: int = 0, options: int = 0) -> None:
+        super().__init__(seed, f"draw/{values}", folder)
+        import random
+
+        self._shapes = random.Random(zlib.crc32(f"{seed}/shapes".encode()))  # noqa: S311  # inputs of a test
+        self._options = random.Random(zlib.crc32(f"{seed}/options/{options}".encode()))  # noqa: S311  # the same
+        self.marks: dict[str, object] = {}
+        self.grads: tuple[int, ...] = ()
+        self.rtol: float | None = None
+        self.atol: float | None = None
+
+    def pick(self, *choices: Any) -> Any:
+        """One of the choices: a size, a dtype, a kind of mask."""
+        return choices[self._shapes.randrange(len(choices))]
+
+    def chance(self, probability: float) -> bool:
+        """True so often."""
+        return self._shapes.random() < probability
+
+    def size(self, low: int, high: int) -> int:
+        """A whole number in [low, high]."""
+        return self._shapes.randint(low, high)
+
+    def option(self, *choices: Any) -> Any:
+        """The value of an option, which another call on the same shapes may choose otherwise."""
+        return choices[self._options.randrange(len(choices))]
+
+    def given(self, probability: float) -> bool:
+        """Whether an option is given at all."""
+        return self._options.random() < probability
+
+    def layout(self, tensor: Any) -> Any:
+        """The tensor, perhaps as a view of other storage: transposed twice, or every other number of a longer one."""
+        import torch
+
+        kind = self.pick("plain", "plain", "plain", "swapped", "strided")
+        if kind == "swapped" and tensor.dim() >= 2:
+            return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
+        if kind == "strided" and tensor.dim() >= 1:
+            return torch.stack([tensor, tensor], dim=-1)[..., 0]
+        return tensor
+
+    def mark(self, name: str, value: object = True) -> None:
+        """Say what is special about this draw, where the framework cannot see it; "boundary" says: judge it exactly."""
+        self.marks[name] = value
+
+    def gradients(self, *positions: int) -> None:
+        """Compare the gradients with respect to these positional arguments too."""
+        self.grads = positions
+
+    def within(self, *, rtol: float, atol: float) -> None:
+        """Compare by these, as a case with `rtol` and `atol` does: in half types a right kernel may round often."""
+        self.rtol, self.atol = rtol, atol
+
+
 CaseMaker = Callable[[Inputs], Call | tuple[Call, ...]]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A generator of any legal call of the variants. `raises` names the exceptions that may be the right answer."""
+
+    draw: Callable[[Draw], Call]
+    line: int
+    variants: tuple[str, ...] = ()
+    raises: tuple[str, ...] = ()
+    sequences: bool = True  # now and then, three calls in a row
+
+
+@dataclass(frozen=True)
+class Same:
+    """An edit of the reference that changes nothing, and why: `check --holes` asks for no call that tells it apart."""
+
+    edit: str
+    why: str
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,6 +291,8 @@ class Registered:
     slips: list[Misconception] = field(default_factory=list)
     equivalents: list[Equivalent] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
+    domains: list[Domain] = field(default_factory=list)
+    sames: list[Same] = field(default_factory=list)
 
 
 _open: ContextVar[Registered | None] = ContextVar("llmdrills_registered", default=None)
@@ -350,3 +441,23 @@ def peer(
         return kernel
 
     return register
+
+
+def domain(
+    *, variants: tuple[str, ...] = (), raises: tuple[str, ...] = (), sequences: bool = True
+) -> Callable[[Callable[[Draw], Call]], Callable[[Draw], Call]]:
+    """Register the domain of the variants: a function from a Draw to any call that their contract allows."""
+
+    def register(draw: Callable[[Draw], Call]) -> Callable[[Draw], Call]:
+        for known in _registered().domains:
+            if not known.variants or not variants or set(known.variants) & set(variants):
+                raise AuthoringError("two domains are for the same variant: say in each for which `variants` it is")
+        _registered().domains.append(Domain(draw, _line(draw), variants, raises, sequences))
+        return draw
+
+    return register
+
+
+def same(*edits: str, why: str, variants: tuple[str, ...] = ()) -> None:
+    """Say that these edits of the reference, as `check --holes` words them, change no legal answer; `why` says why."""
+    _registered().sames.extend(Same(edit, why, variants) for edit in edits)

@@ -15,10 +15,12 @@ from typing import Any
 from llmdrills.content.contract import ALWAYS
 from llmdrills.grading.authoring import Call, Case, CaseMaker, Inputs
 
-__all__ = ["DERIVED", "NotDerivable", "derived_cases"]
+__all__ = ["DERIVED", "DRAWN", "NotDerivable", "derived_cases"]
 
 DERIVED = "derived"
 """The tag of a derived case."""
+DRAWN = "drawn"
+"""The tag of a case that was drawn from the kata's domain."""
 
 
 class NotDerivable(Exception):  # noqa: N818  # not an error: there is nothing to derive from

@@ -13,7 +13,7 @@ import inspect
 import traceback
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +25,14 @@ from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
 from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.kernels.derived_cases import DERIVED, NotDerivable
+from llmdrills.grading.kernels.derived_cases import DERIVED, DRAWN, NotDerivable
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.protocol.answer import Answer, CostLimit, Expected, GradientRules, Question, ShownCall, Tolerance
 from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Opaque, Raised, TensorValue, Value
 
-__all__ = ["Made", "ask", "expect", "explain", "make_question", "prepare"]
+__all__ = ["Made", "ask", "expect", "explain", "frozen", "greatest", "make_question", "prepare", "unlike", "upcast"]
 
 MOST_LITERAL_ELEMENTS = 160
 """Inputs up to this size are written out in the snippet that reproduces a failure; larger ones are made again from
@@ -74,12 +74,17 @@ def prepare(
 
 
 def explain(
-    kata: Kata | LoadedKata, variant: str, questions: Iterable[Question], device: str = "cpu"
+    kata: Kata | LoadedKata,
+    variant: str,
+    questions: Iterable[Question],
+    device: str = "cpu",
+    *,
+    only: Collection[str] | None = None,
 ) -> Iterator[dict[str, Answer]]:
-    """Every wrong kernel's answer to each question: what `Expected.slips` holds."""
+    """Every wrong kernel's answer to each question, or `only` those: what `Expected.slips` holds."""
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
     caller = Caller(device, str(loaded.kata.cases_file))
-    wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong}
+    wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong if only is None or one.id in only}
     for question in questions:
         yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
 
@@ -136,7 +141,7 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tu
                 what = f"an argument holds a {leaf.type}{path}"
                 todo = "use tensors, numbers, texts, dtypes, and lists or dicts of them"
                 raise ContentError([_problem(file, case, what, todo)])
-    return plain, _freeze(_raised_call(made), case, mixed, False, [_raised_call(call) for call in then])
+    return plain, _freeze(upcast(made), case, mixed, False, [upcast(call) for call in then])
 
 
 def _calls(returned: Any, case: Case, file: Path) -> list[Call]:
@@ -147,9 +152,9 @@ def _calls(returned: Any, case: Case, file: Path) -> list[Call]:
     raise ContentError([_problem(file, case, f"it returns a {type(returned).__name__}", "return call(…)")])
 
 
-def _raised_call(made: Call) -> Call:
+def upcast(made: Call) -> Call:
     """The same with floating inputs raised to float64."""
-    return Call(tuple(_upcast(v) for v in made.args), {name: _upcast(v) for name, v in made.kwargs.items()})
+    return Call(tuple(_upcast_value(v) for v in made.args), {name: _upcast_value(v) for name, v in made.kwargs.items()})
 
 
 def _freeze(made: Call, case: Case, seed: int, counted: bool, then: Sequence[Call] = ()) -> Question:
@@ -166,20 +171,26 @@ def _freeze(made: Call, case: Case, seed: int, counted: bool, then: Sequence[Cal
     )
 
 
+def frozen(calls: Sequence[Call], like: Question) -> Question:
+    """These calls as a question that is like another in everything else."""
+    (args, kwargs), *then = (_frozen(call) for call in calls)
+    return dataclasses.replace(like, args=args, kwargs=kwargs, then=tuple(then), count=False)
+
+
 def _frozen(made: Call) -> tuple[tuple[Value, ...], dict[str, Value]]:
     freeze = Freezer().freeze
     return tuple(freeze(value) for value in made.args), {name: freeze(value) for name, value in made.kwargs.items()}
 
 
-def _upcast(value: Any) -> Any:
+def _upcast_value(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.is_floating_point() and value.dtype != torch.float64:
             return value.detach().to(torch.float64).requires_grad_(value.requires_grad)
         return value
     if isinstance(value, (list, tuple)):
-        return type(value)(_upcast(item) for item in value)
+        return type(value)(_upcast_value(item) for item in value)
     if isinstance(value, dict):
-        return {key: _upcast(item) for key, item in value.items()}
+        return {key: _upcast_value(item) for key, item in value.items()}
     return value
 
 
@@ -204,7 +215,7 @@ def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Call
         raise ContentError([_problem(file, case, _raising(same.value, case.raises), "fix the case or the reference")])
     if same.inputs_changed:
         raise ContentError([_problem(file, case, "the reference changes its inputs", "fix the reference")])
-    if _unlike(exact.value, same.value):
+    if unlike(exact.value, same.value):
         # The reference cannot take float64 (a model in float32, say): then its own precision is the best there is.
         exact = same
     exact = dataclasses.replace(exact, counts=same.counts)
@@ -225,12 +236,13 @@ def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Call
         gradients=GradientRules(
             names=tuple(call.names[position] for position in case.grads),
             dtypes=tuple(_dtype(grad) for grad in same.grads),
-            baselines=tuple(_greatest(a, b) for a, b in zip(exact.grads, same.grads, strict=True)),
+            baselines=tuple(greatest(a, b) for a, b in zip(exact.grads, same.grads, strict=True)),
         ),
         budgets=_budgets(loaded, case, same),
         call=call,
         seconds=same.seconds,
         derived=DERIVED in case.tags,
+        drawn=DRAWN in case.tags,
         clauses=case.clauses,
         calls=1 + len(question.then),
     )
@@ -278,7 +290,7 @@ def _dtype(leaf: Value) -> str:
     return leaf.dtype if isinstance(leaf, TensorValue) else ""
 
 
-def _unlike(exact: Value, same: Value) -> bool:
+def unlike(exact: Value, same: Value) -> bool:
     """Whether the two answers of the reference differ in more than numbers and floating dtypes."""
     if isinstance(exact, Raised) != isinstance(same, Raised):
         return True
@@ -295,10 +307,10 @@ def _unlike_leaves(a: Value, b: Value) -> bool:
 
 
 def _errors(exact: Value, same: Value) -> tuple[float, ...]:
-    return tuple(_greatest(a, b) for (_, a), (_, b) in zip(leaves(exact), leaves(same), strict=True))
+    return tuple(greatest(a, b) for (_, a), (_, b) in zip(leaves(exact), leaves(same), strict=True))
 
 
-def _greatest(exact: Value, same: Value) -> float:
+def greatest(exact: Value, same: Value) -> float:
     """The greatest distance between two floating leaves, where both are finite."""
     np = load_numpy()
     if isinstance(exact, TensorValue) and isinstance(same, TensorValue):

@@ -22,11 +22,13 @@ from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import (
     AuthoringError,
     Case,
+    Domain,
     Equivalent,
     Kernel,
     Misconception,
     Peer,
     Registered,
+    Same,
     registering,
 )
 from llmdrills.grading.kernels.derived_cases import derived_cases
@@ -46,6 +48,8 @@ class VariantKernels:
     wrong: tuple[WrongKernel, ...]
     equivalents: tuple[Equivalent, ...]
     peers: tuple[Peer, ...]
+    domain: Domain | None = None
+    sames: tuple[Same, ...] = ()
 
 
 @dataclass
@@ -78,6 +82,8 @@ class LoadedKata:
             wrong=(*self._slips(id), *self._others(variant)),
             equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
             peers=tuple(p for p in self.registered.peers if not p.variants or id in p.variants),
+            domain=next((d for d in self.registered.domains if not d.variants or id in d.variants), None),
+            sames=tuple(s for s in self.registered.sames if not s.variants or id in s.variants),
         )
 
     @contextlib.contextmanager
@@ -250,8 +256,8 @@ def _names(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
     """Names in cases.py that stand for nothing, as (line, what, todo)."""
     registered = loaded.registered
     variants = {variant.id for variant in loaded.kata.variants}
-    everything: list[Case | Misconception | Equivalent | Peer] = [
-        *registered.cases, *registered.slips, *registered.equivalents, *registered.peers
+    everything: list[Case | Misconception | Equivalent | Peer | Domain] = [
+        *registered.cases, *registered.slips, *registered.equivalents, *registered.peers, *registered.domains
     ]  # fmt: skip
     for item in everything:
         for name in set(item.variants) - variants:
@@ -259,6 +265,10 @@ def _names(loaded: LoadedKata) -> Iterator[tuple[int, str, str]]:
     for variant in sorted(variants):
         if not any(not case.variants or variant in case.variants for case in registered.cases):
             yield 1, f"variant {variant} has no case", "write one with @case"
+    for domain in registered.domains:
+        for name in domain.raises:
+            if not _is_exception(name):
+                yield domain.line, f"raises names {name!r}, which is no built-in exception", 'write "ValueError", say'
     for case in registered.cases:
         if case.raises and not _is_exception(case.raises):
             yield case.line, f"raises={case.raises!r} is no built-in exception", 'write for example raises="ValueError"'

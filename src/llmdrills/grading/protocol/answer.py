@@ -169,6 +169,8 @@ class Expected:
     derived: bool = False
     clauses: tuple[str, ...] = ()
     calls: int = 1  # more than one: the answer is the list of their results
+    drawn: bool = False  # from the kata's domain, not a case that the author wrote
+    left_out: str = ""  # why this draw is not judged here: its answer counts for nothing
     slips: dict[str, Answer] = field(default_factory=dict)
 
 

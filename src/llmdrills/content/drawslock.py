@@ -1,0 +1,78 @@
+"""draws.lock: the seeds of a kata's domain that a grade draws from, chosen and admitted by `llmdrills check --holes`.
+
+    {"schema": 1, "source": "16 hex digits", "torch": "2.13.0", "variants": {"standard": [12, 7, 404, …]}}
+
+The seeds of a variant stand in the order in which they were chosen: the first ones expose most. `source` is the hash of
+the files that they were drawn and proven with; a lock whose source differs from theirs is stale, and nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmdrills.files import write_atomically
+
+__all__ = ["DrawsLock", "lock_file", "read_lock", "source_of", "write_lock"]
+
+_SOURCES = ("reference.py", "cases.py", "slips.yaml")
+
+
+@dataclass(frozen=True)
+class DrawsLock:
+    """What the file holds: seeds by variant, the hash of the sources, the torch under which they were admitted."""
+
+    source: str
+    torch: str
+    variants: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def seeds(self, variant: str) -> tuple[int, ...]:
+        """The variant's seeds; none where it has no domain."""
+        return self.variants.get(variant, ())
+
+
+def lock_file(folder: Path) -> Path:
+    """Where a kata's lock is."""
+    return folder / "draws.lock"
+
+
+def source_of(folder: Path) -> str:
+    """The hash of what the draws of a kata depend on."""
+    found = hashlib.sha256()
+    for name in _SOURCES:
+        path = folder / name
+        data = path.read_bytes().replace(b"\r\n", b"\n") if path.exists() else b""
+        found.update(f"{name} {len(data)}\n".encode() + data)
+    return found.hexdigest()[:16]
+
+
+def read_lock(folder: Path) -> DrawsLock | None:
+    """The kata's lock; None where there is none, or none that can be read: it is then as good as stale."""
+    try:
+        data = json.loads(lock_file(folder).read_text("utf-8"))
+        variants = {str(name): tuple(map(_seed, seeds)) for name, seeds in data["variants"].items()}
+        return DrawsLock(str(data["source"]), str(data["torch"]), variants)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_lock(folder: Path, lock: DrawsLock) -> bool:
+    """Write the kata's lock; whether it changed."""
+    variants = ",\n".join(f"  {json.dumps(name)}: {json.dumps(list(seeds))}" for name, seeds in lock.variants.items())
+    head = f'{{"schema": 1,\n "source": {json.dumps(lock.source)},\n "torch": {json.dumps(lock.torch)},\n'
+    text = f'{head} "variants": {{\n{variants}\n }}}}\n'
+    path = lock_file(folder)
+    if path.exists() and path.read_text("utf-8") == text:
+        return False
+    write_atomically(path, text)
+    return True
+
+
+def _seed(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(value)
+    return value
