@@ -14,8 +14,10 @@ from llmdrills.errors import UsageError
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from llmdrills.cli.options import Place
+    from llmdrills.content.model import Kata
     from llmdrills.grading.proving.audit import Audit
     from llmdrills.grading.proving.reports import VariantReport
 
@@ -27,10 +29,14 @@ def command(
         list[str] | None, typer.Argument(metavar="KATA", help="Prove these katas' graders; all unless given.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Lint only: run no proof and no kata.")] = False,
+    holes: Annotated[
+        bool, typer.Option("--holes", help="Look for wrong kernels that the cases let pass; write draws.lock.")
+    ] = False,
     matrix: Annotated[bool, typer.Option("--matrix", help="Print the kill matrix of each kata and variant.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write decks/computed.json, which `build` reads.")] = False,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use the results of earlier checks.")] = True,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the cases.")] = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="On how many seeds; 20 before a release.")] = 5,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes at once.")] = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -43,6 +49,7 @@ def command(
       llmdrills check --quick
       llmdrills check rope-pairing --matrix
       llmdrills check --write
+      llmdrills check --holes rms-norm
 
     Exit status: 0 clean, 1 problems found, 2 the workspace cannot be read.
     """
@@ -51,31 +58,72 @@ def command(
     here = place(workspace)
     loaded = load_workspace(here.workspace)
     wanted = [find_kata(loaded.katas, name) for name in katas] if katas else list(loaded.katas)
-    if write and (quick or katas or came_with_the_package(here.workspace)):
-        raise UsageError(
-            "--write writes what the whole workspace computes",
-            "run it without --quick and without names of katas, in a workspace of your own (`llmdrills init`)",
-        )
+    if holes:
+        raise typer.Exit(_search(here, wanted, jobs=jobs, cache=cache, json=json))
+    if write:
+        _refuse_a_part(here, part=quick or bool(katas))
     tell_notices(loaded.katas)
     found = audit(
         loaded,
         wanted,
         run=not quick,
         cache_dir=here.locations.cache if cache else None,
-        seed=seed,
+        seeds=range(seed, seed + seeds),
         jobs=jobs,
         progress=_progress(),
     )
     if write:
         changed = write_audit(loaded, found)
         note("decks/computed.json is written: commit it" if changed else "decks/computed.json is up to date")
-        found = audit(loaded, wanted, cache_dir=here.locations.cache, seed=seed, jobs=jobs)
+        found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
     if json:
         print_json(found.to_json())
     else:
         linted = f"{len(loaded.notes)} notes and {len(loaded.katas)} katas were read; no code was run"
         _show(found, matrix=matrix, linted=linted if quick else "")
     raise typer.Exit(0 if found.clean else 1)
+
+
+def _refuse_a_part(here: Place, *, part: bool) -> None:
+    if part or came_with_the_package(here.workspace):
+        raise UsageError(
+            "--write writes what the whole workspace computes",
+            "run it without --quick and without names of katas, in a workspace of your own (`llmdrills init`)",
+        )
+
+
+def _search(here: Place, katas: Sequence[Kata], *, jobs: int | None, cache: bool, json: bool) -> int:
+    """Look for holes, write the draws that were chosen, and say what is open; the exit code."""
+    from llmdrills.grading.proving.check import search_holes
+    from llmdrills.grading.proving.lock import write_draws
+
+    tell = _progress()
+    found = search_holes(
+        katas,
+        cache_dir=here.locations.cache if cache else None,
+        jobs=jobs,
+        progress=(lambda report: tell(report.kata, report.cached)) if tell else None,
+    )
+    own = not came_with_the_package(here.workspace)
+    changed = [report.kata for kata, report in zip(katas, found, strict=True) if own and write_draws(kata, report)]
+    count = sum(len(report.problems) for report in found)
+    if json:
+        print_json({"schema": 1, "clean": not count, "katas": [report.to_json() for report in found]})
+        return 1 if count else 0
+    for report in found:
+        for problem in report.problems:
+            print(problem)
+        for variant in report.variants:
+            refused = ", ".join(f"{number} because {why}" for why, number in variant.refused.items())
+            said = f"{variant.draws} draws ({refused or 'none refused'}), {variant.mutants} wrong kernels"
+            note(f"{report.kata} ({variant.variant}): {said}, {len(variant.seeds)} seeds chosen")
+            for condition in variant.uncovered:
+                note(f"  not covered: {condition}")
+    if changed:
+        note(f"draws.lock is written for {', '.join(changed)}: commit it")
+    said = f"{count} holes are open" if count else "no hole is open"
+    print(f"{'✗' if count else '✓'} {len(found)} katas searched: {said}")
+    return 1 if count else 0
 
 
 def _show(found: Audit, *, matrix: bool, linted: str) -> None:

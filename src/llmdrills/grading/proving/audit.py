@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.content.computed import Computed, NoteValues, Translation, digest, load_computed, write_computed
 from llmdrills.content.lint import lint, note_digest
 from llmdrills.errors import Problem
-from llmdrills.grading.proving.check import check_katas, exposed, run_proofs
+from llmdrills.grading.proving.check import SEEDS, check_katas, exposed, run_proofs
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata, Note, Workspace
@@ -66,11 +66,11 @@ def audit(
     *,
     run: bool = True,
     cache_dir: Path | None = None,
-    seed: int = 0,
+    seeds: range = range(SEEDS),
     jobs: int | None = None,
     progress: Callable[[str, bool], None] | None = None,
 ) -> Audit:
-    """Check a workspace; `katas` are those whose graders are proven, `run=False` only lints.
+    """Check a workspace; `katas` are those whose graders are proven, on all of `seeds`; `run=False` only lints.
 
     `progress` is told of each kata and proof that is done: what, and whether it came from the cache.
     Raises ContentError for a damaged decks/computed.json, GraderError when nothing can be run.
@@ -84,7 +84,12 @@ def audit(
         workspace.notes, cache_dir=cache_dir, jobs=jobs, progress=lambda proof: tell(proof.note, proof.cached)
     )
     reports = check_katas(
-        katas, cache_dir=cache_dir, seed=seed, jobs=jobs, progress=lambda report: tell(report.kata, report.cached)
+        katas,
+        cache_dir=cache_dir,
+        seed=seeds.start,
+        seeds=len(seeds),
+        jobs=jobs,
+        progress=lambda report: tell(report.kata, report.cached),
     )
     computed = _computed(workspace, known, katas, reports, proofs)
     problems += [proof.problem for proof in proofs if proof.problem is not None]

@@ -20,16 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from llmdrills.content.computed import Exposed, digest
+from llmdrills.content.drawslock import source_of
 from llmdrills.content.model import Kata, Note
 from llmdrills.errors import Problem
 from llmdrills.files import write_atomically
 from llmdrills.grading.proving.check_pool import Checkers
-from llmdrills.grading.proving.reports import KataReport, ProofReport
+from llmdrills.grading.proving.reports import KataHoles, KataReport, ProofReport
 
-__all__ = ["check_katas", "exposed", "run_proofs"]
+__all__ = ["SEEDS", "check_katas", "exposed", "run_proofs", "search_holes"]
 
 KATA_SECONDS = 300.0
 PROOF_SECONDS = 30.0
+SEEDS = 5
+"""On so many seeds every wrong kernel must die and every right one pass; more before a release."""
 SCHEMA = 1
 
 
@@ -38,37 +41,78 @@ def check_katas(
     *,
     cache_dir: Path | None = None,
     seed: int = 0,
+    seeds: int = SEEDS,
     jobs: int | None = None,
     progress: Callable[[KataReport], None] | None = None,
 ) -> list[KataReport]:
     """Prove the grader of every kata; reports in the order of `katas`, each handed to `progress` as it comes.
 
-    `cache_dir` keeps the reports of katas that are sound; None turns that off. `jobs` processes run at once (default:
+    `seeds` says on how many seeds, from `seed` on. `cache_dir` keeps the reports of katas that are sound; None turns
+    that off. `jobs` processes run at once (default:
     a process a core). Raises GraderError when torch is not installed or no process can be started.
     """
     found: dict[int, KataReport] = {}
     requests: list[tuple[int, dict[str, Any]]] = []
     for place, kata in enumerate(katas):
-        known = _recall(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed)) if cache_dir else None
+        known = _recall(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed, seeds)) if cache_dir else None
         if known is not None:
             found[place] = KataReport.from_json({**known, "cached": True})
             if progress is not None:
                 progress(found[place])
         else:
             sent = base64.b64encode(pickle.dumps(kata)).decode()
-            requests.append((place, {"what": "kata", "kata": sent, "seed": seed}))
+            requests.append((place, {"what": "kata", "kata": sent, "seed": seed, "seeds": seeds}))
 
     def done(index: int, answer: dict[str, Any]) -> None:
         place = requests[index][0]
         kata = katas[place]
         report = found[place] = _kata_report(kata, seed, answer)
         if cache_dir and report.ok:
-            _remember(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed), report.to_json())
+            _remember(cache_dir, f"kata-{kata.id}", _kata_key(kata, seed, seeds), report.to_json())
         if progress is not None:
             progress(report)
 
     # Those that need more libraries take longest: begun last, one would run alone at the end.
     requests.sort(key=lambda item: not katas[item[0]].needs)
+    with Checkers(min(_jobs(jobs), len(requests))) as checkers:
+        checkers.run([request for _, request in requests], KATA_SECONDS, done)
+    return [found[place] for place in range(len(katas))]
+
+
+def search_holes(
+    katas: Sequence[Kata],
+    *,
+    tries: int | None = None,
+    cache_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Callable[[KataHoles], None] | None = None,
+) -> list[KataHoles]:
+    """Look for mutants that the cases let pass, in every kata that has a domain; reports in the order of `katas`.
+
+    `tries` is how many seeds are drawn, 500 unless told. A search takes up to a minute and a half of CPU time a kata.
+    Its result is kept, open or not, as long as the kata's reference, cases and slips stay as they are.
+    """
+    found: dict[int, KataHoles] = {}
+    requests: list[tuple[int, dict[str, Any]]] = []
+    for place, kata in enumerate(katas):
+        known = _recall(cache_dir, f"holes-{kata.id}", _holes_key(kata, tries)) if cache_dir else None
+        if known is not None:
+            found[place] = KataHoles.from_json({**known, "cached": True})
+            if progress is not None:
+                progress(found[place])
+        else:
+            sent = base64.b64encode(pickle.dumps(kata)).decode()
+            requests.append((place, {"what": "holes", "kata": sent, "tries": tries}))
+
+    def done(index: int, answer: dict[str, Any]) -> None:
+        place = requests[index][0]
+        kata = katas[place]
+        report = found[place] = _holes_report(kata, answer)
+        if cache_dir and "report" in answer:
+            _remember(cache_dir, f"holes-{kata.id}", _holes_key(kata, tries), report.to_json())
+        if progress is not None:
+            progress(report)
+
     with Checkers(min(_jobs(jobs), len(requests))) as checkers:
         checkers.run([request for _, request in requests], KATA_SECONDS, done)
     return [found[place] for place in range(len(katas))]
@@ -136,6 +180,13 @@ def _kata_report(kata: Kata, seed: int, answer: dict[str, Any]) -> KataReport:
     return KataReport(kata.id, seed, (problem,), (), answer.get("seconds", 0.0))
 
 
+def _holes_report(kata: Kata, answer: dict[str, Any]) -> KataHoles:
+    if "report" in answer:
+        return KataHoles.from_json(answer["report"])
+    what, todo = f"the search for holes {answer['failed']}", "fix the kata; if nothing there explains it, report this"
+    return KataHoles(kata=kata.id, variants=(), problems=(Problem(kata.cases_file, 1, 1, what, todo),))
+
+
 def _proof_report(note: Note, answer: dict[str, Any]) -> ProofReport:
     if "values" in answer:
         return ProofReport(note.id, answer["values"], seconds=answer["seconds"])
@@ -157,11 +208,16 @@ def _jobs(jobs: int | None) -> int:
 # The cache
 
 
-def _kata_key(kata: Kata, seed: int) -> str:
-    parts = [_surroundings(), str(seed), str(kata.folder), *(_version(name) for name in kata.needs)]
+def _kata_key(kata: Kata, seed: int, seeds: int) -> str:
+    parts = [_surroundings(), str(seed), str(seeds), str(kata.folder), *(_version(name) for name in kata.needs)]
     for path in sorted(kata.folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             parts += [str(path.relative_to(kata.folder)), hashlib.sha256(path.read_bytes()).hexdigest()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _holes_key(kata: Kata, tries: int | None) -> str:
+    parts = [_surroundings(), str(tries), source_of(kata.folder), *(_version(name) for name in kata.needs)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

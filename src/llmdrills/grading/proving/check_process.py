@@ -46,14 +46,21 @@ def _kata(request: Mapping[str, Any]) -> dict[str, Any]:
     from llmdrills.grading.proving.kata_proof import check_kata
 
     kata: Kata = pickle.loads(base64.b64decode(request["kata"]))  # noqa: S301  # written by the command that started us
-    return {"report": check_kata(kata, request["seed"]).to_json()}
+    return {"report": check_kata(kata, request["seed"], request["seeds"]).to_json()}
+
+
+def _holes(request: Mapping[str, Any]) -> dict[str, Any]:
+    from llmdrills.grading.proving.holes import TRIES, search
+
+    kata: Kata = pickle.loads(base64.b64decode(request["kata"]))  # noqa: S301  # written by the command that started us
+    return {"report": search(kata, request["tries"] or TRIES).to_json()}
 
 
 def _proof(request: Mapping[str, Any]) -> dict[str, Any]:
     return run_proof(request["text"], request["values"])
 
 
-_HANDLERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"kata": _kata, "proof": _proof}
+_HANDLERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"kata": _kata, "holes": _holes, "proof": _proof}
 
 if __name__ == "__main__":
     main()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdrills.content.contract import ALWAYS
+from llmdrills.content.drawslock import read_lock, source_of
 from llmdrills.content.model import Kata
 from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError, Problem
@@ -24,6 +25,7 @@ from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
 from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.draws import NotAdmitted, admitted, expect_draw, pose
 from llmdrills.grading.kernels.expectations import ask, prepare
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.kernels.slips import WrongKernel
@@ -31,6 +33,7 @@ from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Questio
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised, TensorValue
 from llmdrills.grading.proving.exposure import expose
+from llmdrills.grading.proving.lock import stale
 from llmdrills.grading.proving.matrix import Matrix
 from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.reports import KataReport, VariantReport
@@ -38,12 +41,12 @@ from llmdrills.language import LANGUAGES
 
 __all__ = ["check_kata"]
 
-SEEDS = 2
-"""Each kata is proven on this many seeds: a tolerance that holds by luck is found."""
 
+def check_kata(kata: Kata, seed: int, seeds: int = 5) -> KataReport:
+    """Prove the grader of one kata: everything that is wrong is a Problem at the line that registered it.
 
-def check_kata(kata: Kata, seed: int) -> KataReport:
-    """Prove the grader of one kata: everything that is wrong is a Problem at the line that registered it."""
+    `seeds` says on how many seeds, from `seed` on, the wrong kernels must die and the right ones pass.
+    """
     started = time.perf_counter()
     try:
         loaded = load(kata)
@@ -53,9 +56,11 @@ def check_kata(kata: Kata, seed: int) -> KataReport:
     variants = []
     for variant in kata.variants:
         try:
-            variants.append(_Proof(loaded, variant.id, seed).run(problems))
+            variants.append(_Proof(loaded, variant.id, seed, seeds).run(problems))
         except ContentError as error:
             problems += error.problems
+    domains = {variant.id for variant in kata.variants if loaded.variant(variant.id).domain is not None}
+    problems += stale(kata, domains)
     unique = tuple(dict.fromkeys(problems))
     return KataReport(kata.id, seed, unique, tuple(variants), time.perf_counter() - started)
 
@@ -63,7 +68,8 @@ def check_kata(kata: Kata, seed: int) -> KataReport:
 class _Proof:
     """The proof of one variant."""
 
-    def __init__(self, loaded: LoadedKata, variant: str, seed: int) -> None:
+    def __init__(self, loaded: LoadedKata, variant: str, seed: int, seeds: int) -> None:
+        self.seeds = seeds
         self.loaded = loaded
         self.kata = loaded.kata
         self.variant = variant
@@ -85,14 +91,33 @@ class _Proof:
             problems += self._of_clauses(questions)
             problems += self._of_feedback()
             report = self._report(matrix, questions, expected, Path(folder))
-        for seed in range(self.seed + 1, self.seed + SEEDS):
+        for seed in range(self.seed + 1, self.seed + self.seeds):
             with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
                 questions, expectations = prepare(self.loaded, self.variant, seed, Path(folder))
                 expected = list(expectations)
                 problems += self._survivors(self._kinds(expected), set(matrix.survivors()), seed)
                 problems += self._of_equivalents(questions, expected, seed)
                 problems += self._of_peers(questions, expected, seed)
+        problems += self._of_locked_draws()
         return report
+
+    def _of_locked_draws(self) -> Iterator[Problem]:
+        """Every locked draw is still one that the reference answers steadily and every right kernel passes."""
+        lock, domain = read_lock(self.kata.folder), self.kernels.domain
+        if lock is None or domain is None or lock.source != source_of(self.kata.folder):
+            return  # `stale` tells it
+        todo = f"run `llmdrills check --holes {self.kata.id}`"
+        for seed in lock.seeds(self.variant):
+            with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
+                posed = pose(self.loaded, domain, seed, Path(folder))
+                try:
+                    due = expect_draw(self.loaded, self.kernels, posed, self.caller)
+                    why = admitted(self.loaded, self.kernels, due, posed.question, self.caller)
+                except NotAdmitted as error:
+                    why = str(error)
+            if why:
+                what = f"the locked draw {seed} of variant {self.variant} is not sound: {why}"
+                yield self._at_case(domain.line, what, todo, "draw")
 
     def _kinds(self, expected: Sequence[Expected]) -> dict[str, dict[str, str]]:
         names = (wrong.id for wrong in self.kernels.wrong)

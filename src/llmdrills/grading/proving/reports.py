@@ -11,7 +11,7 @@ from typing import Any
 from llmdrills.errors import Problem
 from llmdrills.grading.proving.matrix import Matrix
 
-__all__ = ["Exposure", "KataReport", "ProofReport", "VariantReport"]
+__all__ = ["Exposure", "Hole", "HolesReport", "KataHoles", "KataReport", "ProofReport", "VariantReport"]
 
 Scalar = int | float | str
 
@@ -68,6 +68,77 @@ class VariantReport:
             equivalents=tuple(data["equivalents"]),
             peers=tuple(data["peers"]),
             skipped=tuple(data["skipped"]),
+        )
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A mutant that neither the named cases nor the draws of every grade expose; `seed` and `call` say what does."""
+
+    mutant: str
+    kind: str
+    state: str
+    seed: int = -1
+    call: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolesReport:
+    """The search in one variant: how much was drawn and tried, what is open, and the seeds chosen for draws.lock.
+
+    `refused` counts the draws that were not admitted, by reason; `uncovered` says under which conditions the chosen
+    draws expose less than all draws did.
+    """
+
+    variant: str
+    draws: int
+    refused: Mapping[str, int]
+    mutants: int
+    holes: tuple[Hole, ...]
+    seeds: tuple[int, ...]
+    uncovered: tuple[str, ...] = ()
+    complete: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, of which `from_json` makes the report again."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HolesReport:
+        """The report that `to_json` wrote."""
+        holes = tuple(Hole(**hole) for hole in data["holes"])
+        return cls(**{**data, "holes": holes, "seeds": tuple(data["seeds"]), "uncovered": tuple(data["uncovered"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class KataHoles:
+    """The search for holes in one kata, a report for each variant that has a domain; `problems` are what is open."""
+
+    kata: str
+    variants: tuple[HolesReport, ...]
+    problems: tuple[Problem, ...]
+    seconds: float = 0.0
+    cached: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, of which `from_json` makes the report again."""
+        return {
+            "kata": self.kata,
+            "variants": [variant.to_json() for variant in self.variants],
+            "problems": [{**dataclasses.asdict(problem), "file": str(problem.file)} for problem in self.problems],
+            "seconds": self.seconds,
+            "cached": self.cached,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> KataHoles:
+        """The report that `to_json` wrote."""
+        return cls(
+            kata=data["kata"],
+            variants=tuple(HolesReport.from_json(variant) for variant in data["variants"]),
+            problems=tuple(Problem(**{**problem, "file": Path(problem["file"])}) for problem in data["problems"]),
+            seconds=data["seconds"],
+            cached=data["cached"],
         )
 
 

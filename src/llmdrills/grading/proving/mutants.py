@@ -1,0 +1,75 @@
+"""Every mutant of one variant's reference: edits of its text, and wrappers around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from llmdrills.content.definitions import own_text
+from llmdrills.content.pythonfile import parse
+from llmdrills.content.references import find_reference
+from llmdrills.content.report import Report
+from llmdrills.grading.authoring import Call, Kernel
+from llmdrills.grading.kernels.registry import LoadedKata
+from llmdrills.grading.proving.edits import text_edits
+from llmdrills.grading.proving.wrappers import wrappers
+
+__all__ = ["Mutant", "mutants"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong kernel that the framework makes: its kind, its wording, and what makes a fresh one.
+
+    `line` is the line of the reference's own text that was edited; 0 where no edit makes it.
+    """
+
+    kind: str
+    words: str
+    line: int
+    make: Callable[[], Kernel]
+
+    @property
+    def id(self) -> str:
+        """What tells it from the others of its variant."""
+        return f"line {self.line}: {self.words}" if self.line else self.words
+
+
+def mutants(loaded: LoadedKata, variant: str, calls: Sequence[Call], *, floating: bool) -> list[Mutant]:
+    """All mutants of a variant, in the order of the reference's lines; wrappers come last.
+
+    `calls` are some of the variant's: they show what the arguments are; `floating` says whether results hold
+    floating-point numbers.
+    """
+    reference = loaded.references[variant]
+    found = find_reference(_parsed(loaded), reference.__name__)
+    assert found is not None  # noqa: S101  # the reference was loaded from this file
+    names = dict(reference.__globals__)
+    gradients = loaded.variant(variant).variant.gradients
+    edited = []
+    for edit in text_edits(own_text(found.file, found.function)):
+        make = _maker(compile(edit.text, "<mutant>", "exec"), names, reference.__name__)
+        edited.append(Mutant(edit.kind, edit.words, edit.line, make))
+    return [
+        *edited,
+        *(Mutant(one.kind, one.words, 0, one.make) for one in wrappers(reference, calls, gradients, floating=floating)),
+    ]
+
+
+def _parsed(loaded: LoadedKata) -> Any:
+    report = Report(loaded.kata.folder)
+    file = parse(loaded.kata.reference_file, report)
+    report.raise_if_any()
+    return file
+
+
+def _maker(code: CodeType, names: dict[str, Any], entry: str) -> Callable[[], Kernel]:
+    def make() -> Kernel:
+        space = dict(names)
+        exec(code, space)  # noqa: S102  # our own edit of the author's kernel
+        kernel: Kernel = space[entry]
+        return kernel
+
+    return make
