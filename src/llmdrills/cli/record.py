@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.practice.repetition import Repetition
 
-__all__ = ["EASIER", "open_history", "open_repetition", "record_attempt"]
+__all__ = ["EASIER", "open_history", "open_repetition", "record_attempt", "repetition_seed"]
 
 EASIER = Bilingual(
     "{variant} is an easier form of {stronger}: it is graded, but not rated, and the schedule of {kata} stays "
@@ -52,6 +52,13 @@ def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
         return
     with open_history(here) as history:
         yield repetitions.resume(history, kata)
+
+
+def repetition_seed(here: Place, kata: Kata, path: Path, variant: str) -> int | None:
+    """The seed under which this file is graded as long as its repetition is open; None where it belongs to none."""
+    with open_repetition(here, kata) as repetition:
+        own = repetition is not None and repetition.file.absolute() == path.absolute()
+        return repetition.seed if repetition is not None and own and repetition.variant == variant else None
 
 
 def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Verdict) -> None:

@@ -15,7 +15,8 @@ import functools
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.language import Language
 
-__all__ = ["Cancelled", "Grader", "Limits", "grade_once"]
+__all__ = ["Cancelled", "Grader", "Limits", "grade_once", "seed_of"]
 
 
 class Grader:
@@ -58,6 +59,7 @@ class Grader:
         os.set_blocking(self._cancel_read, False)
         self._working = False
         self._closed = False
+        self._drawn: int | None = None  # the seed of a preparation that named none
         hide_memory()
 
     def __enter__(self) -> Grader:
@@ -93,11 +95,17 @@ class Grader:
                 source=code,
                 file=name,
                 device=self._device,
-                seed=self._pool.next_seed(kata, variant) if seed is None else seed,
+                seed=self._seed(kata, variant, code) if seed is None else seed,
                 language=language,
                 limits=limits or Limits(),
             )
             return self._verdict(spec)
+
+    def _seed(self, kata: Kata, variant: str, code: bytes) -> int:
+        """The seed that was drawn for the next attempt, where it was prepared, else the file's own."""
+        drawn = self._drawn
+        prepared = drawn is not None and self._pool.has_prepared(kata, variant, drawn)
+        return drawn if drawn is not None and prepared else seed_of(code)
 
     def parity(
         self,
@@ -122,7 +130,7 @@ class Grader:
                 source=code,
                 file=name,
                 device="cpu",
-                seed=secrets.randbelow(1 << 31) if seed is None else seed,
+                seed=seed_of(code) if seed is None else seed,
                 language=language,
                 limits=limits or Limits(),
             )
@@ -140,13 +148,16 @@ class Grader:
         }
         return theirs
 
-    def prepare(self, kata: Kata, variant: str) -> None:
+    def prepare(self, kata: Kata, variant: str, seed: int | None = None) -> None:
         """Get the next attempt ready while the learner types: fork its process, and let the oracle work beforehand.
 
-        Returns when the oracle is done, or as soon as `cancel` is called.
+        `seed` is the one that the attempt will be graded under; without one, it is drawn, and the next attempt of that
+        variant that names no seed takes it. Returns when the oracle is done, or as soon as `cancel` is called.
         """
         with self._work(), contextlib.suppress(ServerDied):  # the next attempt starts another one
-            self._pool.prepare(kata, variant)
+            chosen = secrets.randbelow(1 << 31) if seed is None else seed
+            self._drawn = chosen if seed is None else None
+            self._pool.prepare(kata, variant, chosen)
             self._pool.listen(self._cancel_read)
 
     def cancel(self) -> None:
@@ -190,14 +201,27 @@ class Grader:
         explained = functools.cache(lambda: self._explained(cases)) if can_explain else None
         verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
         extra: list[tuple[list[Expected], Attempt]] = []
-        if explained is not None and verdict.report.get("undecided"):
-            # Two wrong kernels fit: other inputs may tell them apart.
-            others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
-            extra = [(self._explained(others), answered)]
+        if verdict.diagnosis is not None:
+            extra = self._further(spec, cases, attempt, [verdict.diagnosis.id, *verdict.report["undecided"]])
         passes = self._easier_form(spec, verdict)
         if not extra and not passes:
             return verdict
         return judge(spec, cases.feed.expected, attempt, explained=explained, extra=extra, passes=passes)
+
+    def _further(
+        self, spec: AttemptSpec, cases: CaseSet, attempt: Attempt, fitting: list[str]
+    ) -> list[tuple[list[Expected], Attempt]]:
+        """What else a diagnosis must hold on: the draws of this grade, as many again, and where two wrong kernels fit,
+        the named cases under another seed."""
+        found: list[tuple[list[Expected], Attempt]] = []
+        if any(due.drawn for due in cases.feed.expected):
+            found.append((self._explained(cases, fitting), attempt))
+            more, answered = self._run(dataclasses.replace(spec, further=True))
+            found.append((self._explained(more, fitting), answered))
+        if len(fitting) > 1:
+            others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
+            found.append((self._explained(others), answered))
+        return found
 
     def _easier_form(self, spec: AttemptSpec, verdict: Verdict) -> str:
         """The variant that asks for less of the same and that the failing attempt passes; empty where there is none."""
@@ -211,8 +235,9 @@ class Grader:
                 return variant
         return ""
 
-    def _explained(self, cases: CaseSet) -> list[Expected]:
-        """Return what is expected, with each wrong kernel's answer filled in."""
+    def _explained(self, cases: CaseSet, only: Sequence[str] | None = None) -> list[Expected]:
+        """Return what is expected, with the wrong kernels' answers filled in: all of theirs to the named cases, or
+        those of `only` to the draws."""
         expected = cases.feed.expected
         if self._pool.oracle is None:
             return expected
@@ -221,8 +246,12 @@ class Grader:
                 self._pool.settle()  # the attempt can no longer change what the wrong kernels read
             if cases.feed.files_changed():
                 return expected
-        answers = cases.feed.explain(self._pool.oracle, self._cancel_read)
-        return [dataclasses.replace(due, slips=wrong) for due, wrong in zip(expected, answers, strict=True)]
+        if only is None:
+            answers = iter(cases.feed.explain(self._pool.oracle, self._cancel_read))
+        else:
+            answers = iter(cases.feed.explain_draws(self._pool.oracle, self._cancel_read, only))
+        for_draws = only is not None
+        return [dataclasses.replace(due, slips=next(answers)) if due.drawn == for_draws else due for due in expected]
 
     def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""
@@ -261,6 +290,11 @@ class Grader:
         finally:
             self._pool.release(workers.learner)
         return workers.cases, attempt
+
+
+def seed_of(code: bytes) -> int:
+    """The seed of a file that is graded by itself: the same file gets the same inputs, and so the same verdict."""
+    return zlib.crc32(code) & 0x7FFFFFFF
 
 
 def grade_once(

@@ -21,6 +21,8 @@ touches the learner's file. All raise HistoryError when nothing could be recorde
 sense.
 
 An easier form of a variant (`rotation`) is graded and recorded like any other, but never rated: it moves no schedule.
+
+Over 400 lines, because the states of a repetition and what each allows are read together.
 """
 
 # the queries are put together from the names in schema.py, never from data
@@ -28,6 +30,7 @@ An easier form of a variant (`rotation`) is graded and recorded like any other, 
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,14 +99,25 @@ class Review:
 
 
 def start(
-    history: History, kata: Kata, variant: str, file: Path, starter: str, *, seed: int = 0, now: Moment | None = None
+    history: History,
+    kata: Kata,
+    variant: str,
+    file: Path,
+    starter: str,
+    *,
+    seed: int | None = None,
+    now: Moment | None = None,
 ) -> Repetition:
-    """Begin a repetition with a blank starter in `file`; what the file held is archived first, whatever it was."""
+    """Begin a repetition with a blank starter in `file`; what the file held is archived first, whatever it was.
+
+    `seed` fixes the inputs of all its attempts; it follows from the repetition's identity unless given.
+    """
     if kata.variant(variant) is None:
         known = ", ".join(v.id for v in kata.variants)
         raise UsageError(f"{kata.id} has no variant {variant!r}", f"use one of {known}")
     moment = now or Moment.now()
     identity, named = new_id(), attempt_file.shown(file)
+    seed = zlib.crc32(identity.encode()) & 0x7FFFFFFF if seed is None else seed
     begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": seed}
     earlier = attempt_file.read(file)
     events: list[tuple[str, Mapping[str, Any]]] = [("sessions", begun)]

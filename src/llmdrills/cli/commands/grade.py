@@ -24,7 +24,7 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
-from llmdrills.cli.record import record_attempt
+from llmdrills.cli.record import record_attempt, repetition_seed
 from llmdrills.cli.verdict_view import print_verdict
 from llmdrills.content.catalogue import load_catalogue, with_slips
 from llmdrills.errors import LLMDrillsError, UsageError
@@ -32,7 +32,7 @@ from llmdrills.files import read_source
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from llmdrills.content.model import Kata
+    from llmdrills.content.model import Kata, Variant
     from llmdrills.grading.client import Grader
     from llmdrills.grading.judging.verdict import Verdict
 
@@ -52,7 +52,7 @@ def command(
     variant: VariantOption = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="The seed of the inputs; random unless given.", show_default=False),
+        typer.Option("--seed", min=0, help="The seed of the inputs; the file's own unless given.", show_default=False),
     ] = None,
     device: DeviceOption = None,
     parity: Annotated[
@@ -85,6 +85,8 @@ def command(
         found = with_slips(find_kata(load_catalogue(here.workspace, here.locations.cache), kata))
         path = file or here.locations.practice / f"{found.id}.py"
         chosen = find_variant(found, variant or _variant_of(path, found))
+        if seed is None:
+            seed = _own_seed(here, found, chosen, path)
         task = _Task(
             grader=grader,
             kata=found,
@@ -101,6 +103,14 @@ def command(
             return
         verdict = _grade(task)
     raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
+
+
+def _own_seed(here: Place, kata: Kata, variant: Variant, path: Path) -> int | None:
+    """The seed of the file's repetition; one that cannot be read keeps nobody from grading."""
+    try:
+        return repetition_seed(here, kata, path, variant.id)
+    except (LLMDrillsError, OSError):
+        return None  # recording the attempt tells why
 
 
 def _variant_of(path: Path, kata: Kata) -> str | None:
@@ -162,14 +172,16 @@ def _grade(task: _Task) -> Verdict:
 
 def _watch(task: _Task) -> None:
     from llmdrills.cli.watch import watch
-    from llmdrills.grading.client import Cancelled
+    from llmdrills.grading.client import Cancelled, seed_of
 
-    task = dataclasses.replace(task, seed=None, parity=False)  # every save gets other inputs, on one device
+    # One seed for all saves: what failed stays until it is fixed, and the oracle can work beforehand.
+    seed = seed_of(_read(task.path, task.kata)) if task.seed is None else task.seed
+    task = dataclasses.replace(task, seed=seed, parity=False)
     note(f"watching {task.path}: save to grade, Ctrl-C to stop")
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next
             _grade(task)
-        task.grader.prepare(task.kata, task.variant)
+        task.grader.prepare(task.kata, task.variant, seed)
 
     watch(task.path, saved, task.grader.cancel, at_once=True)

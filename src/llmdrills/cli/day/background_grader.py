@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmdrills.content.model import Kata
     from llmdrills.grading.client import Grader
     from llmdrills.language import Language
+    from llmdrills.practice.repetition import Repetition
 
 __all__ = ["BackgroundGrader"]
 
@@ -29,6 +30,7 @@ class _Job:
     variant: str
     code: bytes | None  # None: only get ready for the kata
     file: str  # its name in messages
+    seed: int
     language: Language
 
 
@@ -67,13 +69,33 @@ class BackgroundGrader:
         """Whether code is being graded, or waits for it."""
         return self._began is not None or (self._next is not None and self._next.code is not None)
 
-    def prepare(self, kata: Kata, variant: str, language: Language) -> None:
-        """Get a pair of processes ready for the kata."""
-        self._put(_Job(kata, variant, None, "", language))
+    def prepare(self, repetition: Repetition, language: Language) -> None:
+        """Get a pair of processes ready for the repetition's kata."""
+        self._put(
+            _Job(
+                kata=repetition.kata,
+                variant=repetition.variant,
+                code=None,
+                file="",
+                seed=repetition.seed,
+                language=language,
+            )
+        )
 
-    def grade(self, kata: Kata, variant: str, code: bytes, file: str, language: Language) -> None:
-        """Grade this code; a `Graded` or `Failed` event follows, unless newer code comes first."""
-        self._put(_Job(kata, variant, code, file, language))
+    def grade(self, repetition: Repetition, code: bytes, language: Language) -> None:
+        """Grade this code under the repetition's seed, so that what failed stays until the repetition ends.
+
+        A `Graded` or `Failed` event follows, unless newer code comes first.
+        """
+        job = _Job(
+            kata=repetition.kata,
+            variant=repetition.variant,
+            code=code,
+            file=str(repetition.file),
+            seed=repetition.seed,
+            language=language,
+        )
+        self._put(job)
         began = self._began
         if self._preparing or (began is not None and time.monotonic() - began > _STALE):
             self._cancel()
@@ -108,9 +130,9 @@ class BackgroundGrader:
             grader = self._grader(job.kata.needs)
             kata = self._whole(job.kata)
             if job.code is None:
-                self._prepare(grader, kata, job.variant)
+                self._prepare(grader, kata, job)
                 return
-            verdict = grader.grade(kata, job.variant, job.code, file=job.file, language=job.language)
+            verdict = grader.grade(kata, job.variant, job.code, seed=job.seed, file=job.file, language=job.language)
         except Cancelled:
             return  # newer code waits
         except LLMDrillsError as error:
@@ -122,12 +144,12 @@ class BackgroundGrader:
         self._began = None
         if not superseded:
             with contextlib.suppress(LLMDrillsError):  # the next attempt tells it
-                self._prepare(grader, kata, job.variant)
+                self._prepare(grader, kata, job)
 
-    def _prepare(self, grader: Grader, kata: Kata, variant: str) -> None:
+    def _prepare(self, grader: Grader, kata: Kata, job: _Job) -> None:
         self._preparing = True
         try:
-            grader.prepare(kata, variant)
+            grader.prepare(kata, job.variant, job.seed)
         finally:
             self._preparing = False
 

@@ -73,7 +73,7 @@ class RepetitionView:
 
     def run(self) -> Outcome:
         """Go on until the kata is rated, skipped or left."""
-        self._tools.grader.prepare(self._kata, self._variant.id, self._language)
+        self._tools.grader.prepare(self._repetition, self._language)
         self._introduce()
         from llmdrills.cli.watch import Watcher
 
@@ -182,7 +182,7 @@ class RepetitionView:
             self._grade(code)
 
     def _grade(self, code: bytes) -> None:
-        self._tools.grader.grade(self._kata, self._variant.id, code, str(self._file), self._language)
+        self._tools.grader.grade(self._repetition, code, self._language)
 
     def _graded(self, event: Graded) -> None:
         if event.verdict.kata != self._kata.id or event.verdict.outcome == "error":

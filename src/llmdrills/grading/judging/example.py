@@ -19,8 +19,8 @@ def choose_example(graded: Sequence[GradedCase]) -> GradedCase | None:
     """The failing case that shows most of what is wrong; None when no answer is wrong.
 
     It has the most frequent outcome (of two as frequent, the crash), and in it the most frequent kind of finding. A
-    case with an empty tensor is taken only where all that fail have one. An author's case comes before a derived one,
-    then the one with the least input.
+    case with an empty tensor is taken only where all that fail have one. An author's case comes before a derived or
+    drawn one, then the one with the least input.
     """
     failing = [item for item in graded if item.findings]
     full = [item for item in failing if not _is_empty(item.expected)] or failing
@@ -29,7 +29,7 @@ def choose_example(graded: Sequence[GradedCase]) -> GradedCase | None:
 
     def rank(item: GradedCase) -> tuple[int, bool, int, bool, int]:
         often = -outcomes[item.outcome], item.outcome != "crashed", -kinds[item.outcome, _kind(item)]
-        return *often, item.expected.derived, item.expected.call.size
+        return *often, item.expected.derived or item.expected.drawn, item.expected.call.size
 
     return min(full, key=rank, default=None)
 

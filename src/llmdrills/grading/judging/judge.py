@@ -46,12 +46,13 @@ def judge(
     `extra` are runs of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge
     again. `passes` is the easier variant that the attempt passes, where that is known.
     """
-    graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected)]
+    graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
     uses = _forbidden(spec, attempt)
     outcome = _outcome(graded, attempt, bool(uses))
     failed = outcome in {"wrong", "crashed", "over-budget"}
     if failed and explained is not None:
-        graded = [dataclasses.replace(item, expected=due) for item, due in zip(graded, explained(), strict=True)]
+        told = [due for due in explained() if not due.left_out]
+        graded = [dataclasses.replace(item, expected=due) for item, due in zip(graded, told, strict=True)]
     judgement = Judgement(
         spec=spec,
         attempt=attempt,
@@ -201,11 +202,16 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
 def _explain(
     spec: AttemptSpec, graded: Sequence[GradedCase], extra: Iterable[tuple[Sequence[Expected], Attempt]]
 ) -> Explanation | None:
-    cases = [Judged(item.expected, item.answer, item.findings) for item in graded if item.answer is not None]
+    cases = [
+        Judged(item.expected, item.answer, item.findings)
+        for item in graded
+        if item.answer is not None and not item.expected.drawn
+    ]
     more = [
         [
             Judged(due, answer, tuple(compare(due, answer, spec.device)))
             for due, answer in zip(dues, run.answers, strict=False)
+            if due.slips and not due.left_out
         ]
         for dues, run in extra
     ]

@@ -48,6 +48,10 @@ _EASIER = Bilingual(
     "It passes the variant `{passes}`. `{variant}` asks for more: {what}.",
     "它能通过变体 `{passes}`。`{variant}` 的要求更多：{what}。",
 )
+_NAMED_ONLY = Bilingual(
+    "Graded by the named cases alone: the kata has no draws.lock that holds.",
+    "仅用具名用例评分：这道题没有有效的 draws.lock。",
+)
 _THIS_LINE = Bilingual("the line of the contract above", "上面这一行约定")
 _THIS_CASE = Bilingual("the case above", "上面这个用例")
 _TIME = Bilingual(
@@ -170,6 +174,7 @@ def _rest(verdict: Verdict, language: Language) -> Iterator[list[str]]:
     yield _names(report, language)
     yield _output(report, language)
     yield _costs(report, language)
+    yield [] if report.get("draws") else [_NAMED_ONLY[language]]
 
 
 def _shown_case(shown: ShownCase, language: Language) -> Iterator[list[str]]:

@@ -22,6 +22,7 @@ class AttemptSpec:
 
     `source` are the file's bytes, `file` its name in messages and in the snippet, `variant` the id of one of the
     kata's variants. `device` is "cpu", "cuda" or "mps", never "auto", and `seed` the one that the inputs follow from.
+    `further` asks for locked draws that a grade under this seed leaves out, and for no named case.
     """
 
     kata: Kata
@@ -32,6 +33,7 @@ class AttemptSpec:
     seed: int
     language: Language = "en"
     limits: Limits = field(default_factory=Limits)
+    further: bool = False
 
     @property
     def text(self) -> str:

@@ -6,18 +6,20 @@ Replies carry their request's number: the questions first, all together, then wh
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import select
 import socket
 import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, LLMDrillsError
-from llmdrills.grading.kernels import expectations, registry
-from llmdrills.grading.protocol.answer import Question
+from llmdrills.grading.kernels import draws, expectations, registry
+from llmdrills.grading.protocol.answer import Expected, Question
 from llmdrills.grading.protocol.channel import Channel, receive
 from llmdrills.grading.workers.case_files import seal
 
@@ -71,32 +73,37 @@ class _Outbox:
             self._sock.setblocking(False)
 
 
-def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path) -> None:
+def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path, further: bool) -> None:
     # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
-    questions, answers = expectations.prepare(_loaded(kata), variant, seed, folder, slips=False)
+    loaded = _loaded(kata)
+    named: list[Question] = []
+    answers: Iterator[Expected] = iter(())
+    if not further:
+        named, answers = expectations.prepare(loaded, variant, seed, folder, slips=False)
+    drawn, dues = draws.prepare_draws(loaded, variant, seed, folder, further=further)
     # Sealed before the learner's process can know of them: it gets the questions when the command has them.
-    out.put(pickle.dumps((number, "questions", questions, seal(folder))))
-    for answer in answers:
+    out.put(pickle.dumps((number, "questions", [*named, *drawn], seal(folder))))
+    for answer in itertools.chain(answers, dues):
         out.put(pickle.dumps((number, "expected", answer)))
     out.put(pickle.dumps((number, "prepared")))
-    _LAST[:] = [(number, kata, variant, questions)]
+    _LAST[:] = [_Prepared(number, kata, variant, named, drawn)]
 
 
-def _explain(out: _Outbox, number: int) -> None:
-    """What every wrong kernel answers to the questions of the request of that number."""
-    for last, kata, variant, questions in _LAST:
-        if last == number:
-            for answers in expectations.explain(_loaded(kata), variant, questions):
+def _explain(out: _Outbox, number: int, *, drawn: bool, only: Sequence[str] | None) -> None:
+    """What the wrong kernels answer to the questions of the request of that number."""
+    for last in _LAST:
+        if last.number == number:
+            questions = last.drawn if drawn else last.named
+            for answers in expectations.explain(_loaded(last.kata), last.variant, questions, only=only):
                 out.put(pickle.dumps((number, "explained", answers)))
     out.put(pickle.dumps((number, "all explained")))
 
 
 def _loaded(kata: Kata) -> registry.LoadedKata:
     """The kata with its code run; run once, while its files stay as they are."""
-    stamp = (
-        kata.id,
-        *((path.stat().st_mtime_ns, path.stat().st_size) for path in (kata.reference_file, kata.cases_file)),
-    )
+    files = (kata.reference_file, kata.cases_file, kata.slips_file)
+    states = [path.stat() for path in files if path.exists()]
+    stamp = (kata.id, *((state.st_mtime_ns, state.st_size) for state in states))
     if stamp not in _KATAS:
         _KATAS.clear()
         _KATAS[stamp] = registry.load(kata)
@@ -104,4 +111,16 @@ def _loaded(kata: Kata) -> registry.LoadedKata:
 
 
 _KATAS: dict[tuple[object, ...], registry.LoadedKata] = {}
-_LAST: list[tuple[int, Kata, str, list[Question]]] = []
+
+
+class _Prepared(NamedTuple):
+    """The latest set of cases, for whoever asks what the wrong kernels answer to it."""
+
+    number: int
+    kata: Kata
+    variant: str
+    named: list[Question]
+    drawn: list[Question]
+
+
+_LAST: list[_Prepared] = []

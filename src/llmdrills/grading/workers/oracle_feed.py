@@ -12,6 +12,8 @@ from llmdrills.errors import ContentError, GraderError, Problem
 from llmdrills.grading.workers.case_files import Seal, sealed_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmdrills.content.model import Kata
     from llmdrills.grading.protocol.answer import Answer, Expected, Question
     from llmdrills.grading.workers.launcher import Worker
@@ -35,16 +37,28 @@ class OracleRequest:
     variant: str
     seed: int
     folder: Path
+    further: bool = False
 
     def send(self, oracle: Worker) -> None:
-        """Have the oracle prepare every case; the feed of that number reads what it says."""
-        request = {"kata": self.kata, "variant": self.variant, "seed": self.seed, "folder": self.folder}
+        """Have the oracle prepare every case and draw; the feed of that number reads what it says."""
+        request = {
+            "kata": self.kata,
+            "variant": self.variant,
+            "seed": self.seed,
+            "folder": self.folder,
+            "further": self.further,
+        }
         oracle.channel.put(pickle.dumps({"number": self.number, "what": "prepare", **request}))
 
 
-def request_explanations(oracle: Worker, number: int) -> None:
-    """Have the oracle run every wrong kernel on the questions that it prepared under that number, its latest."""
-    oracle.channel.put(pickle.dumps({"number": number, "what": "explain"}))
+def request_explanations(
+    oracle: Worker, number: int, *, drawn: bool = False, only: Sequence[str] | None = None
+) -> None:
+    """Have the oracle run its wrong kernels on the questions that it prepared under that number, its latest.
+
+    On the named cases, or with `drawn` on the draws; every wrong kernel, or `only` those.
+    """
+    oracle.channel.put(pickle.dumps({"number": number, "what": "explain", "drawn": drawn, "only": only}))
 
 
 @dataclass
@@ -103,10 +117,19 @@ class OracleFeed:
                     self.take(frame)
 
     def explain(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
-        """Wait for every wrong kernel's answers, case by case. Raises what `take` raises, and Cancelled."""
+        """Wait for every wrong kernel's answers to the named cases. Raises what `take` raises, and Cancelled."""
         if not self.asked_to_explain:
             request_explanations(oracle, self.number)
             self.asked_to_explain = True
+        return self._await_explanations(oracle, cancel)
+
+    def explain_draws(self, oracle: Worker, cancel: int, only: Sequence[str]) -> list[dict[str, Answer]]:
+        """Wait for the answers of a few wrong kernels to the draws. Raises what `take` raises, and Cancelled."""
+        self.explanations, self.explained = [], False
+        request_explanations(oracle, self.number, drawn=True, only=only)
+        return self._await_explanations(oracle, cancel)
+
+    def _await_explanations(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
         with selectors.DefaultSelector() as selector:
             selector.register(oracle.channel, selectors.EVENT_READ)
             selector.register(cancel, selectors.EVENT_READ)

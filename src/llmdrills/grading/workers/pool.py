@@ -6,12 +6,12 @@ A `WorkerPool` starts what an attempt needs, keeps what the next one can use, an
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmdrills.content.drawslock import lock_file
 from llmdrills.errors import ContentError, GraderError, UsageError
 from llmdrills.grading.workers.launcher import Server, Worker, server_may_be_gone, take
 from llmdrills.grading.workers.oracle_feed import OracleFeed, OracleRequest, request_explanations
@@ -34,12 +34,14 @@ class CaseSet:
     kata: Kata
     variant: str
     seed: int
+    further: bool
     stamp: tuple[int, ...]
     feed: OracleFeed
 
-    def fits(self, kata: Kata, variant: str, seed: int) -> bool:
-        """Whether these are the cases of that variant under that seed, and the kata's code is unchanged."""
-        return (self.kata, self.variant, self.seed, self.stamp) == (kata, variant, seed, _stamp(kata))
+    def fits(self, kata: Kata, variant: str, seed: int, *, further: bool) -> bool:
+        """Whether these are the cases of that variant under that seed, and the kata's files are unchanged."""
+        wanted = (kata, variant, seed, further, _stamp(kata))
+        return (self.kata, self.variant, self.seed, self.further, self.stamp) == wanted
 
 
 class Workers(NamedTuple):
@@ -65,10 +67,10 @@ class WorkerPool:
         self._finished: list[Path] = []  # folders of cases that nobody will ask about again
         self._number = 0
 
-    def prepare(self, kata: Kata, variant: str) -> None:
-        """Fork the next learner's process, and have the oracle prepare a new seed's cases, wrong kernels included."""
+    def prepare(self, kata: Kata, variant: str, seed: int) -> None:
+        """Fork the next learner's process, and have the oracle prepare the seed's cases, wrong kernels included."""
         self._start_servers(kata, self._device)
-        cases = self._request(kata, variant, self.next_seed(kata, variant))
+        cases = self._request(kata, variant, seed)
         if self.oracle is not None and not cases.feed.asked_to_explain:
             request_explanations(self.oracle, cases.feed.number)
             cases.feed.asked_to_explain = True
@@ -88,10 +90,9 @@ class WorkerPool:
         except (ContentError, GraderError):
             self.drop_oracle()
 
-    def next_seed(self, kata: Kata, variant: str) -> int:
-        """The seed that the oracle has prepared for this variant, or one drawn at random."""
-        fits = self._cases is not None and self._cases.fits(kata, variant, self._cases.seed)
-        return self._cases.seed if self._cases is not None and fits else secrets.randbelow(1 << 31)
+    def has_prepared(self, kata: Kata, variant: str, seed: int) -> bool:
+        """Whether the oracle was asked for these cases beforehand."""
+        return self._cases is not None and self._cases.fits(kata, variant, seed, further=False)
 
     def assign(self, spec: AttemptSpec) -> Workers:
         """The cases, the oracle that prepares them, and a learner's process, for one attempt.
@@ -99,7 +100,7 @@ class WorkerPool:
         Raises ServerDied, UsageError when the device is missing, MissingExtraError, GraderError.
         """
         self._start_servers(spec.kata, spec.device)
-        cases = self._request(spec.kata, spec.variant, spec.seed)
+        cases = self._request(spec.kata, spec.variant, spec.seed, further=spec.further)
         if self._spare is not None and spec.device == self._device:
             learner, self._spare = self._spare, None
         else:
@@ -154,17 +155,20 @@ class WorkerPool:
             self.drop_oracle()
             self._drop_spare()
 
-    def _request(self, kata: Kata, variant: str, seed: int) -> CaseSet:
+    def _request(self, kata: Kata, variant: str, seed: int, *, further: bool = False) -> CaseSet:
         """Have the oracle prepare the cases, unless it was asked for the same ones beforehand."""
-        if self._cases is not None and self._cases.fits(kata, variant, seed):
+        if self._cases is not None and self._cases.fits(kata, variant, seed, further=further):
             return self._cases
         self._drop_cases()
         if self.oracle is None:
             self.oracle = self.server.fork("oracle")
         self._number += 1
         folder = self.server.make_folder(f"cases-{self._number}")
-        OracleRequest(self._number, kata, variant, seed, folder).send(self.oracle)
-        self._cases = CaseSet(kata, variant, seed, _stamp(kata), OracleFeed(self._number, folder))
+        OracleRequest(number=self._number, kata=kata, variant=variant, seed=seed, folder=folder, further=further).send(
+            self.oracle
+        )
+        feed = OracleFeed(self._number, folder)
+        self._cases = CaseSet(kata=kata, variant=variant, seed=seed, further=further, stamp=_stamp(kata), feed=feed)
         return self._cases
 
     def _drop_cases(self) -> None:
@@ -225,10 +229,10 @@ class WorkerPool:
 
 
 def _stamp(kata: Kata) -> tuple[int, ...]:
-    """What changes when the kata's code does."""
+    """What changes when the kata's files do."""
     numbers: list[int] = []
-    for path in (kata.reference_file, kata.cases_file):
-        with contextlib.suppress(OSError):  # the oracle says so, with the file's name
+    for path in (kata.reference_file, kata.cases_file, kata.slips_file, lock_file(kata.folder)):
+        with contextlib.suppress(OSError):  # what must be there, the oracle misses by its name
             status = path.stat()
             numbers += (status.st_mtime_ns, status.st_size)
     return tuple(numbers)
