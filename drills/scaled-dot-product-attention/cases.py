@@ -7,7 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases
 
@@ -256,6 +256,135 @@ def fresh(make: Inputs):
     d, d_v = make.size(3, 12), make.size(2, 9)
     lengths = [make.size(1, S - 1) for _ in range(B)]
     return call(make.normal(B, H, L, d), make.normal(B, H, S, d), make.normal(B, H, S, d_v), ragged(lengths, S))
+
+
+# Domain
+
+
+def drawn_mask(draw: Draw, shape, empty_rows):
+    """A mask of that shape, bool: anything, padding on a side, a triangle, everything, nothing where that is allowed."""
+    L, S = shape[-2:]
+    kind = draw.pick("any", "any", "right", "left", "triangle", "all", "one", *(["nothing"] * empty_rows))
+    filled = draw.chance(0.5) or not empty_rows
+    if kind in ("right", "left"):
+        mask = torch.arange(S) < draw.integers(0, S + 1, *shape[:-2], 1, 1)
+        mask = (mask.flip(-1) if kind == "left" else mask).expand(shape).clone()
+    elif kind == "triangle":
+        mask = torch.ones(shape, dtype=torch.bool).tril(S - L)
+    elif kind == "one":
+        mask = draw.uniform(*shape).argsort(dim=-1) == 0
+    else:
+        mask = draw.boolean(*shape, true={"any": 0.6, "all": 1.0, "nothing": 0.0}[kind])
+    if filled and kind != "nothing":
+        mask = mask | (~mask.any(dim=-1, keepdim=True) & (draw.uniform(*shape).argsort(dim=-1) == 0))
+    return mask
+
+
+def drawn_tensors(draw: Draw, B, H, L, S, d, d_v, dtype, scores):
+    """Q, K and V; where scores are low or high, or the dtype is a half type, all products are exact."""
+    if scores == "low":
+        # Constant rows, so that d·q·k and its quotient by √d are exact. −4·40·1250 = −2e5; float16 ends at 65504.
+        steps = {torch.float16: [1.0, 2.0], torch.bfloat16: [1.0, 4.0, 32.0]}.get(dtype, [1.0, 7.0, 40.0])
+        Q = torch.tensor(steps)[draw.integers(0, len(steps), B, H, L, 1)].expand(B, H, L, d)
+        step = {torch.float16: 1.0, torch.bfloat16: 8.0}.get(dtype, 0.125)
+        K = -1280 + step * draw.integers(0, 4, B, H, S, 1)
+        K = (K * draw.boolean(B, H, S, 1, true=0.7)).expand(B, H, S, d)
+    elif scores == "high":
+        Q, K = 8.0 * draw.integers(-4, 5, B, H, L, d), 1.0 * draw.integers(-4, 5, B, H, S, d)
+    elif dtype in (torch.float16, torch.bfloat16):
+        Q, K = 0.5 * draw.integers(-2, 3, B, H, L, d), 0.5 * draw.integers(-2, 3, B, H, S, d)
+    else:
+        Q, K = draw.normal(B, H, L, d), draw.normal(B, H, S, d)
+    V = draw.normal(B, H, S, d_v)
+    return (draw.layout(x.to(dtype).contiguous()) for x in (Q, K, V))
+
+
+@domain(variants=("standard",))
+def any_call(draw: Draw):
+    B, H, L = draw.pick(0, 1, 2, 2, 3, 4), draw.pick(1, 2, 3), draw.pick(0, 1, 2, 3, 4, 4)
+    S, d_v = draw.pick(1, 2, 3, 4, 4, 5, 6, L or 1, L or 1), draw.pick(1, 2, 3, 4)
+    dtype = draw.pick(*[torch.float32] * 4, torch.float64, torch.float16, torch.bfloat16)
+    scores = draw.pick("moderate", "moderate", "low", "high")
+    half = dtype in (torch.float16, torch.bfloat16)
+    d = draw.pick(1, 4, 16) if half or scores == "low" else draw.pick(1, 2, 3, 4, 5, 16, d_v)
+    draw.mark("scores", scores)
+    if scores == "low":
+        draw.mark("boundary")
+    shape = draw.pick((B, 1, 1, S), (B, 1, L, S), (L, S))
+    kind = draw.pick(torch.bool, torch.bool, torch.int64, torch.int8, torch.uint8, torch.float32, dtype)
+    Q, K, V = drawn_tensors(draw, B, H, L, S, d, d_v, dtype, scores)
+    mask = drawn_mask(draw, shape, empty_rows=True)
+    masked = draw.given(0.8)
+    if half:
+        draw.within(rtol=0.01, atol=0.01)
+    if (
+        B * L
+        and scores == "moderate"
+        and not half
+        and (not masked or bool(mask.any(dim=-1).all()))
+        and draw.chance(0.3)
+    ):
+        draw.gradients(0, 1, 2)
+    if not masked:
+        return call(Q, K, V, None) if draw.given(0.3) else call(Q, K, V)
+    if not bool(mask.any(dim=-1).all()):
+        draw.mark("a query that sees no key")
+    return call(Q, K, V, draw.layout(mask.to(kind)))
+
+
+@domain(variants=("textbook",))
+def any_call_of_the_textbook(draw: Draw):
+    B, H, L = draw.pick(0, 1, 2, 2, 3, 4), draw.pick(1, 2, 3), draw.pick(0, 1, 2, 3, 4, 4)
+    S, d_v = draw.pick(1, 2, 3, 4, 4, 5, 6, L or 1, L or 1), draw.pick(1, 2, 3, 4)
+    d = draw.pick(1, 2, 3, 4, 5, 16, d_v)
+    shape = draw.pick((B, 1, 1, S), (B, 1, L, S))
+    kind = draw.pick(torch.bool, torch.bool, torch.int64, torch.int8, torch.uint8, torch.float32, torch.float64)
+    Q, K, V = drawn_tensors(draw, B, H, L, S, d, d_v, torch.float32, "moderate")
+    mask = drawn_mask(draw, shape, empty_rows=False)
+    if B * L and draw.chance(0.3):
+        draw.gradients(0, 1, 2)
+    if not draw.given(0.8):
+        return call(Q, K, V, None) if draw.given(0.3) else call(Q, K, V)
+    return call(Q, K, V, draw.layout(mask.to(kind)))
+
+
+same(
+    "`Q` becomes `K`",
+    "`Q` becomes `V`",
+    why="where only the dtype is asked for, or the width of Q and K: these three share their dtype, those two the width",
+)
+same("`-2` becomes `2`", why="of four axes, axis 2 is axis −2")
+same(
+    "`torch.promote_types(Q.dtype, torch.float32)` becomes `Q.dtype`",
+    "`torch.promote_types(Q.dtype, torch.float32)` becomes `torch.float32`",
+    "`torch.float32` becomes `torch.float16`",
+    "`torch.float32` becomes `torch.bfloat16`",
+    "it stays in the inputs' own dtype",
+    "everything is computed in float32",
+    why="a kernel may compute in the inputs' own dtype, or in float32: the scores that occur fit either",
+)
+same("`'-inf'` becomes `'-1e9'`", why="scores go down to −2e5, and float16 is lifted to float32 before")
+same(
+    "`'-inf'` becomes `'-1e4'`",
+    "`'-inf'` becomes `'-100'`",
+    why="scores stay within ±50: a hidden one of −100 weighs e⁻⁵⁰ at most beside them, and is then set to 0",
+    variants=("textbook",),
+)
+same(
+    "`weights = weights.masked_fill(hidden, 0.0)` becomes `pass`",
+    "`weights.masked_fill(hidden, 0.0)` becomes `weights`",
+    why="every query sees a key: the softmax of −inf beside it is 0 already",
+    variants=("textbook",),
+)
+same(
+    "`Q.to(kind)` becomes `Q`",
+    "`K.to(kind)` becomes `K`",
+    "`V.to(kind)` becomes `V`",
+    "`output.to(Q.dtype)` becomes `output`",
+    "`weights.to(Q.dtype)` becomes `weights`",
+    why="all is float32 here",
+    variants=("textbook",),
+)
 
 
 # Equivalents
