@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases
 
@@ -193,7 +193,45 @@ def fresh(make: Inputs):
     return call(padded([make.size(1, S) for _ in range(B)], S, left=True), L, window=window)
 
 
-# Misconceptions
+# Domain
+
+
+def drawn_padding(draw: Draw, B, S):
+    """A padding mask (B, S): each row padded at either end or at both, or not at all, or nothing but padding."""
+    kind = draw.pick("both", "both", "right", "left", "none", "all")
+    positions = torch.arange(S)
+    first, last = draw.integers(0, S + 1, B, 1), draw.integers(0, S + 1, B, 1)
+    if kind == "both":
+        return (positions >= torch.minimum(first, last)) & (positions < torch.maximum(first, last))
+    tokens = positions < (last if kind in ("right", "left") else torch.full((B, 1), S if kind == "none" else 0))
+    return tokens.flip(-1) if kind == "left" else tokens
+
+
+@domain(raises=("ValueError",))
+def any_call(draw: Draw):
+    B, S = draw.pick(1, 2, 2, 3, 4), draw.pick(1, 2, 3, 4, 5, 6, 8)
+    L = draw.pick(1, 1, S, S, min(B, S), draw.size(1, S), draw.size(1, S))
+    kind = draw.pick(
+        *[torch.int64] * 3, torch.bool, torch.int8, torch.uint8, torch.int32, torch.float32, torch.bfloat16
+    )
+    given = {}
+    causal = draw.option(None, True, False)
+    if causal is not None:
+        given["causal"] = causal
+    if draw.given(0.65 if causal is not False else 0.3):
+        given["window"] = draw.option(None, 1, 2, 3, L, S, max(S - L, 1), S + 1, S + 5, 1000)
+    padding = drawn_padding(draw, B, S)
+    draw.mark(
+        "padding", "none" if bool(padding.all()) else "an empty row" if not bool(padding.any(-1).all()) else "some"
+    )
+    padding = draw.layout(padding.to(kind))
+    if draw.given(0.2):  # by position
+        window = (given["window"],) if "window" in given else ()
+        return call(padding, L, given.get("causal", True), *window)
+    return call(padding, L, **given)
+
+
+same("`seen & (key <= query)` becomes `key <= query`", why="nothing is hidden yet: `seen` is True throughout")
 
 
 # Equivalents
