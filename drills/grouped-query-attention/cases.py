@@ -7,7 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases
 
@@ -182,6 +182,88 @@ def fresh(make: Inputs):
     L, S, d, d_v = make.size(1, 5), make.size(3, 8), make.size(3, 9), make.size(2, 8)
     Q, K, V = make.normal(B, heads * group, L, d), make.normal(B, heads, S, d), make.normal(B, heads, S, d_v)
     return call(Q, K, V, ragged([make.size(1, S - 1) for _ in range(B)], S))
+
+
+# Domain
+
+
+def drawn_mask(draw: Draw, shape):
+    """A bool mask of that shape by which every query sees a key: anything, padding on a side, a triangle, everything."""
+    L, S = shape[-2:]
+    kind = draw.pick("any", "any", "right", "left", "triangle", "all", "one")
+    if kind in ("right", "left"):
+        mask = torch.arange(S) < draw.integers(1, S + 1, *shape[:-2], 1, 1)
+        mask = (mask.flip(-1) if kind == "left" else mask).expand(shape).clone()
+    elif kind == "triangle":
+        mask = torch.ones(shape, dtype=torch.bool).tril(max(S - L, 0))
+    else:
+        mask = draw.boolean(*shape, true={"any": 0.6, "all": 1.0, "one": 0.0}[kind])
+    return mask | (~mask.any(dim=-1, keepdim=True) & (draw.uniform(*shape).argsort(dim=-1) == 0))
+
+
+def drawn_tensors(draw: Draw, B, heads, L, S, d, d_v, dtype, scores):
+    """Q, K and V; where scores are low or high, or the dtype is a half type, all products are exact."""
+    H_q, H_kv = heads
+    if scores == "low":
+        # Constant rows, so that d·q·k and its quotient by √d are exact. −4·40·1250 = −2e5; float16 ends at 65504.
+        steps = {torch.float16: [1.0, 2.0], torch.bfloat16: [1.0, 4.0, 32.0]}.get(dtype, [1.0, 7.0, 40.0])
+        Q = torch.tensor(steps)[draw.integers(0, len(steps), B, H_q, L, 1)].expand(B, H_q, L, d)
+        step = {torch.float16: 1.0, torch.bfloat16: 8.0}.get(dtype, 0.125)
+        K = -1280 + step * draw.integers(0, 4, B, H_kv, S, 1)
+        K = (K * draw.boolean(B, H_kv, S, 1, true=0.7)).expand(B, H_kv, S, d)
+    elif scores == "high":
+        Q, K = 8.0 * draw.integers(-4, 5, B, H_q, L, d), 1.0 * draw.integers(-4, 5, B, H_kv, S, d)
+    elif dtype in (torch.float16, torch.bfloat16):
+        Q, K = 0.5 * draw.integers(-2, 3, B, H_q, L, d), 0.5 * draw.integers(-2, 3, B, H_kv, S, d)
+    else:
+        Q, K = draw.normal(B, H_q, L, d), draw.normal(B, H_kv, S, d)
+    V = draw.normal(B, H_kv, S, d_v)
+    return (draw.layout(x.to(dtype).contiguous()) for x in (Q, K, V))
+
+
+@domain(raises=("ValueError",))
+def any_call(draw: Draw):
+    heads = draw.pick((1, 1), (2, 1), (3, 1), (4, 1), (2, 2), (3, 3), (4, 2), (4, 2), (6, 2), (6, 3), (8, 4))
+    if draw.chance(0.12):
+        heads = draw.pick((1, 2), (2, 3), (5, 2), (2, 4), (3, 2))
+    B, L, d_v = draw.pick(1, 2, 2, 3, 4, *heads), draw.pick(1, 1, 2, 3, 4), draw.pick(1, 2, 3, 4)
+    S = draw.pick(1, 2, 3, 4, 5, 6, L, L, B)
+    dtype = draw.pick(*[torch.float32] * 4, torch.float64, torch.float16, torch.bfloat16)
+    scores = draw.pick("moderate", "moderate", "low", "high")
+    half = dtype in (torch.float16, torch.bfloat16)
+    d = draw.pick(1, 4, 16) if half or scores == "low" else draw.pick(1, 2, 3, 4, 5, 16, d_v)
+    draw.mark("scores", scores)
+    draw.mark("heads", "uneven" if heads[0] % heads[1] else "one each" if heads[0] == heads[1] else "shared")
+    if scores == "low":
+        draw.mark("boundary")
+    if half:
+        draw.within(rtol=0.01, atol=0.01)
+    shape = (B, 1, draw.pick(1, L), S)
+    if scores == "moderate" and not half and heads[0] % heads[1] == 0 and draw.chance(0.3):
+        draw.gradients(0, 1, 2)
+    Q, K, V = drawn_tensors(draw, B, heads, L, S, d, d_v, dtype, scores)
+    if not draw.given(0.8):
+        return call(Q, K, V, None) if draw.given(0.3) else call(Q, K, V)
+    return call(Q, K, V, draw.layout(drawn_mask(draw, shape)))
+
+
+same(
+    "`Q` becomes `K`",
+    "`Q` becomes `V`",
+    why="only the dtype is asked for, and these three share it",
+)
+same("line 8: `K` becomes `V`", why="only H_kv is asked for, which both have")
+same("line 16: `2` becomes `1`", why="(B, 1, L, S) becomes (B, 1, 1, L, S) either way")
+same(
+    "`torch.promote_types(Q.dtype, torch.float32)` becomes `Q.dtype`",
+    "`torch.promote_types(Q.dtype, torch.float32)` becomes `torch.float32`",
+    "`torch.float32` becomes `torch.float16`",
+    "`torch.float32` becomes `torch.bfloat16`",
+    "it stays in the inputs' own dtype",
+    "everything is computed in float32",
+    why="a kernel may compute in the inputs' own dtype, or in float32: the scores that occur fit either",
+)
+same("`'-inf'` becomes `'-1e9'`", why="scores go down to −2e5, and float16 is lifted to float32 before")
 
 
 # Equivalents
