@@ -317,17 +317,12 @@ def any_call(draw: Draw):
     masked = draw.given(0.8)
     if half:
         draw.within(rtol=0.01, atol=0.01)
-    if (
-        B * L
-        and scores == "moderate"
-        and not half
-        and (not masked or bool(mask.any(dim=-1).all()))
-        and draw.chance(0.3)
-    ):
+    no_empty_row = not masked or bool(mask.any(dim=-1).all())
+    if draw.chance(0.3) and B * L and scores == "moderate" and not half and no_empty_row:
         draw.gradients(0, 1, 2)
     if not masked:
         return call(Q, K, V, None) if draw.given(0.3) else call(Q, K, V)
-    if not bool(mask.any(dim=-1).all()):
+    if not no_empty_row:
         draw.mark("a query that sees no key")
     return call(Q, K, V, draw.layout(mask.to(kind)))
 
@@ -341,7 +336,7 @@ def any_call_of_the_textbook(draw: Draw):
     kind = draw.pick(torch.bool, torch.bool, torch.int64, torch.int8, torch.uint8, torch.float32, torch.float64)
     Q, K, V = drawn_tensors(draw, B, H, L, S, d, d_v, torch.float32, "moderate")
     mask = drawn_mask(draw, shape, empty_rows=False)
-    if B * L and draw.chance(0.3):
+    if draw.chance(0.3) and B * L:
         draw.gradients(0, 1, 2)
     if not draw.given(0.8):
         return call(Q, K, V, None) if draw.given(0.3) else call(Q, K, V)
