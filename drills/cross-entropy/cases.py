@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases ------------------------------------------------------------------------------------------------------------
 
@@ -135,6 +135,61 @@ def fresh(make: Inputs) -> Call:
     labels[0, 1:3] = torch.tensor([0, v - 1])
     labels[1, -1] = -1
     return call(make.normal(b, t, v, std=2.0), labels, ignore_index=-1)
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+
+@domain()
+def any_batch(draw: Draw) -> Call:
+    b, t, v = draw.pick(1, 1, 2, 3), draw.pick(1, 2, 2, 3, 4, 5), draw.pick(1, 2, 3, 4, 5, 12)
+    dtype = draw.pick(torch.float32, torch.float32, torch.float32, torch.float16, torch.bfloat16)
+    ignored = draw.option(-100, -100, -1, 0, v - 1, v // 2, v, -7, 50256)
+    labels = labelled(draw, b, t, v, ignored)
+    logits = sized(draw, labels, v).to(dtype)
+    if dtype == torch.float32 and draw.chance(0.4):
+        draw.gradients(0)
+    logits, labels = draw.layout(logits), draw.layout(labels)
+    if ignored == -100 and draw.given(0.5):
+        return call(logits, labels)
+    return call(logits, labels, ignored) if draw.given(0.3) else call(logits, labels, ignore_index=ignored)
+
+
+def labelled(draw: Draw, b: int, t: int, v: int, ignored: int) -> torch.Tensor:
+    """Labels (b, t), of which some are ignored; ids that happen to be `ignored` are ignored too."""
+    which = draw.pick("none", "some", "some", "most", "prompts", "padding", "a row", "all", "all but the first")
+    draw.mark("ignored labels", which)
+    at, length = torch.arange(t).expand(b, t), draw.integers(0, t + 1, b, 1)
+    out = {
+        "none": torch.zeros(b, t, dtype=torch.bool), "some": draw.boolean(b, t, true=0.3),
+        "most": draw.boolean(b, t, true=0.8), "prompts": at < length, "padding": at >= length,
+        "a row": torch.arange(b).unsqueeze(1).expand(b, t) == b - 1, "all": at >= 0, "all but the first": at > 0,
+    }[which]  # fmt: skip
+    return draw.integers(0, v, b, t).masked_fill(out, ignored)
+
+
+def sized(draw: Draw, labels: torch.Tensor, v: int) -> torch.Tensor:
+    """Logits (b, t, v): close together, ordinary, far apart, or sure of one token for or against the labels."""
+    kind = draw.pick("equal", "small", "ordinary", "ordinary", "large", "huge", "sure", "sure of the next", "wrong")
+    draw.mark("logits", kind)
+    std = {"equal": 0.0, "small": 0.01, "large": 20.0, "huge": 400.0}.get(kind, 2.0)
+    logits = draw.normal(*labels.shape, v, std=std)
+    if kind == "wrong":
+        logits[..., -1] += 1000.0
+    if kind in ("sure", "sure of the next"):
+        tokens = labels if kind == "sure" else labels.roll(-1, 1)
+        logits.scatter_add_(-1, tokens.clamp(0, v - 1).unsqueeze(-1), torch.full((*labels.shape, 1), 1000.0))
+    return logits
+
+
+same(
+    "`torch.promote_types(logits.dtype, torch.float32)` becomes `torch.float32`",
+    "line 2: `logits` becomes `labels`",
+    "everything is computed in float32",
+    why="the contract names float32 and half types, all of which are computed in float32; with labels in the place of "
+    "logits.dtype, int64 and float32 make float32 too; the wider type is for the grader, which asks in float64",
+)
+same("a leading size of 1 is squeezed away", why="the loss has no dimension")
 
 
 # Right kernels, written differently -------------------------------------------------------------------------------
