@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from reference import sampling_distribution
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases
 
@@ -225,6 +225,15 @@ def half_precision_at_its_end(make: Inputs):
 
 
 @case(
+    why="float16, p=.689 against a mass of .6886: sums in float16 are off by more, and lose the third token",
+    clauses=("result", "top-p"),
+)
+def half_precision_sums(make: Inputs):
+    rows = [[1.0, 0.5, 0.0, -0.5, -1.0], [0.0, -1.0, 1.0, -0.5, 0.5]]
+    return call(torch.tensor(rows, dtype=torch.float16), top_p=0.689)
+
+
+@case(
     why="temperature 0 in bfloat16, with a dead token: the result has the logits' dtype",
     clauses=("result", "temperature"),
 )
@@ -244,6 +253,87 @@ def fresh(make: Inputs):
     candidates = torch.linspace(0.3, 0.95, 66)
     gaps = (sums.flatten()[:, None] - candidates).abs().amin(dim=0)
     return call(logits, temperature, k, float(candidates[gaps.argmax()]))
+
+
+# Domain
+
+DEAD = float("-inf")
+
+
+@domain()
+def any_filters(draw: Draw):
+    v = draw.pick(1, 2, 3, 4, 5, 8, 12, 64, 64)
+    shape = (*draw.pick((), (), (1,), (2,), (3,), (min(v, 5),), (2, 3), (1, 2, 1), (0,), (2, 0)), v)
+    dtype = draw.pick(torch.float32, torch.float32, torch.float32, torch.float16, torch.bfloat16, torch.float64)
+    kinds = ("spread", "spread", "ties", "ties", "masses", "masses", "huge", "lowest", "cold")
+    # Who computes in float32 is as right: float64 comes only where float32 is exact.
+    kind = "masses" if dtype == torch.float64 else draw.pick(*kinds[: 9 if dtype == torch.float32 else 8])
+    temperature = draw.option(0.0, 1e-7, 1e-3, 0.05, 0.5, 0.7, 1.0, 1.0, 1.5, 10.0)
+    if kind in ("cold", "lowest"):  # the lowest logits over less than 1 are beyond float32
+        temperature = draw.option(0.0, 1e-7, 1e-6, 1e-3) if kind == "cold" else draw.option(0.0, 1.0, 1.5, 2.0)
+    top_k = draw.option(0, 0, 1, 2, 3, v - 1, v, v + 1, 50)
+    keep = draw.option(1, 1, min(2, v), min(3, v), v)
+    top_p = draw.option(0.0, 1e-9, 0.07, 0.23, 0.37, 0.61, 0.83, 0.93, 0.99, 1.0, 1.5)
+    draw.mark("logits", kind)
+    if kind == "masses":
+        logits, top_p = masses(draw, shape, top_k, keep)
+    else:
+        logits = drawn_logits(draw, kind, shape, temperature, dtype)
+    if draw.chance(0.3):  # dead tokens, but not the largest: a row that is dead has no answer
+        logits = logits.masked_fill(draw.boolean(*shape) & (logits < logits.amax(-1, keepdim=True)), DEAD)
+    if kind not in ("spread", "cold", "huge") or dtype != torch.float32:
+        draw.mark("boundary")  # ties, which one ulp would break
+    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_tokens_to_keep": keep}
+    if draw.given(0.2):
+        return call(draw.layout(logits.to(dtype)), *given.values())
+    chosen = {
+        name: value for name, value in given.items() if draw.given(0.75) or (kind, name) == ("cold", "temperature")
+    }
+    return call(draw.layout(logits.to(dtype)), **chosen)
+
+
+def masses(draw: Draw, shape: tuple[int, ...], top_k: int, keep: int):
+    """m equal logits in places of their own, m a power of two, and a top-p that some of the m reach exactly."""
+    v = shape[-1]
+    m = draw.pick(*(size for size in (1, 2, 4, 8, 16, 32) if size <= v))
+    # What top-k leaves out may be near: the masses are exact only after it. Else the others must have none.
+    low = draw.option(-1.0, DEAD) if 0 < max(top_k, keep) <= m and top_k > 0 else draw.option(-3e4, DEAD)
+    logits = draw.normal(*shape).argsort(-1).argsort(-1) < m
+    return torch.where(logits, draw.option(0.0, 1.5, -2.0, 1000.0), low), draw.option(*range(m + 1)) / m
+
+
+def drawn_logits(draw: Draw, kind: str, shape: tuple[int, ...], temperature: float, dtype: torch.dtype):
+    """Logits of a kind, in float32."""
+    if kind == "ties":
+        return draw.integers(-2, 3, *shape).float()
+    if kind == "huge":
+        return draw.uniform(*shape, low=-1.0) * (3e3 if dtype == torch.float32 else 6e4)
+    if kind == "lowest":
+        lowest = torch.finfo(dtype).min
+        other = draw.boolean(*shape, true=0.2).index_fill(-1, draw.permutation(shape[-1])[:1], False)
+        return torch.where(other, draw.option(lowest / 2, DEAD), lowest)
+    return draw.normal(*shape, std=2 * temperature if kind == "cold" else draw.option(0.1, 2.0))
+
+
+same(
+    "`torch.promote_types(logits.dtype, torch.float32)` becomes `torch.float32`",
+    "everything is computed in float32",
+    why="the contract does not say in which type float64 logits are computed; float32 is as right",
+)
+same("`scores - scores.amax(dim=-1, keepdim=True)` becomes `scores`", why="softmax takes the maximum off as well")
+same(
+    "`probabilities.sort(dim=-1, descending=True, stable=True)` becomes "
+    "`probabilities.sort(descending=True, stable=True)`",
+    "`scores.topk(k, dim=-1)` becomes `scores.topk(k)`",
+    why="the last dimension is what torch takes unless told",
+)
+same(
+    "`'-inf'` becomes `'-1e9'`",
+    "`'-inf'` becomes `'-1e4'`",
+    "`'-inf'` becomes `'-100'`",
+    why="the largest score is 0 here: e⁻¹⁰⁰ is 4e-44, which float32 cannot tell from 0 beside it",
+)
+same("`torch.zeros_like(drop)` becomes `drop`", why="the order is a permutation: every place is written over")
 
 
 # Equivalents
