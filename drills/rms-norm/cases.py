@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases ------------------------------------------------------------------------------------------------------------
 
@@ -100,6 +100,30 @@ def gradients(make: Inputs) -> Call:
     return call(make.normal(2, 4, mean=0.5), make.uniform(4, low=0.5, high=2.0), 0.1)
 
 
+@case(
+    why="a vector of zeros passes gradients too: a root taken of it alone has none, and makes them NaN",
+    grads=(0, 1),
+    clauses=("zeros", "always"),
+)
+def zero_row_gradients(make: Inputs) -> Call:
+    x = make.normal(3, 4, mean=0.5)
+    x[1] = 0.0
+    return call(x, make.uniform(4, low=0.5, high=2.0), 0.1)
+
+
+@case(
+    why="a float32 weight beyond float16: cast to x's dtype it is infinite, in float32 the product fits",
+    variants=("cast-last",),
+    clauses=("result",),
+)
+def wide_weight(make: Inputs) -> Call:
+    x = make.normal(2, 6).to(torch.float16)
+    x[:, 0] = 300.0
+    weight = make.uniform(6, low=7e4, high=1e5)
+    weight[0] = 0.01
+    return call(x, weight)
+
+
 @case(why="no rows at all: nothing may crash", clauses=("always",))
 def no_rows(make: Inputs) -> Call:
     return call(make.normal(0, 5), make.normal(5))
@@ -154,6 +178,57 @@ def einsum(x, weight, eps=1e-6):
     wide = x.float()
     mean_square = torch.einsum("...d,...d->...", wide, wide).unsqueeze(-1) / x.shape[-1]
     return (wide * (mean_square + eps).rsqrt() * weight.float()).to(x.dtype)
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+
+@domain(variants=("cast-first", "cast-last"))
+def any_call(draw: Draw) -> Call:
+    width = draw.pick(1, 2, 3, 4, 5, 8, 33)
+    lead = [draw.pick(0, 1, 2, 3, width, width) for _ in range(draw.pick(0, 1, 1, 2, 2, 3, 4))]
+    dtype = draw.pick(torch.float32, torch.float32, torch.float16, torch.bfloat16)
+    weight_dtype = draw.pick(dtype, dtype, torch.float32, torch.float16, torch.bfloat16, torch.float64)
+    size = draw.pick("ordinary", "ordinary", "large", "small")  # squares that overflow, or drown, in float16
+    draw.mark("size", size)
+    scale = {"ordinary": 1.0, "large": 300.0, "small": 3e-4}[size]
+    x = draw.normal(*lead, width, mean=draw.pick(0.0, 0.7, -1.5)) * scale
+    if lead:
+        x = x * draw.uniform(*lead, 1, low=0.3, high=3.0)
+    zeros = bool(lead) and 0 not in lead and draw.chance(0.25)
+    if zeros:
+        draw.mark("a vector of zeros")
+        x.view(-1, width)[draw.pick(0, -1)] = 0.0
+    weight = draw.normal(width, std=draw.pick(1.0, 1.0, 30.0))
+    if width > 1 and size == "ordinary" and weight_dtype in (torch.float32, torch.float64) and draw.chance(0.3):
+        draw.mark("a weight beyond float16")  # beside an outlier, which keeps the products within it
+        x[..., 0] = 300.0
+        weight = draw.uniform(width, low=7e4, high=1e5)
+        weight[0] = 0.01
+    if dtype == weight_dtype == torch.float32 and draw.chance(0.5):
+        draw.gradients(0, 1)
+    eps = {}
+    if draw.given(0.6):
+        eps["eps"] = draw.option(1e-6, 1e-5, 1e-3, 0.5, 1.0, 4.0, *(() if zeros else (0.0,)))
+    x = draw.layout(x.to(dtype))
+    if lead and draw.chance(0.1):
+        x = x[:1].expand_as(x)
+    return call(x, draw.layout(weight.to(weight_dtype)), **eps)
+
+
+same(
+    "`torch.promote_types(x.dtype, torch.float32)` becomes `torch.float32`",
+    why="x is float32 or half: only float64, which the contract does not name, would be told apart",
+)
+same(
+    "line 3: `x` becomes `weight` (2)",
+    why="a weight in float64 lets the inside be computed in float64, which the contract allows",
+)
+same(
+    "everything is computed in float32",
+    why="the result has x's dtype, which is float32 or half: computing in float32 is what the contract asks",
+    variants=("cast-last",),
+)
 
 
 # Peer -------------------------------------------------------------------------------------------------------------
