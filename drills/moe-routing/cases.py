@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 
 def layer(make: Inputs, n: int, c: int, e: int, f: int, k: int) -> Call:
@@ -199,6 +199,68 @@ def threshold(x, w_router, w_experts, k):
     rows, experts = gates.nonzero(as_tuple=True)
     hidden = F.silu(torch.bmm(x[rows, None], w_experts[experts]).squeeze(1))
     return x.new_zeros(len(x), w_experts.shape[2]).index_add(0, rows, gates[rows, experts, None] * hidden), gates
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+
+@domain(variants=("renormalised", "raw"))
+def any_call(draw: Draw) -> Call:
+    e = draw.pick(1, 2, 2, 3, 3)
+    n, c, f = (draw.pick(1, 2, 3, e, 5) for _ in range(3))
+    n = draw.pick(0, n, n, n, n, n, n, n)
+    k = draw.pick(1, e, *range(1, e + 1))
+    dtype = draw.pick(torch.float32, torch.float32, torch.float16, torch.bfloat16)
+    kind = draw.pick("any", "any", "exact", "near", "sure", "one for all")
+    draw.mark("logits", kind)
+    x = draw.normal(n, c)
+    router = draw.normal(c, e, std=2 * c**-0.5)
+    if dtype != torch.float32 and kind == "one for all":
+        kind = "exact"
+    if kind == "one for all":  # all tokens have the same choice, and the other experts are idle
+        x, router = x.abs() + 0.5, (router[:1].abs() + 0.1).sort(dim=1).values.expand(c, e) * torch.ones(c, 1)
+    elif kind != "any":
+        # The first channels of a token are its logits, each a multiple of one power of two.
+        c = max(c, e)
+        x, router = draw.normal(n, c), torch.zeros(c, e)
+        router[:e] = torch.eye(e)
+        step = {"exact": 0.5, "near": 2.0**-16 if dtype == torch.float16 else 2.0**-12, "sure": 16.0}[kind]
+        for row in range(n):
+            x[row, :e] = (draw.permutation(e) - draw.pick(0, e // 2, e)) * step
+    experts = draw.normal(e, c, f, std=draw.pick(1.0, 1.0, 5.0) * c**-0.5)
+    if dtype == torch.float32 and n and draw.chance(0.15):
+        draw.gradients(0, 1, 2)
+    x, router, experts = (draw.layout(value.to(dtype)) for value in (x, router, experts))
+    return call(x, router, experts, k)
+
+
+same(
+    "`-1` becomes `1`",
+    "`_probabilities(x, w_router).topk(k, dim=-1)` becomes `_probabilities(x, w_router).topk(k)`",
+    why="the table of probabilities has two dimensions: 1 is the last, which topk takes by itself",
+)
+same(
+    "`torch.promote_types(logits.dtype, torch.float32)` becomes `torch.float32`",
+    why="x is float32 or half: only float64, which the contract does not name, would be told apart",
+)
+same(
+    "line 14: `if len(rows): hidden = F.silu(x[rows] @ w_experts[expert]) output = output.inde…` becomes `if True: "
+    "hidden = F.silu(x[rows] @ w_experts[expert]) output = output.index_add…`",
+    why="an expert without tokens adds no rows",
+)
+same(
+    "line 10: `x` becomes `w_experts`",
+    "line 10: `x` becomes `w_experts` (2)",
+    "line 11: `x` becomes `w_experts`",
+    why="w_experts has x's dtype",
+)
+same(
+    "line 10: `x` becomes `weights` (3)",
+    "line 10: `x` becomes `experts` (3)",
+    "line 11: `x` becomes `weights` (2)",
+    "line 11: `x` becomes `experts` (2)",
+    why="weights and experts have a row for each token, as x has",
+)
 
 
 # Peers ------------------------------------------------------------------------------------------------------------
