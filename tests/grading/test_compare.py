@@ -207,6 +207,17 @@ def test_should_find_over_budget_only_where_the_values_are_right():
     assert kinds(expected, 2, counts=Counts(300, 0)) == ["wrong-scalar"]
 
 
+def test_should_say_how_much_was_alive_at_once_and_where():
+    expected = expect(1, budgets=(CostLimit("alive", 200, 100),))
+    spent = Counts(150, 90, alive=500, alive_line=7)
+    assert compare(expected, Answer(1, counts=dataclasses.replace(spent, alive=200))) == []
+    (finding,) = compare(expected, Answer(1, counts=spent))
+    assert (finding.what, finding.got, finding.allowed, finding.line) == ("alive", 500, 200, 7)
+    told = describe(finding)
+    assert "500 elements in all are alive at once at line 7; 200 are allowed: 2.5 times the limit" in told.en
+    assert "第 7 行同时存活的张量共有 500 个元素；允许 200 个：是上限的 2.5 倍" in told.zh
+
+
 def test_should_compare_two_answers_by_the_cases_tolerance_with_nan_in_the_same_places():
     expected = expect(tensor([1.0, 2.0], "float64"))
     one = Answer(tensor([5.0, math.nan]))

@@ -55,6 +55,53 @@ def test_should_count_vectors():
     assert cost(lambda: v @ v).flops == 2 * 5
 
 
+def test_should_count_a_list_of_blocks_as_the_matrix_that_it_is():
+    x = torch.randn(10, 64)
+
+    def in_a_list():
+        return sum(part.sum() for part in [x[:, start : start + 8] * 2 for start in range(0, 64, 8)])
+
+    def one_at_a_time():
+        return sum((x[:, start : start + 8] * 2).sum() for start in range(0, 64, 8))
+
+    assert cost(in_a_list).largest == cost(one_at_a_time).largest == 80
+    assert cost(in_a_list).alive >= 640
+    assert cost(one_at_a_time).alive < 100
+
+
+def test_should_not_count_as_alive_what_was_given_freed_or_is_a_view():
+    x = torch.randn(50, 60)
+
+    def call():
+        y = x + 1
+        y = y.mul_(2).T
+        y = y + 1  # the first y lives while the second is made
+        return y + 1  # and is gone when the third is
+
+    with Watch(given=[x]) as watch:
+        call()
+    assert watch.tally.alive == 2 * 3000
+
+
+def test_should_count_as_alive_what_the_call_uses_and_did_not_make():
+    kept = torch.randn(70, 80)
+    x = torch.randn(3)
+    with Watch(given=[x]) as watch:
+        kept[0, :3] + x
+    assert watch.tally.alive == 5600 + 3
+
+
+def test_should_say_at_which_line_most_is_alive(tmp_path):
+    file = tmp_path / "solution.py"
+    file.write_text("def call(x):\n    y = x + 1\n    z = y + 1\n    del y\n    return z + 1\n", "utf-8")
+    space = {}
+    exec(compile(file.read_text("utf-8"), str(file), "exec"), space)
+    x = torch.ones(4)
+    with Watch(file=str(file)) as watch:
+        space["call"](x)
+    assert (watch.tally.alive, watch.tally.alive_line) == (8, 3)
+
+
 def test_should_take_for_the_largest_tensor_the_largest_that_an_operator_allocates():
     x = torch.randn(50, 60)
     assert cost(lambda: x + 1).largest == 3000

@@ -105,7 +105,7 @@ def _to_json(kata: Kata) -> Json:
         "proves": kata.proves,
         "needs": kata.needs,
         "forbidden": [[one.call, _both(one.why)] for one in kata.forbidden],
-        "budgets": [[one.case, _both(one.why), one.flops, one.largest_tensor] for one in kata.budgets],
+        "budgets": [[one.case, _both(one.why), one.flops, one.largest_tensor, one.alive] for one in kata.budgets],
         "sources": [[one.title, one.url] for one in kata.sources],
     }
 
@@ -128,7 +128,7 @@ def _from_json(data: Json, root: Path) -> Kata:
         proves=tuple(data["proves"]),
         needs=tuple(data["needs"]),
         forbidden=tuple(Forbidden(call, Bilingual(*why)) for call, why in data["forbidden"]),
-        budgets=tuple(Budget(case, Bilingual(*why), flops, largest) for case, why, flops, largest in data["budgets"]),
+        budgets=tuple(Budget(case, Bilingual(*why), *limits) for case, why, *limits in data["budgets"]),
         sources=tuple(Source(title, url) for title, url in data["sources"]),
     )
 

@@ -103,6 +103,7 @@ class Budget:
     why: Bilingual
     flops: float | None = None
     largest_tensor: float | None = None  # elements of the largest tensor that an operator allocates
+    alive: float | None = None  # elements of all that the call has allocated and not freed, at its most
 
 
 @dataclass(frozen=True)

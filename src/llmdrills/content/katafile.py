@@ -49,6 +49,7 @@ _BUDGET = Record(
     {
         "case": Key(slug(), "a case of cases.py", needed=True),
         "largest_tensor": Key(_MULTIPLE, "elements of the largest tensor, as a multiple of the reference's"),
+        "alive": Key(_MULTIPLE, "elements of all tensors alive at once, as a multiple of the reference's"),
         "flops": Key(_MULTIPLE, "floating-point operations, as a multiple of the reference's"),
         "why": Key(Both(), "what a learner is told who goes over", needed=True),
     },
@@ -215,7 +216,7 @@ def _variant(name: str, one: dict[str, Any], values: dict[str, Any]) -> Variant:
 
 def _budgets(values: dict[str, Any]) -> tuple[Budget, ...]:
     return tuple(
-        Budget(one["case"], one["why"], one.get("flops"), one.get("largest_tensor"))
+        Budget(one["case"], one["why"], one.get("flops"), one.get("largest_tensor"), one.get("alive"))
         for one in values.get("budgets", ())
     )
 
@@ -252,8 +253,9 @@ def _check_kata(kata: Kata, cases: CasesFile | None, reader: Reader) -> None:
     add, file, places = reader.report.add, reader.file, reader.places
     for i, budget in enumerate(kata.budgets):
         at = places[f"budgets.{i}.case"]
-        if budget.flops is None and budget.largest_tensor is None:
-            add(file, *at, f"the budget of `{budget.case}` limits nothing", "add `flops:` or `largest_tensor:`")
+        if budget.flops is None and budget.largest_tensor is None and budget.alive is None:
+            todo = "add `flops:`, `largest_tensor:` or `alive:`"
+            add(file, *at, f"the budget of `{budget.case}` limits nothing", todo)
         if cases and cases.cases and budget.case not in cases.cases:
             add(file, *at, f"cases.py has no case `{budget.case}`", did_you_mean(budget.case, cases.cases))
 

@@ -192,6 +192,8 @@ def _budget(expected: Expected, answer: Answer) -> list[Finding]:
             over = OverBudget("", budget.what, got, budget.limit, budget.reference)
             if budget.what == "flops":
                 over = dataclasses.replace(over, line=spent.costliest_line, operator=spent.costliest_operator)
+            elif budget.what == "alive":
+                over = dataclasses.replace(over, line=spent.alive_line)
             else:
                 over = dataclasses.replace(
                     over, shape=spent.largest_shape, line=spent.largest_line, operator=spent.largest_operator

@@ -80,6 +80,8 @@ def _counts(due: Expected, spent: Counts) -> CaseCounts:
         "largest_line": spent.largest_line,
         "costliest_operator": spent.costliest_operator,
         "costliest_line": spent.costliest_line,
+        "alive": spent.alive,
+        "alive_line": spent.alive_line,
         "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
     }
 

@@ -267,7 +267,8 @@ class GlobalsChanged(Finding):
 
 @dataclass(frozen=True)
 class OverBudget(Finding):
-    """Over budget. `what` is "flops" or "largest_tensor" (elements); `reference` is what the reference costs.
+    """Over budget. `what` is "flops", "largest_tensor" or "alive" (both in elements); `reference` is what the reference
+    costs.
 
     `line` (0: not known) and `operator` say where most of it arises, `shape` is the largest tensor's.
     """

@@ -59,8 +59,8 @@ _TIME = Bilingual(
     "全部用例用时 {attempt:.1f} ms，参考实现 {reference:.1f} ms",
 )
 _COUNTS = Bilingual(
-    "{case}: {flops:,} floating-point operations, largest tensor {largest:,} elements",
-    "{case}：{flops:,} 次浮点运算，最大张量 {largest:,} 个元素",
+    "{case}: {flops:,} floating-point operations, largest tensor {largest:,} elements, {alive:,} alive at once",
+    "{case}：{flops:,} 次浮点运算，最大张量 {largest:,} 个元素，同时存活 {alive:,} 个",
 )
 _NO_DIAGNOSIS = Bilingual("None of the known mistakes explains this.", "这不是任何已知的错误写法。")
 _NOT_CONTIGUOUS = Bilingual("not contiguous", "不连续")
@@ -268,7 +268,9 @@ def _output(report: Report, language: Language) -> list[str]:
 
 def _costs(report: Report, language: Language) -> list[str]:
     return [
-        _COUNTS[language].format(case=one["case"], flops=one["flops"], largest=one["largest_tensor"])
+        _COUNTS[language].format(
+            case=one["case"], flops=one["flops"], largest=one["largest_tensor"], alive=one["alive"]
+        )
         for one in report["counts"]
     ]
 

@@ -120,8 +120,8 @@ class Seconds(TypedDict):
 
 
 class CaseCounts(TypedDict):
-    """What the attempt cost in a counted case. `budget` maps "flops" and "largest_tensor" to [limit, the reference's
-    cost]."""
+    """What the attempt cost in a counted case. `budget` maps "flops", "largest_tensor" and "alive" to [limit, the
+    reference's cost]."""
 
     case: str
     flops: int
@@ -131,6 +131,8 @@ class CaseCounts(TypedDict):
     largest_line: int
     costliest_operator: str  # what most of the operations went into
     costliest_line: int
+    alive: int  # elements allocated and not freed, when they were most
+    alive_line: int
     budget: dict[str, list[int]]
 
 

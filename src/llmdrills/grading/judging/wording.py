@@ -341,6 +341,13 @@ def _over_budget(x: f.OverBudget) -> Bilingual:
             f"用了 {x.got:,} 次浮点运算{most.zh}；允许 {x.allowed:,} 次：是上限的 {times:.3g} 倍"
             f"（参考实现用 {x.reference:,} 次）",
         )
+    if x.what == "alive":
+        return Bilingual(
+            f"tensors of {x.got:,} elements in all are alive at once{where.en}; {x.allowed:,} are allowed: "
+            f"{times:.3g} times the limit (the reference keeps {x.reference:,})",
+            f"{where.zh}同时存活的张量共有 {x.got:,} 个元素；允许 {x.allowed:,} 个：是上限的 {times:.3g} 倍"
+            f"（参考实现最多保留 {x.reference:,} 个）",
+        )
     held = shape(x.shape) if math.prod(x.shape) == x.got else ""  # a view shows a part of what was allocated
     made = Bilingual(f"shape {held}, ", f"形状为 {held}、") if held else Bilingual("", "")
     return Bilingual(

@@ -384,4 +384,6 @@ def _counts(watch: Watch) -> Counts:
         calls={name: int(number) for name, number in tally.operators.items()},
         costliest_operator=operator,
         costliest_line=line,
+        alive=int(tally.alive),
+        alive_line=tally.alive_line,
     )

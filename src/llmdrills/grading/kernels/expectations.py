@@ -253,7 +253,8 @@ def _budgets(loaded: LoadedKata, case: Case, answer: Answer) -> tuple[CostLimit,
     found: list[CostLimit] = []
     for budget in loaded.kata.budgets:
         if budget.case == case.name and answer.counts is not None:
-            for what, multiple in (("flops", budget.flops), ("largest_tensor", budget.largest_tensor)):
+            multiples = {"flops": budget.flops, "largest_tensor": budget.largest_tensor, "alive": budget.alive}
+            for what, multiple in multiples.items():
                 if multiple is not None:
                     cost = int(getattr(answer.counts, what))
                     found.append(CostLimit(what, int(cost * multiple), cost))

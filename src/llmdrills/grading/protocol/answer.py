@@ -34,7 +34,8 @@ class Counts:
 
     `flops` counts floating-point operations, `largest_tensor` elements of the largest tensor that an operator
     allocated, with that tensor's shape, the operator, and the line of the learner's file (0: none); `calls` counts the
-    operators by name. `costliest_operator` and `costliest_line` say what most of the operations went into.
+    operators by name. `costliest_operator` and `costliest_line` say what most of the operations went into. `alive` counts
+    the elements of all that the call had allocated and not freed, when that was most, and `alive_line` says where.
     """
 
     flops: int
@@ -45,6 +46,8 @@ class Counts:
     calls: dict[str, int] = field(default_factory=dict)
     costliest_operator: str = ""
     costliest_line: int = 0
+    alive: int = 0
+    alive_line: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,8 @@ class GradientRules:
 
 @dataclass(frozen=True)
 class CostLimit:
-    """What one call may cost: `what` names a field of `Counts` ("flops" or "largest_tensor"), `reference` is what the
-    reference costs."""
+    """What one call may cost: `what` names a field of `Counts` ("flops", "largest_tensor" or "alive"), `reference` is
+    what the reference costs."""
 
     what: str
     limit: int

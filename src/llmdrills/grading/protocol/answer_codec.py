@@ -71,8 +71,9 @@ def _read_counts(parts: Value) -> Counts | None:
     if parts is None:
         return None
     _need(type(parts) is tuple and len(parts) == len(dataclasses.fields(Counts)))
-    flops, largest, shape, operator, line, calls, costliest, costliest_line = parts
-    _need(all(type(number) is int and number >= 0 for number in (flops, largest, line, costliest_line)))
+    flops, largest, shape, operator, line, calls, costliest, costliest_line, alive, alive_line = parts
+    numbers = (flops, largest, line, costliest_line, alive, alive_line)
+    _need(all(type(number) is int and number >= 0 for number in numbers))
     _tuple_of(shape, int)
     _need(type(operator) is str and type(costliest) is str and type(calls) is dict)
     _need(all(type(name) is str and type(number) is int for name, number in calls.items()))

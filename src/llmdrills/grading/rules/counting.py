@@ -1,12 +1,13 @@
-"""What a call costs, by counting: floating-point operations, the largest tensor that an operator allocates, the
-operators called.
+"""What a call costs, by counting: floating-point operations, the largest tensor that an operator allocates, all that is
+alive at once, the operators called.
 
 The same on every machine, where the clock is not. Runs where torch does: in the learner's process and in the
 oracle's. Forbidden calls are seen here as they happen, by torch's function and dispatch modes.
 
 `llmdrills.grading.rules.operators` prices an operator. Memory is counted by storage: one that the watch has not seen
 in this call (made while the file was imported, kept from an earlier call, or behind torch's back) counts as if the
-operator that uses it had allocated it, and so does one that grew. What cannot be counted is noted and refused:
+operator that uses it had allocated it, and so does one that grew. A list of blocks has no large tensor and is a large
+matrix all the same: so what is allocated and not freed yet is counted too. What cannot be counted is noted and refused:
 operators without a price, sparse tensors, arrays of numpy, many numbers taken out of tensors one by one.
 
 What is not counted: buffers inside a fused operator; arithmetic in plain Python on the few numbers that a call may
@@ -23,6 +24,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -40,6 +42,7 @@ numbers, which loops and indices need, are an eighth each."""
 class Tally:
     """The cost of the calls watched. `largest` is in elements, `largest_shape` the shape of that tensor.
 
+    `alive` is how many elements were allocated and not freed, when they were most; `alive_line` is where that was.
     `costliest` holds the floating-point operations by the attempt's line and the operator.
     """
 
@@ -48,6 +51,8 @@ class Tally:
     largest_shape: tuple[int, ...] = ()
     largest_operator: str = ""
     largest_line: int = 0
+    alive: int = 0
+    alive_line: int = 0
     operators: Counter[str] = field(default_factory=Counter)
     costliest: Counter[tuple[int, str]] = field(default_factory=Counter)
 
@@ -73,6 +78,7 @@ class Watch:
         self._taken = 0
         self._strict = given is not None
         self._known = dict(_storage(tensor) for tensor in tensors(given or ()) if _has_memory(tensor))
+        self._held: dict[int, tuple[StorageWeakRef, int]] = {}  # by storage: whether it is freed, and its elements
         self._functions = _FunctionMode(self, _resolve(calls))
         self._dispatch = _DispatchMode(self, {_bare_call(call): call for call in calls})
 
@@ -144,9 +150,18 @@ class Watch:
             if size <= seen:
                 continue
             elements = size // max(tensor.element_size(), 1)
+            self._hold(key, tensor, elements)
             if elements > self.tally.largest:
                 self.tally.largest, self.tally.largest_shape = elements, tuple(tensor.shape)
                 self.tally.largest_operator, self.tally.largest_line = name, self.line()
+
+    def _hold(self, key: int, tensor: Any, elements: int) -> None:
+        """Add a storage to those that are alive, without those that were freed since the last one was added."""
+        self._held = {known: held for known, held in self._held.items() if not held[0].expired()}
+        self._held[key] = StorageWeakRef(tensor.untyped_storage()), elements
+        alive = sum(held[1] for held in self._held.values())
+        if alive > self.tally.alive:
+            self.tally.alive, self.tally.alive_line = alive, self.line()
 
     def forget(self, out: Any, given: Iterable[Any]) -> None:
         """Forget the storages of what an operator made: a freed storage may have had the same address."""
