@@ -33,9 +33,10 @@ class Counts:
     """What one call cost (see `llmdrills.grading.rules.counting`).
 
     `flops` counts floating-point operations, `largest_tensor` elements of the largest tensor that an operator
-    allocated, with that tensor's shape, the operator, and the line of the learner's file (0: none); `calls` counts the
-    operators by name. `costliest_operator` and `costliest_line` say what most of the operations went into. `alive` counts
-    the elements of all that the call had allocated and not freed, when that was most, and `alive_line` says where.
+    allocated, with that tensor's shape, the operator, and the line of the learner's file (0: none); `calls` counts
+    the operators by name. `costliest_operator` and `costliest_line` say what most of the operations went into.
+    `alive` counts the elements of all that the call had allocated and not freed, when that was most, and `alive_line`
+    says where.
     """
 
     flops: int
