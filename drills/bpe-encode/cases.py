@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases ------------------------------------------------------------------------------------------------------------
 
@@ -164,6 +164,77 @@ def fresh(make: Inputs) -> Call:
             merges.append(pair)
             tokens.append(pair[0] + pair[1])
     return call("".join(make.random.choice("abc") for _ in range(make.size(40, 60))), merges)
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+CHARACTERS = {
+    "one letter": "a",
+    "letters": "abc",
+    "capitals": "aAbB",
+    "digits": "0122",
+    "white space": " \t\n\r\u00a0\u3000a",
+    "controls": "\x00\x01\x1f\x85\u2028b",
+    "regular expressions": ".*+?^$()[]{}|a",
+    "backslashes": "\\1ng<>'\"",
+    "combining marks": "e\u0301\u00e9\u0302",
+    "compatibility": "\ufb01fi\u24601\uff21A",
+    "changed by case": "\u00dfS\u0130\u0131\u017fs\u03c2",
+    "emoji": "\U0001f44d\U0001f3fd\U0001f468\u200d\ufe0f",
+    "ideographs": "\u8bed\u8a00\u6a21\u578b\U00020000",
+    "marks": "<w/>#\u0120\u2581@_",
+}
+
+
+@domain()
+def any_word(draw: Draw) -> Call:
+    name = draw.pick(*CHARACTERS)
+    letters = CHARACTERS[name] + (CHARACTERS[draw.pick(*CHARACTERS)] if draw.chance(0.3) else "")
+    few = letters[: draw.pick(2, 3, 99)]  # few of them: pairs come again
+    length, size = draw.pick(0, 1, 2, 3, 4, 6, 8, 12, 20, 30), draw.pick(0, 1, 2, 3, 5, 8, 12)
+    if draw.chance(0.4):  # one word in all calls, so that only the table tells them apart
+        word = "".join(draw.pick(*few) for _ in range(length))
+    else:
+        word = "".join(draw.random.choice(few) for _ in range(length))
+    draw.mark("characters", name)
+    return call(word, table(draw, word, few, size))
+
+
+def table(draw: Draw, word: str, letters: str, size: int) -> list[tuple[str, str]]:
+    """Pairs without repeats: as training on the word would find them, or any, in that order or in another."""
+    kind = draw.option("from the word", "from the word", "any", "two ways to spell", "shuffled", "shuffled any")
+    tokens, known, merges = list(word), [*dict.fromkeys(letters)], []
+    while len(merges) < size and (kind in ("any", "two ways to spell", "shuffled any") or len(tokens) > 1):
+        if kind in ("from the word", "shuffled"):
+            at = draw.option(*range(len(tokens) - 1))
+            pair = tokens[at], tokens[at + 1]
+            tokens = merged(tokens, pair)
+        else:
+            pair = draw.option(*known), draw.option(*known)
+            size -= 1 if pair in merges else 0  # so that few letters come to an end
+        spelled = pair[0] + pair[1]
+        if pair not in merges and (spelled not in known or kind == "two ways to spell"):
+            merges.append(pair)
+        known += [spelled] if spelled not in known and len(spelled) < 5 else []
+    if kind in ("shuffled", "shuffled any"):
+        merges.sort(key=lambda _: draw.option(*range(99)))
+    return merges
+
+
+def merged(tokens: list[str], pair: tuple[str, str]) -> list[str]:
+    """The tokens with the pair merged in all places, from the left."""
+    found: list[str] = []
+    for token in tokens:
+        if found and (found[-1], token) == pair:
+            found[-1] += token
+            found.append("")  # a border: what is merged merges no more
+        else:
+            found.append(token)
+    return [token for token in found if token]
+
+
+same("`tuple(pair)` becomes `pair`", why="pairs are tuples already, as the contract writes them")
+same("a leading size of 1 is squeezed away", why="the result is a list, which has no sizes")
 
 
 # Right kernels, written differently -------------------------------------------------------------------------------
