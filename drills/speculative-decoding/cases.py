@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 
 def scripted(make: Inputs, size: int, script: str) -> Call:
@@ -148,6 +148,95 @@ def fresh(make: Inputs) -> Call:
     g, size = make.size(3, 5), make.size(6, 9)
     target, draft = make.normal(g + 1, size).softmax(-1), make.normal(g, size).softmax(-1)
     return call(target, draft, make.integers(0, size, g), make.uniform(g))
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+
+@domain()
+def any_draft(draw: Draw) -> Call:
+    g, v = draw.pick(0, 1, 1, 2, 3, 4, 5), draw.pick(1, 2, 2, 3, 4, 5, 9)
+    kind = draw.pick("softmax", "softmax", "counts", "counts", "agreement", "tiny residual", "no residual")
+    draw.mark("kind", kind)
+    if kind == "softmax":
+        target = (draw.normal(g + 1, v) * draw.pick(0.3, 1.0, 5.0)).softmax(-1)
+        draft = (draw.normal(g, v) * draw.pick(0.3, 1.0, 5.0)).softmax(-1)
+        drafted = draw.integers(0, v, g)
+    else:
+        draw.mark("boundary")  # exact fractions: ratios of exactly 1 or 1/2, residuals of exactly 0
+        target, _ = counted(draw, g + 1, v)
+        draft, drafted = counted(draw, g, v)
+    if kind == "agreement" and draw.chance(0.5):  # the rarest tokens, on which the models agree all the same
+        draft = draw.normal(g, v, std=5.0).softmax(-1)
+        drafted = draft.argmin(-1)
+    stop = draw.option(*range(g + 1))
+    if kind in ("agreement", "tiny residual", "no residual"):
+        target[:g] = draft
+    rows = torch.arange(g)
+    uniforms = uniforms_for(draw, target[rows, drafted], draft[rows, drafted], stop)
+    if kind in ("tiny residual", "no residual") and stop < g:
+        token, uniforms[stop] = drafted[stop], BELOW_ONE
+        gone = (
+            2.0 ** -draw.pick(4, 10, 20) if kind == "tiny residual" and v > 1 else float(draft[stop, token]) * 2.0**-23
+        )
+        target[stop, token] -= gone
+        if kind == "tiny residual":  # a token that is not the drafted one has it instead
+            target[stop, (token + draw.size(1, max(v - 1, 1))) % v] += gone
+    return call(draw.layout(target), draw.layout(draft), draw.layout(drafted), draw.layout(uniforms))
+
+
+def counted(draw: Draw, rows: int, v: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distributions in halves, quarters or sixteenths (or sure of one token), and a token of each that has some."""
+    tokens = draw.integers(0, v, rows, draw.pick(1, 2, 4, 16))
+    return torch.nn.functional.one_hot(tokens, v).float().mean(1), tokens[:, 0]
+
+
+def uniforms_for(draw: Draw, p: torch.Tensor, q: torch.Tensor, stop: int) -> torch.Tensor:
+    """Uniforms that accept until `stop` wherever one can, reject there, and are any later; some lie on the ratio."""
+    ratio, uniforms = (p / q).clamp(max=1.0), draw.uniform(len(p))
+    how = draw.option("any", "between", "between", "edge", "edge")
+    draw.mark("uniforms", how)
+    if how == "any":
+        return uniforms
+    for i in range(min(stop + 1, len(p))):
+        r, u = float(ratio[i]), float(uniforms[i])
+        if how == "between":
+            uniforms[i] = 0.98 * u * r if i < stop else min(r + (1 - r) * (0.02 + 0.97 * u), BELOW_ONE)
+        elif i < stop:
+            uniforms[i] = BELOW_ONE if r == 1.0 and draw.chance(0.5) else 0.0
+        else:  # powers of two: their logarithms are exact too
+            uniforms[i] = r if r in (0.0, 0.125, 0.25, 0.5) and float(q[i]) in (0.25, 0.5, 1.0) else BELOW_ONE
+    return uniforms
+
+
+same(
+    "`for i, token in enumerate(drafted.tolist()): p, q = (target[i, token], draft[i,…` becomes "
+    "`for i, token in enumerate(drafted.tolist()): p, q = (target[i, token], draft[i,…`",
+    why="a round that comes to its end has returned: nothing is left for a break",
+)
+same("`drafted.tolist()` becomes `drafted`", why="a 0-dimensional tensor indexes as its number does")
+same("`target[-1].clone()` becomes `target[-1]`", why="the contract does not ask for a copy of the caller's row")
+same(
+    "line 14: `drafted` becomes `draft`",
+    "line 14: `drafted` becomes `uniforms`",
+    why="all three have G rows, and only their length is asked for",
+)
+same(
+    "line 12: `target` becomes `draft`",
+    why="where nothing is owed no p exceeds its q, and both rows add up to 1: they are equal up to rounding",
+)
+same(
+    "everything is computed in float32",
+    "it stays in the inputs' own dtype",
+    why="the contract has float32 alone; the wider type is for the grader, which asks in float64",
+)
+same(
+    "the first row of `drafted` for all",
+    "`drafted` is transposed where it is square",
+    "the first row of `uniforms` for all",
+    "`uniforms` is transposed where it is square",
+    why="drafted and uniforms have one dimension",
+)
 
 
 # Right kernels, written differently -------------------------------------------------------------------------------
