@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases
 
@@ -117,6 +117,74 @@ def gradient(make: Inputs):
 def fresh(make: Inputs):
     T, D = make.size(1, 10), 2 * make.size(2, 9)
     return call(make.normal(make.size(1, 4), make.size(2, 5), T, D), T, D)
+
+
+@case(
+    why="five calls in a row, of other lengths and widths: a table kept from an earlier one is too short or another's",
+    clauses=("always", "positions"),
+)
+def calls_in_a_row(make: Inputs):
+    return tuple(call(make.normal(2, 3, T, D), T, D) for T, D in ((4, 8), (2, 8), (6, 8), (4, 8), (4, 6)))
+
+
+@case(
+    rtol=1e-5,
+    atol=1e-5,
+    why="float64, then float32 of the same sizes: a table kept from the first call has another dtype",
+    variants=("standard",),
+    clauses=("always", "returns"),
+)
+def another_dtype_in_the_next_call(make: Inputs):
+    return tuple(call(make.normal(2, 3, 4, 8, dtype=dtype), 4, 8) for dtype in (torch.float64, torch.float32))
+
+
+# Domain
+
+
+def drawn_call(draw: Draw, dtype):
+    """Any sizes, equal ones too; now and then more tokens than bfloat16 can count."""
+    B, H, D = draw.pick(1, 2, 2, 3, 4), draw.pick(1, 2, 3, 4), draw.pick(2, 2, 4, 4, 6, 8, 8, 10, 16)
+    T = draw.pick(0, 1, 2, 3, 4, 5, 7, 12, H, B, D, D // 2)
+    if draw.chance(0.15):
+        B, H, T, D = 1, draw.pick(1, 2), draw.size(258, 300), draw.pick(2, 4, 8)
+        draw.mark("a long sequence")
+    # A frequency in float32 is off by up to some 1e-7 of itself, the angle by so much times the position.
+    loose = {torch.float16: (0.005, 0.01), torch.bfloat16: (0.02, 0.05)}.get(dtype, (1e-5, 1e-5 + 1e-6 * T))
+    draw.within(rtol=loose[0], atol=loose[1])
+    if T and dtype in (torch.float32, torch.float64) and draw.chance(0.3):
+        draw.gradients(0)
+    return call(draw.layout(draw.normal(B, H, T, D, dtype=dtype)), T, D)
+
+
+@domain(variants=("standard",))
+def any_call(draw: Draw):
+    return drawn_call(draw, draw.pick(*[torch.float32] * 3, torch.float64, torch.float16, torch.bfloat16))
+
+
+@domain(variants=("textbook",))
+def any_call_of_the_textbook(draw: Draw):
+    return drawn_call(draw, torch.float32)
+
+
+same(
+    "`torch.promote_types(x.dtype, torch.float32)` becomes `torch.float32`",
+    "`torch.arange(seq_len, dtype=angle_dtype, device=x.device)` becomes `torch.arange(seq_len, device=x.device)`",
+    "`torch.arange(0, dim, 2, dtype=angle_dtype, device=x.device)` becomes `torch.arange(0, dim, 2, device=x.device)`",
+    "everything is computed in float32",
+    why="angles in float32 are enough, for float64 too; whole numbers become floating where they meet θ, or dim divides",
+)
+same("`0::2` becomes `::2`", why="a slice starts at 0 by itself")
+same("a result is kept by its first argument", why="seq_len and dim follow from x: equal x ask for equal results")
+same(
+    "`torch.promote_types(x.dtype, torch.float32)` becomes `x.dtype`",
+    "`torch.float32` becomes `torch.float16`",
+    "`torch.float32` becomes `torch.bfloat16`",
+    "`angles.cos().to(x.dtype)` becomes `angles.cos()`",
+    "`angles.sin().to(x.dtype)` becomes `angles.sin()`",
+    "it stays in the inputs' own dtype",
+    why="x is float32, and promotes to float32 with any half type",
+    variants=("textbook",),
+)
 
 
 # Equivalents
