@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases
 
@@ -184,6 +184,89 @@ def fresh(make: Inputs):
     B, H, T, pairs, tail = make.size(1, 4), make.size(1, 5), make.size(1, 6), make.size(2, 5), make.size(0, 3)
     positions = make.integers(0, 12, B, T)
     return call(make.normal(B, H, T, 2 * pairs + tail), positions, float(make.size(50, 900)), 2 * pairs)
+
+
+@case(
+    why="four calls in a row: rows that begin alike, positions written into a tensor that was given before, another base",
+    clauses=("always",),
+)
+def calls_in_a_row(make: Inputs):
+    one, other = torch.tensor([[0, 5, 2, 9], [3, 4, 5, 6]]), torch.tensor([[0, 3, 9, 1], [3, 1, 0, 7]])
+    x, y = make.normal(2, 3, 4, 8), make.normal(2, 3, 4, 8)
+    return call(x, one), call(y, other), call(x, one), call(y, one, base=500.0)
+
+
+# Domain
+
+
+def drawn_positions(draw: Draw, shape, reach):
+    """Positions of that shape, int64: near 0, in the thousands, far out, or near ones among far ones."""
+    low, high = {"near": (0, 12), "middle": (0, 5000)}.get(reach, (39_000, 60_000))
+    kind = draw.pick("any", "any", "from 0", "running", "falling", "alike")
+    steps = torch.arange(shape[-1])
+    if kind == "alike":
+        return draw.integers(low, high, 1).expand(shape)
+    if kind in ("running", "falling"):
+        first = draw.integers(low, high, *shape[:-1], 1)
+        return (first + (steps if kind == "running" else steps.flip(0))).expand(shape)
+    positions = draw.integers(low, high, *shape)
+    if kind == "from 0":
+        positions[..., :1] = 0
+    return torch.where(draw.boolean(*shape), draw.integers(0, 12, *shape), positions) if reach == "mixed" else positions
+
+
+def drawn_options(draw: Draw, D, far):
+    """base and rotary_dim as keywords, perhaps left out. Far out at most two pairs turn, the second one slowly: the
+    first has the frequency 1, and float32 holds a far angle of others only to some thousandths."""
+    base = draw.option(10000.0, 5e5, 1e6) if far else draw.option(10000.0, 10000.0, 500.0, 50.0, 5e5, float(D))
+    given = {"base": base} if draw.given(0.5) else {}
+    r = draw.option(*(r for r in range(2, D + 1, 2) if r <= 4 or not far))
+    if D > 2 and draw.given(0.12):
+        r = draw.option(*range(3, D + 1, 2))  # odd: a ValueError
+    elif D % 2 == 0 and draw.given(0.4):
+        r = min(D, 4) if far else D
+    if r != D or draw.given(0.5):
+        given["rotary_dim"] = r
+    return given
+
+
+@domain(raises=("ValueError",))
+def any_call(draw: Draw):
+    B, H, T = draw.pick(0, 1, 2, 2, 3, 4), draw.pick(1, 2, 3, 4), draw.pick(0, 1, 1, 2, 3, 4)
+    H, T = draw.pick((H, T), (H, T), (H, H), (B or 1, T), (H, B))
+    reach = draw.pick("near", "near", "middle", "far", "mixed")
+    far = reach in ("far", "mixed")
+    D = draw.pick(2, 4, 4, 5, 6, 10) if far else draw.pick(2, 3, 4, 6, 8, 8, 9, 12, max(T, 2))
+    dtype = draw.pick(*[torch.float32] * 4, torch.float64, torch.float16, torch.bfloat16)
+    # A frequency in float32 is off by up to some 1e-7 of itself, the angle by so much times the position.
+    off = {"near": 2e-5, "middle": 3e-3}.get(reach, 7e-4)
+    rtol, atol = {torch.float16: (0.005, 0.01), torch.bfloat16: (0.02, 0.05)}.get(dtype, (1e-5, off))
+    draw.within(rtol=rtol, atol=atol)
+    x = draw.layout(draw.normal(B, H, T, D, dtype=dtype))
+    positions = draw.layout(drawn_positions(draw, draw.pick((T,), (B, T)), reach))
+    given = drawn_options(draw, D, far)
+    r = given.get("rotary_dim", D)
+    draw.mark("positions", reach)
+    draw.mark("turned", "an odd number" if r % 2 else "all" if r == D else "a part")
+    if draw.chance(0.3) and B * T and r % 2 == 0 and dtype in (torch.float32, torch.float64):
+        draw.gradients(0)
+    if len(given) == 2 and draw.given(0.3):
+        return call(x, positions, given["base"], given["rotary_dim"])
+    return call(x, positions, **given)
+
+
+same(
+    "`torch.promote_types(x.dtype, torch.float32)` becomes `torch.float32`",
+    "`torch.arange(0, r, 2, dtype=angle_dtype, device=x.device)` becomes `torch.arange(0, r, 2, device=x.device)`",
+    "everything is computed in float32",
+    why="angles in float32 are enough, for float64 too, and whole numbers divided by r are float32",
+)
+same(
+    "`x` becomes `positions`",
+    why="int64 and float32 promote to float32, which is enough for float64 too; both stand on one device",
+)
+same("`positions.to(angle_dtype)` becomes `positions`", why="int64 times floating numbers is of their dtype")
+same("`0:r:2` becomes `:r:2`", why="a slice starts at 0 by itself", variants=("interleaved",))
 
 
 # Equivalents
