@@ -29,23 +29,59 @@ def test_should_not_depend_on_the_block_size(block_size: int) -> None:
     torch.testing.assert_close(attention(Q, K, V, mask, block_size), full)
 
 
-def largest_tensor(kernel: Any, made: Any) -> int:
-    with Watch() as watch:
+def memory(kernel: Any, made: Any) -> tuple[int, int]:
+    """The largest tensor that the call allocates, and what is alive at once, in elements."""
+    with Watch(given=[*made.args, *made.kwargs.values()]) as watch:
         kernel(*made.args, **made.kwargs)
-    return watch.tally.largest
+    return watch.tally.largest, watch.tally.alive
 
 
 def full_matrix(Q: Any, K: Any, V: Any, key_mask: Any = None, block_size: int = 64) -> Any:
     scores = Q @ K.mT / math.sqrt(Q.shape[-1])
-    return scores.masked_fill(~key_mask[:, None], -math.inf).softmax(-1) @ V
+    if key_mask is not None:
+        scores = scores.masked_fill(~key_mask[:, None], -math.inf)
+    return scores.softmax(-1) @ V
 
 
-def test_should_admit_every_equivalent_to_the_memory_budget_and_reject_the_full_matrix(tmp_path: Path) -> None:
-    (budget,) = KATA.yaml["budgets"]
+def list_of_blocks(Q: Any, K: Any, V: Any, key_mask: Any = None, block_size: int = 64) -> Any:
+    blocks = [Q @ part.mT / math.sqrt(Q.shape[-1]) for part in K.split(block_size, 1)]
+    if key_mask is not None:
+        masks = key_mask[:, None].split(block_size, -1)
+        blocks = [scores.masked_fill(~mask, -math.inf) for scores, mask in zip(blocks, masks, strict=True)]
+    top = torch.stack([scores.amax(-1, keepdim=True) for scores in blocks]).amax(0)
+    weights = [(scores - top).exp() for scores in blocks]
+    parts = zip(weights, V.split(block_size, 1), strict=True)
+    return sum(weight @ part for weight, part in parts) / sum(weight.sum(-1, keepdim=True) for weight in weights)
+
+
+@pytest.mark.parametrize("budget", KATA.yaml["budgets"], ids=lambda budget: budget["case"])
+def test_should_admit_every_equivalent_to_the_memory_budget_and_reject_whoever_holds_the_matrix(
+    budget: dict[str, Any], tmp_path: Path
+) -> None:
     case = next(case for case in KATA.registered.cases if case.name == budget["case"])
     made = KATA.inputs(case, tmp_path)
-    allowed = budget["largest_tensor"] * largest_tensor(attention, made)
+    largest, alive = (
+        budget[what] * spent for what, spent in zip(("largest_tensor", "alive"), memory(attention, made), strict=True)
+    )
     for right in KATA.registered.equivalents:
-        assert largest_tensor(right.kernel, made) <= allowed, right.id
-    torch.testing.assert_close(full_matrix(*made.args), attention(*made.args))
-    assert largest_tensor(full_matrix, made) > 5 * allowed
+        spent = memory(right.kernel, made)
+        assert spent[0] <= largest, right.id
+        assert spent[1] <= alive, right.id
+    for wrong in (full_matrix, list_of_blocks):
+        torch.testing.assert_close(wrong(*made.args, **made.kwargs), attention(*made.args, **made.kwargs))
+    assert memory(full_matrix, made)[0] > 5 * largest
+    assert memory(list_of_blocks, made)[1] > 2 * alive
+
+
+@pytest.mark.parametrize("constant", [16, 64])
+def test_should_reject_a_block_size_that_is_a_constant(constant: int, tmp_path: Path) -> None:
+    over = 0
+    for budget in KATA.yaml["budgets"]:
+        made = KATA.inputs(next(case for case in KATA.registered.cases if case.name == budget["case"]), tmp_path)
+        given = dict(zip(("Q", "K", "V", "key_mask"), made.args, strict=False))
+
+        def constant_blocks(*_args: Any, **_kwargs: Any) -> Any:
+            return attention(**given, block_size=constant)  # noqa: B023  # called at once
+
+        over += memory(constant_blocks, made)[0] > budget["largest_tensor"] * memory(attention, made)[0]
+    assert over
