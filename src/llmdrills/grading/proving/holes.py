@@ -44,7 +44,7 @@ TRIES = 500
 """Seeds that are drawn."""
 LEAST, MOST = 64, 128
 """How many seeds a lock holds."""
-ENOUGH = 200
+ENOUGH = 150
 """With so many draws run, a search that is out of time is complete."""
 SECONDS = 85.0
 """CPU seconds that one kata's search may take."""
