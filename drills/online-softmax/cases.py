@@ -7,7 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 # Cases ------------------------------------------------------------------------------------------------------------
 
@@ -161,6 +161,22 @@ def long_context(make: Inputs) -> Call:
     return call(make.normal(1, 256, 8), make.normal(1, 1024, 8), make.normal(1, 1024, 6), make.boolean(1, 1024), 64)
 
 
+@case(
+    why="the same at 16 keys a block, of other keys and queries: a block of 64 is four times as large",
+    clauses=("cost", "blocks"),
+)
+def long_context_small_blocks(make: Inputs) -> Call:
+    return call(make.normal(2, 96, 5), make.normal(2, 384, 5), make.normal(2, 384, 4), make.boolean(2, 384), 16)
+
+
+@case(
+    why="blocks of 4 keys, with few components: whoever always takes 16 holds four times as many scores",
+    clauses=("cost", "blocks"),
+)
+def tiny_blocks(make: Inputs) -> Call:
+    return call(make.normal(1, 64, 3), make.normal(1, 130, 3), make.normal(1, 130, 2), block_size=4)
+
+
 @case(why="sizes, blocks and mask of its own", fresh=True, clauses=("formula", "mask", "blocks"))
 def fresh(make: Inputs) -> Call:
     b, length, keys = make.size(2, 3), make.size(4, 6), make.size(11, 17)
@@ -265,6 +281,83 @@ def queries_in_blocks_too(Q, K, V, key_mask=None, block_size=64):
                 peak = highest
             out[b, top : top + block_size] = (mixed / total.clamp(min=1e-30)[:, None]).to(Q.dtype)
     return out
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+
+@domain()
+def any_call(draw: Draw) -> Call:
+    batch, keys = draw.pick(1, 2, 2, 3), draw.pick(0, 1, 2, 3, 4, 5, 6, 9)
+    length = draw.pick(0, 1, 2, 3, keys, batch)
+    d, d_v = draw.pick(1, 2, 4, keys or 1), draw.pick(1, 2, 3, keys or 1)
+    mask = _mask(draw, batch, keys)
+    Q, K = draw.normal(batch, length, d), draw.normal(batch, keys, d)
+    scores = draw.pick("near", "near", "near", "high", "low", "rising", "falling", "by row", "masked high")
+    draw.mark("scores", scores)
+    if scores != "near":
+        level = torch.linspace(-1, 1, keys).view(1, keys, 1)  # times 200
+        flat = torch.ones(1, keys, 1)
+        level = {"high": flat, "by row": flat, "low": -flat, "falling": -level}.get(scores, level)
+        if scores == "masked high":
+            level = torch.zeros(1, keys, 1) if mask is None else (~mask)[..., None].float()
+        sides = torch.where(draw.boolean(length, 1), 20.0, -20.0) if scores == "by row" else 20.0
+        Q, K = sides + Q * 0.05, 10 * level / d**0.5 + K * 0.05
+    V = draw.normal(batch, keys, d_v, mean=draw.pick(0.0, 1.0))
+    dtype = draw.pick(torch.float32, torch.float32, torch.float16, torch.bfloat16)
+    tensors = [draw.layout(value.to(dtype)) for value in (Q, K, V)]
+    given = {}
+    if mask is not None or draw.given(0.3):
+        given["key_mask"] = mask if mask is None else draw.layout(mask)
+    if draw.given(0.85):
+        given["block_size"] = draw.option(1, 2, 2, 3, 4, keys or 1, keys + 1, 64)
+    return call(*tensors, **given)
+
+
+def _mask(draw: Draw, batch: int, keys: int) -> torch.Tensor | None:
+    """Which keys are visible: all, some, none in a row, none at the start, or one only."""
+    kind = draw.pick("absent", "absent", "all", "some", "some", "an empty row", "none at first", "one", "none")
+    draw.mark("mask", kind)
+    if kind == "absent":
+        return None
+    mask = draw.boolean(batch, keys, true=0.6)
+    if kind in ("all", "none"):
+        mask[:] = kind == "all"
+    elif kind == "an empty row":
+        mask[draw.pick(0, -1)] = False
+    elif keys:
+        at = keys - 1 - draw.random.randrange(keys) // 2
+        mask[:, :at] &= kind == "some"
+        mask[:, at] = True
+        mask[:, at + 1 :] &= kind != "one"
+    return mask
+
+
+same(
+    "`torch.promote_types(Q.dtype, torch.float32)` becomes `torch.float32`",
+    "line 9: `Q` becomes `K`",
+    "line 9: `Q` becomes `V`",
+    "line 28: `Q` becomes `K`",
+    "line 28: `Q` becomes `V`",
+    "everything is computed in float32",
+    why="Q, K and V have one dtype, float32 or half, and float32 inside is what the contract asks",
+)
+same("line 15: `K` becomes `V`", why="there are as many values as keys")
+same(
+    "line 12: `-math.inf` becomes `-1000000000.0`",
+    "line 12: `-math.inf` becomes `-10000.0`",
+    why="a first maximum below every score is replaced by the first one; the contract speaks of scores near ±200",
+)
+same(
+    "line 22: `0.0` becomes `1.0`",
+    "line 22: `0.0` becomes `-1.0`",
+    why="any finite number will do where everything so far is masked: exp(−inf − it) is 0",
+)
+same(
+    "line 28: `1.0` becomes `2.0`",
+    "line 28: `1.0` becomes `0.5`",
+    why="what is divided is 0 there",
+)
 
 
 # Peer -------------------------------------------------------------------------------------------------------------
