@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from reference import kv_cache_step
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 
 def after(
@@ -106,6 +106,25 @@ def long_prefix(make: Inputs) -> Call:
     return after(make, *[300] * 6, 299, 1, sizes=(1, 16, 8, 6))
 
 
+@case(
+    why="599 tokens cached and four new: a chunk recomputes no prefix either",
+    atol=1e-3,
+    clauses=("cost", "result"),
+)
+def chunk_after_long_prefix(make: Inputs) -> Call:
+    return after(make, 300, 299, 4, sizes=(1, 16, 8, 6))
+
+
+@case(
+    why="two continuations of one cache: the second must leave what the first returned as it was",
+    clauses=("branches", "cache"),
+)
+def two_branches(make: Inputs) -> tuple[Call, Call]:
+    first = after(make, 3, 2, sizes=(2, 5, 4, 3))
+    x, *others = first.args
+    return first, call(torch.cat((x[:, :3], make.normal(2, 2, 5)), dim=1), *others)
+
+
 @case(why="sizes and chunks of its own", fresh=True, clauses=("result", "attention"))
 def fresh(make: Inputs) -> Call:
     return after(make, make.size(3, 6), make.size(1, 2), make.size(2, 4), sizes=(make.size(2, 3), 7, 8, 6))
@@ -189,6 +208,58 @@ def preallocated(x, w_q, w_k, w_v, cache=None, base=10000.0):
     scores = (q * w_q.shape[1] ** -0.5) @ keys.mT
     scores += torch.full((total - past, total), -math.inf).triu(past + 1)
     return scores.softmax(-1) @ values, (keys, values)
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+
+@domain()
+def any_call(draw: Draw) -> Call:
+    batch, c, d_v = draw.pick(1, 1, 2, 3), draw.pick(1, 2, 3, 5), draw.pick(1, 2, 3, 4, 5)
+    d = draw.pick(2, 2, 4, 6, 10)
+    chunks = [draw.pick(1, 1, 2, 3, 5) for _ in range(draw.pick(1, 1, 2, 2, 2, 3))]
+    bases = {}
+    if draw.given(0.5):
+        bases["base"] = draw.option(10000.0, 500000.0, 100.0, 2.0, 1.0)
+    scale = draw.pick(1.0, 1.0, 1.0, 20.0)  # scores in the hundreds
+    draw.mark("large scores", scale > 1)
+    x = draw.layout(draw.normal(batch, sum(chunks), c, std=scale))
+    weights = [draw.layout(draw.normal(c, size, std=c**-0.5)) for size in (d, d, d_v)]
+    cache, seen = None, 0
+    for chunk in chunks[:-1]:
+        seen += chunk
+        _, cache = kv_cache_step(x[:, :seen], *weights, cache, **bases)
+    if scale == 1 and draw.chance(0.15):
+        draw.gradients(0, 1, 2, 3)
+    if cache is None and draw.given(0.5):
+        return call(x, *weights, **bases)
+    draw.mark("cached", seen if seen < 2 else "2 or more")
+    return call(x, *weights, cache and tuple(map(draw.layout, cache)), **bases)
+
+
+same(
+    "`torch.arange(half, device=x.device, dtype=x.dtype)` becomes `torch.arange(half, device=x.device)`",
+    "`positions[:, None].to(x.dtype)` becomes `positions[:, None]`",
+    "line 4: `x` becomes `positions`",
+    "line 4: `x` becomes `positions` (2)",
+    "line 5: `x` becomes `positions`",
+    why="whole numbers are lifted to float32, which x has, in the division and in the product",
+)
+same(
+    *(f"line {line}: `x` becomes `{weight}` (2)" for line in (22, 29) for weight in ("w_q", "w_k", "w_v")),
+    why="the weights lie on x's device",
+)
+same(
+    "line 30: `-math.inf` becomes `-1000000000.0`",
+    "line 30: `-math.inf` becomes `-10000.0`",
+    why="exp of a masked score is 0 in float32 all the same: scores stay within thousands, and a token sees itself",
+)
+same(
+    "line 20: `0` becomes `1` (2)",
+    "line 20: `0` becomes `-1` (2)",
+    why="the cache holds as many values as keys",
+)
+same("it stays in the inputs' own dtype", why="all inputs are float32: the reference lifts nothing")
 
 
 # Peer -------------------------------------------------------------------------------------------------------------
