@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Call, Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
 
 
 def texts(
@@ -247,6 +247,90 @@ def one_hot(queries, query_mask, documents, document_mask, k):
 
     values, indices = (pool(queries, query_mask) @ pool(documents, document_mask).T).topk(min(k, len(documents)))
     return values, indices
+
+
+# Domain -----------------------------------------------------------------------------------------------------------
+
+_MASKS = (
+    torch.bool,
+    torch.int64,
+    torch.int32,
+    torch.int8,
+    torch.uint8,
+    torch.float64,
+    torch.float32,
+    torch.half,
+    torch.bfloat16,
+)
+
+
+@domain(variants=("mean", "last-token"))
+def any_call(draw: Draw) -> Call:
+    m, n = draw.pick(0, 1, 1, 2, 3, 4), draw.pick(0, 1, 1, 2, 3, 4, 5)
+    size = draw.pick(2, 3, 4, 8) if n > 1 else draw.pick(1, 2, 4)  # cosines of one channel are all 1 or −1: ties
+    # Without tokens a text scores 0 with everything: two such documents would be tied, and so would all with a query.
+    query_lengths, queries = _batch(draw, m, size, empty=m if n < 2 else 0)
+    document_lengths, documents = _batch(draw, n, size, empty=1)
+    draw.mark("a query without tokens", 0 in query_lengths)
+    draw.mark("a document without tokens", 0 in document_lengths)
+    return call(*queries, *documents, max(1, draw.option(1, 1, 2, n - 1, n, n + 1, n + 3)))
+
+
+def _batch(draw: Draw, count: int, size: int, *, empty: int) -> tuple[list[int], tuple[Any, Any]]:
+    """The lengths of the texts, at most `empty` of which are 0, and their states and mask."""
+    width = draw.pick(1, 2, 3, 4, size, 7)
+    lengths = [draw.random.choice((1, width, draw.random.randint(1, width))) for _ in range(count)]
+    for row in range(min(empty, count)):
+        if draw.chance(0.3):
+            lengths[(row + 1) % count] = 0
+    left, mixed = draw.chance(0.5), draw.chance(0.4)
+    draw.mark("padding", "mixed" if mixed else "left" if left else "right")
+    states, mask = texts(draw, lengths, width, size, left=left, mixed=mixed)
+    scale = draw.pick(1.0, 1.0, 1e-3, 300.0)  # in float16, squares and sums of these drown or overflow
+    draw.mark("size", scale)
+    dtype = draw.pick(torch.float32, torch.float32, torch.float16, torch.bfloat16)
+    return lengths, (draw.layout((states * scale).to(dtype)), draw.layout(mask.to(draw.pick(*_MASKS))))
+
+
+_SUM, _COUNT = "(states * weights).sum(dim=1)", "weights.sum(dim=1).clamp(min=1)"
+same(
+    f"`{_SUM} / {_COUNT}` becomes `{_SUM} * {_COUNT}`",
+    f"`{_SUM} / {_COUNT}` becomes `{_SUM}`",
+    "`(states * weights).sum` becomes `(states * weights).mean`",
+    "`weights.sum(dim=1)` becomes `weights.sum()`",
+    "`weights.sum` becomes `weights.mean`",
+    "line 4: `1` becomes `2` (2)",
+    why="a positive factor on a pooled vector, which its norm takes out again",
+    variants=("mean",),
+)
+same(
+    "`mask.to(states.dtype)` becomes `mask`",
+    "line 2: `states` becomes `mask`",
+    why="0 and 1 are exact in every dtype, and the count is a factor that the norm takes out",
+    variants=("mean",),
+)
+same(
+    "line 4: `states` becomes `mask` (2)",
+    "line 4: `states` becomes `mask` (3)",
+    why="states and mask have as many rows, on one device",
+    variants=("last-token",),
+)
+same(
+    "`torch.promote_types(queries.dtype, torch.float32)` becomes `torch.float32`",
+    "line 15: `queries` becomes `documents`",
+    "line 16: `queries` becomes `documents`",
+    "everything is computed in float32",
+    why="states are float32 or half, and float32 inside is what the contract asks",
+)
+same(
+    "`F.normalize(pool(queries.to(wide), query_mask), dim=-1)` becomes "
+    "`F.normalize(pool(queries.to(wide), query_mask))`",
+    "`F.normalize(pool(documents.to(wide), document_mask), dim=-1)` becomes "
+    "`F.normalize(pool(documents.to(wide), document_mask))`",
+    "`(left @ right.T).topk(min(k, right.size(0)), dim=1)` becomes `(left @ right.T).topk(min(k, right.size(0)))`",
+    "`-1` becomes `1`",
+    why="embeddings and scores have two dimensions: 1 is the last",
+)
 
 
 # Peers ------------------------------------------------------------------------------------------------------------
