@@ -64,9 +64,18 @@ def test_should_not_take_half_of_the_cases_for_an_explanation(explained, others)
     assert diagnose(cases) is None
 
 
-def test_should_say_nothing_of_what_another_seed_refutes():
+def test_should_not_diagnose_what_further_draws_refute_but_say_how_much_it_explains():
     cases = [judged(2.0, {"a": 2.0, "b": 2.0}), judged(3.0, {"a": 3.0, "b": 3.0})]
-    assert diagnose(cases, [[judged(5.0, {"a": 4.0, "b": 6.0})]]) is None
+    found = diagnose(cases, [[judged(5.0, {"a": 4.0, "b": 6.0})]])
+    assert (found.id, found.explains, found.failing, found.further, found.whole) == ("a", 2, 3, True, False)
+
+
+def test_should_say_nothing_of_a_slip_that_fails_a_further_draw_where_the_attempt_is_right():
+    assert diagnose([judged(2.0, {"a": 2.0})], [[judged(1.0, {"a": 4.0})]]) is None
+
+
+def test_should_say_nothing_of_a_slip_that_explains_few_of_the_further_draws():
+    assert diagnose([judged(2.0, {"a": 2.0})], [[judged(5.0, {"a": 4.0})] * 3]) is None
 
 
 def test_should_tell_two_that_fit_apart_by_another_input():

@@ -35,7 +35,8 @@ class Judged:
 class Explanation:
     """A slip or another variant, by its id, or a recognition, and how many of the failing cases it explains.
 
-    `undecided` are other slips that fit as well: one more input would tell them apart.
+    `undecided` are other slips that fit as well: one more input would tell them apart. `further` says that the counts
+    take in the further draws on which the explanation failed.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Explanation:
     failing: int
     recognition: Recognition | None = None
     undecided: tuple[str, ...] = ()
+    further: bool = False
 
     @property
     def whole(self) -> bool:
@@ -60,12 +62,11 @@ def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) ->
         return None
     first = _Agreement(cases)
     fitting = [name for name in first.names if first.fits(name)]
-    for more in extra:
-        other = _Agreement(more)
-        fitting = [name for name in fitting if other.fits(name)]
-    if fitting:
-        return Explanation(fitting[0], len(failing), len(failing), undecided=tuple(fitting[1:]))
-    return _partial(first, len(failing)) or _recognised(failing)
+    others = [_Agreement(more) for more in extra]
+    whole = [name for name in fitting if all(other.fits(name) for other in others)]
+    if whole:
+        return Explanation(whole[0], len(failing), len(failing), undecided=tuple(whole[1:]))
+    return _partial([first, *others], fitting) or _recognised(failing)
 
 
 class _Agreement:
@@ -87,6 +88,14 @@ class _Agreement:
             self._known[key] = _agrees(name, self.cases[at])
         return self._known[key]
 
+    def explained(self, name: str) -> int:
+        """How many of the failing cases it gives the attempt's answer to."""
+        return sum(bool(case.findings) and self.agrees(name, at) for at, case in enumerate(self.cases))
+
+    def contradicts(self, name: str) -> bool:
+        """Whether it is wrong in a case that passes: the attempt has not made this mistake."""
+        return any(not case.findings and not self.agrees(name, at) for at, case in enumerate(self.cases))
+
 
 def _agrees(name: str, case: Judged) -> bool:
     wrong = case.expected.slips.get(name)
@@ -97,20 +106,22 @@ def _agrees(name: str, case: Judged) -> bool:
     return same_answer(case.expected, wrong, case.answer) and bool(compare(case.expected, wrong))
 
 
-def _partial(agreement: _Agreement, failing: int) -> Explanation | None:
+def _partial(runs: Sequence[_Agreement], refuted: Sequence[str]) -> Explanation | None:
     """The slip that gives the attempt's answer to most of the failing cases, and is right wherever the attempt is.
 
-    One that explains all of them was refuted on another seed: nothing is said of it.
+    `refuted` explained every failing case of the first run, and failed on another: they are counted over all runs.
     """
+    counted = runs if refuted else runs[:1]
+    failing = sum(bool(case.findings) for run in counted for case in run.cases)
     explained = {
-        name: sum(bool(case.findings) and agreement.agrees(name, at) for at, case in enumerate(agreement.cases))
-        for name in agreement.names
-        if all(bool(case.findings) or agreement.agrees(name, at) for at, case in enumerate(agreement.cases))
+        name: sum(run.explained(name) for run in counted)
+        for name in refuted or runs[0].names
+        if not any(run.contradicts(name) for run in counted)
     }
     best = max(explained, key=lambda name: explained[name], default=None)
     if best is None or explained[best] == failing or not _is_majority(explained[best], failing):
         return None
-    return Explanation(best, explained[best], failing)
+    return Explanation(best, explained[best], failing, further=bool(refuted))
 
 
 def _recognised(failing: Sequence[Judged]) -> Explanation | None:

@@ -240,12 +240,19 @@ def _told(spec: AttemptSpec, found: Explanation | None) -> _Told:
     text = feedback(spec.kata, spec.variant, found.id)[spec.language]
     if found.whole:
         return _Told(Diagnosis(found.id, text, found.explains, found.failing), None)
-    words = Bilingual(
-        "This explains {explains} of the {failing} failing cases: {text}",
-        "{failing} 个失败的用例中，这一条能解释 {explains} 个：{text}",
-    )
+    words = _PART_OF_ALL if found.further else _PART
     message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
     return _Told(None, Note("partial", found.id, message, found.explains, found.failing))
+
+
+_PART = Bilingual(
+    "This explains {explains} of the {failing} failing cases: {text}",
+    "{failing} 个失败的用例中，这一条能解释 {explains} 个：{text}",
+)
+_PART_OF_ALL = Bilingual(
+    "This explains {explains} of {failing} failing cases and further draws, so there is something else too: {text}",
+    "失败的用例和额外抽取的输入共 {failing} 个，这一条能解释其中 {explains} 个，所以还另有问题：{text}",
+)
 
 
 # The first fact that a learner reads
