@@ -12,7 +12,7 @@ from typing import Any
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.verdict import Outcome
-from llmdrills.grading.protocol.answer import Ended
+from llmdrills.grading.protocol.answer import TOGETHER, Ended
 from llmdrills.language import Bilingual
 
 __all__ = [
@@ -120,7 +120,12 @@ def end_of_process(ended: Ended) -> Bilingual:
     """Why the process stopped, and in which case."""
     text, detail = Bilingual(ended.detail, ended.detail), ended.detail
     if ended.by == "timeout":
+        together = detail.removeprefix(TOGETHER)
         text = Bilingual(f"no answer within {detail}", f"{detail} 内没有给出答案")
+        if together != detail:
+            text = Bilingual(
+                f"no time is left: all cases have {together} together", f"时间已用完：所有用例合计 {together}"
+            )
     for en, zh in _ENDS.items():
         if detail.startswith(en):
             text = Bilingual(detail, zh + detail.removeprefix(en))

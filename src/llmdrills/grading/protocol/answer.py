@@ -14,6 +14,7 @@ from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 __all__ = [
     "EARLIER_RESULT",
+    "TOGETHER",
     "Answer",
     "Attempt",
     "CostLimit",
@@ -179,6 +180,8 @@ class Expected:
 
 
 EndedBy = Literal["crashed", "timeout", "memory", "forbidden"]
+TOGETHER = "together "
+"""How the detail of a timeout begins where the time of all cases together is used up; the seconds follow."""
 
 
 @dataclass(frozen=True)

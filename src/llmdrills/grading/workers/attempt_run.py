@@ -164,7 +164,7 @@ class AttemptRun:
         if self._busy and time.monotonic() >= self._clock.deadline(self._step):
             if not self._ready:
                 raise GraderError("the learner's process did not start", "try again; `llmdrills doctor` may tell why")
-            self._end("timeout", f"{self._clock.allowed(self._step):.1f} s")
+            self._end("timeout", self._clock.exceeded(self._step))
 
     def _end(self, by: EndedBy, detail: str) -> None:
         """Record why the learner's process ended. The caller kills it."""

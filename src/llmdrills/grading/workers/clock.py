@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
+from llmdrills.grading.protocol.answer import TOGETHER
+
 if TYPE_CHECKING:
     from llmdrills.grading.rules.limits import Limits
 
@@ -42,6 +44,12 @@ class AttemptClock:
         if step == "load":
             return self._limits.load
         return min(self._limits.call, max(self._limits.total - self._called, 0.0))
+
+    def exceeded(self, step: Step) -> str:
+        """The limit that a step of this kind ran into, in words; see `Ended.detail`."""
+        if step == "call" and self.allowed(step) < self._limits.call:
+            return f"{TOGETHER}{self._limits.total:.1f} s"
+        return f"{self.allowed(step):.1f} s"
 
     def deadline(self, step: Step) -> float:
         """When the step that began last must be over, on the monotonic clock."""
