@@ -288,7 +288,7 @@ class _Silent:
         return len(text)
 
     def flush(self) -> None:
-        pass
+        """Nothing is kept, so nothing is flushed."""
 
 
 def _exceptions() -> dict[int, str]:
