@@ -83,9 +83,9 @@ class Grader:
     ) -> Verdict:
         """Grade a file, or a text that messages call `file`, against one variant.
 
-        Without a seed, one is drawn; the verdict tells it. Raises UsageError when the file cannot be read or the
-        device is absent, ContentError for faults of the kata, MissingExtraError, GraderError, and Cancelled when
-        `cancel` is called meanwhile.
+        Without a seed, the file's own is taken, or the prepared one; the verdict tells it. Raises UsageError when the
+        file cannot be read or the device is absent, ContentError for faults of the kata, MissingExtraError,
+        GraderError, and Cancelled when `cancel` is called meanwhile.
         """
         code, name = _read(source, file)
         with self._work():

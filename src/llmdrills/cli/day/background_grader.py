@@ -99,6 +99,16 @@ class BackgroundGrader:
         began = self._began
         if self._preparing or (began is not None and time.monotonic() - began > _STALE):
             self._cancel()
+        elif began is not None:
+            late = threading.Timer(_STALE, self._cancel_for_newer)
+            late.daemon = True
+            late.start()
+
+    def _cancel_for_newer(self) -> None:
+        """End an attempt that was too young to end when newer code came, if it still runs: its loop may be endless."""
+        with self._wake:  # no other attempt begins meanwhile, which this would end instead
+            if self._next is not None and self._next.code is not None:
+                self._cancel()
 
     def _put(self, job: _Job) -> None:
         with self._wake:

@@ -136,6 +136,7 @@ def end_of_process(ended: Ended) -> Bilingual:
 
 _ENDS = {
     "exit status": "退出状态",
+    "no memory was left": "内存已用完",
     "the private channel was closed": "私有通道被关闭",
     "the private channel was written to": "私有通道被写入",
     "the grader's server ended": "判题服务进程结束",

@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Limits", "MemoryGuard", "cap_files"]
+__all__ = ["EXHAUSTED", "Limits", "MemoryGuard", "cap_files"]
+
+EXHAUSTED = 71
+"""The exit status of a worker that had no memory left to say so."""
 
 SLACK = 512 << 20
 """Bytes above the budget that the worker itself may use to report what happened."""

@@ -21,6 +21,7 @@ from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.channel import Channel
 from llmdrills.grading.protocol.wire import Raised, Value, WireError, pack, unpack
 from llmdrills.grading.rules.forbidden import ForbiddenUse
+from llmdrills.grading.rules.limits import EXHAUSTED
 from llmdrills.grading.workers.clock import AttemptClock, Step
 from llmdrills.grading.workers.launcher import Worker, ended_how
 from llmdrills.grading.workers.oracle_feed import ORACLE_SECONDS, Cancelled, OracleFeed
@@ -209,7 +210,10 @@ class AttemptRun:
 
     def _record_exit(self, otherwise: str) -> None:
         status = self._reap(self._learner)
-        self._end("crashed", otherwise if status is None else ended_how(status))
+        if status == EXHAUSTED:
+            self._end("memory", "no memory was left")
+        else:
+            self._end("crashed", otherwise if status is None else ended_how(status))
 
     def _await_exit(self, seconds: float) -> None:
         if self._learner.pidfd < 0:

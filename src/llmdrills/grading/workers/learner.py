@@ -27,7 +27,7 @@ from llmdrills.grading.protocol.answer_codec import pack_answer
 from llmdrills.grading.protocol.channel import receive, send
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Raised, pack, unpack
-from llmdrills.grading.rules.limits import MemoryGuard, cap_files
+from llmdrills.grading.rules.limits import EXHAUSTED, MemoryGuard, cap_files
 from llmdrills.grading.workers.linux import drop_capabilities
 from llmdrills.grading.workers.printed import write_mark
 from llmdrills.grading.workers.refusals import refuse_acts, refuse_switches, refuse_threads
@@ -87,6 +87,8 @@ def serve(sock: socket.socket) -> None:
             _answer(sock, reporter, caller, kernel, lambda number: write_mark(printed, job["mark"], number))
         _flush()
         os._exit(0)  # not sys.exit: nothing that the attempt registered with atexit runs
+    except MemoryError:  # nothing is left to say so with
+        os._exit(EXHAUSTED)
     except BaseException:  # the attempt broke what this process needs
         os._exit(CONFUSED)
 
