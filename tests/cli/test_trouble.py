@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 KATA = "rms-norm"
 TOOL = [sys.executable, "-m", "llmdrills"]
+SHELL_TOOL = shlex.quote(sys.executable)  # a folder may have a space in its name
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_should_report_a_file_size_limit_and_leave_what_was_there(run, tmp_path)
 def test_should_end_quietly_when_the_reader_leaves(run, home):
     run("start", KATA)
     for words in ("list", "history export", "show rope-pairing", "stats --json"):
-        script = f"{sys.executable} -m llmdrills {words} | head -n 1; echo ${{PIPESTATUS[0]}}"
+        script = f"{SHELL_TOOL} -m llmdrills {words} | head -n 1; echo ${{PIPESTATUS[0]}}"
         done = call("bash", "-c", script)
         assert done.stderr == "", words
         assert done.stdout.splitlines()[-1] == "0", words
@@ -167,7 +169,7 @@ def test_should_end_quietly_when_the_reader_leaves(run, home):
 
 
 def test_should_end_quietly_when_nobody_reads_at_all():
-    done = call("bash", "-c", f"{sys.executable} -m llmdrills stats --json | true; echo ${{PIPESTATUS[0]}}")
+    done = call("bash", "-c", f"{SHELL_TOOL} -m llmdrills stats --json | true; echo ${{PIPESTATUS[0]}}")
     assert done.stderr == ""
     assert done.stdout.strip() == "0"
 
@@ -175,7 +177,7 @@ def test_should_end_quietly_when_nobody_reads_at_all():
 def test_should_say_so_when_the_output_cannot_be_written():
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    done = call("bash", "-c", f"{sys.executable} -m llmdrills list > /dev/full")
+    done = call("bash", "-c", f"{SHELL_TOOL} -m llmdrills list > /dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith("llmdrills: cannot write the output: ")
 
@@ -216,7 +218,7 @@ def test_should_print_a_path_that_is_not_text(tmp_path):
 def test_should_work_from_a_folder_that_is_gone(run, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
-    script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m llmdrills list"
+    script = f"cd {gone} && rmdir {gone} && exec {SHELL_TOOL} -m llmdrills list"
     done = call("bash", "-c", script)
     assert done.returncode in {0, 2}
     assert done.stdout or done.stderr.startswith("llmdrills: ")
