@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import schema
+from llmdrills.practice.alone import alone
 from llmdrills.practice.moments import Moment
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class History:
             path.parent.mkdir(parents=True, exist_ok=True)
             if from_earlier.exists() or _emptied(path):
                 _recover(path)
+            if not _made(path):
+                _make(path)
             try:
                 connection = _connect(path, check=check)
             except Damaged:
@@ -298,6 +301,22 @@ def _emptied(path: Path) -> bool:
     return (not path.exists() or path.stat().st_size == 0) and log.exists() and log.stat().st_size > 0
 
 
+def _made(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _make(path: Path) -> None:
+    """Put an empty history in place, whole: no other process ever meets one without its tables, or in another mode."""
+    with alone(path):
+        if _made(path):
+            return
+        fresh = path.with_name(path.name + ".new")
+        for left in (fresh, *(fresh.with_name(fresh.name + end) for end in ("-wal", "-shm", "-journal"))):
+            left.unlink(missing_ok=True)
+        _connect(fresh, check=False).close()
+        fresh.replace(path)
+
+
 def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
     """A connection to a whole database of this version. Raises Damaged, HistoryError and sqlite3.Error."""
     if sqlite3.sqlite_version_info < _OLDEST:
@@ -320,15 +339,12 @@ def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    version, identity = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
-    )
+    version, identity, tables = _state(connection)
     if version > schema.version() and identity == schema.APPLICATION_ID:
         raise HistoryError(
             f"{path} was written by a newer llmdrills (version {version}; this one knows {schema.version()})",
             "update llmdrills: pip install --upgrade llmdrills",
         )
-    tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and identity != schema.APPLICATION_ID:
         raise HistoryError(
             f"{path} is not a history of llmdrills", "move it away, or set LLMDRILLS_HOME to another folder"
@@ -340,6 +356,20 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise Damaged(str(path))
     # In WAL mode only FULL keeps the last commit through a power cut.
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _state(connection: sqlite3.Connection) -> tuple[int, int, set[str]]:
+    """The version, the identity and the tables at one moment: another process may be making them right now."""
+    connection.execute("BEGIN")
+    try:
+        version, identity = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
+        )
+        tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+    return version, identity, tables
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmdrills.language import Bilingual
 from llmdrills.practice import schema
+from llmdrills.practice.alone import alone
 from llmdrills.practice.moments import Moment
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def rebuild(path: Path, *, certain: bool = False) -> Recovery | None:
     `certain`: it is damaged even if SQLite finds nothing wrong with it.
     Killed at any point, the next call goes on: the rebuilt file is a source too. Raises OSError and sqlite3.Error.
     """
-    with _alone(path):
+    with alone(path):
         rebuilt = path.with_name(path.name + ".rebuilt")
         if not certain and not rebuilt.exists() and path.exists() and path.stat().st_size and _whole(path):
             return None
@@ -182,21 +183,6 @@ def _build(path: Path, found: _Found, recovery: Recovery) -> None:
 
 def _time_and_id(row: tuple[Any, ...]) -> tuple[int, str]:
     return row[1], row[0]
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the system lets go of when the process ends, however it ends."""
-    with path.with_name(path.name + ".lock").open("a+b") as file:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]  # Windows only
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 # ---- reading pages ----------------------------------------
