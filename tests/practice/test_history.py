@@ -10,7 +10,9 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -88,6 +90,18 @@ for number in range(first, first + int(sys.argv[3])):
 """
 
 
+def test_should_let_many_open_a_history_that_is_only_being_made(tmp_path: Path) -> None:
+    def opened(path: Path, ready: threading.Barrier) -> None:
+        ready.wait()
+        History.open(path).close()
+
+    for number in range(20):
+        ready = threading.Barrier(6)
+        with ThreadPoolExecutor(6) as pool:
+            opening = [pool.submit(opened, tmp_path / f"{number}.sqlite3", ready) for _ in range(6)]
+        assert [future.exception() for future in opening] == [None] * 6
+
+
 def test_should_lose_nothing_when_four_processes_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     processes = [python(WRITER, path, first, 15) for first in (0, 100, 200, 300)]
@@ -122,7 +136,7 @@ def test_should_name_a_process_that_holds_the_database_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history.sqlite3"
-    monkeypatch.setattr("llmdrills.practice.history._WAIT", 0.1)
+    monkeypatch.setattr("llmdrills.practice.database._WAIT", 0.1)
     with History.open(path) as history, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(HistoryError, match="another process"):

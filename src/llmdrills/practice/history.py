@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmdrills.errors import HistoryError
 from llmdrills.practice import schema
-from llmdrills.practice.alone import alone
+from llmdrills.practice.database import UNREADABLE, Damaged, connect, copy, is_damage, is_made, make
 from llmdrills.practice.moments import Moment
 
 if TYPE_CHECKING:
@@ -33,15 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Damaged", "History", "decode", "encode", "new_id"]
 
 _T = TypeVar("_T")
-_WAIT = 15.0  # seconds that a process waits for another's transaction, which take milliseconds
-_OLDEST = (3, 37)  # the first SQLite with STRICT tables
 _NO_FILE = (0, 0)
-_UNREADABLE = "Could not decode to UTF-8"
-_CORRUPT = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
-
-
-class Damaged(Exception):  # noqa: N818  # never leaves this package: it becomes a recovery
-    """The file is not a whole database."""
 
 
 def new_id() -> str:
@@ -97,13 +89,13 @@ class History:
             path.parent.mkdir(parents=True, exist_ok=True)
             if from_earlier.exists() or _emptied(path):
                 _recover(path)
-            if not _made(path):
-                _make(path)
+            if not is_made(path):
+                make(path)
             try:
-                connection = _connect(path, check=check)
+                connection = connect(path, check=check)
             except Damaged:
                 _recover(path)
-                connection = _connect(path, check=True)
+                connection = connect(path, check=True)
         except (sqlite3.Error, OSError) as error:
             raise explain(error, path) from error
         except Damaged as error:
@@ -179,7 +171,7 @@ class History:
         except sqlite3.Error as error:
             if self._inside:
                 raise
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise explain(error, self.path) from error
             self._rebuild(error)
             raise HistoryError(f"{self.path} was damaged and has been rebuilt", "run this again") from error
@@ -206,7 +198,7 @@ class History:
     def backup(self, target: Path) -> None:
         """Write a whole copy to `target`. Raises HistoryError."""
         try:
-            _copy(self._connection, target)
+            copy(self._connection, target)
         except (sqlite3.Error, OSError) as error:
             raise explain(error, target) from error
 
@@ -217,7 +209,7 @@ class History:
             try:
                 return work()
             except (sqlite3.Error, Damaged) as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise explain(error, self.path) from error
                 damage = error
             try:
@@ -229,7 +221,7 @@ class History:
     def _rebuild(self, error: Exception) -> None:
         self._connection.close()
         # Text that is not UTF-8 passes every check of SQLite's own: the error itself is the proof.
-        _recover(self.path, certain=_UNREADABLE in str(error))
+        _recover(self.path, certain=UNREADABLE in str(error))
         self._reopen()
 
     def _follow(self) -> None:
@@ -239,12 +231,12 @@ class History:
             return
         if found == _NO_FILE:  # deleted under our hands, but open here: put it back
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _copy(self._connection, self.path)
+            copy(self._connection, self.path)
         self._connection.close()
         self._reopen()
 
     def _reopen(self) -> None:
-        self._connection = _connect(self.path, check=False)
+        self._connection = connect(self.path, check=False)
         self._file = _identity(self.path)
 
 
@@ -277,16 +269,6 @@ def explain(error: Exception, path: Path) -> HistoryError:
     return HistoryError(f"{path}: {text}", "run `llmdrills doctor`")
 
 
-def _is_damage(error: Exception) -> bool:
-    text = str(error)
-    return (
-        isinstance(error, Damaged)
-        or getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
-        or "no such table" in text
-        or _UNREADABLE in text
-    )
-
-
 def _identity(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
@@ -299,103 +281,6 @@ def _emptied(path: Path) -> bool:
     """No file, or one without a byte, beside a log with some: SQLite would throw the log away."""
     log = path.with_name(path.name + "-wal")
     return (not path.exists() or path.stat().st_size == 0) and log.exists() and log.stat().st_size > 0
-
-
-def _made(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
-
-
-def _make(path: Path) -> None:
-    """Put an empty history in place, whole: no other process ever meets one without its tables, or in another mode."""
-    with alone(path):
-        if _made(path):
-            return
-        fresh = path.with_name(path.name + ".new")
-        for left in (fresh, *(fresh.with_name(fresh.name + end) for end in ("-wal", "-shm", "-journal"))):
-            left.unlink(missing_ok=True)
-        _connect(fresh, check=False).close()
-        fresh.replace(path)
-
-
-def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
-    """A connection to a whole database of this version. Raises Damaged, HistoryError and sqlite3.Error."""
-    if sqlite3.sqlite_version_info < _OLDEST:
-        raise HistoryError(f"this Python brings SQLite {sqlite3.sqlite_version}", "use one with SQLite 3.37 or newer")
-    connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
-    try:
-        connection.row_factory = sqlite3.Row
-        _prepare(connection, path)
-        if check and connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise Damaged(str(path))
-    except sqlite3.Error as error:
-        connection.close()
-        if _is_damage(error):
-            raise Damaged(str(path)) from error
-        raise
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    version, identity, tables = _state(connection)
-    if version > schema.version() and identity == schema.APPLICATION_ID:
-        raise HistoryError(
-            f"{path} was written by a newer llmdrills (version {version}; this one knows {schema.version()})",
-            "update llmdrills: pip install --upgrade llmdrills",
-        )
-    if tables and identity != schema.APPLICATION_ID:
-        raise HistoryError(
-            f"{path} is not a history of llmdrills", "move it away, or set LLMDRILLS_HOME to another folder"
-        )
-    if not tables or version < schema.version():
-        connection.execute("PRAGMA journal_mode = WAL")
-        _migrate(connection, path)
-    elif not tables >= {*schema.EVENTS, "memories", "days", "marks"}:
-        raise Damaged(str(path))
-    # In WAL mode only FULL keeps the last commit through a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _state(connection: sqlite3.Connection) -> tuple[int, int, set[str]]:
-    """The version, the identity and the tables at one moment: another process may be making them right now."""
-    connection.execute("BEGIN")
-    try:
-        version, identity = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
-        )
-        tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    finally:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-    return version, identity, tables
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the tables to this version, step by step, with a copy of the whole database made first."""
-    before = connection.execute("PRAGMA user_version").fetchone()[0]
-    if before:
-        _copy(connection, path.with_name(f"{path.name}.version-{before}"))
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Another process may have done it while this one waited.
-        for number in range(connection.execute("PRAGMA user_version").fetchone()[0], schema.version()):
-            schema.MIGRATIONS[number](connection)
-            connection.execute(f"PRAGMA user_version = {number + 1}")
-        connection.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _copy(connection: sqlite3.Connection, target: Path) -> None:
-    partial = target.with_name(target.name + ".partial")
-    partial.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(partial)) as copy:
-        connection.backup(copy)
-    partial.replace(target)
 
 
 def _recover(path: Path, *, certain: bool = False) -> None:
