@@ -29,6 +29,16 @@ def test_should_name_every_test_for_what_should_be():
     assert wrong == []
 
 
+# ---- sizes of content -----------------------------------------------------------------------------
+
+
+def test_should_keep_cases_short_because_slips_are_data():
+    """On average: a kata with many clauses may need more, but none may repeat its kernel for each mistake."""
+    files = sorted((ROOT / "drills").glob("*/cases.py"))
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in files)
+    assert lines <= 5000 / 15 * len(files)
+
+
 # ---- words ----------------------------------------------------------------------------------------
 
 OLD_FORM = re.compile(

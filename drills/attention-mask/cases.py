@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer
 
 # Cases
 
@@ -67,10 +67,7 @@ def encoder(make: Inputs):
     return call(padded([3, 5], 5), 5, causal=False)
 
 
-@case(
-    why="causal=False with fewer queries than keys: still L rows, and every token visible",
-    clauses=("causal", "queries"),
-)
+@case(why="causal=False, fewer queries than keys: still L rows, every token visible", clauses=("causal", "queries"))
 def encoder_with_fewer_queries(make: Inputs):
     return call(padded([3, 6], 6), 2, causal=False)
 
@@ -133,9 +130,7 @@ def decode_with_everything(make: Inputs):
     return call(mixed([3, 7, 5], 7), 1, window=4)
 
 
-@case(
-    why="a window of 1 for one decoded token: it sees itself alone, or nothing where it is padding", clauses=("window",)
-)
+@case(why="a window of 1 for one decoded token: it sees itself alone, or nothing if it is padding", clauses=("window",))
 def decode_with_window_of_one(make: Inputs):
     return call(padded([6, 4], 6), 1, window=1)
 
@@ -164,10 +159,7 @@ def padding_on_both_sides(make: Inputs):
     return call(mixed([4, 6, 3], 6).to(torch.int8), 4)
 
 
-@case(
-    why="every size is 4: nothing may be told from the sizes",
-    clauses=("padding", "queries", "window", "window-positions"),
-)
+@case(why="every size is 4: none may be told by its size", clauses=("padding", "queries", "window", "window-positions"))
 def every_size_alike(make: Inputs):
     return call(mixed([3, 4, 2, 3], 4), 4, window=2)
 
@@ -229,9 +221,6 @@ def any_call(draw: Draw):
         window = (given["window"],) if "window" in given else ()
         return call(padding, L, given.get("causal", True), *window)
     return call(padding, L, **given)
-
-
-same("`seen & (key <= query)` becomes `key <= query`", why="nothing is hidden yet: `seen` is True throughout")
 
 
 # Equivalents

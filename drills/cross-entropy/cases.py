@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer
 
 # Cases ------------------------------------------------------------------------------------------------------------
 
 
 @case(
-    why="ragged rows: padded labels, as many in each row as no other", grads=(0,), clauses=("mean", "labels", "always")
+    why="ragged rows: each has a number of padded labels of its own", grads=(0,), clauses=("mean", "labels", "always")
 )
 def ragged(make: Inputs) -> Call:
     labels = make.integers(0, 7, 3, 5)
@@ -26,9 +26,7 @@ def all_counted(make: Inputs) -> Call:
     return call(make.normal(2, 4, 6, std=2.0), make.integers(0, 6, 2, 4))
 
 
-@case(
-    why="as many rows as positions as tokens: an axis taken for another does not show in the shapes", clauses=("mean",)
-)
+@case(why="as many rows as positions as tokens: an axis taken for another shows in no shape", clauses=("mean",))
 def equal_sizes(make: Inputs) -> Call:
     return call(make.normal(4, 4, 4, std=2.0), make.integers(0, 4, 4, 4))
 
@@ -86,9 +84,7 @@ def one_token(make: Inputs) -> Call:
 
 # Near 1000 float32 steps by 6e-5, which x[label] − logsumexp(x) meets head-on.
 @case(
-    why="logits of 1000 on the right token: exp overflows unless the maximum is taken out",
-    atol=1e-4,
-    clauses=("extremes",),
+    why="logits of 1000 on the right token: exp overflows unless the maximum is off", atol=1e-4, clauses=("extremes",)
 )
 def confident_and_right(make: Inputs) -> Call:
     labels = make.integers(0, 5, 2, 4)
@@ -182,16 +178,6 @@ def sized(draw: Draw, labels: torch.Tensor, v: int) -> torch.Tensor:
     return logits
 
 
-same(
-    "`torch.promote_types(logits.dtype, torch.float32)` becomes `torch.float32`",
-    "line 2: `logits` becomes `labels`",
-    "everything is computed in float32",
-    why="the contract names float32 and half types, all of which are computed in float32; with labels in the place of "
-    "logits.dtype, int64 and float32 make float32 too; the wider type is for the grader, which asks in float64",
-)
-same("a leading size of 1 is squeezed away", why="the loss has no dimension")
-
-
 # Right kernels, written differently -------------------------------------------------------------------------------
 
 
@@ -219,7 +205,7 @@ def by_gather(logits, labels, ignore_index=-100):
 
 
 @equivalent(
-    "pads-labels", why="shifts by padding the labels with ignore_index, as transformers does", variants=("shifted",)
+    "pads-labels", why="shifts by padding the labels with ignore_index, as in transformers", variants=("shifted",)
 )
 def pads_labels(logits, labels, ignore_index=-100):
     labels = F.pad(labels, (0, 1), value=ignore_index)[:, 1:].flatten()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from reference import kv_cache_step
 
-from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer
 
 
 def after(
@@ -106,11 +106,7 @@ def long_prefix(make: Inputs) -> Call:
     return after(make, *[300] * 6, 299, 1, sizes=(1, 16, 8, 6))
 
 
-@case(
-    why="599 tokens cached and four new: a chunk recomputes no prefix either",
-    atol=1e-3,
-    clauses=("cost", "result"),
-)
+@case(why="599 tokens cached and four new: a chunk recomputes no prefix either", atol=1e-3, clauses=("cost", "result"))
 def chunk_after_long_prefix(make: Inputs) -> Call:
     return after(make, 300, 299, 4, sizes=(1, 16, 8, 6))
 
@@ -235,31 +231,6 @@ def any_call(draw: Draw) -> Call:
         return call(x, *weights, **bases)
     draw.mark("cached", seen if seen < 2 else "2 or more")
     return call(x, *weights, cache and tuple(map(draw.layout, cache)), **bases)
-
-
-same(
-    "`torch.arange(half, device=x.device, dtype=x.dtype)` becomes `torch.arange(half, device=x.device)`",
-    "`positions[:, None].to(x.dtype)` becomes `positions[:, None]`",
-    "line 4: `x` becomes `positions`",
-    "line 4: `x` becomes `positions` (2)",
-    "line 5: `x` becomes `positions`",
-    why="whole numbers are lifted to float32, which x has, in the division and in the product",
-)
-same(
-    *(f"line {line}: `x` becomes `{weight}` (2)" for line in (22, 29) for weight in ("w_q", "w_k", "w_v")),
-    why="the weights lie on x's device",
-)
-same(
-    "line 30: `-math.inf` becomes `-1000000000.0`",
-    "line 30: `-math.inf` becomes `-10000.0`",
-    why="exp of a masked score is 0 in float32 all the same: scores stay within thousands, and a token sees itself",
-)
-same(
-    "line 20: `0` becomes `1` (2)",
-    "line 20: `0` becomes `-1` (2)",
-    why="the cache holds as many values as keys",
-)
-same("it stays in the inputs' own dtype", why="all inputs are float32: the reference lifts nothing")
 
 
 # Peer -------------------------------------------------------------------------------------------------------------

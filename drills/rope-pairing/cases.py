@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer
 
 # Cases
 
@@ -255,21 +255,15 @@ def any_call(draw: Draw):
     return call(x, positions, **given)
 
 
-same(
-    "`torch.promote_types(x.dtype, torch.float32)` becomes `torch.float32`",
-    "`torch.arange(0, r, 2, dtype=angle_dtype, device=x.device)` becomes `torch.arange(0, r, 2, device=x.device)`",
-    "everything is computed in float32",
-    why="angles in float32 are enough, for float64 too, and whole numbers divided by r are float32",
-)
-same(
-    "`x` becomes `positions`",
-    why="int64 and float32 promote to float32, which is enough for float64 too; both stand on one device",
-)
-same("`positions.to(angle_dtype)` becomes `positions`", why="int64 times floating numbers is of their dtype")
-same("`0:r:2` becomes `:r:2`", why="a slice starts at 0 by itself", variants=("interleaved",))
-
-
 # Equivalents
+
+
+def width(x, rotary_dim):
+    """How many numbers turn; ValueError where they cannot be paired."""
+    r = rotary_dim or x.shape[-1]
+    if r % 2:
+        raise ValueError("odd")
+    return r
 
 
 @equivalent("neighbours", why="the rotation in a few lines, for neighbours", variants=("interleaved",))
@@ -321,9 +315,7 @@ def halves_swapped(x, positions, base=10000.0, rotary_dim=None):
     "complex-numbers", why="multiplies by e^(iφ), as Meta's Llama code does; float32 inside", variants=("interleaved",)
 )
 def complex_numbers(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     theta = 1.0 / (base ** (torch.arange(0, r, 2, device=x.device).float() / r))
     angles = positions.float()[..., None] * theta
     turns = torch.polar(torch.ones_like(angles), angles)
@@ -337,9 +329,7 @@ def complex_numbers(x, positions, base=10000.0, rotary_dim=None):
     "matrices", why="a 2×2 rotation matrix for each pair and an einsum; float64 inside", variants=("interleaved",)
 )
 def matrices(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     exponents = torch.arange(r // 2, device=x.device, dtype=torch.float64) * (-2 / r)
     angles = positions.double().unsqueeze(-1) * torch.pow(
         torch.tensor(base, dtype=torch.float64, device=x.device), exponents
@@ -356,9 +346,7 @@ def matrices(x, positions, base=10000.0, rotary_dim=None):
     "swapped-neighbours", why="x · cos + swap(x) · sin with repeated angles, as in GPT-J", variants=("interleaved",)
 )
 def swapped_neighbours(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     angles = positions[..., None].float() * base ** -(torch.arange(0, r, 2, device=x.device).float() / r)
     angles = (angles if positions.ndim == 1 else angles[:, None]).repeat_interleave(2, dim=-1)
     turning, tail = x[..., :r], x[..., r:]
@@ -368,9 +356,7 @@ def swapped_neighbours(x, positions, base=10000.0, rotary_dim=None):
 
 @equivalent("pair-by-pair", why="a loop over the pairs that fills a copy", variants=("interleaved",))
 def pair_by_pair(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     where = positions if positions.ndim == 1 else positions[:, None]
     turned = x.clone()
     for i in range(r // 2):
@@ -383,9 +369,7 @@ def pair_by_pair(x, positions, base=10000.0, rotary_dim=None):
 
 @equivalent("rotate-half", why="x · cos + rotate_half(x) · sin, as in transformers", variants=("half-split",))
 def rotate_half(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     angles = positions[..., None].float() / base ** (torch.arange(0, r, 2, device=x.device).float() / r)
     angles = angles if positions.ndim == 1 else angles[:, None]
     angles = torch.cat((angles, angles), dim=-1)
@@ -396,9 +380,7 @@ def rotate_half(x, positions, base=10000.0, rotary_dim=None):
 
 @equivalent("complex-halves", why="complex numbers made of the two halves; float32 inside", variants=("half-split",))
 def complex_halves(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     angles = positions[..., None].float() * base ** (torch.arange(r // 2, device=x.device) * (-2 / r))
     angles = angles if positions.ndim == 1 else angles[:, None]
     a, b = x[..., :r].float().chunk(2, dim=-1)
@@ -412,9 +394,7 @@ def complex_halves(x, positions, base=10000.0, rotary_dim=None):
     variants=("half-split",),
 )
 def by_way_of_neighbours(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     angles = positions[..., None].double() * base ** (-torch.arange(0, r, 2, device=x.device).double() / r)
     angles = angles if positions.ndim == 1 else angles[:, None]
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
@@ -430,9 +410,7 @@ def by_way_of_neighbours(x, positions, base=10000.0, rotary_dim=None):
     variants=("half-split",),
 )
 def half_by_half(x, positions, base=10000.0, rotary_dim=None):
-    r = rotary_dim or x.shape[-1]
-    if r % 2:
-        raise ValueError("odd")
+    r = width(x, rotary_dim)
     theta = torch.tensor([base ** (-2 * i / r) for i in range(r // 2)], dtype=torch.float64, device=x.device)
     angles = torch.einsum("...t,p->...tp", positions.double(), theta)
     angles = angles if positions.ndim == 1 else angles.unsqueeze(1)
@@ -445,20 +423,24 @@ def half_by_half(x, positions, base=10000.0, rotary_dim=None):
 # The peers
 
 
+def by_library(x, positions, base, rotary_dim, of_config, embedding, apply):
+    """Angles and rotation as a model of transformers makes them."""
+    r = x.size(-1) if rotary_dim is None else rotary_dim
+    config = of_config(hidden_size=r, num_attention_heads=1, num_key_value_heads=1, rope_theta=base)
+    cos, sin = embedding(config)(x, positions if positions.dim() == 2 else positions[None])
+    return torch.cat((apply(x[..., :r], x[..., :r], cos, sin)[0], x[..., r:]), dim=-1)
+
+
 @peer(
     "transformers (Cohere)",
     variants=("interleaved",),
     skips={"odd-width": "it does not check", "odd-rotary-dim": "it does not check"},
 )
 def cohere(x, positions, base=10000.0, rotary_dim=None):
-    from transformers.models.cohere.modeling_cohere import CohereConfig, CohereRotaryEmbedding, apply_rotary_pos_emb
+    from transformers.models.cohere import modeling_cohere as model
 
-    r = x.size(-1) if rotary_dim is None else rotary_dim
-    config = CohereConfig(hidden_size=r, num_attention_heads=1, num_key_value_heads=1, rope_theta=base)
-    where = positions if positions.dim() == 2 else positions[None]
-    cos, sin = CohereRotaryEmbedding(config)(x, where)
-    turned, _ = apply_rotary_pos_emb(x[..., :r], x[..., :r], cos, sin)
-    return torch.cat((turned, x[..., r:]), dim=-1)
+    parts = model.CohereConfig, model.CohereRotaryEmbedding, model.apply_rotary_pos_emb
+    return by_library(x, positions, base, rotary_dim, *parts)
 
 
 @peer(
@@ -467,11 +449,7 @@ def cohere(x, positions, base=10000.0, rotary_dim=None):
     skips={"odd-width": "it does not check", "odd-rotary-dim": "it does not check"},
 )
 def llama(x, positions, base=10000.0, rotary_dim=None):
-    from transformers.models.llama.modeling_llama import LlamaConfig, LlamaRotaryEmbedding, apply_rotary_pos_emb
+    from transformers.models.llama import modeling_llama as model
 
-    r = x.size(-1) if rotary_dim is None else rotary_dim
-    config = LlamaConfig(hidden_size=r, num_attention_heads=1, num_key_value_heads=1, rope_theta=base)
-    where = positions if positions.dim() == 2 else positions[None]
-    cos, sin = LlamaRotaryEmbedding(config)(x, where)
-    turned, _ = apply_rotary_pos_emb(x[..., :r], x[..., :r], cos, sin)
-    return torch.cat((turned, x[..., r:]), dim=-1)
+    parts = model.LlamaConfig, model.LlamaRotaryEmbedding, model.apply_rotary_pos_emb
+    return by_library(x, positions, base, rotary_dim, *parts)

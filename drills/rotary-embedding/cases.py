@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer
 
 # Cases
 
@@ -164,27 +164,6 @@ def any_call(draw: Draw):
 @domain(variants=("textbook",))
 def any_call_of_the_textbook(draw: Draw):
     return drawn_call(draw, torch.float32)
-
-
-same(
-    "`torch.promote_types(x.dtype, torch.float32)` becomes `torch.float32`",
-    "`torch.arange(seq_len, dtype=angle_dtype, device=x.device)` becomes `torch.arange(seq_len, device=x.device)`",
-    "`torch.arange(0, dim, 2, dtype=angle_dtype, device=x.device)` becomes `torch.arange(0, dim, 2, device=x.device)`",
-    "everything is computed in float32",
-    why="angles in float32 are enough, for float64 too; whole numbers become floating where they meet θ, or dim divides",
-)
-same("`0::2` becomes `::2`", why="a slice starts at 0 by itself")
-same("a result is kept by its first argument", why="seq_len and dim follow from x: equal x ask for equal results")
-same(
-    "`torch.promote_types(x.dtype, torch.float32)` becomes `x.dtype`",
-    "`torch.float32` becomes `torch.float16`",
-    "`torch.float32` becomes `torch.bfloat16`",
-    "`angles.cos().to(x.dtype)` becomes `angles.cos()`",
-    "`angles.sin().to(x.dtype)` becomes `angles.sin()`",
-    "it stays in the inputs' own dtype",
-    why="x is float32, and promotes to float32 with any half type",
-    variants=("textbook",),
-)
 
 
 # Equivalents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer, same
+from llmdrills.grading.authoring import Call, Draw, Inputs, call, case, domain, equivalent, peer
 
 
 def scripted(make: Inputs, size: int, script: str) -> Call:
@@ -52,18 +52,12 @@ def three_rejected(make: Inputs) -> Call:
     return three(2, 0.5)
 
 
-@case(
-    why="three tokens: the same draft with a uniform below 3/11 is kept, although it is unlikely",
-    clauses=("acceptance",),
-)
+@case(why="three tokens: the same draft and a uniform below 3/11: kept, although unlikely", clauses=("acceptance",))
 def three_kept(make: Inputs) -> Call:
     return three(2, 0.2)
 
 
-@case(
-    why="three tokens: p > q is kept whatever the uniform, and although another token is likelier",
-    clauses=("acceptance",),
-)
+@case(why="three tokens: p > q is kept whatever the uniform, though another is likelier", clauses=("acceptance",))
 def three_sure(make: Inputs) -> Call:
     return three(1, 0.99)
 
@@ -100,10 +94,7 @@ def no_draft(make: Inputs) -> Call:
     return call(make.normal(1, 5).softmax(-1), torch.zeros(0, 5), empty, torch.zeros(0))
 
 
-@case(
-    why="p/q is 1/4 over 1/2 and the uniform exactly 1/2: strictly below is accepted, equal is not",
-    clauses=("acceptance",),
-)
+@case(why="p/q is 1/4 over 1/2, the uniform exactly 1/2: below is accepted, equal is not", clauses=("acceptance",))
 def uniform_equals_the_ratio(make: Inputs) -> Call:
     target = torch.tensor([[0.25, 0.625, 0.125], [0.5, 0.25, 0.25]])
     return call(target, torch.tensor([[0.5, 0.25, 0.25]]), torch.tensor([0]), torch.tensor([0.5]))
@@ -115,10 +106,7 @@ def models_agree(make: Inputs) -> Call:
     return call(rows, rows[:2].clone(), torch.tensor([1, 0]), torch.full((2,), BELOW_ONE))
 
 
-@case(
-    why="a residual of 2^−20 is normalised like any other: no epsilon stands beside it",
-    clauses=("next-token", "result"),
-)
+@case(why="a residual of 2^−20 is normalised like any other, without an epsilon", clauses=("next-token", "result"))
 def tiny_residual(make: Inputs) -> Call:
     target = torch.tensor([[0.5 + 2.0**-20, 0.5 - 2.0**-20], [0.25, 0.75]])
     return call(target, torch.tensor([[0.5, 0.5]]), torch.tensor([1]), torch.tensor([BELOW_ONE]))
@@ -207,36 +195,6 @@ def uniforms_for(draw: Draw, p: torch.Tensor, q: torch.Tensor, stop: int) -> tor
         else:  # powers of two: their logarithms are exact too
             uniforms[i] = r if r in (0.0, 0.125, 0.25, 0.5) and float(q[i]) in (0.25, 0.5, 1.0) else BELOW_ONE
     return uniforms
-
-
-same(
-    "`for i, token in enumerate(drafted.tolist()): p, q = (target[i, token], draft[i,…` becomes "
-    "`for i, token in enumerate(drafted.tolist()): p, q = (target[i, token], draft[i,…`",
-    why="a round that comes to its end has returned: nothing is left for a break",
-)
-same("`drafted.tolist()` becomes `drafted`", why="a 0-dimensional tensor indexes as its number does")
-same("`target[-1].clone()` becomes `target[-1]`", why="the contract does not ask for a copy of the caller's row")
-same(
-    "line 14: `drafted` becomes `draft`",
-    "line 14: `drafted` becomes `uniforms`",
-    why="all three have G rows, and only their length is asked for",
-)
-same(
-    "line 12: `target` becomes `draft`",
-    why="where nothing is owed no p exceeds its q, and both rows add up to 1: they are equal up to rounding",
-)
-same(
-    "everything is computed in float32",
-    "it stays in the inputs' own dtype",
-    why="the contract has float32 alone; the wider type is for the grader, which asks in float64",
-)
-same(
-    "the first row of `drafted` for all",
-    "`drafted` is transposed where it is square",
-    "the first row of `uniforms` for all",
-    "`uniforms` is transposed where it is square",
-    why="drafted and uniforms have one dimension",
-)
 
 
 # Right kernels, written differently -------------------------------------------------------------------------------

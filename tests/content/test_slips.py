@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from llmdrills.content.derive import bug_id, bug_notes, shown_kernel
-from llmdrills.content.kata import Edit
+from llmdrills.content.kata import Edit, Same
 from llmdrills.content.lint import lint
 from llmdrills.content.schema import slips_schema
 from llmdrills.content.slips import EditError, apply
@@ -188,3 +188,17 @@ def test_should_still_read_the_decorated_slip_of_an_older_copy_and_say_so(folder
     assert [(slip.id, slip.decorated, slip.card) for slip in kata.slips] == [("squared", True, True)]
     assert any("cases.py:12: @misconception is the old form" in notice for notice in kata.notices)
     assert any("kata.yaml:18: plain contract lines" in notice for notice in kata.notices)
+
+
+def test_should_read_the_edits_that_are_no_mistake(folder):
+    same = 'same:\n  - edits: ["`x * by` becomes `by * x`"]\n    why: products commute\n    variants: [standard]\n'
+    (kata,) = with_slips(folder, ONE + same).load().katas
+    assert kata.same == (Same("`x * by` becomes `by * x`", "products commute", ("standard",)),)
+
+
+def test_should_name_the_variant_that_no_same_edit_can_hold_in(folder):
+    same = "same:\n  - edits: [an edit]\n    why: so\n    variants: [standart]\n"
+    problems = with_slips(folder, ONE + same).problems()
+    assert [(p.line, p.what, p.todo) for p in problems] == [
+        (11, "there is no variant `standart`", "did you mean `standard`?")
+    ]

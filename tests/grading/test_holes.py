@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from llmdrills.content.drawslock import read_lock, source_of
+from llmdrills.content.kata import Same
 from llmdrills.grading.authoring import call
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.proving.check import search_holes
@@ -153,6 +154,14 @@ def test_should_close_by_same_what_the_author_explains(found, tmp_path):
     lines = "".join(f"same({hole.mutant!r}, why='it changes nothing')\n" for hole in rows.holes)
     closed = load_kata(write_kata(tmp_path, cases=WITH_DOMAIN + lines))
     assert search(closed, 120).variants[0].holes == ()
+
+
+def test_should_close_by_the_slips_file_what_the_author_explains(found):
+    """Not tied to a search of its own: cases.py and slips.yaml fill the same list."""
+    kata, report = found
+    explained = tuple(Same(hole.mutant, "it changes nothing") for hole in report.variants[0].holes)
+    assert explained
+    assert search(dataclasses.replace(kata, same=explained), 120).variants[0].holes == ()
 
 
 def test_should_refuse_a_same_that_a_draw_tells_apart(tmp_path):

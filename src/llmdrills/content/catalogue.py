@@ -184,7 +184,7 @@ def with_slips(kata: Kata) -> Kata:
     cases = read_cases(kata.cases_file, clauses, report)
     slips = [
         *(cases.slips if cases else ()),
-        *read_slips(kata.slips_file, right_kernels(kata, cases, report), report),
+        *read_slips(kata.slips_file, right_kernels(kata, cases, report), report).slips,
     ]
     report.raise_if_any()
     return replace(kata, slips=tuple(slips))

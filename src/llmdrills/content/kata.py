@@ -151,6 +151,15 @@ class Slip:
 
 
 @dataclass(frozen=True)
+class Same:
+    """An edit of the reference that changes nothing, and why: `check --holes` asks for no call that tells it apart."""
+
+    edit: str  # in the words of `check --holes`
+    why: str
+    variants: tuple[str, ...] = ()  # empty: all
+
+
+@dataclass(frozen=True)
 class Kata:
     """A skill with one entry function, as drills/ID/kata.yaml says."""
 
@@ -171,6 +180,7 @@ class Kata:
     budgets: tuple[Budget, ...] = ()
     sources: tuple[Source, ...] = ()
     slips: tuple[Slip, ...] = ()
+    same: tuple[Same, ...] = ()
     notices: tuple[str, ...] = ()  # old forms that still load, as file:line: what to write instead
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # key path → where it stands
 

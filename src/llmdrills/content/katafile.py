@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.contract import CONTRACT, HOLDS, Holds, clauses, generated
 from llmdrills.content.deckfile import SOURCES, Reference
 from llmdrills.content.kernels import CasesFile, read_cases
-from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Slip, Variant
+from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Variant
 from llmdrills.content.places import Places
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import check_references, find_reference
 from llmdrills.content.report import Report, did_you_mean
 from llmdrills.content.shapes import Both, Choice, Key, Many, Number, Reader, Record, Table, Word, slug
-from llmdrills.content.slips import RightKernel, RightKernels, read_slips
+from llmdrills.content.slips import RightKernel, RightKernels, SlipsFile, read_slips
 from llmdrills.content.yamlfile import compose
 
 if TYPE_CHECKING:
@@ -112,8 +112,10 @@ def read_kata(folder: Path, report: Report) -> KataDraft:
     cases = read_cases(folder / "cases.py", _clause_ids(values), report)
     if len(report.problems) > before and not _complete(values):
         return draft
-    slips = [*(cases.slips if cases else ()), *read_slips(folder / "slips.yaml", _right(folder, values, cases), report)]
-    kata = _make(reader, node, values, tuple(slips), _notices(folder, reader, values, cases))
+    written = read_slips(folder / "slips.yaml", _right(folder, values, cases), report)
+    if cases and cases.slips:
+        written = replace(written, slips=(*cases.slips, *written.slips))
+    kata = _make(reader, node, values, written, _notices(folder, reader, values, cases))
     check_references(kata, reader.places, file, report)
     _check_kata(kata, cases, reader)
     if len(report.problems) == before:
@@ -221,7 +223,7 @@ def _budgets(values: dict[str, Any]) -> tuple[Budget, ...]:
     )
 
 
-def _make(reader: Reader, node: Any, values: dict[str, Any], slips: tuple[Slip, ...], notices: tuple[str, ...]) -> Kata:
+def _make(reader: Reader, node: Any, values: dict[str, Any], written: SlipsFile, notices: tuple[str, ...]) -> Kata:
     folder = reader.file.parent
     variants = tuple(_variant(name, one, values) for name, one in values["variants"].items())
     return Kata(
@@ -241,7 +243,8 @@ def _make(reader: Reader, node: Any, values: dict[str, Any], slips: tuple[Slip, 
         forbidden=tuple(Forbidden(one["call"], one["why"]) for one in values.get("forbidden", ())),
         budgets=_budgets(values),
         sources=values.get("sources", ()),
-        slips=slips,
+        slips=written.slips,
+        same=written.same,
         notices=notices,
         positions=Places(reader.shown, reader.places),
     )

@@ -3,6 +3,8 @@
 A slip names a right kernel (`of`: the variant's reference, or an equivalent of cases.py) and says which of its lines
 become which. The edit must fit exactly once in every variant that the slip belongs to; anything else is a problem at
 the slip's own line. Nothing is run: `build` makes cards from the edited text, and the grader compiles the same text.
+
+Under `same:` the file lists edits that are no mistake, in the words of `check --holes`, each with the reason.
 """
 
 from __future__ import annotations
@@ -18,20 +20,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.definitions import own_text
-from llmdrills.content.kata import Edit, Slip
+from llmdrills.content.kata import Edit, Same, Slip
 from llmdrills.content.report import did_you_mean
 from llmdrills.content.shapes import Flag, Key, Many, Reader, Record, Text, slug
 from llmdrills.content.yamlfile import compose
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from llmdrills.content.pythonfile import PythonFile
     from llmdrills.content.report import Report
 
-__all__ = ["REFERENCE", "SLIPS", "EditError", "RightKernel", "RightKernels", "apply", "read_slips"]
+__all__ = ["REFERENCE", "SLIPS", "EditError", "RightKernel", "RightKernels", "SlipsFile", "apply", "read_slips"]
 
 REFERENCE = "reference"
 """What `of` says for the variant's own reference."""
@@ -64,7 +66,21 @@ _SLIP = Record(
         "proof": Key(Text(), "Python that must hold: the fact that the feedback states"),
     },
 )
-SLIPS = Record("a slips file", {"slips": Key(Many(_SLIP, at_least=1, what="slip"), "the mistakes", needed=True)})
+_SAME = Record(
+    "an entry of `same`",
+    {
+        "edits": Key(Many(Text(), at_least=1, what="edit"), "edits, as `check --holes` words them", needed=True),
+        "why": Key(Text(), "why no legal call tells them from the reference", needed=True),
+        "variants": Key(Many(slug(), at_least=1, what="variant"), "the variants in which it holds; all unless said"),
+    },
+)
+SLIPS = Record(
+    "a slips file",
+    {
+        "slips": Key(Many(_SLIP, at_least=1, what="slip"), "the mistakes", needed=True),
+        "same": Key(Many(_SAME, at_least=1, what="entry"), "edits of the reference that are no mistake"),
+    },
+)
 
 
 class EditError(ValueError):
@@ -94,6 +110,14 @@ class RightKernels:
     def names(self) -> list[str]:
         """What `of` may say."""
         return [REFERENCE, *self.equivalents]
+
+
+@dataclass(frozen=True)
+class SlipsFile:
+    """What slips.yaml says: the mistakes, and the edits of the reference that change nothing."""
+
+    slips: tuple[Slip, ...] = ()
+    same: tuple[Same, ...] = ()
 
 
 def apply(text: str, edits: tuple[Edit, ...]) -> str:
@@ -136,23 +160,36 @@ def _code(line: str) -> str:
     return line.strip()
 
 
-def read_slips(path: Path, kernels: RightKernels, report: Report) -> list[Slip]:
-    """Every slip of the file, those with problems left out; problems go to `report`. No file: no slips."""
+def read_slips(path: Path, kernels: RightKernels, report: Report) -> SlipsFile:
+    """The file's slips and same edits, those with problems left out; problems go to `report`. No file: nothing."""
     if not path.exists():
-        return []
+        return SlipsFile()
     node = compose(path, report)
     if node is None:
-        return []
+        return SlipsFile()
     reader = Reader(path, report)
-    values = SLIPS.read(reader, node, "")
+    values = SLIPS.read(reader, node, "") or {}
     found: list[Slip] = []
-    for at, value in enumerate((values or {}).get("slips") or ()):
+    for at, value in enumerate(values.get("slips") or ()):
         if value is not None and None not in value.values() and value.keys() >= _SLIP_NEEDS:
             slip = _SlipReader(reader, kernels, f"slips.{at}").read(value)
             if slip is not None:
                 found.append(slip)
     _check_ids(found, reader)
-    return found
+    return SlipsFile(tuple(found), tuple(_sames(values.get("same") or (), kernels, reader)))
+
+
+def _sames(values: Iterable[dict[str, Any] | None], kernels: RightKernels, reader: Reader) -> Iterator[Same]:
+    for at, value in enumerate(values):
+        if value is None or None in value.values() or not value.keys() >= {"edits", "why"}:
+            continue
+        variants = tuple(value.get("variants") or ())
+        for place, name in enumerate(variants):
+            if name not in kernels.references:
+                where, todo = reader.places[f"same.{at}.variants.{place}"], did_you_mean(name, kernels.references)
+                reader.report.add(reader.file, *where, f"there is no variant `{name}`", todo)
+        for edit in value["edits"]:
+            yield Same(edit, value["why"], variants)
 
 
 _SLIP_NEEDS = frozenset(name for name, key in _SLIP.keys.items() if key.needed)

@@ -35,6 +35,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmdrills.content.kata import Same
+
 __all__ = [
     "AuthoringError",
     "Call",
@@ -212,15 +214,6 @@ class Domain:
     variants: tuple[str, ...] = ()
     raises: tuple[str, ...] = ()
     sequences: bool = True  # now and then, three calls in a row
-
-
-@dataclass(frozen=True)
-class Same:
-    """An edit of the reference that changes nothing, and why: `check --holes` asks for no call that tells it apart."""
-
-    edit: str
-    why: str
-    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

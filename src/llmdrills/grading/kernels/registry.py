@@ -83,7 +83,7 @@ class LoadedKata:
             equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
             peers=tuple(p for p in self.registered.peers if not p.variants or id in p.variants),
             domain=next((d for d in self.registered.domains if not d.variants or id in d.variants), None),
-            sames=tuple(s for s in self.registered.sames if not s.variants or id in s.variants),
+            sames=tuple(s for s in (*self.kata.same, *self.registered.sames) if not s.variants or id in s.variants),
         )
 
     @contextlib.contextmanager
