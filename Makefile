@@ -31,6 +31,7 @@ bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 	ANKI_YAML_TOOL=$(CURDIR)/$(VENV)/anki-yaml-tool $(BIN)/python -m benchmarks
 
 soak: $(VENV)/.installed-test
+	$(BIN)/llmdrills check --seeds 50 --jobs 2
 	LLMDRILLS_KILLS=300 LLMDRILLS_HISTORIES=500 $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 clean:
