@@ -223,6 +223,12 @@ def test_should_end_a_proof_that_takes_too_long(tmp_path):
     assert "takes longer than 8 s" in str(report.problem)
 
 
+def test_should_end_a_proof_that_waits_for_ever():
+    """It uses no CPU time, which is what the limit counts."""
+    (report,) = run_proofs([note("asleep", "import time\ntime.sleep(600)\n")], jobs=1, timeout=0.5)
+    assert "takes longer than 0.5 s" in str(report.problem)
+
+
 def test_should_take_proofs_from_the_cache_while_they_stay_as_they_are(tmp_path):
     run_proofs([note("a", "x = 1\n", ("x",))], cache_dir=tmp_path, jobs=1)
     (again,) = run_proofs([note("a", "x = 1\n", ("x",))], cache_dir=tmp_path, jobs=1)

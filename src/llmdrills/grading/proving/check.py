@@ -30,6 +30,7 @@ from llmdrills.grading.proving.reports import KataHoles, KataReport, ProofReport
 __all__ = ["SEEDS", "check_katas", "exposed", "run_proofs", "search_holes"]
 
 KATA_SECONDS = 300.0
+"""CPU seconds that one kata may take, on up to `SEEDS` seeds; more seeds take as much more."""
 PROOF_SECONDS = 30.0
 SEEDS = 5
 """On so many seeds every wrong kernel must die and every right one pass; more before a release."""
@@ -74,8 +75,9 @@ def check_katas(
 
     # Those that need more libraries take longest: begun last, one would run alone at the end.
     requests.sort(key=lambda item: not katas[item[0]].needs)
+    limit = KATA_SECONDS * max(1.0, seeds / SEEDS)
     with Checkers(min(_jobs(jobs), len(requests))) as checkers:
-        checkers.run([request for _, request in requests], KATA_SECONDS, done)
+        checkers.run([request for _, request in requests], limit, done)
     return [found[place] for place in range(len(katas))]
 
 

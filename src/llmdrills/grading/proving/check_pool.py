@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +20,18 @@ from llmdrills.errors import GraderError, MissingExtraError
 from llmdrills.grading.workers.launcher import ended_how
 
 __all__ = ["Checkers"]
+
+_LOOK_SECONDS = 0.5
+_IDLE_FACTOR = 10  # a process that waits for something that never comes uses no CPU time
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    """What the process has used so far, its ended children included; None where the system does not say (no /proc)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 class Checkers:
@@ -42,8 +56,8 @@ class Checkers:
     ) -> None:
         """Put every request to a free process; `done(index, answer)` is called in this thread, as answers come.
 
-        A process that takes longer than `timeout` seconds over one request, or ends over it, is replaced; its answer
-        is `{"failed": why}`.
+        A process that takes longer than `timeout` CPU seconds over one request (wall-clock ones where the system does
+        not tell them), or ends over it, is replaced; its answer is `{"failed": why}`.
         """
         if not requests:
             return
@@ -123,14 +137,21 @@ class _Checker:
         """
         assert self._process.stdin is not None  # noqa: S101  # both are pipes
         assert self._process.stdout is not None  # noqa: S101  # both are pipes
-        late = threading.Event()
+        late, answered = threading.Event(), threading.Event()
 
-        def give_up() -> None:
-            late.set()
-            self._process.kill()
+        def watch() -> None:
+            started, begun = time.monotonic(), _cpu_seconds(self._process.pid)
+            while not answered.wait(_LOOK_SECONDS):
+                waited = time.monotonic() - started
+                # A busy machine gives a process little of its time: what counts is what it was given.
+                used = waited if begun is None else (_cpu_seconds(self._process.pid) or begun) - begun
+                if used > timeout or waited > _IDLE_FACTOR * timeout:
+                    late.set()
+                    self._process.kill()
+                    return
 
-        timer = threading.Timer(timeout, give_up)
-        timer.start()
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -138,13 +159,14 @@ class _Checker:
         except OSError:
             line = ""
         finally:
-            timer.cancel()
+            answered.set()
+            watcher.join()
         if line:
             answer: dict[str, Any] = json.loads(line)
             return answer
         self._process.wait()
         if late.is_set():
-            return {"failed": f"takes longer than {timeout:g} s"}
+            return {"failed": f"takes longer than {timeout:g} s of CPU time"}
         errors = self._last_errors()
         if "No module named 'torch'" in errors:
             raise MissingExtraError("torch")
