@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from llmdrills.grading.authoring import call
+from llmdrills.grading.kernels.wrappers import wrappers
 from llmdrills.grading.proving.edits import text_edits
-from llmdrills.grading.proving.wrappers import wrappers
 
 
 def test_should_word_two_edits_apart_when_a_line_holds_the_same_words_twice():

@@ -11,16 +11,16 @@ import torch
 from llmdrills.content.drawslock import read_lock, source_of
 from llmdrills.content.kata import Same
 from llmdrills.grading.authoring import call
+from llmdrills.grading.kernels.features import features, worded
 from llmdrills.grading.kernels.registry import load
+from llmdrills.grading.kernels.wrappers import wrappers
 from llmdrills.grading.proving.check import search_holes
 from llmdrills.grading.proving.cover import choose
 from llmdrills.grading.proving.edits import text_edits
-from llmdrills.grading.proving.features import features, worded
 from llmdrills.grading.proving.holes import search
 from llmdrills.grading.proving.kata_proof import check_kata
 from llmdrills.grading.proving.lock import write_draws
 from llmdrills.grading.proving.mutants import mutants
-from llmdrills.grading.proving.wrappers import wrappers
 from tests.helpers.small_kata import CASES, load_kata, write_kata
 
 DOMAIN = '''

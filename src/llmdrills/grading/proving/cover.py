@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from llmdrills.grading.proving.features import Feature
+from llmdrills.grading.kernels.features import Feature
 
 __all__ = ["choose"]
 

@@ -10,15 +10,12 @@ Needs torch: it runs in the checker's process.
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -28,13 +25,14 @@ from llmdrills.grading.authoring import Call, Kernel
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.inputs import short_call
 from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.cpu_limit import cpu_limit
 from llmdrills.grading.kernels.draws import ALWAYS_DRAWN, NotAdmitted, Posed, admitted, expect_draw, pose
 from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.features import Feature, features, worded
 from llmdrills.grading.kernels.registry import LoadedKata, load
 from llmdrills.grading.protocol.answer import Expected, Question
 from llmdrills.grading.protocol.numbers import is_floating
 from llmdrills.grading.proving.cover import choose
-from llmdrills.grading.proving.features import Feature, features, worded
 from llmdrills.grading.proving.mutants import Mutant, mutants
 from llmdrills.grading.proving.reports import Hole, HolesReport, KataHoles
 
@@ -176,7 +174,7 @@ class _Search:
             kernel = one.make()  # a fresh one: what an earlier draw left behind must not decide
         except Exception:  # an edit whose module does not even load
             return True
-        with _cpu_limit(CALL_SECONDS) as late:
+        with cpu_limit(CALL_SECONDS) as late:
             answer = ask(self._loaded, self._caller, kernel, question)
         self._late[one.id] += bool(late)
         return bool(late) or bool(compare(due, answer))
@@ -238,33 +236,6 @@ def _outlined(entry: str, call: Call) -> str:
 
     parts = [*map(shown, call.args), *(f"{name}={shown(value)}" for name, value in call.kwargs.items())]
     return f"{entry}({', '.join(parts)})"
-
-
-class _TookTooLong(BaseException):
-    """Raised in a mutant by the timer; a BaseException, so that nothing in it catches this by chance."""
-
-
-@contextlib.contextmanager
-def _cpu_limit(seconds: float) -> Iterator[list[bool]]:
-    """Stop what runs inside the block after so many CPU seconds; the list is then not empty.
-
-    CPU seconds, not wall-clock ones: on a busy machine a right kernel must not be stopped.
-    """
-    late: list[bool] = []
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        late.append(True)
-        raise _TookTooLong
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield late
-    except _TookTooLong:
-        pass  # `late` says it
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 def _problems(loaded: LoadedKata, report: HolesReport) -> Iterator[Problem]:

@@ -13,8 +13,8 @@ from llmdrills.content.references import find_reference
 from llmdrills.content.report import Report
 from llmdrills.grading.authoring import Call, Kernel
 from llmdrills.grading.kernels.registry import LoadedKata
+from llmdrills.grading.kernels.wrappers import wrappers
 from llmdrills.grading.proving.edits import text_edits
-from llmdrills.grading.proving.wrappers import wrappers
 
 __all__ = ["Mutant", "mutants"]
 
