@@ -9,6 +9,7 @@ import pytest
 
 from llmdrills.cli.verdict_view import BY_OPTION, verdict_text
 from llmdrills.content.kata import Clause
+from llmdrills.grading.judging.behaviour import BehavesLike, Candidate, Condition
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.report import FIRST_SCREEN, WIDTH, why_text
 from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, ShownCall
@@ -50,7 +51,8 @@ def judged(kata, cases, answers=(), language="en", **more):
     spec = AttemptSpec(
         kata=kata, variant="rows", source=b"", file="attempt.py", device="cpu", seed=7, language=language
     )
-    return judge(spec, cases, Attempt(more.pop("loading", None), tuple(answers), **more))
+    behaves = more.pop("behaves", None)
+    return judge(spec, cases, Attempt(more.pop("loading", None), tuple(answers), **more), behaves=behaves)
 
 
 def shown(verdict):
@@ -136,6 +138,21 @@ def test_should_keep_the_keys_of_the_json(kata):
     assert {"smallest", "passing", "failing", "recognised", "undecided", "seconds", "counts"} <= set(data["report"])
 
 
+def test_should_show_the_behaviour_before_the_note(kata):
+    cases = [due("a"), due("b"), due("c")]
+    moved = [Answer(tensor([3.0, 4.0]))] * 3
+    behaves = BehavesLike(Candidate("`{a}` is ignored", "scale"), 70)
+    verdict = judged(kata, cases, moved, behaves=behaves)
+    assert "→ It behaves as if `scale` were ignored." in verdict.message
+    assert "None of the known mistakes" not in why_text(verdict, "en")
+    assert "None of the known mistakes" in why_text(judged(kata, cases, moved), "en")
+    noted = [Answer(tensor([1.0, 2.0], "float64"))] * 3
+    lines = judged(kata, cases, noted, behaves=behaves).message.splitlines()
+    arrows = [line for line in lines if line.startswith("→")]
+    assert arrows[0] == "→ It behaves as if `scale` were ignored."
+    assert "The values are right in float64" in arrows[1]
+
+
 # A file that does not load
 
 
@@ -195,6 +212,9 @@ def long_verdicts(kata, language):
     loading = Raised("SyntaxError", ("SyntaxError", "Exception"), words, "attempt.py", 3, trace)
     yield judged(kata, cases, [crash] * 30, language, **printed)
     yield judged(kata, cases, [crash, *[WRONG] * 29], language, **printed)
+    condition = Condition("a_rather_long_name.size(-2) against another_long_name.size(-1)", ("less than",))
+    behaves = BehavesLike(Candidate("the first `{a}` of a shape is kept", "a_rather_long_name", "", condition), 104)
+    yield judged(kata, cases, [crash, *[WRONG] * 29], language, behaves=behaves, **printed)
     yield judged(kata, cases, language=language, ended=Ended("timeout", "a-case-0", words), **printed)
     yield judged(kata, cases, language=language, loading=loading)
     yield judged(kata, cases, [RIGHT] * 30, language, **printed)

@@ -16,7 +16,7 @@ import os
 import secrets
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +28,21 @@ from llmdrills.grading.rules.limits import Limits
 from llmdrills.grading.workers.attempt_run import AttemptRun
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
-from llmdrills.grading.workers.oracle_feed import Cancelled
+from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled
 from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from llmdrills.content.model import Kata
+    from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
     from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.language import Language
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once", "seed_of"]
+
+BEHAVIOUR_SECONDS = 0.75
+"""CPU seconds to look for what an attempt behaves like: once in the cases of a grade, once in the further draws."""
 
 
 class Grader:
@@ -200,28 +204,70 @@ class Grader:
         can_explain = bool(attempt.answers) and self._pool.oracle is not None
         explained = functools.cache(lambda: self._explained(cases)) if can_explain else None
         verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
+        further = functools.cache(lambda: self._run(dataclasses.replace(spec, further=True)))
         extra: list[tuple[list[Expected], Attempt]] = []
         if verdict.diagnosis is not None:
-            extra = self._further(spec, cases, attempt, [verdict.diagnosis.id, *verdict.report["undecided"]])
+            fitting = [verdict.diagnosis.id, *verdict.report["undecided"]]
+            extra = self._further(spec, cases, attempt, fitting, further)
         passes = self._easier_form(spec, verdict)
-        if not extra and not passes:
-            return verdict
-        return judge(spec, cases.feed.expected, attempt, explained=explained, extra=extra, passes=passes)
+        again = functools.partial(judge, spec, cases.feed.expected, attempt, explained=explained, passes=passes)
+        if extra or passes:
+            verdict = again(extra=extra)
+        behaves = self._behaviour(cases, attempt, verdict, further)
+        return verdict if behaves is None else again(extra=extra, behaves=behaves)
 
     def _further(
-        self, spec: AttemptSpec, cases: CaseSet, attempt: Attempt, fitting: list[str]
+        self,
+        spec: AttemptSpec,
+        cases: CaseSet,
+        attempt: Attempt,
+        fitting: list[str],
+        further: Callable[[], tuple[CaseSet, Attempt]],
     ) -> list[tuple[list[Expected], Attempt]]:
         """What else a diagnosis must hold on: the draws of this grade, as many again, and where two wrong kernels fit,
         the named cases under another seed."""
         found: list[tuple[list[Expected], Attempt]] = []
         if any(due.drawn for due in cases.feed.expected):
             found.append((self._explained(cases, fitting), attempt))
-            more, answered = self._run(dataclasses.replace(spec, further=True))
+            more, answered = further()
             found.append((self._explained(more, fitting), answered))
         if len(fitting) > 1:
             others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
             found.append((self._explained(others), answered))
         return found
+
+    def _behaviour(
+        self, cases: CaseSet, attempt: Attempt, verdict: Verdict, further: Callable[[], tuple[CaseSet, Attempt]]
+    ) -> BehavesLike | None:
+        """What an attempt that nothing explains behaves like, in every call of this grade and in as many draws more."""
+        from llmdrills.grading.judging.behaviour import BehavesLike
+
+        if verdict.outcome not in {"wrong", "crashed"} or verdict.diagnosis is not None or not verdict.report["draws"]:
+            return None
+        candidates = self._agreeing(cases, attempt)
+        if candidates:
+            more, answered = further()
+            candidates = self._agreeing(more, answered, candidates)
+            calls = sum(due.calls for due in (*cases.feed.expected, *more.feed.expected) if not due.left_out)
+        return BehavesLike(candidates[0], calls) if candidates else None
+
+    def _agreeing(
+        self, cases: CaseSet, attempt: Attempt, among: Sequence[Candidate] | None = None
+    ) -> Sequence[Candidate]:
+        """What agrees with the attempt in these cases; nothing where it did not answer all of them."""
+        feed, oracle = cases.feed, self._pool.oracle
+        if oracle is None or attempt.ended is not None or len(attempt.answers) != len(feed.questions):
+            return ()
+        if feed.files:
+            with server_may_be_gone():
+                self._pool.settle()
+            if feed.files_changed():
+                return ()
+        request = BehaviourRequest(attempt.answers, BEHAVIOUR_SECONDS, among)
+        found = feed.behaving(oracle, self._cancel_read, request)
+        if found is None:
+            self._pool.drop_oracle()  # it was broken off in the middle of a call
+        return found or ()
 
     def _easier_form(self, spec: AttemptSpec, verdict: Verdict) -> str:
         """The variant that asks for less of the same and that the failing attempt passes; empty where there is none."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.behaviour import BehavesLike
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose
 from llmdrills.grading.judging.evidence import gather, where
@@ -39,12 +40,14 @@ def judge(
     extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
     explained: Callable[[], Sequence[Expected]] | None = None,
     passes: str = "",
+    behaves: BehavesLike | None = None,
 ) -> Verdict:
     """Judge what came back. `expected` are the oracle's, in the order of the questions. `explained` gives them again
     with the wrong kernels' answers, and is called only where the attempt failed; without it they are in `expected`.
 
     `extra` are runs of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge
-    again. `passes` is the easier variant that the attempt passes, where that is known.
+    again. `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where that is
+    known.
     """
     graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
     uses = _forbidden(spec, attempt)
@@ -62,6 +65,7 @@ def judge(
         shown=choose_example(graded),
         explanation=_explain(spec, graded, extra) if failed else None,
         passes=passes,
+        behaviour=None if behaves is None else behaves.told(spec.language),
     )
     return _verdict(judgement)
 
@@ -80,6 +84,7 @@ def _verdict(judgement: Judgement) -> Verdict:
         report=gather(judgement),
         note=told.note,
         where=where(judgement) if failed else None,
+        behaviour=judgement.behaviour,
         clauses=failing_clauses(judgement) if failed else (),
     )
     verdict = _fit_to_show(verdict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
-from llmdrills.grading.judging.verdict import Outcome
+from llmdrills.grading.judging.verdict import Behaviour, Outcome
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
@@ -38,7 +38,7 @@ class GradedCase:
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """One attempt, graded: `shown` is the failing case that a learner is shown, `uses` are the forbidden calls,
-    `passes` the easier variant that it passes."""
+    `passes` the easier variant that it passes, `behaviour` what it behaves like."""
 
     spec: AttemptSpec
     attempt: Attempt
@@ -48,6 +48,7 @@ class Judgement:
     shown: GradedCase | None
     explanation: Explanation | None
     passes: str = ""
+    behaviour: Behaviour | None = None
 
     @property
     def failed(self) -> bool:

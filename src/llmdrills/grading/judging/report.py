@@ -138,7 +138,8 @@ def _explanation(verdict: Verdict, language: Language) -> list[str]:
         others = verdict.report["undecided"]
         also = f" ({_ALSO[language].format(names=', '.join(others))})" if others else ""
         return _wrap(f"→ {verdict.diagnosis.message}{also}", "  ")
-    return [] if verdict.note is None else _wrap(f"→ {verdict.note.message}", "  ")
+    told = (verdict.behaviour, verdict.note)
+    return [line for one in told if one is not None for line in _wrap(f"→ {one.message}", "  ")]
 
 
 def _capped(lines: Sequence[str], most: int) -> list[str]:
@@ -164,7 +165,7 @@ def _rest(verdict: Verdict, language: Language) -> Iterator[list[str]]:
     report = verdict.report
     if verdict.outcome in {"unimplemented", "error"}:
         return
-    if verdict.outcome == "wrong" and verdict.diagnosis is None and verdict.note is None:
+    if verdict.outcome == "wrong" and (verdict.diagnosis, verdict.note, verdict.behaviour) == (None, None, None):
         yield [_NO_DIAGNOSIS[language]]
     yield [line for use in report["forbidden"][1:] for line in _wrap(_use(use, language))]
     if report["smallest"] is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 __all__ = [
+    "Behaviour",
     "CaseCounts",
     "CaseResult",
     "Diagnosis",
@@ -61,6 +62,21 @@ class Note:
     message: str
     explains: int
     failing: int
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the attempt does, where nothing explains why: it agreed with a wrong kernel that the framework makes in
+    every one of `calls` calls. It counts for nothing.
+
+    `id` words the kernel for machines ("`window` is ignored"), `where` the condition in English; `message` is both in
+    the learner's language.
+    """
+
+    id: str
+    where: str
+    message: str
+    calls: int
 
 
 @dataclass(frozen=True)
@@ -181,6 +197,7 @@ class Verdict:
     report: Report = field(default_factory=Report)
     note: Note | None = None
     where: Where | None = None
+    behaviour: Behaviour | None = None
     clauses: tuple[FailingClause, ...] = ()
 
     @property
@@ -205,7 +222,7 @@ class Verdict:
             "diagnosis": None if self.diagnosis is None else dataclasses.asdict(self.diagnosis),
             "note": None if self.note is None else dataclasses.asdict(self.note),
             "where": None if self.where is None else {**vars(self.where), "operands": list(self.where.operands)},
-            "behaviour": None,
+            "behaviour": None if self.behaviour is None else dataclasses.asdict(self.behaviour),
             "clauses": [dataclasses.asdict(clause) for clause in self.clauses],
             "message": self.message,
             "report": self.report,

@@ -17,14 +17,16 @@ import torch
 
 from llmdrills.grading.authoring import Call, Kernel
 
-__all__ = ["Feature", "features", "worded"]
+__all__ = ["ABSENT", "Feature", "Seen", "features", "look", "order", "worded"]
 
 Feature = tuple[str, object]
+ABSENT = "absent"
+"""The value of an argument that is left out."""
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One call's features, and its sizes by name."""
+class Seen:
+    """What is found in one call: its features, and its sizes by name, those of its whole numbers and lists too."""
 
     found: dict[str, object]
     sizes: dict[str, int]
@@ -37,18 +39,18 @@ def features(kernel: Kernel, calls: Sequence[Call], marks: Sequence[Mapping[str,
     feature.
     """
     signature = inspect.signature(kernel)
-    seen = [_look(signature, call, dict(mark)) for call, mark in zip(calls, marks, strict=True)]
+    seen = [look(signature, call, dict(mark)) for call, mark in zip(calls, marks, strict=True)]
     names = _independent([one.sizes for one in seen])
     tables = []
     for one in seen:
         table = {name: value for name, value in one.found.items() if name not in one.sizes or name in names}
         for a, b in combinations(names, 2):
             if a in one.sizes and b in one.sizes:
-                table[f"{a} against {b}"] = _order(one.sizes[a], one.sizes[b])
+                table[f"{a} against {b}"] = order(one.sizes[a], one.sizes[b])
         tables.append(table)
     varying = {name for table in tables for name in table}
-    varying = {name for name in varying if len({table.get(name, "absent") for table in tables}) > 1}
-    return [frozenset((name, table.get(name, "absent")) for name in varying) for table in tables]
+    varying = {name for name in varying if len({table.get(name, ABSENT) for table in tables}) > 1}
+    return [frozenset((name, table.get(name, ABSENT)) for name in varying) for table in tables]
 
 
 def worded(feature: Feature) -> str:
@@ -62,13 +64,14 @@ def worded(feature: Feature) -> str:
     return f"{name} is {value}"
 
 
-def _look(signature: inspect.Signature, call: Call, marks: dict[str, object]) -> _Seen:
+def look(signature: inspect.Signature, call: Call, marks: dict[str, object]) -> Seen:
+    """What can be seen in one call to a kernel of that signature; `marks` are the author's."""
     bound = signature.bind(*call.args, **call.kwargs).arguments
     found: dict[str, object] = {}
     sizes: dict[str, int] = {}
     for name, parameter in signature.parameters.items():
         if name not in bound:
-            found[name] = "absent"
+            found[name] = ABSENT
             continue
         value = bound[name]
         if isinstance(value, torch.Tensor):
@@ -78,7 +81,7 @@ def _look(signature: inspect.Signature, call: Call, marks: dict[str, object]) ->
             if parameter.default is not parameter.empty and value == parameter.default:
                 found[f"{name} at its default"] = True
     found.update(marks)
-    return _Seen(found, sizes)
+    return Seen(found, sizes)
 
 
 def _look_at_tensor(name: str, value: torch.Tensor, found: dict[str, object], sizes: dict[str, int]) -> None:
@@ -122,7 +125,8 @@ def _count(number: int, most: int = 2) -> object:
     return number if 0 <= number < most else "negative" if number < 0 else f"{most} or more"
 
 
-def _order(one: int, other: int) -> str:
+def order(one: int, other: int) -> str:
+    """How one size stands to another."""
     return "equal to" if one == other else "less than" if one < other else "greater than"
 
 

@@ -17,16 +17,20 @@ import torch
 
 from llmdrills.grading.authoring import Call, Kernel
 
-__all__ = ["Wrapped", "wrappers"]
+__all__ = ["Wrapped", "changed", "constant", "wrappers"]
 
 
 @dataclass(frozen=True)
 class Wrapped:
-    """A mutant: its kind, its wording, and what makes a fresh one, with nothing kept from earlier calls."""
+    """A mutant: its kind, its wording, and what makes a fresh one, with nothing kept from earlier calls.
+
+    `argument` names the one that the wording is about; "" where it is about none.
+    """
 
     kind: str
     words: str
     make: Callable[[], Kernel]
+    argument: str = ""
 
 
 def wrappers(
@@ -44,18 +48,19 @@ def wrappers(
         yield from _precision(reference, signature)
     for name, parameter in signature.parameters.items():
         if parameter.default is not parameter.empty:
-            ignored = _changed(reference, signature, name, _constant(parameter.default))
-            yield Wrapped("argument ignored", f"`{name}` is ignored", ignored)
+            ignored = changed(reference, signature, name, constant(parameter.default))
+            yield Wrapped("argument ignored", f"`{name}` is ignored", ignored, name)
         if any(_first(value) is not value for value in given[name]):
-            first = _changed(reference, signature, name, _first)
-            yield Wrapped("first row for all", f"the first row of `{name}` for all", first)
+            first = changed(reference, signature, name, _first)
+            yield Wrapped("first row for all", f"the first row of `{name}` for all", first, name)
         if any(_turned(value) is not value for value in given[name]):
-            turned = _changed(reference, signature, name, _turned)
-            yield Wrapped("transposed when square", f"`{name}` is transposed where it is square", turned)
+            turned = changed(reference, signature, name, _turned)
+            yield Wrapped("transposed when square", f"`{name}` is transposed where it is square", turned, name)
         if name in gradients:
-            yield Wrapped("gradient", f"`{name}` is detached", _changed(reference, signature, name, _detached))
+            detached = changed(reference, signature, name, _detached)
+            yield Wrapped("gradient", f"`{name}` is detached", detached, name)
         if name in objects:
-            yield Wrapped("input written", f"`{name}` is written", _writing(reference, signature, name))
+            yield Wrapped("input written", f"`{name}` is written", _writing(reference, signature, name), name)
 
 
 def _given(signature: inspect.Signature, calls: Sequence[Call]) -> dict[str, list[Any]]:
@@ -85,10 +90,11 @@ def _remembering(reference: Kernel, signature: inspect.Signature, objects: set[s
             else repr(first)
         )
 
+    first = next(iter(signature.parameters), "")
     for words, key in (("shapes", by_shape), ("identity", by_identity), ("its first argument", by_first)):
-        yield Wrapped("state", f"a result is kept by {words}", _memoised(reference, signature, key))
+        yield Wrapped("state", f"a result is kept by {words}", _memoised(reference, signature, key), first)
     for name in sorted(objects):
-        yield Wrapped("state", f"the first `{name}` of a shape is kept", _keeping(reference, signature, name))
+        yield Wrapped("state", f"the first `{name}` of a shape is kept", _keeping(reference, signature, name), name)
 
 
 def _memoised(
@@ -243,9 +249,10 @@ def _name(dtype: torch.dtype) -> str:
 # One argument
 
 
-def _changed(
+def changed(
     reference: Kernel, signature: inspect.Signature, name: str, change: Callable[[Any], Any]
 ) -> Callable[[], Kernel]:
+    """What makes the reference with one argument changed before each call that gives it."""
     return lambda: _with_changed(reference, signature, name, change)
 
 
@@ -259,7 +266,8 @@ def _with_changed(reference: Kernel, signature: inspect.Signature, name: str, ch
     return kernel
 
 
-def _constant(value: Any) -> Callable[[Any], Any]:
+def constant(value: Any) -> Callable[[Any], Any]:
+    """What puts that value in the place of any other."""
     return lambda _given: value
 
 

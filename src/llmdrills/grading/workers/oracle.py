@@ -1,6 +1,7 @@
 """The oracle's process: it runs the kata's reference, wrong kernels and cases, and tells the command what is right.
 
-Requests and replies are pickled: command and oracle trust each other, and no learner's code ever runs in either.
+Requests and replies are pickled: command and oracle trust each other, and no learner's code ever runs in either. Of an
+attempt the oracle sees its answers alone, as the plain values that the command has read.
 Replies carry their request's number: the questions first, all together, then what is expected of each.
 """
 
@@ -12,14 +13,16 @@ import pickle
 import select
 import socket
 import traceback
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, LLMDrillsError
-from llmdrills.grading.kernels import draws, expectations, registry
-from llmdrills.grading.protocol.answer import Expected, Question
+from llmdrills.grading.judging.behaviour import Candidate
+from llmdrills.grading.kernels import behaviours, draws, expectations, registry
+from llmdrills.grading.protocol.answer import Answer, Expected, Question
 from llmdrills.grading.protocol.channel import Channel, receive
 from llmdrills.grading.workers.case_files import seal
 
@@ -34,7 +37,7 @@ def serve(sock: socket.socket) -> None:
             request: dict[str, Any] = pickle.loads(frame)  # noqa: S301  # written by our own command on a private socket
             number, what = request.pop("number"), request.pop("what")
             try:
-                (_prepare if what == "prepare" else _explain)(out, number, **request)
+                _ANSWERS[what](out, number, **request)
             except ContentError as error:
                 problems = [(str(p.file), p.line, p.column, p.what, p.todo, p.rule) for p in error.problems]
                 out.put(pickle.dumps((number, "problems", problems)))
@@ -83,20 +86,37 @@ def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, 
     drawn, dues = draws.prepare_draws(loaded, variant, seed, folder, further=further)
     # Sealed before the learner's process can know of them: it gets the questions when the command has them.
     out.put(pickle.dumps((number, "questions", [*named, *drawn], seal(folder))))
+    expected = []
     for answer in itertools.chain(answers, dues):
+        expected.append(answer)
         out.put(pickle.dumps((number, "expected", answer)))
     out.put(pickle.dumps((number, "prepared")))
-    _LAST[:] = [_Prepared(number, kata, variant, named, drawn)]
+    _LATEST.append(
+        _Prepared(number=number, kata=kata, variant=variant, named=named, drawn=drawn, expected=tuple(expected))
+    )
 
 
 def _explain(out: _Outbox, number: int, *, drawn: bool, only: Sequence[str] | None) -> None:
     """What the wrong kernels answer to the questions of the request of that number."""
-    for last in _LAST:
+    for last in _LATEST:
         if last.number == number:
             questions = last.drawn if drawn else last.named
             for answers in expectations.explain(_loaded(last.kata), last.variant, questions, only=only):
                 out.put(pickle.dumps((number, "explained", answers)))
     out.put(pickle.dumps((number, "all explained")))
+
+
+def _behave(
+    out: _Outbox, number: int, *, answers: Sequence[Answer], seconds: float, among: Sequence[Candidate] | None
+) -> None:
+    """What the attempt that gave these answers behaves like, in the request of that number."""
+    found: list[Candidate] | None = []
+    for last in _LATEST:
+        if last.number == number:
+            rows = zip((*last.named, *last.drawn), last.expected, answers, strict=True)
+            asked = [behaviours.Asked(*row) for row in rows]
+            found = behaviours.agreeing(_loaded(last.kata), last.variant, asked, seconds, among)
+    out.put(pickle.dumps((number, "behaviours", found)))
 
 
 def _loaded(kata: Kata) -> registry.LoadedKata:
@@ -114,13 +134,16 @@ _KATAS: dict[tuple[object, ...], registry.LoadedKata] = {}
 
 
 class _Prepared(NamedTuple):
-    """The latest set of cases, for whoever asks what the wrong kernels answer to it."""
+    """A set of cases, for whoever asks what the wrong kernels answer to it."""
 
     number: int
     kata: Kata
     variant: str
     named: list[Question]
     drawn: list[Question]
+    expected: tuple[Expected, ...]
 
 
-_LAST: list[_Prepared] = []
+_LATEST: deque[_Prepared] = deque(maxlen=4)
+"""One grade asks for as many at most: its own, the further draws, another seed, an easier variant."""
+_ANSWERS: dict[str, Callable[..., None]] = {"prepare": _prepare, "explain": _explain, "behave": _behave}

@@ -12,16 +12,20 @@ from llmdrills.errors import ContentError, GraderError, Problem
 from llmdrills.grading.workers.case_files import Seal, sealed_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from llmdrills.content.model import Kata
+    from llmdrills.grading.judging.behaviour import Candidate
     from llmdrills.grading.protocol.answer import Answer, Expected, Question
     from llmdrills.grading.workers.launcher import Worker
 
-__all__ = ["ORACLE_SECONDS", "Cancelled", "OracleFeed", "OracleRequest", "request_explanations"]
+__all__ = ["ORACLE_SECONDS", "BehaviourRequest", "Cancelled", "OracleFeed", "OracleRequest", "request_explanations"]
 
 ORACLE_SECONDS = 300.0
 """For the oracle to prepare one set of cases, or to run the wrong kernels on it."""
+
+MOST_BYTES = 64 << 20
+"""Of an attempt's answers, as they are sent to the oracle."""
 
 
 class Cancelled(Exception):  # noqa: N818  # nothing went wrong: someone asked for it
@@ -61,6 +65,23 @@ def request_explanations(
     oracle.channel.put(pickle.dumps({"number": number, "what": "explain", "drawn": drawn, "only": only}))
 
 
+@dataclass(frozen=True)
+class BehaviourRequest:
+    """What the attempt with these answers behaves like, in CPU seconds; `among` these candidates, or any.
+
+    `answers` stand in the order of the questions, one for each.
+    """
+
+    answers: Sequence[Answer]
+    seconds: float
+    among: Sequence[Candidate] | None = None
+
+    def frame(self, number: int) -> bytes:
+        """The request about the questions that were prepared under that number."""
+        request = {"answers": self.answers, "seconds": self.seconds, "among": self.among}
+        return pickle.dumps({"number": number, "what": "behave", **request})
+
+
 @dataclass
 class OracleFeed:
     """What the oracle has said so far about one set of cases. `folder` holds the files that the cases made."""
@@ -75,6 +96,8 @@ class OracleFeed:
     prepared: bool = False
     asked_to_explain: bool = False
     explained: bool = False
+    behaviours: list[Candidate] | None = None
+    behaved: bool = False
 
     def take(self, frame: bytes) -> None:
         """Read one frame. Raises ContentError or GraderError when the oracle says that something is wrong."""
@@ -91,6 +114,8 @@ class OracleFeed:
             self.prepared = True
         elif kind == "all explained":
             self.explained = True
+        elif kind == "behaviours":
+            self.behaviours, self.behaved = rest[0], True
         elif kind == "problems":
             raise ContentError([Problem(Path(p[0]), *p[1:]) for p in rest[0]])
         else:
@@ -121,24 +146,43 @@ class OracleFeed:
         if not self.asked_to_explain:
             request_explanations(oracle, self.number)
             self.asked_to_explain = True
-        return self._await_explanations(oracle, cancel)
+        self._await(oracle, cancel, lambda: self.explained)
+        return self.explanations
 
     def explain_draws(self, oracle: Worker, cancel: int, only: Sequence[str]) -> list[dict[str, Answer]]:
         """Wait for the answers of a few wrong kernels to the draws. Raises what `take` raises, and Cancelled."""
         self.explanations, self.explained = [], False
         request_explanations(oracle, self.number, drawn=True, only=only)
-        return self._await_explanations(oracle, cancel)
+        self._await(oracle, cancel, lambda: self.explained)
+        return self.explanations
 
-    def _await_explanations(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
+    def behaving(self, oracle: Worker, cancel: int, request: BehaviourRequest) -> list[Candidate] | None:
+        """Wait for what the attempt behaves like, the simplest first; None where the oracle has to be replaced.
+
+        Nothing is looked for in answers that are too large to be sent to the oracle. Raises what `take` raises, and
+        Cancelled.
+        """
+        frame = request.frame(self.number)
+        if len(frame) > MOST_BYTES:
+            return []
+        self.behaviours, self.behaved = None, False
+        oracle.channel.put(frame)
+        self._await(oracle, cancel, lambda: self.behaved)
+        return self.behaviours
+
+    def _await(self, oracle: Worker, cancel: int, done: Callable[[], bool]) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(oracle.channel, selectors.EVENT_READ)
             selector.register(cancel, selectors.EVENT_READ)
-            while not self.explained:
-                ready = [key.fileobj for key, _ in selector.select(ORACLE_SECONDS)]
+            while not done():
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if oracle.channel.wants_to_write else 0)
+                selector.modify(oracle.channel, wanted)
+                ready = {key.fileobj: events for key, events in selector.select(ORACLE_SECONDS)}
                 if cancel in ready:
                     raise Cancelled
+                if ready.get(oracle.channel, 0) & selectors.EVENT_WRITE:
+                    oracle.channel.flush()
                 for frame in oracle.channel.frames():
                     self.take(frame)
-                if not self.explained and (oracle.channel.closed or not ready):
+                if not done() and (oracle.channel.closed or not ready):
                     raise GraderError("the oracle ended over its wrong kernels", "run `llmdrills check` on this kata")
-        return self.explanations
