@@ -12,7 +12,7 @@ from llmdrills.content.kata import Clause
 from llmdrills.grading.judging.behaviour import BehavesLike, Candidate, Condition
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.report import FIRST_SCREEN, WIDTH, why_text
-from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, ShownCall
+from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Attempt, Ended, ShownCall
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.language import Bilingual
@@ -115,6 +115,31 @@ def test_should_say_where_a_callers_tensor_is_written_or_a_gradient_is_lost(kata
     case = dataclasses.replace(case, answer=dataclasses.replace(case.answer, grads=(tensor([1.0], "float64"),)))
     answer = answer if answer.grads else dataclasses.replace(answer, grads=(tensor([1.0]),))
     assert judged(kata, [case], [answer]).where.kind == kind
+
+
+def in_a_row(case, *results):
+    return dataclasses.replace(
+        case, answer=Answer(list(results)), dtypes=("float32",) * len(results), calls=len(results), derived=True
+    )
+
+
+def test_should_say_that_a_call_returns_the_result_of_the_one_before(kata):
+    one, two = tensor([0.5, 1.25, 2.75], "float64"), tensor([3.5, 4.25, 5.75], "float64")
+    first = tensor([0.5, 1.25, 2.75])
+    verdict = judged(kata, [in_a_row(due(), one, two, one)], [Answer([first, first, first])])
+    said = "call 2 of several in a row returns the result of call 1: something is kept between calls"
+    assert (verdict.where.kind, verdict.where.message) == ("earlier-calls", said)
+    assert f"  {said}" in verdict.message
+    chinese = judged(kata, [in_a_row(due(), one, two, one)], [Answer([first] * 3)], language="zh")
+    assert "第 2 次返回的是第 1 次的结果" in chinese.message
+
+
+def test_should_say_once_that_a_later_call_changes_an_earlier_result(kata):
+    one, two = tensor([0.5, 1.25], "float64"), tensor([3.5, 4.25], "float64")
+    answer = Answer([tensor([0.5, 1.25]), tensor([3.5, 4.25])], globals_changed=(EARLIER_RESULT,))
+    verdict = judged(kata, [in_a_row(due(), one, two)], [answer])
+    assert verdict.where.kind == "earlier-calls"
+    assert verdict.message.count("a later call changed the result of an earlier one") == 1
 
 
 def test_should_quote_the_clause_whose_every_case_fails(kata):

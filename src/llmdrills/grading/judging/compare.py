@@ -27,13 +27,16 @@ from llmdrills.grading.judging.findings import (
     WrongType,
 )
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Expected
-from llmdrills.grading.protocol.numbers import array, load_numpy
+from llmdrills.grading.protocol.numbers import array, is_floating, limits, load_numpy
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 
-__all__ = ["compare", "same_answer", "same_crash", "without_numbers"]
+__all__ = ["compare", "returned_again", "same_answer", "same_crash", "without_numbers"]
 
 SMALL_BASELINE = 5e-6
 """Twice this is float32's absolute tolerance: a smaller baseline changes nothing."""
+
+FEWEST_TELLING, FAR = 3, 10
+"""So many numbers that differ by more than so many times what is allowed tell one result from another."""
 
 
 def compare(expected: Expected, answer: Answer, device: str = "") -> list[Finding]:
@@ -160,6 +163,52 @@ def _results(expected: Expected, answer: Answer, rules: Rules) -> Iterator[Findi
         own = dataclasses.replace(rules, dtypes=rules.dtypes[at], baselines=rules.baselines[at])
         yield from differences(want, got, own, f"call {number} ")
         leaf += width
+
+
+def returned_again(expected: Expected, answer: Answer) -> int:
+    """The call, from 2 on, that returned what was due in the call before it, and not its own result; 0 where none did.
+
+    That shows that something is kept between calls, so it is told only where nothing else gives such an answer: the
+    framework made the calls, with other values in neighbours, and the two results are plainly not the same.
+    """
+    due: Value = expected.answer.value
+    came: Value = answer.value
+    made = expected.derived or expected.drawn
+    if expected.calls < 2 or not made or type(came) is not list or len(came) != len(due):
+        return 0
+    rules = list(_rules_by_call(due, expected))
+    for at in range(1, len(due)):
+        before, returned = due[at - 1], came[at]
+        wrong = differences(due[at], returned, rules[at])
+        if wrong and _telling(before, due[at], rules[at - 1]) and not differences(before, returned, rules[at - 1]):
+            return at + 1
+    return 0
+
+
+def _rules_by_call(due: Value, expected: Expected) -> Iterator[Rules]:
+    """The case's rules for the result of each of several calls."""
+    of, leaf = expected.tolerance, 0
+    for want in due:
+        at = slice(leaf, leaf + sum(1 for _ in leaves(want)))
+        yield Rules(expected.dtypes[at], of.baselines[at], of.rtol, of.atol, expected.nan_ok)
+        leaf = at.stop
+
+
+def _telling(value: Value, other: Value, rules: Rules) -> bool:
+    """Whether a result holds three distinct numbers, none of them whole, that are far from those of another result: it
+    is then taken for no other."""
+    np = load_numpy()
+    found: set[float] = set()
+    for at, ((_, one), (_, two)) in enumerate(zip(leaves(value), leaves(other), strict=False)):
+        if not (isinstance(one, TensorValue) and isinstance(two, TensorValue)) or one.shape != two.shape:
+            continue
+        if is_floating(one.dtype) and not one.missing and not two.missing:
+            numbers, others = array(one).astype("float64"), array(two).astype("float64")
+            baseline = rules.baselines[at] if at < len(rules.baselines) else 0.0
+            allowed = limits(numbers, rules.dtypes[at], rules.rtol, rules.atol, baseline)
+            told = np.isfinite(numbers) & (np.abs(numbers - others) > FAR * allowed) & (numbers != np.round(numbers))
+            found.update(numbers[told].tolist())
+    return len(found) >= FEWEST_TELLING
 
 
 def _gradients(expected: Expected, answer: Answer) -> list[Finding]:

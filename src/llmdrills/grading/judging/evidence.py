@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.compare import returned_again
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
 from llmdrills.grading.judging.operands import disagreement, given
 from llmdrills.grading.judging.snippet import snippet
@@ -100,14 +101,14 @@ def _load_failure(raised: Raised) -> LoadFailure:
 
 
 def where(judgement: Judgement) -> Where | None:
-    """A crash, a caller's tensor that was written, or a gradient that never arrives: the shown case's, else the first
-    of another case, in that order of kinds."""
+    """A crash, a caller's tensor that was written, an answer that depends on earlier calls, or a gradient that never
+    arrives: the shown case's, else the first of another case, in that order of kinds."""
     language, shown = judgement.spec.language, judgement.shown
     own = None if shown is None else _where(shown, language)
     if own is not None:
         return own
     found = [place for item in judgement.graded if (place := _where(item, language)) is not None]
-    order = ("crash", "input-changed", "no-gradient")
+    order = ("crash", "input-changed", "earlier-calls", "no-gradient")
     return min(found, key=lambda place: order.index(place.kind), default=None)
 
 
@@ -127,9 +128,18 @@ def _where(item: GradedCase, language: Language) -> Where | None:
             )
         if isinstance(finding, f.InputChanged):
             return Where("input-changed", name, describe(finding)[language])
+        if isinstance(finding, f.EarlierResultChanged):
+            return Where("earlier-calls", name, describe(finding)[language])
         if isinstance(finding, f.NoGradient):
             return Where("no-gradient", name, describe(finding)[language])
-    return None
+    call = 0 if item.answer is None or not item.findings else returned_again(item.expected, item.answer)
+    return Where("earlier-calls", name, _KEPT[language].format(call=call, before=call - 1)) if call else None
+
+
+_KEPT = Bilingual(
+    "call {call} of several in a row returns the result of call {before}: something is kept between calls",
+    "连续几次调用中，第 {call} 次返回的是第 {before} 次的结果：函数在两次调用之间保留了什么",
+)
 
 
 def _short(raised: Raised) -> Raised:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llmdrills.grading.judging.verdict import Report, ShownCase, Verdict
+from llmdrills.grading.judging.verdict import Report, ShownCase, Verdict, Where
 from llmdrills.grading.judging.wording import result_at
 from llmdrills.language import Bilingual, Language
 
@@ -108,8 +108,13 @@ def _example(verdict: Verdict, language: Language) -> Iterator[str]:
     shown = report["smallest"]
     if shown is not None and found.case != shown["case"]:
         yield from _wrap(_ALSO_WHERE[language].format(case=found.case, text=found.message))
-    elif found.kind == "crash" and found.message:
+    elif found.kind in {"crash", "earlier-calls"} and found.message and not _is_headline(found, shown):
         yield from _wrap(f"  {found.message}", "  ")
+
+
+def _is_headline(found: Where, shown: ShownCase | None) -> bool:
+    """Whether the finding that is shown says the same."""
+    return shown is not None and any(finding["text"] == found.message for finding in shown["findings"][:1])
 
 
 def _failing_source(traceback: str) -> list[str]:

@@ -81,14 +81,14 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Where:
-    """The place where it certainly goes wrong: where an answer raises, writes into its caller's tensor, or loses a
-    gradient.
+    """The place where it certainly goes wrong: where an answer raises, writes into its caller's tensor, depends on
+    earlier calls, or loses a gradient.
 
     `line` is the attempt's (0: unknown), `case` the case in which it was seen. `operation`, `operands` and
     `expression` are those of `Raised`, and empty for the other kinds.
     """
 
-    kind: Literal["crash", "input-changed", "no-gradient"]
+    kind: Literal["crash", "input-changed", "earlier-calls", "no-gradient"]
     case: str
     message: str
     line: int = 0
