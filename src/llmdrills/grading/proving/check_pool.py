@@ -119,7 +119,8 @@ class _Checker:
         try:
             self._process = subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, encoding="utf-8",
-                env={**os.environ, "OMP_NUM_THREADS": "1"},  # one process a core does the work
+                # One process a core does the work; a mutant that loads a model by a wrong name must not ask a network.
+                env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
             )  # fmt: skip
         except OSError as error:
             self._errors.close()
