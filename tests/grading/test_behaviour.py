@@ -14,11 +14,12 @@ from llmdrills.grading.authoring import Call, call
 from llmdrills.grading.judging.behaviour import ALWAYS, BEHAVIOURS, BehavesLike, Candidate, Condition, worded
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.report import FIRST_SCREEN
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.behaviours import Asked, agreeing
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.conditions import conditions, rank
 from llmdrills.grading.kernels.draws import prepare_draws
-from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.features import look
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.kernels.wrappers import wrappers

@@ -198,6 +198,39 @@ def test_should_compare_draws_as_sets():
     assert finding == f.WrongDraws("", 3, ("'a'",), ("'c'",))
 
 
+LAW = (("a", 0.5), ("b", 0.5 - 1e-11), ("c", 1e-11))
+
+
+def test_should_refuse_by_a_law_what_may_not_come_or_comes_too_rarely():
+    expected = expect("a", laws=(LAW,))
+    assert compare(expected, Answer("a")) == compare(expected, Answer("b")) == []
+    assert compare(expected, Answer("d")) == [f.WrongDraws("", 1, (), ("'d'",), ())]
+    assert [x.kind for x in compare(expected, Answer("c"))] == ["wrong-draws"]
+    assert [x.kind for x in compare(expected, Answer(["a"]))] == ["wrong-type"]
+
+
+def test_should_judge_by_a_law_how_often_each_result_comes():
+    expected = expect(["a"], laws=(LAW,), draws=40)
+    assert compare(expected, Answer(["a"] * 25 + ["b"] * 15)) == []
+    (finding,) = compare(expected, Answer(["a"] * 40))
+    assert finding == f.WrongDraws("", 40, ("'b'",), (), ("'a' (40, not 20.0)",))
+    assert "never came what must come: 'b' and some came far too often" in describe(finding).en
+    assert "次数明显不对" in describe(finding).zh
+
+
+def test_should_tell_what_is_due_where_a_law_leaves_no_choice():
+    expected = expect("abc", laws=((("abc", 1 - 1e-11), ("a", 1e-11)),))
+    (finding,) = compare(expected, Answer("abd"))
+    assert finding == f.WrongText("", "abc", "abd", 2)
+
+
+def test_should_judge_each_of_several_calls_by_its_own_law():
+    expected = expect(["a", "x"], laws=(LAW, (("x", 1.0),)), calls=2)
+    assert compare(expected, Answer(["b", "x"])) == []
+    assert [x.path for x in compare(expected, Answer(["b", "a"]))] == ["call 2 "]
+    assert [x.kind for x in compare(expected, Answer(["b"]))] == ["wrong-structure"]
+
+
 def test_should_find_over_budget_only_where_the_values_are_right():
     expected = expect(1, budgets=(CostLimit("flops", 150, 100),))
     assert compare(expected, Answer(1, counts=Counts(150, 0))) == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import numpy as np
 import pytest
 
 from llmdrills.grading.judging.compare import compare
-from llmdrills.grading.judging.diagnosis import Judged, diagnose
+from llmdrills.grading.judging.diagnosis import Judged, answers_that_matter, diagnose
 from llmdrills.grading.judging.recognition import recognitions
 from llmdrills.grading.protocol.answer import Answer, Tolerance
 from tests.helpers.small_kata import expect, raised, tensor
@@ -62,6 +63,40 @@ def test_should_say_how_much_the_best_partial_explains():
 def test_should_not_take_half_of_the_cases_for_an_explanation(explained, others):
     cases = [judged(2.0, {"a": 2.0})] * explained + [judged(9.0, {"a": 4.0})] * others
     assert diagnose(cases) is None
+
+
+def asking(cases, names="abcd"):
+    """What is asked of the wrong kernels of these cases, and the cases with those answers alone."""
+    asked = []
+
+    def ask(name, at):
+        asked.append((name, at))
+        return cases[at].expected.slips[name]
+
+    found = answers_that_matter(cases, list(names), ask)
+    pairs = zip(cases, found, strict=True)
+    return asked, [dataclasses.replace(c, expected=dataclasses.replace(c.expected, slips=s)) for c, s in pairs]
+
+
+def test_should_diagnose_the_same_from_the_answers_that_matter():
+    draw = random.Random(1)
+    saved = 0
+    for _ in range(400):
+        values = [float(draw.randint(1, 3)) for _ in range(draw.randint(1, 7))]  # 1.0 is right
+        faults = {name: [v if draw.random() < 0.8 else float(draw.randint(1, 3)) for v in values] for name in "abcd"}
+        cases = [judged(v, {n: row[at] for n, row in faults.items()}) for at, v in enumerate(values)]
+        asked, told = asking(cases)
+        assert diagnose(told) == diagnose(cases)
+        assert len(set(asked)) == len(asked)
+        saved += 4 * len(cases) - len(asked)
+    assert saved > 400
+
+
+def test_should_ask_a_wrong_kernel_no_more_once_another_explains_everything():
+    cases = [judged(2.0, {"a": 3.0, "b": 2.0}) for _ in range(5)]
+    asked, _ = asking(cases, "ab")
+    assert [at for name, at in asked if name == "a"] == [0]
+    assert [at for name, at in asked if name == "b"] == [0, 1, 2, 3, 4]
 
 
 def test_should_not_diagnose_what_further_draws_refute_but_say_how_much_it_explains():

@@ -15,9 +15,9 @@ from llmdrills.grading.authoring import Domain, Draw, call
 from llmdrills.grading.client import seed_of
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.kernels import draws
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.draws import NotAdmitted, admitted, draw_case, expect_draw, pose, prepare_draws
-from llmdrills.grading.kernels.expectations import ask
 from llmdrills.grading.kernels.registry import load
 from tests.helpers.small_kata import CASES, REFERENCE, load_kata, write_kata
 

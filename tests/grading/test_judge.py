@@ -12,8 +12,9 @@ import torch
 
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.report import why_text
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Answer, Attempt, CostLimit, Counts, Ended, ShownCall
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec

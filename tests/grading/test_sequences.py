@@ -10,8 +10,9 @@ import torch
 
 from llmdrills.grading.judging.compare import compare, returned_again
 from llmdrills.grading.judging.wording import describe
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from tests.helpers.small_kata import CASES, REFERENCE, make_kata
 

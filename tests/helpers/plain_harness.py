@@ -185,6 +185,9 @@ def answer(kernel: Any, made: Any, case: Case, *, double: bool = False) -> Answe
             warnings.simplefilter("ignore")
             if case.draws:
                 value: Any = {str(kernel(*args, **kwargs)) for _ in range(case.draws)}
+            elif made.draws:  # by the law: which may come, and that nothing fixes the random numbers
+                results = {kernel(*args, **kwargs) for _ in range(made.draws)}
+                value = f"all may come: {results <= set(made.law)}; they vary: {len(results) > 1}"
             else:
                 value = kernel(*args, **kwargs)
     except Exception as error:  # whatever a wrong kernel raises is its answer

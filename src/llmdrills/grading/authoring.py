@@ -29,7 +29,7 @@ import contextlib
 import inspect
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ __all__ = [
     "Peer",
     "Registered",
     "Same",
+    "by_law",
     "call",
     "case",
     "domain",
@@ -69,15 +70,27 @@ class AuthoringError(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of one call of the entry function."""
+    """The arguments of one call of the entry function; with a `law`, what may come of it and how likely each is."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    law: Mapping[Any, float] = field(default_factory=dict)
+    draws: int = 0
 
 
 def call(*args: Any, **kwargs: Any) -> Call:
     """What a case returns: the arguments with which the entry function is called."""
     return Call(args, kwargs)
+
+
+def by_law(made: Call, law: Mapping[Any, float], draws: int = 0) -> Call:
+    """The same call, for a random result that is judged by its law: the reference is not asked.
+
+    `law` maps every result that may come to its probability; what it leaves out never comes. With `draws` the call is
+    made so often, and results must also come about as often as the law says. docs/authoring.md gives the chance at
+    which a right kernel fails.
+    """
+    return Call(made.args, made.kwargs, law, draws)
 
 
 class Inputs:

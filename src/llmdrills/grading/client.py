@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.files import check_size, read_source
-from llmdrills.grading.protocol.answer import Attempt, Ended, Expected
+from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
 from llmdrills.grading.workers.attempt_run import AttemptRun
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
-from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled
+from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled, Wanted
 from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
 
 if TYPE_CHECKING:
@@ -202,7 +202,8 @@ class Grader:
 
         cases, attempt = self._run(spec)
         can_explain = bool(attempt.answers) and self._pool.oracle is not None
-        explained = functools.cache(lambda: self._explained(cases)) if can_explain else None
+        named = Wanted(answers=_of_named(cases, attempt), device=spec.device)
+        explained = functools.cache(lambda: self._explained(cases, named)) if can_explain else None
         verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
         further = functools.cache(lambda: self._run(dataclasses.replace(spec, further=True)))
         extra: list[tuple[list[Expected], Attempt]] = []
@@ -228,12 +229,12 @@ class Grader:
         the named cases under another seed."""
         found: list[tuple[list[Expected], Attempt]] = []
         if any(due.drawn for due in cases.feed.expected):
-            found.append((self._explained(cases, fitting), attempt))
+            found.append((self._explained(cases, Wanted(drawn=True, only=fitting)), attempt))
             more, answered = further()
-            found.append((self._explained(more, fitting), answered))
+            found.append((self._explained(more, Wanted(drawn=True, only=fitting)), answered))
         if len(fitting) > 1:
             others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
-            found.append((self._explained(others), answered))
+            found.append((self._explained(others, Wanted(only=fitting)), answered))
         return found
 
     def _behaviour(
@@ -281,9 +282,8 @@ class Grader:
                 return variant
         return ""
 
-    def _explained(self, cases: CaseSet, only: Sequence[str] | None = None) -> list[Expected]:
-        """Return what is expected, with the wrong kernels' answers filled in: all of theirs to the named cases, or
-        those of `only` to the draws."""
+    def _explained(self, cases: CaseSet, wanted: Wanted) -> list[Expected]:
+        """Return what is expected, with the wrong kernels' answers filled in where they are wanted."""
         expected = cases.feed.expected
         if self._pool.oracle is None:
             return expected
@@ -292,12 +292,8 @@ class Grader:
                 self._pool.settle()  # the attempt can no longer change what the wrong kernels read
             if cases.feed.files_changed():
                 return expected
-        if only is None:
-            answers = iter(cases.feed.explain(self._pool.oracle, self._cancel_read))
-        else:
-            answers = iter(cases.feed.explain_draws(self._pool.oracle, self._cancel_read, only))
-        for_draws = only is not None
-        return [dataclasses.replace(due, slips=next(answers)) if due.drawn == for_draws else due for due in expected]
+        answers = iter(cases.feed.explain(self._pool.oracle, self._cancel_read, wanted))
+        return [dataclasses.replace(due, slips=next(answers)) if due.drawn == wanted.drawn else due for due in expected]
 
     def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""
@@ -336,6 +332,12 @@ class Grader:
         finally:
             self._pool.release(workers.learner)
         return workers.cases, attempt
+
+
+def _of_named(cases: CaseSet, attempt: Attempt) -> tuple[Answer, ...]:
+    """The attempt's answers to the named cases, which come before the draws."""
+    pairs = zip(cases.feed.expected, attempt.answers, strict=False)
+    return tuple(answer for due, answer in pairs if not due.drawn)
 
 
 def seed_of(code: bytes) -> int:

@@ -62,5 +62,5 @@ def _question(folder: str, variant: str, case: str, seed: int) -> Question:
             private = Path(tempfile.mkdtemp(prefix="llmdrills-inputs-"))
             atexit.register(shutil.rmtree, private, ignore_errors=True)  # the snippet's call reads it until then
             with loaded.importable():
-                return make_question(loaded, known, seed, private)[0]
+                return make_question(loaded, known, seed, private).question
     raise UsageError(f"there is no case {case!r}", "use a name that `llmdrills grade --json` lists under `cases`")

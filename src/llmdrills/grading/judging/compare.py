@@ -26,6 +26,7 @@ from llmdrills.grading.judging.findings import (
     WrongStructure,
     WrongType,
 )
+from llmdrills.grading.judging.laws import against_laws, brief
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Expected
 from llmdrills.grading.protocol.numbers import array, is_floating, limits, load_numpy
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
@@ -43,7 +44,10 @@ def compare(expected: Expected, answer: Answer, device: str = "") -> list[Findin
     """Everything wrong with one answer to one case; nothing where it is right. `device` is where tensors are due."""
     found = _raising(expected, answer)
     if found is None:
-        found = _draws(expected, answer) if expected.draws else _value(expected, answer, device)
+        if expected.laws:
+            found = against_laws(expected, answer.value)
+        else:
+            found = _draws(expected, answer) if expected.draws else _value(expected, answer, device)
         found += _gradients(expected, answer)
     names = expected.call.names
     for position in answer.inputs_changed:
@@ -303,7 +307,7 @@ def _draws(expected: Expected, answer: Answer) -> list[Finding]:
         return []
     if len(got) == 1 and type_name(got[0]) != type_name(want[0]):
         return [WrongType("", type_name(want[0]), type_name(got[0]))]
-    return [WrongDraws("", expected.draws, *(tuple(_brief(v) for v in values[:5]) for values in (missing, unwanted)))]
+    return [WrongDraws("", expected.draws, *(tuple(brief(v) for v in values[:5]) for values in (missing, unwanted)))]
 
 
 def _distinct(value: Value) -> list[Value]:
@@ -322,9 +326,3 @@ def _distinct_equal(one: Value, other: Value) -> bool:
 def _equal(want: Value, got: Value) -> bool:
     dtypes = [leaf.dtype if isinstance(leaf, TensorValue) else "" for _, leaf in leaves(want)]
     return not differences(want, got, Rules(dtypes, nan_ok=True))
-
-
-def _brief(value: Value) -> str:
-    if isinstance(value, TensorValue):
-        return str(array(value).tolist())[:200]
-    return repr(value)[:200]

@@ -8,7 +8,7 @@ most of the failing cases, or right numbers in a wrong place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from llmdrills.grading.judging.compare import compare, same_answer
@@ -16,7 +16,7 @@ from llmdrills.grading.judging.findings import Finding
 from llmdrills.grading.judging.recognition import Recognition, recognitions
 from llmdrills.grading.protocol.answer import Answer, Expected
 
-__all__ = ["Explanation", "Judged", "diagnose"]
+__all__ = ["Explanation", "Judged", "answers_that_matter", "diagnose"]
 
 
 FEWEST_RECOGNISED = 2
@@ -69,6 +69,44 @@ def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) ->
     return _partial([first, *others], fitting) or _recognised(failing)
 
 
+def answers_that_matter(
+    cases: Sequence[Judged], names: Sequence[str], ask: Callable[[str, int], Answer]
+) -> list[dict[str, Answer]]:
+    """What the wrong kernels of these names answer in each case, as far as `diagnose` can need it.
+
+    `ask` gives one kernel's answer in the case at that place. A kernel is asked no more once it contradicts a passing
+    case, once it cannot explain most of the failing ones, or, where another explains them all, at its first
+    disagreement: `diagnose` says of these answers what it would say of all.
+    """
+    found: list[dict[str, Answer]] = [{} for _ in cases]
+    failing = sum(bool(case.findings) for case in cases)
+    cheap_first = sorted(range(len(cases)), key=lambda at: (not cases[at].findings, _calls(cases[at].expected), at))
+    missed = dict.fromkeys(names, 0)
+    whole = False
+
+    def goes_on(name: str, at: int) -> bool:
+        found[at][name] = answer = ask(name, at)
+        if _agrees(answer, cases[at]):
+            return True
+        missed[name] += 1
+        return bool(cases[at].findings) and not whole and _is_majority(failing - missed[name], failing)
+
+    def by_promise(name: str) -> int:
+        return missed[name]
+
+    left = [name for name in names if goes_on(name, cheap_first[0])] if cases else []
+    for name in sorted(left, key=by_promise):
+        if whole and missed[name]:
+            continue
+        if all(goes_on(name, at) for at in cheap_first[1:]) and not missed[name]:
+            whole = True
+    return [{name: answers[name] for name in names if name in answers} for answers in found]
+
+
+def _calls(expected: Expected) -> int:
+    return expected.calls * max(expected.draws, 1)
+
+
 class _Agreement:
     """Whether each wrong kernel agrees with the attempt in each case; asked for at most once."""
 
@@ -85,7 +123,7 @@ class _Agreement:
         """Whether it gives the attempt's answer to a failing case, or is right in one that passes."""
         key = (name, at)
         if key not in self._known:
-            self._known[key] = _agrees(name, self.cases[at])
+            self._known[key] = _agrees(self.cases[at].expected.slips.get(name), self.cases[at])
         return self._known[key]
 
     def explained(self, name: str) -> int:
@@ -97,8 +135,7 @@ class _Agreement:
         return any(not case.findings and not self.agrees(name, at) for at, case in enumerate(self.cases))
 
 
-def _agrees(name: str, case: Judged) -> bool:
-    wrong = case.expected.slips.get(name)
+def _agrees(wrong: Answer | None, case: Judged) -> bool:
     if wrong is None:
         return False
     if not case.findings:

@@ -239,13 +239,15 @@ class Raises(Finding):
 
 @dataclass(frozen=True)
 class WrongDraws(Finding):
-    """A random result: answers that are due never came, or answers came that may not come."""
+    """A random result: answers that are due never came, answers came that may not come, or one came too often or too
+    seldom (`uneven`, each with its count and the number that is due)."""
 
     kind = "wrong-draws"
     path: str
     draws: int
     missing: tuple[str, ...]
     unwanted: tuple[str, ...]
+    uneven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -312,13 +312,17 @@ def _message(kind: str, message: str, line: int) -> Bilingual:
 
 
 def _wrong_draws(x: f.WrongDraws) -> Bilingual:
-    en, zh = [f"In {x.draws} calls"], [f"{x.draws} 次调用中"]
+    en, zh = ["In one call" if x.draws == 1 else f"In {x.draws} calls"], [f"{x.draws} 次调用中"]
     if x.unwanted:
         en.append(f"came what may never come: {', '.join(x.unwanted)}")
         zh.append(f"出现了不该出现的结果：{'、'.join(x.unwanted)}")
     if x.missing:
         en.append(f"{'and ' if x.unwanted else ''}never came what must come: {', '.join(x.missing)}")
         zh.append(f"{'并且' if x.unwanted else ''}始终没有出现应当出现的结果：{'、'.join(x.missing)}")
+    if x.uneven:
+        others = bool(x.unwanted or x.missing)
+        en.append(f"{'and ' if others else ''}some came far too often or too seldom: {', '.join(x.uneven)}")
+        zh.append(f"{'并且' if others else ''}有的结果次数明显不对：{'、'.join(x.uneven)}")
     return Bilingual(" ".join(en), "，".join(zh))
 
 

@@ -25,10 +25,10 @@ from llmdrills.grading.authoring import Call, Kernel
 from llmdrills.grading.judging.behaviour import ALWAYS, BEHAVIOURS, EXACTLY, Candidate, Condition
 from llmdrills.grading.judging.compare import compare, same_answer
 from llmdrills.grading.judging.differences import leaves
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.conditions import conditions, rank
 from llmdrills.grading.kernels.cpu_limit import cpu_limit
-from llmdrills.grading.kernels.expectations import ask
 from llmdrills.grading.kernels.features import look
 from llmdrills.grading.kernels.registry import LoadedKata
 from llmdrills.grading.kernels.wrappers import changed, constant, wrappers
@@ -297,6 +297,7 @@ def _parts(at: int, one: Asked) -> Iterator[_Part]:
             dtypes=due.dtypes[leaf : leaf + width],
             tolerance=tolerance,
             calls=1,
+            laws=due.laws[number : number + 1],
         )
         result = dataclasses.replace(answer, value=results[number])
         yield _Part(at, number, own, result, bool(compare(own, result)))

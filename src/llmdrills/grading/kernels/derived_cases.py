@@ -70,7 +70,7 @@ def _changed(make: CaseMaker, change: Callable[[Any], Any]) -> CaseMaker:
         pairs = zip((*made.args, *made.kwargs.values()), (*args, *kwargs.values()), strict=True)
         if all(before is after for before, after in pairs):
             raise NotDerivable
-        return Call(args, kwargs)
+        return dataclasses.replace(made, args=args, kwargs=kwargs)
 
     return changed
 

@@ -24,11 +24,12 @@ from llmdrills.errors import ContentError
 from llmdrills.grading.authoring import Call, Case, Domain, Draw, Kernel
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.differences import leaves
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DRAWN
-from llmdrills.grading.kernels.expectations import Made, ask, expect, frozen, greatest, make_question, unlike, upcast
+from llmdrills.grading.kernels.expectations import Made, expect, frozen, greatest, make_question, unlike, upcast
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels
-from llmdrills.grading.protocol.answer import Answer, Expected, Question
+from llmdrills.grading.protocol.answer import Answer, Expected, Law, Question
 from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 
@@ -80,13 +81,15 @@ class Posed(NamedTuple):
     drawn: Drawn
     question: Question
     exact: Question
+    laws: tuple[Law, ...] = ()
 
 
 def pose(loaded: LoadedKata, domain: Domain, seed: int, folder: Path) -> Posed:
     """The draw of that seed, with its question. `folder` is where it may write files."""
     drawn = draw_case(domain, seed, folder)
     with loaded.importable():
-        return Posed(drawn, *make_question(loaded, drawn.case, seed, folder))
+        made = make_question(loaded, drawn.case, seed, folder)
+    return Posed(drawn, made.question, made.exact, made.laws)
 
 
 def prepare_draws(
@@ -158,6 +161,8 @@ def expect_draw(loaded: LoadedKata, kernels: VariantKernels, posed: Posed, calle
     Raises NotAdmitted where the reference breaks its contract or is not steady.
     """
     case, question = posed.drawn.case, posed.question
+    if posed.laws:
+        return expect(loaded, kernels, Made(case, question, posed.exact, posed.laws), caller)
     plain = ask(loaded, caller, kernels.reference, question)
     if isinstance(plain.value, Raised):
         raises = next((name for name in _raises(kernels) if name in plain.value.classes), "")
@@ -178,6 +183,8 @@ def expect_draw(loaded: LoadedKata, kernels: VariantKernels, posed: Posed, calle
 
 def admitted(loaded: LoadedKata, kernels: VariantKernels, due: Expected, question: Question, caller: Caller) -> str:
     """Why a draw cannot be used: the equivalent that fails it. Empty where it can."""
+    if due.laws and compare(due, ask(loaded, caller, kernels.reference, question)):
+        return "the reference does not keep to the law"  # elsewhere the reference itself says what is due
     for right in kernels.equivalents:
         wrong = compare(due, ask(loaded, caller, right.kernel, question))
         if wrong:

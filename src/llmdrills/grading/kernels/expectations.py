@@ -24,15 +24,35 @@ from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
 from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
+from llmdrills.grading.kernels.asking import WrongAnswers
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED, DRAWN, NotDerivable
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
-from llmdrills.grading.protocol.answer import Answer, CostLimit, Expected, GradientRules, Question, ShownCall, Tolerance
+from llmdrills.grading.protocol.answer import (
+    Answer,
+    CostLimit,
+    Expected,
+    GradientRules,
+    Law,
+    Question,
+    ShownCall,
+    Tolerance,
+)
 from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.tensors import Freezer
 from llmdrills.grading.protocol.wire import Opaque, Raised, TensorValue, Value
 
-__all__ = ["Made", "ask", "expect", "explain", "frozen", "greatest", "make_question", "prepare", "unlike", "upcast"]
+__all__ = [
+    "Made",
+    "expect",
+    "explain",
+    "frozen",
+    "greatest",
+    "make_question",
+    "prepare",
+    "unlike",
+    "upcast",
+]
 
 MOST_LITERAL_ELEMENTS = 160
 """Inputs up to this size are written out in the snippet that reproduces a failure; larger ones are made again from
@@ -63,7 +83,7 @@ def prepare(
     with loaded.importable():
         for case in loaded.variant(variant).cases:
             try:
-                made.append(Made(case, *make_question(loaded, case, seed, folder)))
+                made.append(make_question(loaded, case, seed, folder))
             except NotDerivable:
                 continue
             except ContentError as error:
@@ -83,10 +103,9 @@ def explain(
 ) -> Iterator[dict[str, Answer]]:
     """Every wrong kernel's answer to each question, or `only` those: what `Expected.slips` holds."""
     loaded = kata if isinstance(kata, LoadedKata) else load(kata)
-    caller = Caller(device, str(loaded.kata.cases_file))
-    wrong = {one.id: one.kernel for one in loaded.variant(variant).wrong if only is None or one.id in only}
+    wrong = WrongAnswers(loaded, variant, device, only=only)
     for question in questions:
-        yield {name: ask(loaded, caller, kernel, question) for name, kernel in wrong.items()}
+        yield {name: wrong.ask(name, question) for name in wrong.names}
 
 
 def _expectations(loaded: LoadedKata, variant: str, made: list[Made], device: str, slips: bool) -> Iterator[Expected]:
@@ -107,15 +126,8 @@ def _expectations(loaded: LoadedKata, variant: str, made: list[Made], device: st
         raise ContentError(problems)
 
 
-def ask(loaded: LoadedKata, caller: Caller, kernel: Kernel, question: Question) -> Answer:
-    """One kernel's answer, with the kata's own `reference` importable and its warnings silenced."""
-    with loaded.importable(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return caller.ask(kernel, question)
-
-
-def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tuple[Question, Question]:
-    """The question of one case, and the same with floating inputs raised to float64.
+def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> Made:
+    """The question of one case, the same with floating inputs raised to float64, and the laws of its calls.
 
     Raises NotDerivable for a derived case without a fitting tensor, ContentError when the case itself is at fault.
     """
@@ -126,7 +138,7 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tu
         raise
     except Exception as error:  # whatever an author's case raises is reported as their problem
         raise ContentError([_raised(case, error, file)]) from error
-    made, *then = _calls(returned, case, file)
+    made, *then = calls = _calls(returned, case, file)
     for position in case.grads:
         given = made.args[position] if position < len(made.args) else None
         if not isinstance(given, torch.Tensor) or not given.is_floating_point():
@@ -135,13 +147,16 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> tu
     counted = any(budget.case == case.name for budget in loaded.kata.budgets)
     mixed = zlib.crc32(f"{seed}/{case.name}/call".encode())
     plain = _freeze(made, case, mixed, counted, then)
+    laws = tuple(tuple(zip(map(Freezer().freeze, c.law), c.law.values(), strict=True)) for c in calls if c.law)
+    if laws and len(laws) != len(calls):
+        raise ContentError([_problem(file, case, "one of its calls has no law", "give each call a law, or none")])
     for value in (*plain.args, *plain.kwargs.values()):
         for path, leaf in leaves(value):
             if isinstance(leaf, Opaque):
                 what = f"an argument holds a {leaf.type}{path}"
                 todo = "use tensors, numbers, texts, dtypes, and lists or dicts of them"
                 raise ContentError([_problem(file, case, what, todo)])
-    return plain, _freeze(upcast(made), case, mixed, False, [upcast(call) for call in then])
+    return Made(case, plain, _freeze(upcast(made), case, mixed, False, [upcast(call) for call in then]), laws)
 
 
 def _calls(returned: Any, case: Case, file: Path) -> list[Call]:
@@ -165,7 +180,7 @@ def _freeze(made: Call, case: Case, seed: int, counted: bool, then: Sequence[Cal
         kwargs=kwargs,
         seed=seed,
         grads=case.grads,
-        draws=case.draws,
+        draws=max(case.draws, made.draws, *(call.draws for call in then)),
         count=counted,
         then=tuple(others),
     )
@@ -195,16 +210,19 @@ def _upcast_value(value: Any) -> Any:
 
 
 class Made(NamedTuple):
-    """A case with its question, and the same question with floating inputs raised to float64."""
+    """A case with its question, the same question with floating inputs raised to float64, and its calls' laws."""
 
     case: Case
     question: Question
     exact: Question
+    laws: tuple[Law, ...] = ()
 
 
 def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Caller) -> Expected:
     """What is due for one case. Raises ContentError for an author's faults."""
     case, question = made.case, made.question
+    if made.laws:
+        return _expect_law(kernels, made)
     file = loaded.kata.cases_file
     same = caller.ask(kernels.reference, question)
     own = case.draws or case.raises or case.own_precision
@@ -245,6 +263,25 @@ def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Call
         drawn=DRAWN in case.tags,
         clauses=case.clauses,
         calls=1 + len(question.then),
+    )
+
+
+def _expect_law(kernels: VariantKernels, made: Made) -> Expected:
+    """What is due for a case that has a law: nobody is asked, and what is shown as due is what comes most likely."""
+    question = made.question
+    ranked = [[result for result, _ in sorted(law, key=lambda pair: -pair[1])] for law in made.laws]
+    shown: list[Value] = [(one * question.draws)[: question.draws] if question.draws else one[0] for one in ranked]
+    return Expected(
+        case=made.case.name,
+        why=made.case.why,
+        answer=Answer(shown if question.then else shown[0]),
+        draws=question.draws,
+        call=_shown_call(kernels.reference, question),
+        derived=DERIVED in made.case.tags,
+        drawn=DRAWN in made.case.tags,
+        clauses=made.case.clauses,
+        calls=1 + len(question.then),
+        laws=made.laws,
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Ended",
     "Expected",
     "GradientRules",
+    "Law",
     "Question",
     "ShownCall",
     "Tolerance",
@@ -148,6 +149,10 @@ class ShownCall:
     positional: int = 0
 
 
+Law = tuple[tuple[Value, float], ...]
+"""Every result that may come of one call, and its probability."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """What the oracle knows of one case. The judge fills it and reads it; the engine only carries it.
@@ -156,7 +161,8 @@ class Expected:
     each tensor of it in depth-first order ("" for anything else); `answer.counts` is what it costs on the inputs as
     they are, and `seconds` how long it took. `derived` says that the framework made the case of the author's first
     one. `clauses` are the ids of the contract lines that the case grades. `slips` holds what each slip
-    answers, by its id.
+    answers, by its id. `laws` holds, for each call of a random case that has a law, the results that may come with
+    their probabilities.
     """
 
     case: str
@@ -177,6 +183,7 @@ class Expected:
     drawn: bool = False  # from the kata's domain, not a case that the author wrote
     left_out: str = ""  # why this draw is not judged here: its answer counts for nothing
     slips: dict[str, Answer] = field(default_factory=dict)
+    laws: tuple[Law, ...] = ()
 
 
 EndedBy = Literal["crashed", "timeout", "memory", "forbidden"]

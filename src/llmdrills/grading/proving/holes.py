@@ -24,10 +24,11 @@ from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Call, Kernel
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.inputs import short_call
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.cpu_limit import cpu_limit
 from llmdrills.grading.kernels.draws import ALWAYS_DRAWN, NotAdmitted, Posed, admitted, expect_draw, pose
-from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.features import Feature, features, worded
 from llmdrills.grading.kernels.registry import LoadedKata, load
 from llmdrills.grading.protocol.answer import Expected, Question
@@ -48,6 +49,13 @@ SECONDS = 85.0
 """CPU seconds that one kata's search may take."""
 CALL_SECONDS = 1.0
 """CPU seconds that a mutant may take over one draw; one that takes longer is exposed."""
+OFTEN = 3
+"""Where the time will not last, a mutant that so many draws expose is asked no more; one is enough where a named case
+exposes it too. The time goes to those that nothing exposes."""
+OF_EXPLAINED = 40
+"""There, a mutant that the author declared the same is asked so often: somebody has thought about it."""
+FOR_DRAWING = 0.3
+"""The part of the time after which no more is drawn, where there are enough draws."""
 MOST_LATE = 3
 """A mutant that took too long over so many draws is asked no more: it is exposed, and would use up the time."""
 
@@ -93,7 +101,7 @@ class _Search:
         self._tries = tries
         self._loaded = loaded
         self._variant = variant
-        self._deadline = deadline
+        self._started, self._deadline = time.process_time(), deadline
         self._kernels = loaded.variant(variant)
         self._caller = Caller("cpu", str(loaded.kata.reference_file))
         self._refused: Counter[str] = Counter()
@@ -112,7 +120,7 @@ class _Search:
                 *mutants(self._loaded, self._variant, calls, floating=floating),
             ]
             by_case = {one.id: self._exposed(one, named) for one in wrong}
-            by_draw = self._matrix(wrong, asked)
+            by_draw = self._matrix(wrong, asked, by_case)
         ran = min(map(len, by_draw.values()), default=0)
         self._complete = ran >= min(ENOUGH, len(posed))
         seen = features(self._kernels.reference, calls[:ran], [one.drawn.marks for one in posed[:ran]])
@@ -137,7 +145,10 @@ class _Search:
         assert domain is not None  # noqa: S101  # `find_holes` has seen to it
         found: list[Posed] = []
         asked: list[tuple[Question, Expected]] = []
+        last = self._started + FOR_DRAWING * (self._deadline - self._started)
         for seed in range(self._tries):
+            if len(found) >= ENOUGH and time.process_time() > last:
+                break
             place = folder / f"draw-{seed}"
             place.mkdir()
             posed = pose(self._loaded, domain, seed, place)
@@ -153,15 +164,23 @@ class _Search:
             asked.append((posed.question, due))
         return found, asked
 
-    def _matrix(self, wrong: Sequence[Mutant], asked: Sequence[tuple[Question, Expected]]) -> dict[str, list[bool]]:
+    def _matrix(
+        self, wrong: Sequence[Mutant], asked: Sequence[tuple[Question, Expected]], by_case: Mapping[str, bool]
+    ) -> dict[str, list[bool]]:
         """Who fails where, for as many of the draws as there is time for."""
         found: dict[str, list[bool]] = {one.id: [] for one in wrong}
-        for pair in asked:
-            if time.process_time() > self._deadline:
+        started, short = time.process_time(), False
+        for at, pair in enumerate(asked):
+            now = time.process_time()
+            if now > self._deadline:
                 break
+            short = short or (at >= OFTEN and (now - started) / at * len(asked) > self._deadline - started)
             for one in wrong:
                 # A mutant that is asked no more counts as passing: the draws that expose it are among the earlier ones.
                 stopped = self._late[one.id] >= MOST_LATE
+                if short:
+                    often = sum(found[one.id]) >= (1 if by_case[one.id] else OFTEN)
+                    stopped = stopped or often or (at >= OF_EXPLAINED and self._explained(one))
                 found[one.id].append(False if stopped else self._fails(one, pair))
         return found
 
@@ -198,10 +217,14 @@ class _Search:
             complete=self._complete,
         )
 
+    def _explained(self, one: Mutant) -> bool:
+        """Whether the author declared that it changes nothing."""
+        return any(same.edit in (one.words, one.id) for same in self._kernels.sames)
+
     def _hole(self, one: Mutant, found: _Matrix) -> Hole | None:
         """What is open about a mutant that no grade is sure to expose; None where the author explained it."""
         row = found.by_draw[one.id]
-        explained = any(same.edit in (one.words, one.id) for same in self._kernels.sames)
+        explained = self._explained(one)
         if not any(row):
             return None if explained else Hole(one.id, one.kind, f"not told apart in {len(row)} draws")
         posed = found.posed[row.index(True)]

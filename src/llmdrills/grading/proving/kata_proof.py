@@ -24,9 +24,10 @@ from llmdrills.grading.judging.compare import compare, same_answer
 from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.judging.judge import judge
 from llmdrills.grading.judging.wording import describe
+from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.draws import NotAdmitted, admitted, expect_draw, pose
-from llmdrills.grading.kernels.expectations import ask, prepare
+from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
 from llmdrills.grading.kernels.slips import WrongKernel
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of

@@ -12,21 +12,30 @@ import os
 import pickle
 import select
 import socket
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, LLMDrillsError
 from llmdrills.grading.judging.behaviour import Candidate
+from llmdrills.grading.judging.compare import compare
+from llmdrills.grading.judging.diagnosis import Judged, answers_that_matter
 from llmdrills.grading.kernels import behaviours, draws, expectations, registry
+from llmdrills.grading.kernels.asking import WrongAnswers
 from llmdrills.grading.protocol.answer import Answer, Expected, Question
 from llmdrills.grading.protocol.channel import Channel, receive
 from llmdrills.grading.workers.case_files import seal
+from llmdrills.grading.workers.oracle_feed import Wanted
 
 __all__ = ["serve"]
+
+BEFOREHAND = 2.0
+"""CPU seconds for the wrong kernels' answers that nobody has asked for yet."""
 
 
 def serve(sock: socket.socket) -> None:
@@ -64,6 +73,10 @@ class _Outbox:
     def put(self, frame: bytes) -> None:
         self._channel.put(frame)
 
+    def has_request(self) -> bool:
+        """Whether the next request is waiting."""
+        return bool(select.select([self._sock], [], [], 0)[0])
+
     def next_request(self) -> bytes | None:
         """Send what is left, then wait for a request; None at the end."""
         while self._channel.wants_to_write:
@@ -86,24 +99,55 @@ def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, 
     drawn, dues = draws.prepare_draws(loaded, variant, seed, folder, further=further)
     # Sealed before the learner's process can know of them: it gets the questions when the command has them.
     out.put(pickle.dumps((number, "questions", [*named, *drawn], seal(folder))))
-    expected = []
+    expected: list[Expected] = []
     for answer in itertools.chain(answers, dues):
         expected.append(answer)
         out.put(pickle.dumps((number, "expected", answer)))
     out.put(pickle.dumps((number, "prepared")))
+    wrong = WrongAnswers(loaded, variant)
     _LATEST.append(
-        _Prepared(number=number, kata=kata, variant=variant, named=named, drawn=drawn, expected=tuple(expected))
+        _Prepared(
+            number=number, kata=kata, variant=variant, named=named, drawn=drawn, expected=tuple(expected), wrong=wrong
+        )
     )
 
 
-def _explain(out: _Outbox, number: int, *, drawn: bool, only: Sequence[str] | None) -> None:
+def _explain(out: _Outbox, number: int, *, turn: int, wanted: Wanted) -> None:
     """What the wrong kernels answer to the questions of the request of that number."""
+    whole = True
     for last in _LATEST:
         if last.number == number:
-            questions = last.drawn if drawn else last.named
-            for answers in expectations.explain(_loaded(last.kata), last.variant, questions, only=only):
-                out.put(pickle.dumps((number, "explained", answers)))
-    out.put(pickle.dumps((number, "all explained")))
+            whole = _answer(out, last, turn, wanted)
+    out.put(pickle.dumps((number, "all explained", turn, whole)))
+
+
+def _answer(out: _Outbox, last: _Prepared, turn: int, wanted: Wanted) -> bool:
+    """Send the answers; whether that is all of them. What nobody waits for ends when somebody asks for something."""
+    questions, wrong = last.drawn if wanted.drawn else last.named, last.wrong
+    if wanted.answers is not None:
+        for answers in _that_matter(last, wanted.answers, wanted.device):
+            out.put(pickle.dumps((last.number, "explained", turn, answers)))
+        return True
+    names = [name for name in wrong.names if wanted.only is None or name in wanted.only]
+    until = time.process_time() + BEFOREHAND
+    for question in questions:
+        answered: dict[str, Answer] = {}
+        for name in names:
+            if wanted.beforehand and (time.process_time() > until or out.has_request()):
+                return False  # what was worked out so far is kept
+            answered[name] = wrong.ask(name, question)
+        out.put(pickle.dumps((last.number, "explained", turn, answered)))
+    return True
+
+
+def _that_matter(last: _Prepared, answers: Sequence[Answer], device: str) -> list[dict[str, Answer]]:
+    """What can explain an attempt that gave these answers to the named cases, the first of all questions."""
+    cases = [
+        Judged(due, answer, tuple(compare(due, answer, device)))
+        for due, answer in zip(last.expected[: len(last.named)], answers, strict=False)
+    ]
+    found = answers_that_matter(cases, last.wrong.names, lambda name, at: last.wrong.ask(name, last.named[at]))
+    return [*found, *({} for _ in last.named[len(cases) :])]
 
 
 def _behave(
@@ -133,7 +177,8 @@ def _loaded(kata: Kata) -> registry.LoadedKata:
 _KATAS: dict[tuple[object, ...], registry.LoadedKata] = {}
 
 
-class _Prepared(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
     """A set of cases, for whoever asks what the wrong kernels answer to it."""
 
     number: int
@@ -142,6 +187,7 @@ class _Prepared(NamedTuple):
     named: list[Question]
     drawn: list[Question]
     expected: tuple[Expected, ...]
+    wrong: WrongAnswers
 
 
 _LATEST: deque[_Prepared] = deque(maxlen=4)

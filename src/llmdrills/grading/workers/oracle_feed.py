@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import selectors
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.protocol.answer import Answer, Expected, Question
     from llmdrills.grading.workers.launcher import Worker
 
-__all__ = ["ORACLE_SECONDS", "BehaviourRequest", "Cancelled", "OracleFeed", "OracleRequest", "request_explanations"]
+__all__ = ["ORACLE_SECONDS", "BehaviourRequest", "Cancelled", "OracleFeed", "OracleRequest", "Wanted"]
 
 ORACLE_SECONDS = 300.0
 """For the oracle to prepare one set of cases, or to run the wrong kernels on it."""
@@ -55,14 +56,19 @@ class OracleRequest:
         oracle.channel.put(pickle.dumps({"number": self.number, "what": "prepare", **request}))
 
 
-def request_explanations(
-    oracle: Worker, number: int, *, drawn: bool = False, only: Sequence[str] | None = None
-) -> None:
-    """Have the oracle run its wrong kernels on the questions that it prepared under that number, its latest.
+@dataclass(frozen=True)
+class Wanted:
+    """Which answers of the wrong kernels are asked for: to the named cases, or with `drawn` to the draws.
 
-    On the named cases, or with `drawn` on the draws; every wrong kernel, or `only` those.
+    Of every wrong kernel, or `only` of those; with `answers`, an attempt's own to the named cases on that device, only
+    what can explain them. `beforehand` says that nobody waits for them: they may end early.
     """
-    oracle.channel.put(pickle.dumps({"number": number, "what": "explain", "drawn": drawn, "only": only}))
+
+    drawn: bool = False
+    only: Sequence[str] | None = None
+    answers: Sequence[Answer] | None = None
+    device: str = ""
+    beforehand: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,9 @@ class OracleFeed:
     explanations: list[dict[str, Answer]] = field(default_factory=list)
     listed: bool = False
     prepared: bool = False
-    asked_to_explain: bool = False
+    turn: int = 0  # how often the wrong kernels were asked for: what belongs to an earlier time is not read
     explained: bool = False
+    put_off: bool = False  # the answers that were asked for beforehand took too long: some are missing
     behaviours: list[Candidate] | None = None
     behaved: bool = False
 
@@ -109,11 +116,13 @@ class OracleFeed:
         elif kind == "expected":
             self.expected.append(rest[0])
         elif kind == "explained":
-            self.explanations.append(rest[0])
+            if rest[0] == self.turn:
+                self.explanations.append(rest[1])
         elif kind == "prepared":
             self.prepared = True
         elif kind == "all explained":
-            self.explained = True
+            if rest[0] == self.turn:
+                self.explained, self.put_off = rest[1], not rest[1]
         elif kind == "behaviours":
             self.behaviours, self.behaved = rest[0], True
         elif kind == "problems":
@@ -130,7 +139,7 @@ class OracleFeed:
         with selectors.DefaultSelector() as selector:
             selector.register(cancel, selectors.EVENT_READ)
             selector.register(oracle.channel, selectors.EVENT_READ)
-            while not (self.prepared and self.explained) and not oracle.channel.closed:
+            while not (self.prepared and (self.explained or self.put_off)) and not oracle.channel.closed:
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if oracle.channel.wants_to_write else 0)
                 selector.modify(oracle.channel, wanted)
                 ready = {key.fileobj: events for key, events in selector.select(ORACLE_SECONDS)}
@@ -141,18 +150,25 @@ class OracleFeed:
                 for frame in oracle.channel.frames():
                     self.take(frame)
 
-    def explain(self, oracle: Worker, cancel: int) -> list[dict[str, Answer]]:
-        """Wait for every wrong kernel's answers to the named cases. Raises what `take` raises, and Cancelled."""
-        if not self.asked_to_explain:
-            request_explanations(oracle, self.number)
-            self.asked_to_explain = True
-        self._await(oracle, cancel, lambda: self.explained)
-        return self.explanations
+    def ask(self, oracle: Worker, wanted: Wanted) -> None:
+        """Have the oracle run its wrong kernels on the questions that it prepared under this number, its latest."""
+        self.turn += 1
+        self.explanations, self.explained, self.put_off = [], False, False
+        request = {"number": self.number, "what": "explain", "turn": self.turn}
+        frame = pickle.dumps({**request, "wanted": wanted})
+        if len(frame) > MOST_BYTES:  # too large to be sent to the oracle: it works without them
+            frame = pickle.dumps({**request, "wanted": dataclasses.replace(wanted, answers=None)})
+        oracle.channel.put(frame)
 
-    def explain_draws(self, oracle: Worker, cancel: int, only: Sequence[str]) -> list[dict[str, Answer]]:
-        """Wait for the answers of a few wrong kernels to the draws. Raises what `take` raises, and Cancelled."""
-        self.explanations, self.explained = [], False
-        request_explanations(oracle, self.number, drawn=True, only=only)
+    def explain(self, oracle: Worker, cancel: int, wanted: Wanted) -> list[dict[str, Answer]]:
+        """Wait for the wrong kernels' answers, one dict a question. Raises what `take` raises, and Cancelled.
+
+        What was asked for beforehand is taken where it is whole.
+        """
+        for frame in oracle.channel.frames():
+            self.take(frame)
+        if not (self.explained and wanted.answers is not None):
+            self.ask(oracle, wanted)
         self._await(oracle, cancel, lambda: self.explained)
         return self.explanations
 

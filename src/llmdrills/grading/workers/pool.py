@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmdrills.content.drawslock import lock_file
 from llmdrills.errors import ContentError, GraderError, UsageError
 from llmdrills.grading.workers.launcher import Server, Worker, server_may_be_gone, take
-from llmdrills.grading.workers.oracle_feed import OracleFeed, OracleRequest, request_explanations
+from llmdrills.grading.workers.oracle_feed import OracleFeed, OracleRequest, Wanted
 from llmdrills.grading.workers.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ class WorkerPool:
         """Fork the next learner's process, and have the oracle prepare the seed's cases, wrong kernels included."""
         self._start_servers(kata, self._device)
         cases = self._request(kata, variant, seed)
-        if self.oracle is not None and not cases.feed.asked_to_explain:
-            request_explanations(self.oracle, cases.feed.number)
-            cases.feed.asked_to_explain = True
+        if self.oracle is not None and not cases.feed.turn:
+            cases.feed.ask(self.oracle, Wanted(beforehand=True))
         if self._spare is None:
             self._spare = self.fork_learner(self._device)
 

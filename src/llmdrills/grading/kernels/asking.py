@@ -1,0 +1,40 @@
+"""Kernels of a kata at work: one kernel's answer to one question, and the wrong kernels' answers, each asked once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+
+from llmdrills.grading.authoring import Kernel
+from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.registry import LoadedKata
+from llmdrills.grading.protocol.answer import Answer, Question
+
+__all__ = ["WrongAnswers", "ask"]
+
+
+def ask(loaded: LoadedKata, caller: Caller, kernel: Kernel, question: Question) -> Answer:
+    """One kernel's answer, with the kata's own `reference` importable and its warnings silenced."""
+    with loaded.importable(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return caller.ask(kernel, question)
+
+
+class WrongAnswers:
+    """What the wrong kernels of a variant answer, or `only` those; each is asked a question once."""
+
+    def __init__(
+        self, loaded: LoadedKata, variant: str, device: str = "cpu", *, only: Collection[str] | None = None
+    ) -> None:
+        self._loaded = loaded
+        self._caller = Caller(device, str(loaded.kata.cases_file))
+        self._kernels = {w.id: w.kernel for w in loaded.variant(variant).wrong if only is None or w.id in only}
+        self._known: dict[tuple[str, str], Answer] = {}
+        self.names = tuple(self._kernels)
+
+    def ask(self, name: str, question: Question) -> Answer:
+        """The answer of the kernel of that name; questions are told apart by theirs."""
+        key = (name, question.name)
+        if key not in self._known:
+            self._known[key] = ask(self._loaded, self._caller, self._kernels[name], question)
+        return self._known[key]
