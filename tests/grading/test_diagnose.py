@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from llmdrills.grading.judging.compare import compare
-from llmdrills.grading.judging.diagnosis import Judged, answers_that_matter, diagnose
+from llmdrills.grading.judging.diagnosis import Judged, answers_that_matter, diagnose, pairs, suspects
 from llmdrills.grading.judging.recognition import recognitions
 from llmdrills.grading.protocol.answer import Answer, Tolerance
 from tests.helpers.small_kata import expect, raised, tensor
@@ -17,9 +17,9 @@ from tests.helpers.small_kata import expect, raised, tensor
 RIGHT = np.arange(24, dtype=np.float64).reshape(2, 3, 4) ** 1.5 - 20
 
 
-def judged(value, slips, name="base", want=1.0, dtype="float32"):
+def judged(value, slips, name="base", want=1.0, dtype="float32", **fields):
     """A case whose right answer is `want`, with the wrong kernels' answers and the attempt's."""
-    due = expect(tensor(want, "float64"), dtype, case=name)
+    due = expect(tensor(want, "float64"), dtype, case=name, **fields)
     wrong = {key: x if isinstance(x, Answer) else Answer(tensor(x, dtype)) for key, x in slips.items()}
     answer = value if isinstance(value, Answer) else Answer(tensor(value, dtype))
     return Judged(dataclasses.replace(due, slips=wrong), answer, tuple(compare(due, answer)))
@@ -119,6 +119,120 @@ def test_should_tell_two_that_fit_apart_by_another_input():
     assert (undecided.id, undecided.undecided) == ("a", ("b",))
     decided = diagnose(cases, [[judged(5.0, {"a": 4.0, "b": 5.0})]])
     assert (decided.id, decided.undecided) == ("b", ())
+
+
+# Two slips at once
+
+
+def test_should_try_two_slips_that_share_the_failing_cases():
+    slips = [({"a": 2.0, "b": 1.0}, 2.0), ({"a": 1.0, "b": 3.0}, 3.0), ({"a": 1.0, "b": 1.0}, 1.0)]
+    assert pairs([judged(value, answers) for answers, value in slips]) == ["a+b"]
+    found = diagnose([judged(value, {**answers, "a+b": value}) for answers, value in slips])
+    assert (found.id, found.second, found.explains, found.failing, found.whole) == ("a", "b", 2, 2, True)
+
+
+def test_should_put_the_slip_of_float32_before_that_of_another_type():
+    half = {"dtype": "float16", "float32": False}
+    cases = [judged(2.0, {"a": 2.0, "b": 1.0}, **half)] * 2 + [judged(3.0, {"a": 1.0, "b": 3.0})]
+    assert pairs(cases) == ["b+a"]
+
+
+def test_should_try_two_slips_where_neither_explains_a_case_that_one_of_them_fails():
+    cases = [judged(2.0, {"a": 2.0, "b": 1.0}), judged(9.0, {"a": 1.0, "b": 3.0})]
+    assert pairs(cases) == ["a+b"]
+    joint = [
+        dataclasses.replace(
+            case, expected=dataclasses.replace(case.expected, slips={**case.expected.slips, "a+b": case.answer})
+        )
+        for case in cases
+    ]
+    assert (diagnose(joint).id, diagnose(joint).second) == ("a", "b")
+    assert diagnose(cases) is None
+
+
+def test_should_not_try_two_slips_where_both_are_right_and_the_attempt_is_not():
+    assert pairs([judged(2.0, {"a": 2.0, "b": 1.0}), judged(9.0, {"a": 1.0, "b": 1.0})]) == []
+
+
+def test_should_not_try_two_slips_where_one_explains_everything():
+    assert pairs([judged(2.0, {"a": 2.0, "b": 1.0}), judged(3.0, {"a": 3.0, "b": 3.0})]) == []
+
+
+def test_should_not_name_two_slips_that_a_further_draw_refutes():
+    cases = [judged(2.0, {"a": 2.0, "b": 1.0, "a+b": 2.0}), judged(3.0, {"a": 1.0, "b": 3.0, "a+b": 3.0})]
+    assert suspects(cases) == ["a+b"]
+    assert diagnose(cases).second == "b"
+    assert diagnose(cases, [[judged(7.0, {"a": 5.0, "b": 6.0, "a+b": 8.0})]]) is None
+    assert diagnose(cases, [[judged(1.0, {"a": 1.0, "b": 6.0, "a+b": 6.0})]]) is None
+
+
+def test_should_name_no_two_slips_where_others_fit_as_well():
+    cases = [judged(2.0, {"a": 2.0, "a+b": 2.0, "a+c": 2.0}), judged(3.0, {"a": 1.0, "a+b": 3.0, "a+c": 3.0})]
+    assert diagnose(cases) is None
+    assert diagnose(cases, [[judged(5.0, {"a": 1.0, "a+b": 5.0, "a+c": 4.0})]]).second == "b"
+
+
+def test_should_prefer_one_slip_to_two():
+    cases = [judged(2.0, {"a": 2.0, "a+b": 2.0})] * 2
+    assert (diagnose(cases).id, diagnose(cases).second, diagnose(cases).undecided) == ("a", "", ())
+
+
+# A slip beside a fault of other types, or of empty tensors
+
+HALF = {"dtype": "float16", "float32": False}
+CLASH = raised("RuntimeError", message="expected m1 and m2 to have the same dtype, but got: c10::Half != float")
+CRASH = raised("RuntimeError", message="shape '[0, 2]' is invalid", operation="view")
+
+
+@pytest.mark.parametrize(
+    ("case", "besides"),
+    [
+        (judged(5.0, {"a": 1.0}, **HALF), ("types",)),
+        (judged(CLASH, {"a": 1.0}, **HALF), ("types",)),
+        (judged(5.0, {"a": 1.0}, empty=True), ("empty",)),
+        (judged(CRASH, {"a": 1.0}, empty=True), ("empty",)),
+        (judged(1.0, {"a": CRASH}, empty=True), ()),  # how the slip is written: the attempt is right there
+        (judged(CRASH, {"a": CLASH}), ()),  # both crash, each in its way
+    ],
+)
+def test_should_name_the_slip_that_explains_every_ordinary_case(case, besides):
+    cases = [judged(2.0, {"a": 2.0})] * 2
+    found = diagnose(cases, [[case]])
+    assert (found.id, found.besides, found.whole) == ("a", besides, True)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        judged(5.0, {"a": 4.0}),  # an ordinary case
+        judged(CRASH, {"a": 1.0}, **HALF),  # a crash that is not about types
+        judged(1.0, {"a": 2.0}, **HALF),  # the attempt is right, the slip is not
+        judged(1.0, {"a": 2.0}, empty=True),
+        judged(1.0, {"a": CRASH}),
+        judged(5.0, {"a": 4.0}, raises="ValueError", **HALF),  # no exception came where one is due
+    ],
+)
+def test_should_not_name_a_slip_that_another_case_speaks_against(case):
+    cases = [judged(2.0, {"a": 2.0})] * 2
+    found = diagnose(cases, [[case]])
+    assert found is None or not found.whole
+
+
+def test_should_not_name_a_slip_of_crashes_by_another_crash():
+    cases = [judged(CRASH, {"a": CRASH})] * 2
+    assert (
+        diagnose(cases, [[judged(CRASH, {"a": CLASH})]]) is None
+        or not diagnose(cases, [[judged(CRASH, {"a": CLASH})]]).whole
+    )
+
+
+def test_should_want_two_ordinary_cases_for_a_slip_that_leaves_others_unexplained():
+    assert diagnose([judged(2.0, {"a": 2.0}), judged(5.0, {"a": 1.0}, **HALF)]) is None
+    found = diagnose([judged(2.0, {"a": 2.0})] * 2 + [judged(5.0, {"a": 1.0}, **HALF)])
+    assert (found.id, found.explains, found.failing, found.besides) == ("a", 2, 3, ("types",))
+
+
+# What is recognised without any slip
 
 
 def one(got, dtype="float32", due="float32"):

@@ -4,6 +4,7 @@
 ROOMS = [
     {"__init__"},
     {"client", "proving", "reproduce"},
+    {"closer_look"},
     {"workers"},
     {"kernels"},
     {"judging"},

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.files import check_size, read_source
+from llmdrills.grading.closer_look import CloserLook
 from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
@@ -206,36 +207,16 @@ class Grader:
         explained = functools.cache(lambda: self._explained(cases, named)) if can_explain else None
         verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
         further = functools.cache(lambda: self._run(dataclasses.replace(spec, further=True)))
-        extra: list[tuple[list[Expected], Attempt]] = []
-        if verdict.diagnosis is not None:
-            fitting = [verdict.diagnosis.id, *verdict.report["undecided"]]
-            extra = self._further(spec, cases, attempt, fitting, further)
+        look = CloserLook(spec=spec, cases=cases, attempt=attempt, run=self._run, further=further, ask=self._explained)
+        more = look.at(verdict, explained()) if explained is not None else None
         passes = self._easier_form(spec, verdict)
         again = functools.partial(judge, spec, cases.feed.expected, attempt, explained=explained, passes=passes)
-        if extra or passes:
-            verdict = again(extra=extra)
+        if more is not None:
+            again = functools.partial(again, explained=lambda: more.told, extra=more.extra)
+        if more is not None or passes:
+            verdict = again()
         behaves = self._behaviour(cases, attempt, verdict, further)
-        return verdict if behaves is None else again(extra=extra, behaves=behaves)
-
-    def _further(
-        self,
-        spec: AttemptSpec,
-        cases: CaseSet,
-        attempt: Attempt,
-        fitting: list[str],
-        further: Callable[[], tuple[CaseSet, Attempt]],
-    ) -> list[tuple[list[Expected], Attempt]]:
-        """What else a diagnosis must hold on: the draws of this grade, as many again, and where two wrong kernels fit,
-        the named cases under another seed."""
-        found: list[tuple[list[Expected], Attempt]] = []
-        if any(due.drawn for due in cases.feed.expected):
-            found.append((self._explained(cases, Wanted(drawn=True, only=fitting)), attempt))
-            more, answered = further()
-            found.append((self._explained(more, Wanted(drawn=True, only=fitting)), answered))
-        if len(fitting) > 1:
-            others, answered = self._run(dataclasses.replace(spec, seed=(spec.seed + 1) % (1 << 31)))
-            found.append((self._explained(others, Wanted(only=fitting)), answered))
-        return found
+        return verdict if behaves is None else again(behaves=behaves)
 
     def _behaviour(
         self, cases: CaseSet, attempt: Attempt, verdict: Verdict, further: Callable[[], tuple[CaseSet, Attempt]]
@@ -293,7 +274,9 @@ class Grader:
             if cases.feed.files_changed():
                 return expected
         answers = iter(cases.feed.explain(self._pool.oracle, self._cancel_read, wanted))
-        return [dataclasses.replace(due, slips=next(answers)) if due.drawn == wanted.drawn else due for due in expected]
+        return [
+            dataclasses.replace(due, slips=next(answers, {})) if due.drawn == wanted.drawn else due for due in expected
+        ]
 
     def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""

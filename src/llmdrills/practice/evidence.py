@@ -1,6 +1,6 @@
 """What recorded events prove: which diagnoses count, and which passes were clean. Rating, stats and readiness ask here.
 
-A diagnosis counts when it is whole: one slip of the kata, or another of its variants, explains everything that failed.
+A diagnosis counts when it is whole: one slip of the kata, or another of its variants, explains what failed.
 The verdict's `diagnosis` holds nothing else since the release after 7dc3306. Earlier records also hold
 
 - `recognised-…`: what the answer looked like. It never counts.

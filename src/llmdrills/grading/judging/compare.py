@@ -62,9 +62,9 @@ def compare(expected: Expected, answer: Answer, device: str = "") -> list[Findin
     return found
 
 
-def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
-    """Whether two answers agree by the case's own tolerance: NaNs in the same places, the same crash (see
-    `same_crash`), the same damage."""
+def same_answer(expected: Expected, one: Answer, other: Answer, times: float = 1.0) -> bool:
+    """Whether two answers agree by the case's own tolerance, or so many times it: NaNs in the same places, the same
+    crash (see `same_crash`), the same damage."""
     if isinstance(one.value, Raised) or isinstance(other.value, Raised):
         both = isinstance(one.value, Raised) and isinstance(other.value, Raised)
         return both and same_crash(expected, one.value, other.value)
@@ -72,11 +72,12 @@ def same_answer(expected: Expected, one: Answer, other: Answer) -> bool:
         return False
     if expected.draws:
         return _distinct_equal(one.value, other.value)
-    rules = _rules_of(expected, one.value)
+    rules = dataclasses.replace(_rules_of(expected, one.value), times=times)
     if differences(one.value, other.value, rules) or not _cost_alike(expected, one, other):
         return False
     return all(
-        _same_gradient(expected, index, a, b) for index, (a, b) in enumerate(zip(one.grads, other.grads, strict=True))
+        _same_gradient(expected, index, a, b, times)
+        for index, (a, b) in enumerate(zip(one.grads, other.grads, strict=True))
     )
 
 
@@ -106,13 +107,13 @@ def without_numbers(message: str) -> str:
     return _NUMBER.sub("#", message)
 
 
-def _same_gradient(expected: Expected, index: int, one: Value | None, other: Value | None) -> bool:
+def _same_gradient(expected: Expected, index: int, one: Value | None, other: Value | None, times: float) -> bool:
     if one is None or other is None:
         return one is other
     if isinstance(one, Raised) and isinstance(other, Raised):
         return same_crash(expected, one, other)
     rules = _gradient_rules(expected, index)
-    return not differences(one, other, dataclasses.replace(rules, nan_ok=True, only_whether=True))
+    return not differences(one, other, dataclasses.replace(rules, nan_ok=True, only_whether=True, times=times))
 
 
 def _gradient_rules(expected: Expected, index: int) -> Rules:

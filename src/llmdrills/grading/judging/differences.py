@@ -49,6 +49,7 @@ class Rules:
     atol: float | None = None
     nan_ok: bool = False
     widen: float = 1.0  # for numbers larger than the right ones, whose rounding is larger too
+    times: float = 1.0  # so many times what a case allows: two answers that are both rounded lie twice as far apart
     device: str = ""  # "" : wherever
     only_whether: bool = False  # any difference will do: stop at the first, and say nothing of it
 
@@ -176,7 +177,7 @@ def _shown(value: Value) -> str | int | bool | None:
 def _scalar_limit(want: float, index: int, rules: Rules) -> float:
     np = load_numpy()
     baseline = rules.baselines[index] if index < len(rules.baselines) else 0.0
-    return float(limits(np.asarray(want), "float32", rules.rtol, rules.atol, baseline * rules.widen))
+    return rules.times * float(limits(np.asarray(want), "float32", rules.rtol, rules.atol, baseline * rules.widen))
 
 
 def _tensor(want: TensorValue, got: TensorValue, path: str, index: int, rules: Rules) -> Finding | None:
@@ -208,7 +209,7 @@ class _Leaf(NamedTuple):
 def _numbers(want: Array, got: Array, leaf: _Leaf, rules: Rules) -> Finding | None:
     np = load_numpy()
     path = leaf.path
-    allowed = limits(want, leaf.dtype, rules.rtol, rules.atol, leaf.baseline * rules.widen)
+    allowed = rules.times * limits(want, leaf.dtype, rules.rtol, rules.atol, leaf.baseline * rules.widen)
     with np.errstate(invalid="ignore", over="ignore"):
         exact = want == got
         if rules.nan_ok:

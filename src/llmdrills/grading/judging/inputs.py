@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmdrills.grading.judging.differences import leaves
 from llmdrills.grading.protocol.answer import Question
-from llmdrills.grading.protocol.numbers import array, load_numpy
+from llmdrills.grading.protocol.numbers import array, is_floating, load_numpy
 from llmdrills.grading.protocol.wire import DtypeValue, TensorValue, Value
 
-__all__ = ["describe", "elements", "has_empty_tensor", "literal", "short_call"]
+__all__ = ["describe", "elements", "has_empty_tensor", "is_empty", "is_float32", "literal", "short_call"]
 
 
 def describe(name: str, value: Value) -> dict[str, Any]:
@@ -45,6 +46,28 @@ def has_empty_tensor(value: Value) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
     return isinstance(value, (list, tuple)) and any(has_empty_tensor(item) for item in value)
+
+
+def is_float32(question: Question) -> bool:
+    """Whether every floating number that goes in is float32, and no other floating type is named."""
+    names = [
+        leaf.dtype if isinstance(leaf, TensorValue) else leaf.name
+        for value in _given(question)
+        for _, leaf in leaves(value)
+        if isinstance(leaf, (TensorValue, DtypeValue))
+    ]
+    return all(name == "float32" for name in names if is_floating(name))
+
+
+def is_empty(question: Question) -> bool:
+    """Whether a tensor without elements goes in."""
+    return any(has_empty_tensor(value) for value in _given(question))
+
+
+def _given(question: Question) -> list[Value]:
+    """Every argument of every call."""
+    calls = [(question.args, question.kwargs), *question.then]
+    return [value for args, kwargs in calls for value in (*args, *kwargs.values())]
 
 
 def literal(value: Value) -> str | None:

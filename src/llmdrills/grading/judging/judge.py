@@ -15,21 +15,21 @@ from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.behaviour import BehavesLike
 from llmdrills.grading.judging.compare import compare
-from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose
+from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose, pairs, suspects
 from llmdrills.grading.judging.evidence import gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
 from llmdrills.grading.judging.report import first_screen
 from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict, Where
 from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process, missing_entry
-from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, outcome_of
+from llmdrills.grading.protocol.answer import JOINT, Answer, Attempt, Expected, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.printable import printable, printable_tree
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
 from llmdrills.language import Bilingual, Language
 
-__all__ = ["feedback", "judge"]
+__all__ = ["feedback", "judge", "to_join", "to_try", "to_verify"]
 
 
 def judge(
@@ -45,9 +45,8 @@ def judge(
     """Judge what came back. `expected` are the oracle's, in the order of the questions. `explained` gives them again
     with the wrong kernels' answers, and is called only where the attempt failed; without it they are in `expected`.
 
-    `extra` are runs of the same attempt on other seeds: give one when `report["undecided"]` is not empty, and judge
-    again. `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where that is
-    known.
+    `extra` are runs of the same attempt on other seeds: give them where `to_verify` names something, and judge again.
+    `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where that is known.
     """
     graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
     uses = _forbidden(spec, attempt)
@@ -204,15 +203,59 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
 # Explanation
 
 
+def to_try(spec: AttemptSpec, explained: Sequence[Expected], attempt: Attempt) -> list[str]:
+    """The pairs of slips to be run on the named cases, where no slip alone explains the failing attempt."""
+    return pairs(_named(spec, explained, attempt))
+
+
+def to_verify(spec: AttemptSpec, explained: Sequence[Expected], attempt: Attempt) -> list[str]:
+    """The slips, and pairs of them, that explain the named cases: more inputs must decide about them."""
+    return suspects(_named(spec, explained, attempt))
+
+
+def to_join(
+    spec: AttemptSpec,
+    explained: Sequence[Expected],
+    attempt: Attempt,
+    extra: Iterable[tuple[Sequence[Expected], Attempt]],
+) -> list[str]:
+    """Where further draws refute the slip that explains the named cases: that slip with each other one beside it."""
+    named = _named(spec, explained, attempt)
+    found = diagnose(named)
+    more = _judged(spec, extra)
+    if found is None or not found.whole or ((told := diagnose(named, more)) is not None and told.whole):
+        return []
+    slips = {slip.id: slip for slip in spec.kata.slips if slip.belongs_to(spec.variant)}
+    if found.id not in slips:
+        return []
+    first = slips[found.id]
+    return [f"{first.id}{JOINT}{slip.id}" for slip in slips.values() if slip != first and slip.of == first.of != ""]
+
+
+def _named(spec: AttemptSpec, explained: Sequence[Expected], attempt: Attempt) -> list[Judged]:
+    return [
+        Judged(due, answer, tuple(compare(due, answer, spec.device)))
+        for due, answer in zip(explained, attempt.answers, strict=False)
+        if not due.left_out and not due.drawn
+    ]
+
+
 def _explain(
-    spec: AttemptSpec, graded: Sequence[GradedCase], extra: Iterable[tuple[Sequence[Expected], Attempt]]
+    spec: AttemptSpec,
+    graded: Sequence[GradedCase],
+    extra: Iterable[tuple[Sequence[Expected], Attempt]],
 ) -> Explanation | None:
     cases = [
         Judged(item.expected, item.answer, item.findings)
         for item in graded
         if item.answer is not None and not item.expected.drawn
     ]
-    more = [
+    return diagnose(cases, _judged(spec, extra))
+
+
+def _judged(spec: AttemptSpec, extra: Iterable[tuple[Sequence[Expected], Attempt]]) -> list[list[Judged]]:
+    """The further runs, as far as wrong kernels were asked about them."""
+    return [
         [
             Judged(due, answer, tuple(compare(due, answer, spec.device)))
             for due, answer in zip(dues, run.answers, strict=False)
@@ -220,7 +263,6 @@ def _explain(
         ]
         for dues, run in extra
     ]
-    return diagnose(cases, more)
 
 
 class _Told(NamedTuple):
@@ -244,12 +286,32 @@ def _told(spec: AttemptSpec, found: Explanation | None) -> _Told:
         return _Told(None, Note("recognised", found.id, message, found.explains, found.failing))
     text = feedback(spec.kata, spec.variant, found.id)[spec.language]
     if found.whole:
-        return _Told(Diagnosis(found.id, text, found.explains, found.failing), None)
+        if found.second:
+            other = feedback(spec.kata, spec.variant, found.second)[spec.language]
+            text = _TWO[spec.language].format(one=text, other=other)
+        if found.besides:
+            text = _BESIDES[found.besides][spec.language].format(text=text)
+        return _Told(Diagnosis(found.id, text, found.explains, found.failing, found.second), None)
     words = _PART_OF_ALL if found.further else _PART
     message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
     return _Told(None, Note("partial", found.id, message, found.explains, found.failing))
 
 
+_TWO = Bilingual("Two mistakes. 1. {one} 2. {other}", "有两处错误。1. {one} 2. {other}")
+_BESIDES = {
+    ("types",): Bilingual(
+        "{text} This explains every case in float32, but not all in other types.",
+        "{text} 这解释了 float32 输入的全部用例，但没有解释其他类型的全部用例。",
+    ),
+    ("empty",): Bilingual(
+        "{text} This does not explain every case with empty tensors.",
+        "{text} 带空张量的用例，这没有全部解释。",
+    ),
+    ("empty", "types"): Bilingual(
+        "{text} This does not explain every case with empty tensors or in other types than float32.",
+        "{text} 带空张量的用例，以及 float32 以外类型的用例，这没有全部解释。",
+    ),
+}
 _PART = Bilingual(
     "This explains {explains} of the {failing} failing cases: {text}",
     "{failing} 个失败的用例中，这一条能解释 {explains} 个：{text}",

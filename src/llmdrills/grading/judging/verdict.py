@@ -40,13 +40,18 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The slip, or the other variant, that agrees with the attempt in every case: `explains` equals `failing`, the
-    number of failing cases."""
+    """The slip, or the other variant, that agrees with the attempt in every case.
+
+    `explains` equals `failing`, the number of failing cases, but for failing cases in other types than float32 that
+    have a fault of their own; the message then says so. `second` is another slip that is there too: the two agree with
+    the attempt together.
+    """
 
     id: str
     message: str
     explains: int
     failing: int
+    second: str = ""
 
 
 @dataclass(frozen=True)

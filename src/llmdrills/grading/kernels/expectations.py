@@ -23,7 +23,7 @@ from llmdrills.content.model import Kata
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Call, Case, Inputs, Kernel
 from llmdrills.grading.judging.differences import leaves
-from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, literal
+from llmdrills.grading.judging.inputs import describe, elements, has_empty_tensor, is_empty, is_float32, literal
 from llmdrills.grading.kernels.asking import WrongAnswers
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED, DRAWN, NotDerivable
@@ -261,6 +261,8 @@ def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Call
         seconds=same.seconds,
         derived=DERIVED in case.tags,
         drawn=DRAWN in case.tags,
+        float32=is_float32(question),
+        empty=is_empty(question),
         clauses=case.clauses,
         calls=1 + len(question.then),
     )

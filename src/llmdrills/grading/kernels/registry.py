@@ -32,7 +32,7 @@ from llmdrills.grading.authoring import (
     registering,
 )
 from llmdrills.grading.kernels.derived_cases import derived_cases
-from llmdrills.grading.kernels.slips import WrongKernel, compiled
+from llmdrills.grading.kernels.slips import WrongKernel, compiled, joined
 
 __all__ = ["LoadedKata", "VariantKernels", "load"]
 
@@ -101,8 +101,18 @@ class LoadedKata:
                 else:
                     sys.modules[name] = module
 
+    def both(self, variant: str, one: str, other: str) -> Kernel | None:
+        """What two slips make at once; None where they edit different kernels, or the same lines."""
+        slips = {slip.id: slip for slip in self.kata.slips if slip.belongs_to(variant)}
+        if one not in slips or other not in slips:
+            return None
+        return joined(self.kata, slips[one], slips[other], variant, self._own_modules())
+
+    def _own_modules(self) -> list[ModuleType]:
+        return [self._modules["cases"], self._modules["reference"]]
+
     def _slips(self, variant: str) -> Iterator[WrongKernel]:
-        modules = [self._modules["cases"], self._modules["reference"]]
+        modules = self._own_modules()
         decorated = iter(m for m in self.registered.slips if not m.variants or variant in m.variants)
         for slip in self.kata.slips:
             if slip.decorated and slip.belongs_to(variant):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 import __future__
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,7 @@ from llmdrills.content.model import Kata, Slip
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Kernel
 
-__all__ = ["WrongKernel", "compiled"]
+__all__ = ["WrongKernel", "compiled", "joined"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,18 @@ def compiled(kata: Kata, slip: Slip, variant: str, modules: list[ModuleType]) ->
     return WrongKernel(
         id=slip.id, kernel=kernel, file=file, line=slip.position.line, same_as=slip.same_as, proof=slip.proof
     )
+
+
+def joined(kata: Kata, one: Slip, other: Slip, variant: str, modules: list[ModuleType]) -> Kernel | None:
+    """Both mistakes in one kernel; None where they edit different right kernels, or touch the same lines."""
+    from llmdrills.content.slips import EditError, apply  # here: only a failing attempt needs it, and it reads YAML
+
+    if not one.of or one.of != other.of:
+        return None
+    text = one.texts[variant]
+    try:
+        text = apply(text, other.edits)
+        both = dataclasses.replace(one, texts={variant: text})
+        return compiled(kata, both, variant, modules).kernel
+    except (EditError, ContentError):
+        return None  # the lines of one are not there any more after the other

@@ -14,6 +14,7 @@ from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 __all__ = [
     "EARLIER_RESULT",
+    "JOINT",
     "TOGETHER",
     "Answer",
     "Attempt",
@@ -76,6 +77,10 @@ class Question:
 
 EARLIER_RESULT = "an earlier result"
 """Stands in `Answer.globals_changed` where a later call changed what an earlier one returned."""
+
+
+JOINT = "+"
+"""Stands between the ids of two slips that are made at once, as in `Expected.slips`."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,8 @@ class Expected:
     clauses: tuple[str, ...] = ()
     calls: int = 1  # more than one: the answer is the list of their results
     drawn: bool = False  # from the kata's domain, not a case that the author wrote
+    float32: bool = True  # no floating input is of another type
+    empty: bool = False  # a tensor without elements goes in
     left_out: str = ""  # why this draw is not judged here: its answer counts for nothing
     slips: dict[str, Answer] = field(default_factory=dict)
     laws: tuple[Law, ...] = ()

@@ -128,7 +128,7 @@ def _answer(out: _Outbox, last: _Prepared, turn: int, wanted: Wanted) -> bool:
         for answers in _that_matter(last, wanted.answers, wanted.device):
             out.put(pickle.dumps((last.number, "explained", turn, answers)))
         return True
-    names = [name for name in wrong.names if wanted.only is None or name in wanted.only]
+    names = wrong.names if wanted.only is None else [name for name in wanted.only if wrong.has(name)]
     until = time.process_time() + BEFOREHAND
     for question in questions:
         answered: dict[str, Answer] = {}

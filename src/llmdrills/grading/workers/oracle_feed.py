@@ -61,7 +61,7 @@ class Wanted:
     """Which answers of the wrong kernels are asked for: to the named cases, or with `drawn` to the draws.
 
     Of every wrong kernel, or `only` of those; with `answers`, an attempt's own to the named cases on that device, only
-    what can explain them. `beforehand` says that nobody waits for them: they may end early.
+    what can explain them. `beforehand` says that they may end early, as where nobody waits for them.
     """
 
     drawn: bool = False
@@ -169,7 +169,7 @@ class OracleFeed:
             self.take(frame)
         if not (self.explained and wanted.answers is not None):
             self.ask(oracle, wanted)
-        self._await(oracle, cancel, lambda: self.explained)
+        self._await(oracle, cancel, lambda: self.explained or self.put_off)
         return self.explanations
 
     def behaving(self, oracle: Worker, cancel: int, request: BehaviourRequest) -> list[Candidate] | None:
