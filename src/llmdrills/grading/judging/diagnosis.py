@@ -107,7 +107,7 @@ def pairs(cases: Sequence[Judged]) -> list[str]:
     explained = {name: {at for at in failing if run.agrees(name, at)} for name in run.names}
     if not any(explained.values()) or any(run.fits(name) for name in run.names):
         return []
-    against = {name: found for name in run.names if (found := run.against(name, MOST_CONTRADICTED)) is not None}
+    against = {name: those for name in run.names if (those := run.against(name, MOST_CONTRADICTED)) is not None}
     possible = sorted(
         against,
         key=lambda name: (not any(cases[at].expected.float32 for at in explained[name]), -len(explained[name])),
