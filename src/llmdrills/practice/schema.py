@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["APPLICATION_ID", "COMMON", "EVENTS", "MIGRATIONS", "Column", "version"]
+__all__ = ["APPLICATION_ID", "COMMON", "DERIVED", "EVENTS", "MIGRATIONS", "Column", "make_derived", "version"]
 
 APPLICATION_ID = 0x6C6C6D64  # "llmd": tells our database from any other
 
@@ -79,6 +79,9 @@ CREATE INDEX reviews_at ON reviews (at);
 CREATE INDEX undos_review ON undos (review);
 """
 
+DERIVED = {"memories": ("kata", "body"), "days": ("day", "reviews", "seconds"), "marks": ("name", "value")}
+"""The derived tables, and their columns."""
+
 _DERIVED = """
 CREATE TABLE memories (kata TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE days (day INTEGER PRIMARY KEY, reviews INTEGER NOT NULL, seconds REAL NOT NULL) STRICT;
@@ -107,6 +110,14 @@ def _first(connection: sqlite3.Connection) -> None:
     for statement in _statements(script):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def make_derived(connection: sqlite3.Connection) -> None:
+    """Make the derived tables anew, empty: for a file in which they are not what they should be."""
+    for name in DERIVED:
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+    for statement in _statements(_DERIVED):
+        connection.execute(statement)
 
 
 def _statements(script: str) -> list[str]:
