@@ -44,7 +44,9 @@ def export_command(
         Path | None, typer.Argument(metavar="[FILE]", help="The file to write; stdout unless given.")
     ] = None,
 ) -> None:
-    """Write every event as JSON lines: attempts with their code, hints, reviews.
+    """Write every event as JSON lines.
+
+    Attempts come with their code.
 
     \b
     Examples:
@@ -79,7 +81,9 @@ def import_command(
     lang: LangOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring in events that are not here yet; the order of imports does not matter.
+    """Bring in events that are not here yet.
+
+    The order of imports does not matter.
 
     \b
     Examples:
@@ -122,7 +126,9 @@ def restore_command(
     lang: LangOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring back from a backup what the history lacks; one is made on each day of practice, and five are kept.
+    """Bring back from a backup what the history lacks.
+
+    A backup is made on each day of practice, and five are kept.
 
     \b
     Examples:
