@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmdrills.errors import HistoryError, UsageError
 from llmdrills.practice import schema
 from llmdrills.practice.alone import alone
-from llmdrills.practice.exchange import insert_missing
 from llmdrills.practice.history import explain
 from llmdrills.practice.moments import DAY_TURNS, Moment
 
@@ -102,6 +101,8 @@ def keep(history: History, now: Moment | None = None, *, always: bool = False) -
 
 def restore(history: History, backup: Backup) -> Restored:
     """Bring back the events of a backup that the history lacks; nothing that is there is changed. HistoryError."""
+    from llmdrills.practice.exchange import insert_missing  # every command looks for a backup, and few restore one
+
     try:
         with contextlib.closing(_reading(backup.file)) as connection:
             return Restored(insert_missing(history, connection))
