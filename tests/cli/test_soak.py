@@ -291,6 +291,7 @@ class Notary:
 
 
 EVENTS = {"sessions", "archives", "attempts", "hints", "solutions", "skips", "reviews", "undos", "parameters"}
+EVENTS |= {"note_reviews"}
 
 
 def check_files(learner: Learner, rows: dict[str, list[dict[str, Any]]], starters: dict[str, str]) -> None:

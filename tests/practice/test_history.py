@@ -255,15 +255,16 @@ def test_should_make_a_backup_before_a_migration(tmp_path: Path, monkeypatch: py
     path = tmp_path / "history.sqlite3"
     with History.open(path) as history:
         kept = review(history, 0)
+    released = schema.version()
     monkeypatch.setattr(
         schema, "MIGRATIONS", [*schema.MIGRATIONS, lambda c: c.execute("CREATE TABLE later (x INTEGER) STRICT")]
     )
     with History.open(path) as history:
         assert ids(history) == [kept]
-        assert history.rows("PRAGMA user_version")[0][0] == 2
+        assert history.rows("PRAGMA user_version")[0][0] == len(schema.MIGRATIONS)
         history.rows("SELECT x FROM later")
-    with contextlib.closing(sqlite3.connect(path.with_name("history.sqlite3.version-1"))) as backup:
-        assert backup.execute("PRAGMA user_version").fetchone()[0] == 1
+    with contextlib.closing(sqlite3.connect(path.with_name(f"history.sqlite3.version-{released}"))) as backup:
+        assert backup.execute("PRAGMA user_version").fetchone()[0] == released
         assert [row[0] for row in backup.execute("SELECT id FROM reviews")] == [kept]
 
 

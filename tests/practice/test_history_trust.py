@@ -218,13 +218,22 @@ ODD: dict[str, list[Any]] = {
 
 def odd_events(rng: random.Random, kind: str) -> list[tuple[Any, ...]]:
     """One event for each odd value of each column, the others as they should be."""
-    sound: dict[str, Any] = {"kata": "rope", "variant": "plain", "session": "s1", "encoding": "utf-8", "cases": "[]"}
+    sound: dict[str, Any] = {
+        "language": "en",
+        "source": "self",
+        "kata": "rope",
+        "variant": "plain",
+        "session": "s1",
+        "encoding": "utf-8",
+        "cases": "[]",
+    }
     plain = {"TEXT": "x", "INTEGER": 1, "REAL": 60.0}
     columns = schema.EVENTS[kind]
     usual = {name: sound.get(name, plain[column.type]) for name, column in columns.items()}
     found = []
     for name, kinds in [("at", "at"), ("zone", "zone"), *((name, column.type) for name, column in columns.items())]:
         for value in ODD[kinds]:
+            usual["origin"] = f"origin {len(found)}"  # each is there once
             row = {"at": START.at + rng.randrange(30) * DAY, "zone": 0, **usual, name: value}
             found.append((f"{kind}-{name}-{len(found)}", row["at"], row["zone"], *(row[one] for one in columns)))
     return found

@@ -94,11 +94,16 @@ _PATH = _Domain(
 )
 _LIST = _Domain(Bilingual("it must be a list in JSON", "应为 JSON 列表"), _is_list)
 _WEIGHTS = _Domain(Bilingual("it must be a list of numbers in JSON", "应为 JSON 数字列表"), _are_weights)
-_ENCODING = _Domain(
-    Bilingual("it must be utf-8 or base64", "应为 utf-8 或 base64"),
-    lambda value: value in {"utf-8", "base64"},
-    "{column} IN ('utf-8', 'base64')",
-)
+
+
+def _one_of(first: str, second: str) -> _Domain:
+    return _Domain(
+        Bilingual(f"it must be {first} or {second}", f"应为 {first} 或 {second}"),
+        lambda value: value in {first, second},
+        f"{{column}} IN ('{first}', '{second}')",
+    )
+
+
 _NAME, _COUNT = _text(200), _numbers(0, 10**9)
 
 _COLUMNS: dict[str, _Domain] = {
@@ -115,7 +120,7 @@ _COLUMNS: dict[str, _Domain] = {
     "reason": _any_text(10_000),
     "cases": _LIST,
     "code": _any_text(_LONGEST_CODE),
-    "encoding": _ENCODING,
+    "encoding": _one_of("utf-8", "base64"),
     "seconds": _numbers(0, _YEAR),
     "number": _numbers(1, 1000),
     "derived": _numbers(1, 4),
@@ -124,6 +129,10 @@ _COLUMNS: dict[str, _Domain] = {
     "weights": _WEIGHTS,
     "reviews": _COUNT,
     "loss": _numbers(0, 1000),
+    "note": _NAME,
+    "language": _one_of("en", "zh"),
+    "source": _one_of("self", "anki"),
+    "origin": _text(500),
     "seed": _numbers(-(2**63), 2**63 - 1),
 }
 

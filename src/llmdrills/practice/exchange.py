@@ -36,6 +36,7 @@ __all__ = [
     "Imported",
     "SetAside",
     "export_lines",
+    "has_origin",
     "import_file",
     "import_lines",
     "insert_missing",
@@ -116,6 +117,8 @@ def import_lines(history: History, lines: Iterable[str], name: str = "the import
         new = 0
         for number, kind, row in events:
             known = history.rows(f"SELECT * FROM main.{kind} WHERE id = ?", row["id"])
+            if kind in schema.BY_ORIGIN and (known or has_origin(history, kind, row["origin"])):
+                continue  # two machines that take the same answer from Anki need not agree on every column
             if not known:
                 _insert(history, kind, row)
                 new += 1
@@ -141,12 +144,18 @@ def insert_missing(history: History, source: sqlite3.Connection) -> int:
         for kind in schema.EVENTS:
             known = {row["id"] for row in history.rows(f"SELECT id FROM main.{kind}")}
             for row in source.execute(f"SELECT * FROM {kind} ORDER BY seq") if kind in there else ():
-                if row["id"] not in known:
+                given = row["id"] not in known
+                if given and not (kind in schema.BY_ORIGIN and has_origin(history, kind, row["origin"])):
                     _insert(history, kind, {**dict.fromkeys(schema.EVENTS[kind]), **dict(row)})
                     new += 1
         return new
 
     return history.transaction(work)
+
+
+def has_origin(history: History, kind: str, origin: str) -> bool:
+    """Whether an event of that origin is there."""
+    return bool(history.rows(f"SELECT 1 FROM main.{kind} WHERE origin = ?", origin))
 
 
 def _insert(history: History, kind: str, row: Mapping[str, Any]) -> None:

@@ -41,7 +41,10 @@ _LONGEST = 64 * 1024 * 1024  # no row of ours is longer: a larger figure is dama
 
 @dataclass
 class _Found:
-    """The rows found so far, by kind and id; of the damaged file, the highest `seq` seen of each kind and its count."""
+    """The rows found so far, by kind and id (or origin).
+
+    Of the damaged file also the highest `seq` seen of each kind, and SQLite's count of it.
+    """
 
     rows: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=lambda: {kind: {} for kind in schema.EVENTS})
     highest: dict[str, int] = field(default_factory=dict)
@@ -60,7 +63,7 @@ class _Found:
         own += (None,) * (3 + len(columns) - len(own))  # a row from before its last columns were added
         if len(own) != 3 + len(columns) or not _sound(own, columns):
             return
-        self.rows[kind].setdefault(own[0], own)
+        self.rows[kind].setdefault(own[-1] if kind in schema.BY_ORIGIN else own[0], own)
         self.highest[kind] = max(self.highest.get(kind, 0), seq)
 
     @property
