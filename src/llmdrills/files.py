@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from typing import IO, TYPE_CHECKING
 
 from llmdrills.errors import UsageError
@@ -26,22 +27,47 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     It lies in the same folder (made if need be) and is readable like any other file; `durable`: on the disk before it
     takes its place. Raises OSError; then `path` is as it was.
     """
-    import tempfile  # importing it takes 10 ms, and it is needed only for writing
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = _part(path)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
+            file.flush()
             if durable:
-                file.flush()
                 os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # noqa: PTH101  # mkstemp makes it private; a name, not a Path, is at hand
-        os.replace(name, path)  # noqa: PTH105  # the same
+            os.fchmod(file.fileno(), 0o644)
+            if name is None:
+                name = _name_it(file.fileno(), path)
+        os.replace(name, path)  # noqa: PTH105  # a name, not a Path, is at hand
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108  # the same
+        if name is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108  # the same
         raise
+
+
+def _part(path: Path) -> tuple[int, str | None]:
+    """A new file in the folder of `path`, and its name: None on Linux, where it has none until it is whole.
+
+    So a process that is killed while it writes leaves nothing behind.
+    """
+    if hasattr(os, "O_TMPFILE"):
+        # Some file systems have no such files.
+        with contextlib.suppress(OSError):
+            return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600), None
+    import tempfile  # importing it takes 10 ms, and it is needed only for writing
+
+    return tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+
+
+def _name_it(handle: int, path: Path) -> str:
+    """Give a file without a name one beside `path`."""
+    name = str(path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}"))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name)  # noqa: PTH108  # left by a process of the same number
+    # A descriptor, though not needed for an absolute path, makes Python ask for the link to be followed.
+    os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
+    return name
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 import pexpect
 import pytest
 
+from tests.helpers.processes import wait_for_nobody
 from tests.helpers.terminal import Terminal
 
 KILLS = int(os.environ.get("LLMDRILLS_KILLS", "6"))
@@ -290,6 +291,7 @@ class Notary:
 
 
 EVENTS = {"sessions", "archives", "attempts", "hints", "solutions", "skips", "reviews", "undos", "parameters"}
+EVENTS |= {"note_reviews"}
 
 
 def check_files(learner: Learner, rows: dict[str, list[dict[str, Any]]], starters: dict[str, str]) -> None:
@@ -310,28 +312,6 @@ def still_open(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     over = {row["session"] for row in rows.get("reviews", ()) if row["id"] not in undone}
     sessions = sorted(rows.get("sessions", ()), key=lambda row: row["at"], reverse=True)
     return [row["kata"] for row in sessions if row["id"] not in over]
-
-
-def processes_of(mark: str) -> list[int]:
-    """The processes started by what was started with this path among its words or in its environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (folder / "cmdline").read_bytes()
-            with contextlib.suppress(PermissionError):
-                words += (folder / "environ").read_bytes()
-            if mark.encode() in words and (folder / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
-                found.append(int(folder.name))
-    return found
-
-
-def wait_for_nobody(mark: str, seconds: float = 40) -> float:
-    """Wait until no process is left; how long that took. A server that was importing torch has to finish that first."""
-    began = time.monotonic()
-    while left := processes_of(mark):
-        assert time.monotonic() - began < seconds, f"processes are left: {left}"
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 @pytest.fixture(scope="module")

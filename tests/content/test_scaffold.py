@@ -183,3 +183,15 @@ def test_should_make_a_new_kata_whose_grader_check_proves(folder: Folder) -> Non
     assert "2 wrong kernels" in run.stdout + run.stderr
     told = [line for line in run.stdout.splitlines() if "my-softmax/" in line]
     assert [line for line in told if "computed.json is stale" not in line] == []  # nothing was written yet
+
+
+def test_should_say_in_a_few_words_that_a_workspace_does_not_fit_on_the_disk(tmp_path, root, monkeypatch):
+    def full(source, target, **_):
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr("llmdrills.content.scaffold.shutil.copyfile", full)
+    with pytest.raises(UsageError) as caught:
+        copy_workspace(root, tmp_path / "mine")
+    assert "[Errno 28] No space left on device" in str(caught.value)
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
+    assert list((tmp_path / "mine").iterdir()) == []

@@ -35,6 +35,57 @@ def contrast(page: Any, selector: str) -> float:
     )
 
 
+CLIPPED = """() => {
+  const page = document.documentElement, wide = [];
+  for (const one of document.querySelectorAll('body *')) {
+    if (one.closest('svg')) continue;
+    const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+    if (box.right > page.clientWidth + 1 || box.left < -1) wide.push(one.outerHTML.slice(0, 80));
+    if (style.display !== 'inline' && one.clientWidth && one.scrollWidth > one.clientWidth + 1) {
+      wide.push(one.outerHTML.slice(0, 80));
+    }
+  }
+  for (const text of document.querySelectorAll('svg text')) {
+    const box = text.getBoundingClientRect(), plot = text.ownerSVGElement.getBoundingClientRect();
+    if (box.left < plot.left - 1 || box.right > plot.right + 1 || box.bottom > plot.bottom + 2) {
+      wide.push(text.outerHTML);
+    }
+  }
+  return wide }"""
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg text')].map(text => {
+  const svg = text.ownerSVGElement;
+  return parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width
+}))"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [320, 390, 600, 768, 1024, 1280])
+def test_should_clip_nothing_at_any_width_and_show_today_s_week(
+    browser: Any, learner: KataLearner, tmp_path: Path, width: int, language: Any
+) -> None:
+    """Nothing has to be scrolled to the side, no text of a plot is small, and today is on a phone's first screen."""
+    file = tmp_path / "report.html"
+    file.write_text(full_report(learner, language), encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.goto(file.as_uri())
+    assert page.evaluate(CLIPPED) == []
+    assert page.evaluate(SMALLEST) >= 10
+    today = page.locator(".today")
+    assert today.count() == 1
+    assert today.locator("title").text_content().startswith(str(learner.clock.day))
+    assert today.bounding_box()["y"] < 844
+    page.close()
+
+
+def test_should_name_the_columns_on_a_phone_where_a_table_has_no_head(browser: Any, file: Path) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(file.as_uri())
+    assert not page.locator("th").first.is_visible()
+    label = "getComputedStyle(document.querySelector('td.n'), '::before').content"
+    assert page.evaluate(label) == '"失败："'
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_should_make_a_page_that_can_be_read(browser: Any, file: Path, scheme: str, width: int) -> None:

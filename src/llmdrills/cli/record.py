@@ -9,7 +9,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import note
+from llmdrills.errors import HistoryError
 from llmdrills.language import Bilingual
+from llmdrills.practice import backups
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.rotation import stronger
@@ -32,15 +34,24 @@ EASIER = Bilingual(
     "运行 `llmdrills start {kata}` 练习 {stronger}。",
 )
 
+_NO_BACKUP = Bilingual("No backup of the history was made today: {why}", "今天没有备份历史记录：{why}")
+
 
 @contextlib.contextmanager
 def open_history(here: Place, *, check: bool = False) -> Iterator[History]:
-    """The history; one that was damaged and rebuilt says so once, on stderr. `check` looks at every page first."""
+    """The history; one that was damaged and rebuilt says so once, on stderr. `check` looks at every page first.
+
+    The first command of a day makes the day's backup.
+    """
     with History.open(here.locations.history_file, check=check) as history:
         recovery = history.recovery
         if recovery is not None:
             note(recovery.message[here.language])
             history.told()
+        try:
+            backups.keep(history)
+        except HistoryError as error:
+            note(_NO_BACKUP.format(why=error)[here.language])
         yield history
 
 

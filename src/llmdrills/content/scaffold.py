@@ -54,8 +54,17 @@ def copy_workspace(source: Path, target: Path, namespace: str | None = None) -> 
             for path in made:
                 (Path(staging) / path.name).rename(path)
     except OSError as error:
-        raise UsageError(f"cannot write {target} ({error.strerror or error})", "name another folder") from error
+        raise UsageError(
+            f"cannot write {target} ({_why(error)})", "make room there, or name another folder; nothing was changed"
+        ) from error
     return tuple(made)
+
+
+def _why(error: OSError) -> str:
+    """The reason in a few words: copying a folder reports every file that it could not copy."""
+    if isinstance(error, shutil.Error) and error.args and error.args[0]:
+        return str(error.args[0][0][-1]).partition(":")[0]
+    return error.strerror or str(error)
 
 
 def new_deck(root: Path, deck_id: str) -> Path:

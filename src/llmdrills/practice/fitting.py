@@ -1,4 +1,4 @@
-"""`python -m llmdrills.practice.fitting`: reviews as JSON in, parameters and losses as JSON out. Imports torch.
+"""`python -m llmdrills.practice.fitting PARENT`: reviews as JSON in, parameters and losses as JSON out. Imports torch.
 
 In: [[kata, rating, day], …] in order. Out: {"weights": […], "default": log loss, "fitted": log loss}: the weights are
 fitted to the earlier four fifths, the losses are those on the latest fifth. Exit 3: torch is not installed.
@@ -15,6 +15,8 @@ import types
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from llmdrills.parent import die_with_parent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ _LATEST = 0.2
 
 def main() -> int:
     """Fit, and print what came of it."""
+    die_with_parent(int(sys.argv[1]))
     try:
         import torch
     except ImportError:

@@ -6,7 +6,8 @@
 
 Every write is one transaction, on the disk before the call returns. What goes wrong is a HistoryError: a full disk, a
 folder that cannot be written, another process that never lets go. A damaged database is set aside and rebuilt from what
-can be read (`recovery` tells what was lost); it is never silently replaced.
+can be read and from the backups (`recovery` tells what was lost); it is never silently replaced. So is one that holds
+fewer events than were counted (`tally`): another file lies in its place.
 """
 
 # ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
@@ -19,7 +20,8 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmdrills.errors import HistoryError
-from llmdrills.practice import schema
+from llmdrills.practice import domains, schema, tally
+from llmdrills.practice.alone import alone
 from llmdrills.practice.database import UNREADABLE, Damaged, connect, copy, is_damage, is_made, make
 from llmdrills.practice.moments import Moment
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from llmdrills.practice.salvage import Recovery
+    from llmdrills.practice.recovery import Recovery
 
 __all__ = ["Damaged", "History", "decode", "encode", "new_id"]
 
@@ -62,8 +64,9 @@ def decode(code: str, encoding: str) -> bytes:
     if encoding == "base64":
         import base64
 
-        return base64.b64decode(code)
-    return code.encode("utf-8")
+        with contextlib.suppress(ValueError):  # an event of an earlier release may say base64 of what is none
+            return base64.b64decode(code, validate=True)
+    return code.encode("utf-8", "surrogatepass")
 
 
 class History:
@@ -75,6 +78,7 @@ class History:
         self._file = _identity(path)
         self._lock = threading.RLock()
         self._inside = False  # a transaction: what fails in it is undone and run again as a whole
+        self._counts: dict[str, int] = {}  # as last written to the file beside it
 
     @classmethod
     def open(cls, path: Path, *, check: bool = False) -> History:
@@ -95,6 +99,10 @@ class History:
                 connection = connect(path, check=check)
             except Damaged:
                 _recover(path)
+                connection = connect(path, check=True)
+            if tally.lacking(path, tally.count(connection)):
+                connection.close()
+                _recover(path, certain=True)
                 connection = connect(path, check=True)
         except (sqlite3.Error, OSError) as error:
             raise explain(error, path) from error
@@ -120,6 +128,8 @@ class History:
 
     def write(self, events: Sequence[tuple[str, Mapping[str, Any]]], moment: Moment) -> list[str]:
         """Record events together, all or none, and return their UUIDs (`id` among the fields gives one)."""
+        if not moment.plausible:
+            raise HistoryError(f"the clock says {moment.text}: nothing was recorded", "set the clock, then try again")
         rows = [(kind, {"id": new_id(), "at": moment.at, "zone": moment.zone, **fields}) for kind, fields in events]
 
         def insert() -> None:
@@ -140,8 +150,7 @@ class History:
         def run() -> _T:
             if self._inside:
                 return work()
-            self._follow()
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             self._inside = True
             try:
                 result = work()
@@ -152,6 +161,8 @@ class History:
                 raise
             finally:
                 self._inside = False
+            with contextlib.suppress(sqlite3.Error):  # the commit stands: an error here must not have it done twice
+                self._keep_counts()
             return result
 
         return self._guard(run)
@@ -181,13 +192,25 @@ class History:
         found = [str(row[0]) for row in self.rows("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
 
+    def counts(self) -> dict[str, int]:
+        """How many events of each kind there are. Raises HistoryError."""
+        return self._guard(lambda: tally.count(self._connection))
+
+    def unsound(self) -> list[tuple[str, str]]:
+        """Kind and UUID of the events that no query sees, because a value is out of its domain. Raises HistoryError."""
+        found = []
+        for kind in schema.EVENTS:
+            rows = self.rows(f"SELECT id FROM main.{kind} WHERE NOT ({domains.sound(kind)}) ORDER BY seq")
+            found += [(kind, str(row["id"])) for row in rows]
+        return found
+
     @property
     def recovery(self) -> Recovery | None:
         """What was set aside and lost when the database had to be rebuilt; None once the learner was `told`."""
         rows = self.rows("SELECT value FROM marks WHERE name = 'recovery'")
         if not rows:
             return None
-        from llmdrills.practice.salvage import Recovery  # only ever needed after damage
+        from llmdrills.practice.recovery import Recovery  # only ever needed after damage
 
         return Recovery.from_text(rows[0]["value"])
 
@@ -198,9 +221,40 @@ class History:
     def backup(self, target: Path) -> None:
         """Write a whole copy to `target`. Raises HistoryError."""
         try:
-            copy(self._connection, target)
-        except (sqlite3.Error, OSError) as error:
+            self._guard(lambda: copy(self._connection, target))
+        except OSError as error:
             raise explain(error, target) from error
+
+    def become(self, file: Path, aside: Path) -> None:
+        """Put a copy of another history's file in the place of this one, of which a copy goes to `aside`.
+
+        Raises HistoryError; then nothing was changed.
+        """
+        fresh = self.path.with_name(self.path.name + ".restoring")
+        try:
+            with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+                copy(source, fresh, "WAL")
+            connect(fresh, check=True).close()  # brings it to this version
+            with self._lock, alone(self.path):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._begin()  # nobody else writes until the other file is in place
+                with contextlib.closing(sqlite3.connect(self.path)) as reading:  # SQLite copies nothing for the writer
+                    copy(reading, aside)
+                tally.place(self.path).unlink(missing_ok=True)  # fewer events than before are right from here on
+                for ending in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+                fresh.replace(self.path)
+                self._connection.close()
+                self._reopen()
+                self._keep_counts()
+        except (sqlite3.Error, OSError, Damaged) as error:
+            raise explain(error, self.path) from error
+
+    def _keep_counts(self) -> None:
+        counts = tally.count(self._connection)
+        if counts != self._counts:
+            tally.write(self.path, counts)
+            self._counts = counts
 
     def _guard(self, work: Callable[[], _T]) -> _T:
         with self._lock:
@@ -224,6 +278,15 @@ class History:
         _recover(self.path, certain=UNREADABLE in str(error))
         self._reopen()
 
+    def _begin(self) -> None:
+        """Begin to write to the file that lies at the path, and not to one that was replaced while we waited."""
+        while True:
+            self._follow()
+            self._connection.execute("BEGIN IMMEDIATE")
+            if _identity(self.path) in {self._file, _NO_FILE}:
+                return
+            self._connection.execute("ROLLBACK")
+
     def _follow(self) -> None:
         # Another process may have put a rebuilt database in this one's place: what is written to the old file is lost.
         found = _identity(self.path)
@@ -231,7 +294,7 @@ class History:
             return
         if found == _NO_FILE:  # deleted under our hands, but open here: put it back
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            copy(self._connection, self.path)
+            copy(self._connection, self.path, "WAL")
         self._connection.close()
         self._reopen()
 
@@ -244,7 +307,7 @@ def insertion(kind: str, *, ignore: bool = False) -> str:
     """The statement that appends one event: id, at, zone, and the columns of its kind in order."""
     names = ("id", "at", "zone", *schema.EVENTS[kind])
     marks = ", ".join("?" * len(names))
-    return f"INSERT {'OR IGNORE ' if ignore else ''}INTO {kind} ({', '.join(names)}) VALUES ({marks})"
+    return f"INSERT {'OR IGNORE ' if ignore else ''}INTO main.{kind} ({', '.join(names)}) VALUES ({marks})"
 
 
 def explain(error: Exception, path: Path) -> HistoryError:
@@ -278,9 +341,15 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _emptied(path: Path) -> bool:
-    """No file, or one without a byte, beside a log with some: SQLite would throw the log away."""
+    """Whether a history was here: a file without a byte, or none beside what only a history leaves."""
+    if path.exists():
+        return path.stat().st_size == 0
     log = path.with_name(path.name + "-wal")
-    return (not path.exists() or path.stat().st_size == 0) and log.exists() and log.stat().st_size > 0
+    if log.exists() and log.stat().st_size > 0:
+        return True  # SQLite would throw the log away
+    from llmdrills.practice.backups import files  # only before there is a history, and after damage
+
+    return bool(tally.read(path) or files(path))
 
 
 def _recover(path: Path, *, certain: bool = False) -> None:

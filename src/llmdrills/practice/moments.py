@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
-__all__ = ["DAY_TURNS", "Moment", "day_number", "from_day_number"]
+from llmdrills.errors import UsageError
+
+__all__ = ["DAY_TURNS", "LAST", "Moment", "day_number", "from_day_number"]
 
 DAY_TURNS = 4  # o'clock, local time: whoever practises after midnight still practises the day before
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = 7_258_118_400 * 1_000_000  # 1 January 2200
+LAST = 7_258_118_400 * 1_000_000
+"""Microseconds from 1 January 1970 to 1 January 2200: no event is later."""
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -22,8 +26,17 @@ class Moment:
 
     @classmethod
     def now(cls) -> Moment:
-        """This moment, on this machine's clock and in its time zone."""
-        return cls.of(datetime.now().astimezone())
+        """This moment, on this machine's clock and in its time zone. Raises UsageError where these cannot be right."""
+        try:
+            moment = cls.of(datetime.now().astimezone())
+        except (ValueError, OverflowError) as error:  # Python knows no zone that is a day or more off UTC
+            raise UsageError(
+                f"the time zone TZ={os.environ.get('TZ', '')} is a day or more off UTC",
+                "set TZ to a zone such as Asia/Shanghai, or unset it",
+            ) from error
+        if not moment.plausible:
+            raise UsageError(f"the clock of this machine says {moment.text}", "set it, then run this again")
+        return moment
 
     @classmethod
     def of(cls, time: datetime) -> Moment:
@@ -40,6 +53,14 @@ class Moment:
 
     def __str__(self) -> str:
         return self.local.isoformat(timespec="microseconds")
+
+    @property
+    def text(self) -> str:
+        """As `str`, and also of a time that the calendar does not reach: then as it is stored."""
+        try:
+            return str(self)
+        except (ValueError, OverflowError):
+            return f"{self.at} µs, zone {self.zone} s"
 
     @property
     def local(self) -> datetime:
@@ -59,7 +80,7 @@ class Moment:
     @property
     def plausible(self) -> bool:
         """Whether it lies between 1970 and 2200, on a clock less than a day off UTC: anything else is damage."""
-        return 0 <= self.at < _LAST and abs(self.zone) < 86400
+        return 0 <= self.at < LAST and abs(self.zone) < 86400
 
     def plus(self, microseconds: int) -> Moment:
         """A moment so much later, in the same zone."""

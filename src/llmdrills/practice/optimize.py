@@ -8,6 +8,7 @@ the defaults.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def optimize(history: History, now: Moment | None = None) -> Optimized:
 def _fit(logs: list[list[Any]]) -> dict[str, Any]:
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "llmdrills.practice.fitting"],
+            [sys.executable, "-m", "llmdrills.practice.fitting", str(os.getpid())],
             input=json.dumps(logs),
             capture_output=True,
             text=True,

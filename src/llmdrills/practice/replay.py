@@ -3,6 +3,7 @@
 The result is kept in derived tables: `memories` (one row a kata), `days`, and `marks` (how far the fold has come). A
 new review later than what a snapshot holds is folded in; anything else (an import, an undo) replays that kata from the
 beginning; new FSRS parameters replay them all. So the state depends on the events alone, never on how they arrived.
+The derived tables are not trusted: whatever cannot be read in them, or is not what was written, has them made anew.
 
 FSRS is given whole days of the learner (they turn at four), not hours: two evenings in a row are one day apart.
 """
@@ -12,25 +13,42 @@ FSRS is given whole days of the learner (they turn at four), not hours: two even
 from __future__ import annotations
 
 import json
+import math
+import zlib
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from llmdrills.practice.memory import DEFAULT_DECAY
-from llmdrills.practice.moments import DAY_TURNS, day_number
+from llmdrills.practice.moments import DAY_TURNS, LAST, day_number
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fsrs import Scheduler
 
     from llmdrills.practice.history import History
 
-__all__ = ["KEPT_TIMES", "Memory", "Remembered", "decay_of", "fold", "fresh", "load", "scheduler", "weights_of"]
+__all__ = [
+    "KEPT_TIMES",
+    "Memory",
+    "Remembered",
+    "days",
+    "decay_of",
+    "fold",
+    "forget",
+    "fresh",
+    "load",
+    "scheduler",
+    "weights_of",
+]
 
+_T = TypeVar("_T")
 KEPT_TIMES = 9  # the last so many durations make a median
 _VOID = "id NOT IN (SELECT review FROM undos)"
 _MANY_DAYS = 400  # beyond so many changed days, all are counted anew
+# What reading a derived table raises when it holds something else than was written.
+_GARBAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -68,23 +86,74 @@ class Remembered(NamedTuple):
 
 def load(history: History) -> Remembered:
     """What is remembered; brought up to date first if events have come in. Raises HistoryError."""
+    return _trusting(history, lambda: _load(history))
+
+
+def days(history: History, latest: int | None = None) -> list[tuple[int, int, float]]:
+    """The days of practice (from 1970) with their reviews and seconds, oldest first; only so many of the latest."""
+    return _trusting(history, lambda: _days(history, latest))
+
+
+def forget(history: History) -> None:
+    """Empty the derived tables: the next `load` makes them anew. Raises HistoryError."""
+
+    def work() -> None:
+        history.execute("DELETE FROM memories")
+        history.execute("DELETE FROM days")
+        history.execute("DELETE FROM marks WHERE name != 'recovery'")
+
+    history.transaction(work)
+
+
+def _trusting(history: History, read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except _GARBAGE:
+        # They hold nothing that does not follow from the events: whatever they say is thrown away.
+        forget(history)
+        return read()
+
+
+def _load(history: History) -> Remembered:
     if not _current(history):
         history.transaction(lambda: _refresh(history))
-    memories = {row["kata"]: _read(row["body"]) for row in history.rows("SELECT kata, body FROM memories")}
-    return Remembered(memories, float(_marks(history).get("decay", DEFAULT_DECAY)))
+    marks = _marks(history)
+    rows = history.rows("SELECT kata, body FROM memories ORDER BY kata")
+    if marks.get("seal", _seal([])) != _seal(rows):
+        raise ValueError("the memories are not those that were written")
+    decay = float(marks.get("decay", DEFAULT_DECAY))
+    if not 0 < decay < 10:
+        raise ValueError(decay)
+    return Remembered({row["kata"]: _read(row["body"]) for row in rows}, decay)
+
+
+def _days(history: History, latest: int | None) -> list[tuple[int, int, float]]:
+    if not _current(history):
+        history.transaction(lambda: _refresh(history))
+    query = "SELECT day, reviews, seconds FROM days ORDER BY day DESC LIMIT ?"
+    found = [(row["day"], row["reviews"], row["seconds"]) for row in history.rows(query, latest or -1)]
+    last = day_number(LAST, 86400)
+    for day, reviews, seconds in found:
+        if not (-2 <= day <= last and reviews > 0 and 0 <= seconds < math.inf):
+            raise ValueError(f"day {day}: {reviews} reviews, {seconds} s")
+    return found[::-1]
+
+
+def _seal(rows: Iterable[sqlite3.Row]) -> str:
+    """A checksum of all memories, in the order of their katas."""
+    return str(zlib.crc32("".join(f"{row['kata']} {row['body']}" for row in rows).encode()))
 
 
 def weights_of(history: History) -> tuple[float, ...] | None:
-    """The newest parameters fitted to this learner; None where there are none that FSRS accepts."""
-    rows = history.rows("SELECT weights FROM parameters ORDER BY at DESC, id DESC LIMIT 1")
-    if not rows:
-        return None
-    try:
-        weights = tuple(float(weight) for weight in json.loads(rows[0]["weights"]))
-        scheduler(weights)
-    except (ValueError, TypeError):
-        return None
-    return weights
+    """The newest parameters fitted to this learner that FSRS accepts; None where there are none."""
+    for row in history.rows("SELECT weights FROM parameters ORDER BY at DESC, id DESC"):
+        try:
+            weights = tuple(float(weight) for weight in json.loads(row["weights"]))
+            scheduler(weights)
+        except _GARBAGE:
+            continue  # of another version of FSRS, or no weights at all
+        return weights
+    return None
 
 
 def scheduler(weights: tuple[float, ...] | None = None, retention: float = 0.9, longest: int = 36500) -> Scheduler:
@@ -104,7 +173,7 @@ def scheduler(weights: tuple[float, ...] | None = None, retention: float = 0.9, 
 
 def decay_of(history: History) -> float:
     """FSRS's decay for this learner."""
-    return float(_marks(history).get("decay", DEFAULT_DECAY))
+    return load(history).decay
 
 
 def fresh(history: History) -> dict[str, Memory]:
@@ -213,10 +282,14 @@ def _refresh(history: History) -> None:
     marks, heads = _marks(history), _heads(history)
     engine = scheduler(weights_of(history))
     weights = json.dumps([float(weight) for weight in engine.parameters])
-    if marks.get("weights") != weights:  # fitted anew, or a newer fsrs has other defaults
+    sealed = marks.get("seal") == _seal(history.rows("SELECT kata, body FROM memories ORDER BY kata"))
+    if not sealed or marks.get("weights") != weights:  # fitted anew, or a newer fsrs has other defaults
         marks = {}
         history.execute("DELETE FROM memories")
+        history.execute("DELETE FROM days")
     reviews, undos = int(marks.get("reviews", 0)), int(marks.get("undos", 0))
+    if reviews > int(heads["reviews"]) or undos > int(heads["undos"]):
+        raise ValueError("more was folded than there is")
     known = {row["kata"]: _read(row["body"]) for row in history.rows("SELECT kata, body FROM memories")}
     for memory in _changed(history, known, reviews, undos, engine):
         if memory.reviews:
@@ -224,7 +297,9 @@ def _refresh(history: History) -> None:
         else:
             history.execute("DELETE FROM memories WHERE kata = ?", memory.kata)
     _count_days(history, reviews, undos)
-    for name, value in {**heads, "weights": weights, "decay": repr(float(engine.parameters[20]))}.items():
+    seal = _seal(history.rows("SELECT kata, body FROM memories ORDER BY kata"))
+    written = {**heads, "weights": weights, "decay": repr(float(engine.parameters[20])), "seal": seal}
+    for name, value in written.items():
         history.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", name, value)
 
 

@@ -86,23 +86,31 @@ _CSS = """
   --good: #12634c; }
   section, .tile, li { break-inside: avoid; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem; max-width: 56rem; background: var(--page); color: var(--ink); line-height: 1.5;
+body { margin: 0 auto; padding: clamp(1rem, 4vw, 1.5rem); max-width: 56rem; background: var(--page);
+  color: var(--ink); line-height: 1.5; overflow-wrap: break-word;
   font-family: system-ui, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+code { overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { margin: .25rem 0; } .soft { color: var(--soft); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin-top: 1rem; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .75rem; }
 .tile b { display: block; font-size: 1.6rem; line-height: 1.2; } .tile small { color: var(--soft); }
-.wide { overflow-x: auto; } svg { max-width: 100%; height: auto; } .wide svg { max-width: none; }
-svg text { font-size: 10px; fill: var(--soft); } svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
+.blocks { display: flex; flex-wrap: wrap; gap: 12px; } .blocks.latest { flex-wrap: wrap-reverse; }
+svg { max-width: 100%; height: auto; flex: none; } .today { stroke: var(--ink); stroke-width: 2; }
+svg text { font-size: 11px; fill: var(--soft); } svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
 .l0 { fill: var(--l0); } .l1 { fill: var(--l1); } .l2 { fill: var(--l2); }
 .l3 { fill: var(--l3); } .l4 { fill: var(--l4); }
 .bar, .dot { fill: var(--bar); } .dot { fill-opacity: .75; } .axis, .grid { stroke: var(--line); }
 .diagonal { stroke: var(--soft); stroke-dasharray: 4 4; }
-table { border-collapse: collapse; width: 100%; min-width: 32rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td.n, td.whole { white-space: nowrap; }
 th, td { text-align: left; padding: .35rem .6rem; vertical-align: top;
   border-bottom: 1px solid var(--line); } th { color: var(--soft); font-weight: 600; }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
+@media screen and (max-width: 36rem) { table, tbody, tr, td { display: block; } tr:first-child { display: none; }
+  tr { padding: .4rem 0; border-bottom: 1px solid var(--line); } td { padding: .1rem 0; border: 0; }
+  td:first-child { font-weight: 600; } td.n { text-align: left; }
+  td:not(:first-child)::before { content: attr(data-label); color: var(--soft); } }
 ul.items { list-style: none; padding: 0; } ul.items > li { border-bottom: 1px solid var(--line); padding: .6rem 0; }
 ul.evidence { margin: .2rem 0; padding-left: 1.2rem; color: var(--soft); } .state { float: right; white-space: nowrap; }
 .ready { color: var(--good); } .fading { color: var(--warn); } .not-shown { color: var(--soft); }
@@ -118,7 +126,7 @@ def render(
         [
             f"<header><h1>{page.say('title')}</h1><p class='soft'>{page.say('as of', day=stats.day)}</p></header>",
             page.tiles(stats),
-            page.section("year", f"<div class='wide'>{plots.heat_map(stats.heat, language, page.say('year'))}</div>"),
+            page.section("year", plots.heat_map(stats.heat, language, page.say("year"))),
             page.section("forecast", plots.forecast(stats.forecast, language, page.say("forecast"))),
             page.section("calibration", page.calibration(stats)),
             page.section("hardest", page.hardest(stats)),
@@ -214,13 +222,19 @@ class _Page:
         if not rows:
             return f"<p class='soft'>{self.say(f'{key} none')}</p>"
 
+        names = self.say(f"{key} head").split("|")
+        colon = "：" if self.language == "zh" else ": "
+
         def row(cells: Sequence[str], tag: str) -> str:
-            classes = ["n" if number in numbers else "" for number in range(len(cells))]
-            inside = "".join(f"<{tag} class='{name}'>{cell}</{tag}>" for cell, name in zip(cells, classes, strict=True))
+            kinds = ["n" if number in numbers else "whole" if number > 2 else "" for number in range(len(cells))]
+            inside = "".join(
+                f"<{tag} class='{kinds[number]}' data-label='{names[number]}{colon}'>{cell}</{tag}>"
+                for number, cell in enumerate(cells)
+            )
             return f"<tr>{inside}</tr>"
 
-        head = row(self.say(f"{key} head").split("|"), "th")
-        return f"<div class='wide'><table>{head}{''.join(row(cells, 'td') for cells in rows)}</table></div>"
+        # On a narrow screen a row is set as lines of their own, each with its column's name in front.
+        return f"<table>{row(names, 'th')}{''.join(row(cells, 'td') for cells in rows)}</table>"
 
     def readiness(self, readiness: Mapping[str, Any]) -> str:
         counts = {name: readiness[name] for name in ("ready", "fading", "not_shown")}

@@ -1,8 +1,11 @@
 """What can still be read of a damaged history: set it aside, and build a new one from every row that is left.
 
 Rows are looked for in the file's pages themselves (https://www.sqlite.org/fileformat2.html), main file and log, so that
-a broken header, index or inner page loses nothing but what stood in it. Every row names its kind, and `seq`
-counts without gaps, so that what was lost can be counted.
+a broken header, index or inner page loses nothing but what stood in it. The backups are searched in the same way.
+
+Every row names its kind, and `seq` counts without gaps. What was lost is the difference to the highest count that one
+of three witnesses names: the count beside the file (`tally`), SQLite's own (`sqlite_sequence`), the highest `seq` of a
+row. Where neither of the first two is left, nobody knows how much there was, and the message says so.
 """
 
 # ruff: noqa: S608  # the queries are put together from the names in schema.py, never from data
@@ -10,25 +13,25 @@ counts without gaps, so that what was lost can be counted.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import shutil
 import sqlite3
 import struct
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.language import Bilingual
-from llmdrills.practice import schema
+from llmdrills.practice import backups, schema, tally
 from llmdrills.practice.alone import alone
+from llmdrills.practice.database import is_whole
 from llmdrills.practice.moments import Moment
+from llmdrills.practice.recovery import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["Recovery", "rebuild"]
+__all__ = ["rebuild"]
 
 _LEAF = 0x0D  # a page of a table's rows
 _HOLE = "\ufffd"  # what stands for bytes that are not UTF-8
@@ -36,60 +39,41 @@ _FRAME = 24  # bytes before each page in the log
 _LONGEST = 64 * 1024 * 1024  # no row of ours is longer: a larger figure is damage
 
 
-@dataclass(frozen=True)
-class Recovery:
-    """What a rebuild did: where the damaged file now lies, and for each kind of event how many were kept and lost."""
-
-    aside: tuple[Path, ...]
-    kept: dict[str, int]
-    lost: dict[str, int]
-
-    def to_text(self) -> str:
-        """What the rebuilt database keeps, so that whoever opens it next can tell the learner."""
-        return json.dumps([[str(path) for path in self.aside], self.kept, self.lost])
-
-    @classmethod
-    def from_text(cls, text: str) -> Recovery:
-        """Read what `to_text` writes."""
-        aside, kept, lost = json.loads(text)
-        return cls(tuple(map(Path, aside)), kept, lost)
-
-    @property
-    def message(self) -> Bilingual:
-        """What to tell the learner."""
-        lost = {kind: count for kind, count in self.lost.items() if count}
-        where = ", ".join(str(path) for path in self.aside)
-        kept = sum(self.kept.values())
-        if not lost:
-            return Bilingual(
-                f"The history was damaged. It was rebuilt whole ({kept} entries); the damaged file is kept as {where}.",
-                f"历史记录损坏，已完整重建（{kept} 条）；损坏的文件保留为 {where}。",
-            )
-        en = ", ".join(f"{count} of {count + self.kept[kind]} {kind}" for kind, count in lost.items())
-        zh = "、".join(f"{kind} {count}/{count + self.kept[kind]}" for kind, count in lost.items())
-        return Bilingual(
-            f"The history was damaged. {kept} entries were recovered; at least these are lost: {en}. "
-            f"The damaged file is kept as {where}.",
-            f"历史记录损坏，找回 {kept} 条；至少丢失：{zh}。损坏的文件保留为 {where}。",
-        )
-
-
 @dataclass
 class _Found:
-    """The rows found so far, by kind and id, and the highest `seq` seen of each kind."""
+    """The rows found so far, by kind and id (or origin).
+
+    Of the damaged file also the highest `seq` seen of each kind, and SQLite's count of it.
+    """
 
     rows: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=lambda: {kind: {} for kind in schema.EVENTS})
     highest: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
 
-    def add(self, seq: int, kind: object, values: tuple[Any, ...]) -> None:
-        """Keep a row if it is one of ours, whole and of the right types."""
+    def take(self, seq: int, values: list[Any]) -> None:
+        """Keep a row if it is one of ours, whole and of the right types, or SQLite's count of a table of ours."""
+        if len(values) == 2 and values[0] in schema.EVENTS and _is_number(values[1]):
+            self.counted[values[0]] = max(self.counted.get(values[0], 0), values[1])
+        if len(values) <= len(schema.COMMON):
+            return
+        kind, own = values[1], tuple(values[2:])
         if not isinstance(kind, str) or kind not in schema.EVENTS or not 0 < seq < 2**48:
             return
         columns = schema.EVENTS[kind]
-        if len(values) != 3 + len(columns) or not _sound(values, columns):
+        own += (None,) * (3 + len(columns) - len(own))  # a row from before its last columns were added
+        if len(own) != 3 + len(columns) or not _sound(own, columns):
             return
-        self.rows[kind].setdefault(values[0], values)
+        self.rows[kind].setdefault(own[-1] if kind in schema.BY_ORIGIN else own[0], own)
         self.highest[kind] = max(self.highest.get(kind, 0), seq)
+
+    @property
+    def total(self) -> int:
+        """How many rows."""
+        return sum(map(len, self.rows.values()))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and 0 < value < 2**48
 
 
 def rebuild(path: Path, *, certain: bool = False) -> Recovery | None:
@@ -100,21 +84,39 @@ def rebuild(path: Path, *, certain: bool = False) -> Recovery | None:
     """
     with alone(path):
         rebuilt = path.with_name(path.name + ".rebuilt")
-        if not certain and not rebuilt.exists() and path.exists() and path.stat().st_size and _whole(path):
+        if not certain and not rebuilt.exists() and path.exists() and path.stat().st_size and is_whole(path):
             return None
         found = _Found()
         for source in (path, rebuilt):
             _read(source, found)
-        aside = _set_aside(path)
+        recovery = _recovery(path, found)
         fresh = path.with_name(path.name + ".rebuilding")
         _remove(fresh)
-        kept = {kind: len(rows) for kind, rows in found.rows.items()}
-        recovery = Recovery(aside, kept, {kind: max(0, found.highest.get(kind, 0) - kept[kind]) for kind in kept})
         _build(fresh, found, recovery)
         fresh.replace(rebuilt)
         _remove(path)  # its log first: SQLite would replay an old log into the new file
         rebuilt.replace(path)
+        tally.write(path, {kind: count for kind, count in recovery.kept.items() if count})
         return recovery
+
+
+def _recovery(path: Path, found: _Found) -> Recovery:
+    """What is lost of the damaged file; its rows that only backups hold are added to those found."""
+    beside = tally.read(path) or {}
+    own = found.total
+    backup = _Found(found.rows)  # its `seq` may be of another numbering: it tells of rows, not of how many there were
+    for file in backups.files(path):
+        with contextlib.suppress(OSError):  # one that cannot be read has nothing to give back
+            _read(file, backup)
+    kept = {kind: len(rows) for kind, rows in found.rows.items()}
+    expected = {kind: max(found.highest.get(kind, 0), found.counted.get(kind, 0), beside.get(kind, 0)) for kind in kept}
+    return Recovery(
+        aside=_set_aside(path),
+        kept=kept,
+        lost={kind: max(0, expected[kind] - kept[kind]) for kind in kept},
+        witnesses=tuple(name for name, counts in (("beside", beside), ("within", found.counted)) if counts),
+        returned=found.total - own,
+    )
 
 
 def _sound(values: tuple[Any, ...], columns: dict[str, schema.Column]) -> bool:
@@ -130,15 +132,6 @@ def _fits(value: Any, column: schema.Column) -> bool:
     if column.type == "REAL":
         return isinstance(value, int | float) and 0 <= value < math.inf
     return isinstance(value, str if column.type == "TEXT" else int)
-
-
-def _whole(path: Path) -> bool:
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            names = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master")}
-            return names >= set(schema.EVENTS) and connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    except sqlite3.Error:
-        return False
 
 
 def _log(path: Path) -> Path:
@@ -241,9 +234,7 @@ def _leaf(page: bytes, number: int, pages: dict[int, bytes], size: int, found: _
             cell = struct.unpack_from(">H", page, start + 8 + 2 * index)[0]
             length, cell = _varint(page, cell)
             seq, cell = _varint(page, cell)
-            values = _record(_payload(page, cell, length, pages, size))
-            if len(values) > len(schema.COMMON):
-                found.add(seq, values[1], tuple(values[2:]))
+            found.take(seq, _record(_payload(page, cell, length, pages, size)))
 
 
 def _payload(page: bytes, start: int, length: int, pages: dict[int, bytes], size: int) -> bytes:

@@ -31,11 +31,10 @@ _DEFAULT = Scheduling()
 def load(history: History, scheduling: Scheduling = _DEFAULT) -> Schedule:
     """The schedule that follows from the history and the settings `retention` and `interval`. Raises HistoryError."""
     memories, decay = replay.load(history)
-    query = "SELECT day, reviews, seconds FROM days ORDER BY day DESC"
-    rows = history.rows(f"{query} LIMIT {_RECENT_DAYS}")
-    if len(rows) == _RECENT_DAYS and rows[0]["day"] - rows[-1]["day"] == _RECENT_DAYS - 1:
-        rows = history.rows(query)  # a streak longer than that: count it to its beginning
-    days = {row["day"]: (row["reviews"], row["seconds"]) for row in rows}
+    found = replay.days(history, _RECENT_DAYS)
+    if len(found) == _RECENT_DAYS and found[-1][0] - found[0][0] == _RECENT_DAYS - 1:
+        found = replay.days(history)  # a streak longer than that: count it to its beginning
+    days = {day: (reviews, seconds) for day, reviews, seconds in found}
     return Schedule(memories, days, scheduling, decay)
 
 

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["APPLICATION_ID", "COMMON", "EVENTS", "MIGRATIONS", "Column", "version"]
+__all__ = [
+    "APPLICATION_ID",
+    "BY_ORIGIN",
+    "COMMON",
+    "DERIVED",
+    "EVENTS",
+    "MIGRATIONS",
+    "Column",
+    "make_derived",
+    "version",
+]
 
 APPLICATION_ID = 0x6C6C6D64  # "llmd": tells our database from any other
 
@@ -62,7 +72,12 @@ EVENTS: dict[str, dict[str, Column]] = {
     },
     "undos": {"review": _TEXT},
     "parameters": {"weights": _TEXT, "reviews": _INTEGER, "loss": _REAL},
+    # `source`: self (marked by the learner) or anki; `origin` names the answer where it was given.
+    "note_reviews": {"note": _TEXT, "language": _TEXT, "rating": _INTEGER, "source": _TEXT, "origin": _TEXT},
 }
+BY_ORIGIN = frozenset({"note_reviews"})
+"""Events that are the same event if their origin is the same, whatever their UUID: each is there once."""
+_SINCE_VERSION_2 = ("note_reviews",)
 
 _INDEXES = """
 CREATE INDEX sessions_kata ON sessions (kata, at);
@@ -78,6 +93,9 @@ CREATE INDEX reviews_kata ON reviews (kata, at, id);
 CREATE INDEX reviews_at ON reviews (at);
 CREATE INDEX undos_review ON undos (review);
 """
+
+DERIVED = {"memories": ("kata", "body"), "days": ("day", "reviews", "seconds"), "marks": ("name", "value")}
+"""The derived tables, and their columns."""
 
 _DERIVED = """
 CREATE TABLE memories (kata TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
@@ -103,10 +121,28 @@ CREATE TRIGGER {name}_hold BEFORE DELETE ON {name} BEGIN SELECT RAISE(ABORT, 'th
 
 
 def _first(connection: sqlite3.Connection) -> None:
-    script = "".join(_event_table(name, columns) for name, columns in EVENTS.items()) + _INDEXES + _DERIVED
+    events = {name: columns for name, columns in EVENTS.items() if name not in _SINCE_VERSION_2}
+    script = "".join(_event_table(name, columns) for name, columns in events.items()) + _INDEXES + _DERIVED
     for statement in _statements(script):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _second(connection: sqlite3.Connection) -> None:
+    script = _event_table("note_reviews", EVENTS["note_reviews"]) + (
+        "CREATE UNIQUE INDEX note_reviews_origin ON note_reviews (origin);"
+        "CREATE INDEX note_reviews_note ON note_reviews (note, at);"
+    )
+    for statement in _statements(script):
+        connection.execute(statement)
+
+
+def make_derived(connection: sqlite3.Connection) -> None:
+    """Make the derived tables anew, empty: for a file in which they are not what they should be."""
+    for name in DERIVED:
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+    for statement in _statements(_DERIVED):
+        connection.execute(statement)
 
 
 def _statements(script: str) -> list[str]:
@@ -121,7 +157,7 @@ def _statements(script: str) -> list[str]:
 
 
 # Step n leads from version n to n + 1. A released step is never changed: a correction is another step.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first]
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first, _second]
 
 
 def version() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmdrills.practice import replay
 from llmdrills.practice.evidence import clean_passes, counts
 from llmdrills.practice.moments import Moment, from_day_number
 from llmdrills.practice.rotation import stronger
@@ -113,9 +114,7 @@ def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Sch
     """The figures of a history as of `now`. Raises HistoryError."""
     schedule = load(history, scheduling)
     today = now.day_number
-    days = [
-        (int(row["day"]), row["reviews"], row["seconds"]) for row in history.rows("SELECT * FROM days ORDER BY day")
-    ]
+    days = replay.days(history)
     bins = _bins(schedule)
     total = sum(entry.reviews for entry in bins)
     attempts = history.rows("SELECT count(*) AS n FROM attempts")[0]["n"]

@@ -18,7 +18,9 @@ from llmdrills.cli.console import print_json
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.options import JsonOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
-from llmdrills.errors import LLMDrillsError
+from llmdrills.errors import LLMDrillsError, UsageError
+from llmdrills.practice import backups
+from llmdrills.practice.moments import Moment
 
 __all__ = ["command"]
 
@@ -45,7 +47,7 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
     Exit status: 0 all well, 1 something must be fixed.
     """
     here = place(workspace)
-    checks = [look(here) for look in _LOOKS]
+    checks = [_safely(look, here) for look in _LOOKS]
     faults = [check for check in checks if check.fault]
     if json:
         rows = [{"name": c.name, "found": c.found, "fault": c.fault} for c in checks]
@@ -57,6 +59,14 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
                 print(f"  fault: {check.fault}")
         print(f"\n{len(faults)} fault{'s' if len(faults) != 1 else ''} found" if faults else "\nall well")
     raise typer.Exit(1 if faults else 0)
+
+
+def _safely(look: Callable[[Place], Check], here: Place) -> Check:
+    """What a look finds; a folder that cannot be read, or whatever else stops it, is what it found."""
+    try:
+        return look(here)
+    except (OSError, LLMDrillsError, sqlite3.Error) as error:
+        return Check(look.__name__.strip("_"), "", f"{error}; give yourself the right to read and write it")
 
 
 def _python(_here: Place) -> Check:
@@ -94,15 +104,29 @@ def _workspace(here: Place) -> Check:
 
 
 def _history(here: Place) -> Check:
+    """Whether the commands work with it: a copy of it is opened, planned from, counted, replayed and exported."""
     path = here.locations.history_file
     if not path.exists():
         return Check("history", f"{path} (not there yet)")
+    from llmdrills.cli.history_check import try_out
+
+    tried = try_out(here)
+    return Check("history", f"{path}: {tried.found}", tried.fault)
+
+
+def _backups(here: Place) -> Check:
+    found = backups.listed(here.locations.history_file)
+    if not found:
+        return Check("backups", "none yet: one is made on each day of practice")
+    events = f"{found[0].events} event{'s' if found[0].events != 1 else ''}"
+    return Check("backups", f"{len(found)} in {found[0].file.parent}; the newest, {found[0].name}, has {events}")
+
+
+def _clock(_here: Place) -> Check:
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            result = connection.execute("PRAGMA quick_check").fetchone()[0]
-    except sqlite3.Error as error:
-        return Check("history", str(path), f"{error}; `llmdrills today` sets it aside and saves what can be read")
-    return Check("history", str(path), "" if result == "ok" else f"damaged: {result}")
+        return Check("clock", str(Moment.now()))
+    except UsageError as error:
+        return Check("clock", "", str(error))
 
 
 def _folders(here: Place) -> Check:
@@ -143,6 +167,8 @@ _LOOKS: tuple[Callable[[Place], Check], ...] = (
     _sqlite,
     _workspace,
     _history,
+    _backups,
+    _clock,
     _folders,
     _editor,
     _terminal,

@@ -1,28 +1,38 @@
-"""`llmdrills history export` and `import`."""
+"""`llmdrills history export`, `import` and `restore`."""
 
 from __future__ import annotations
 
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmdrills.cli.console import note, print_json
-from llmdrills.cli.options import JsonOption, place
+from llmdrills.cli.options import JsonOption, LangOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.errors import HistoryError
 from llmdrills.files import replacing
+from llmdrills.language import Bilingual
+from llmdrills.practice import backups
 from llmdrills.practice.exchange import import_file, import_lines, write_export
 from llmdrills.practice.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llmdrills.language import Language
+    from llmdrills.practice.backups import Backup
+    from llmdrills.practice.exchange import SetAside
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Export the history, or import the one of another machine.\n\n\b\nExamples:\n"
+    help="Export the history, import the one of another machine, or restore a backup.\n\n\b\nExamples:\n"
     "  llmdrills history export > history.jsonl\n"
-    "  llmdrills history import laptop.jsonl",
+    "  llmdrills history import laptop.jsonl\n"
+    "  llmdrills history restore",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -34,7 +44,9 @@ def export_command(
         Path | None, typer.Argument(metavar="[FILE]", help="The file to write; stdout unless given.")
     ] = None,
 ) -> None:
-    """Write every event as JSON lines: attempts with their code, hints, reviews.
+    """Write every event as JSON lines.
+
+    Attempts come with their code.
 
     \b
     Examples:
@@ -66,18 +78,110 @@ def _replace(history: History, file: Path) -> int:
 @app.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote; - for stdin.")],
+    lang: LangOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring in events that are not here yet; the order of imports does not matter.
+    """Bring in events that are not here yet.
+
+    The order of imports does not matter.
 
     \b
     Examples:
       llmdrills history import laptop.jsonl
       ssh laptop llmdrills history export | llmdrills history import -
+
+    An event with a value that no event can have, such as a rating of 99, is set aside and named.
+    A backup is made first: `llmdrills history restore --replace` goes back to it.
     """
-    with open_history(place()) as history:
-        new, known = import_lines(history, sys.stdin, "stdin") if str(file) == "-" else import_file(history, file)
+    here = place(lang=lang)
+    with open_history(here) as history:
+        backups.keep(history, always=True)
+        found = import_lines(history, sys.stdin, "stdin") if str(file) == "-" else import_file(history, file)
     if json:
-        print_json({"schema": 1, "new": new, "known": known})
-    else:
-        print(f"{new} new events, {known} known already")
+        aside = [{"line": one.line, "kind": one.kind, "id": one.id, "what": one.message.en} for one in found.set_aside]
+        print_json({"schema": 1, "new": found.new, "known": found.known, "set_aside": aside})
+        return
+    print(_IMPORTED.format(new=found.new, known=found.known)[here.language])
+    for line in _set_aside(found.set_aside, here.language):
+        note(line)
+
+
+def _set_aside(events: Sequence[SetAside], language: Language) -> Iterator[str]:
+    """What to say of the events that were not taken: the first few by name."""
+    if events:
+        yield _SET_ASIDE.format(n=len(events))[language]
+    for one in events[:_NAMED]:
+        yield f"  {one.message[language]}"
+    if len(events) > _NAMED:
+        yield _MORE.format(n=len(events) - _NAMED)[language]
+
+
+@app.command("restore")
+def restore_command(
+    backup: Annotated[
+        str | None, typer.Argument(metavar="[BACKUP]", help="The beginning of its name; the newest unless given.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Go back to it: drop what came after.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="List the backups.")] = False,
+    lang: LangOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Bring back from a backup what the history lacks.
+
+    A backup is made on each day of practice, and five are kept.
+
+    \b
+    Examples:
+      llmdrills history restore
+      llmdrills history restore --list
+      llmdrills history restore 2026-06-07 --replace
+
+    Nothing that is there is changed, unless --replace says so: then what was there is kept in a file beside it.
+    """
+    here = place(lang=lang)
+    path = here.locations.history_file
+    if list_them:
+        _list(backups.listed(path), here.language, json=json)
+        return
+    chosen = backups.find(path, backup)
+    with open_history(here) as history:
+        done = backups.replace(history, chosen) if replace else backups.restore(history, chosen)
+    if json:
+        aside = str(done.aside) if done.aside else None
+        print_json({"schema": 1, "backup": chosen.name, "events": done.events, "aside": aside})
+        return
+    said = _REPLACED if replace else (_RESTORED if done.events else _NOTHING)
+    print(said.format(n=done.events, name=chosen.name, aside=done.aside)[here.language])
+
+
+def _list(found: Sequence[Backup], language: Language, *, json: bool) -> None:
+    if json:
+        rows = [{"name": one.name, "events": one.events, "file": str(one.file)} for one in found]
+        print_json({"schema": 1, "backups": rows})
+        return
+    for one in found:
+        print(_LISTED.format(name=one.name, n=one.events, file=one.file)[language])
+    if not found:
+        note(_NO_BACKUPS[language])
+
+
+_NAMED = 10
+_IMPORTED = Bilingual("{new} new events, {known} known already", "新增 {new} 条，已有 {known} 条")
+_SET_ASIDE = Bilingual(
+    "Not taken, because of values that no event can have: {n}. The file still holds them; correct it and import it "
+    "again, or leave them out.",
+    "有 {n} 条因数值不合理而未导入。它们仍在文件里：可以改正后重新导入，也可以不管。",
+)
+_MORE = Bilingual("  and {n} more; --json lists them all", "  另有 {n} 条；--json 会全部列出")
+_LISTED = Bilingual("{name}  {n:>7} events  {file}", "{name}  {n:>7} 条  {file}")
+_NO_BACKUPS = Bilingual(
+    "There is no backup yet: one is made on each day of practice.", "还没有备份：每个练习日会自动备份一次。"
+)
+_NOTHING = Bilingual(
+    "The history holds everything that the backup {name} has.", "备份 {name} 中的记录都还在，无需恢复。"
+)
+_RESTORED = Bilingual("Events brought back from the backup {name}: {n}.", "已从备份 {name} 恢复 {n} 条记录。")
+_REPLACED = Bilingual(
+    "The history is the backup {name} now, with {n} events. What was there before is kept as {aside}.",
+    "历史记录已换成备份 {name}，共 {n} 条。原来的文件保留为 {aside}。",
+)

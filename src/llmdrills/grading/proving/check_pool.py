@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from llmdrills.errors import GraderError, MissingExtraError
+from llmdrills.grading.proving.scratch import sweep
 from llmdrills.grading.workers.launcher import ended_how
 
 __all__ = ["Checkers"]
@@ -43,6 +44,7 @@ class Checkers:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Checkers:
+        sweep()
         return self
 
     def __exit__(
@@ -114,7 +116,7 @@ class _Checker:
 
     def __init__(self) -> None:
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  # closed by `end`
-        command = [sys.executable, "-m", "llmdrills.grading.proving.check_process"]
+        command = [sys.executable, "-m", "llmdrills.grading.proving.check_process", str(os.getpid())]
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(

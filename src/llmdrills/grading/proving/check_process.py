@@ -1,4 +1,4 @@
-"""The process that proves katas and runs proofs: `python -m llmdrills.grading.proving.check_process`.
+"""The process that proves katas and runs proofs: `python -m llmdrills.grading.proving.check_process PARENT`.
 
 `llmdrills.grading.proving.check` starts it and speaks to it: one JSON object a line, each way. torch is imported
 when the first request needs it. What the katas' code prints goes to stderr, never between the answers.
@@ -19,12 +19,14 @@ from typing import Any
 from llmdrills.content.model import Kata
 from llmdrills.errors import LLMDrillsError
 from llmdrills.grading.proving.proofs import run_proof
+from llmdrills.parent import die_with_parent
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Answer requests until stdin ends."""
+    """Answer requests until stdin ends, or the parent does."""
+    die_with_parent(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -10,7 +10,6 @@ Needs torch: it runs in the checker's process.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from llmdrills.grading.protocol.numbers import is_floating
 from llmdrills.grading.proving.cover import choose
 from llmdrills.grading.proving.mutants import Mutant, mutants
 from llmdrills.grading.proving.reports import Hole, HolesReport, KataHoles
+from llmdrills.grading.proving.scratch import scratch
 
 __all__ = ["find_holes", "search"]
 
@@ -110,9 +110,9 @@ class _Search:
 
     def run(self) -> HolesReport:
         """Draw, run everything, choose, and say what is open."""
-        with tempfile.TemporaryDirectory(prefix="llmdrills-holes-") as folder:
-            named = self._named(Path(folder))
-            posed, asked = self._draws(Path(folder))
+        with scratch() as folder:
+            named = self._named(folder)
+            posed, asked = self._draws(folder)
             floating = any(is_floating(dtype) for _, due in asked for dtype in due.dtypes)
             calls = [one.drawn.calls[0] for one in posed]
             wrong: list[Mutant] = [

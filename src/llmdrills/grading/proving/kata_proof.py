@@ -6,7 +6,6 @@ Needs torch: it runs in the checker's process (`llmdrills.grading.proving.check_
 from __future__ import annotations
 
 import inspect
-import tempfile
 import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from llmdrills.grading.proving.lock import stale
 from llmdrills.grading.proving.matrix import Matrix
 from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.grading.proving.reports import KataReport, VariantReport
+from llmdrills.grading.proving.scratch import scratch
 from llmdrills.language import LANGUAGES
 
 __all__ = ["check_kata"]
@@ -80,8 +80,8 @@ class _Proof:
 
     def run(self, problems: list[Problem]) -> VariantReport:
         """Run everything; what is wrong goes to `problems`."""
-        with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
-            questions, expectations = prepare(self.loaded, self.variant, self.seed, Path(folder))
+        with scratch() as folder:
+            questions, expectations = prepare(self.loaded, self.variant, self.seed, folder)
             expected = list(expectations)
             matrix = self._matrix(expected)
             problems += self._of_matrix(matrix)
@@ -91,10 +91,10 @@ class _Proof:
             problems += self._of_outcomes(expected)
             problems += self._of_clauses(questions)
             problems += self._of_feedback()
-            report = self._report(matrix, questions, expected, Path(folder))
+            report = self._report(matrix, questions, expected, folder)
         for seed in range(self.seed + 1, self.seed + self.seeds):
-            with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
-                questions, expectations = prepare(self.loaded, self.variant, seed, Path(folder))
+            with scratch() as folder:
+                questions, expectations = prepare(self.loaded, self.variant, seed, folder)
                 expected = list(expectations)
                 problems += self._survivors(self._kinds(expected), set(matrix.survivors()), seed)
                 problems += self._of_equivalents(questions, expected, seed)
@@ -109,8 +109,8 @@ class _Proof:
             return  # `stale` tells it
         todo = f"run `llmdrills check --holes {self.kata.id}`"
         for seed in lock.seeds(self.variant):
-            with tempfile.TemporaryDirectory(prefix="llmdrills-check-") as folder:
-                posed = pose(self.loaded, domain, seed, Path(folder))
+            with scratch() as folder:
+                posed = pose(self.loaded, domain, seed, folder)
                 try:
                     due = expect_draw(self.loaded, self.kernels, posed, self.caller)
                     why = admitted(self.loaded, self.kernels, due, posed.question, self.caller)

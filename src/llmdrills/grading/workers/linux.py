@@ -13,34 +13,23 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from llmdrills.parent import prctl
+
 __all__ = [
     "adopt_orphans",
     "children",
-    "die_with_parent",
     "drop_capabilities",
     "hide_memory",
     "show_memory",
     "sweep",
 ]
 
-_PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION = 0x20080522
 _LINUX = sys.platform.startswith("linux")
-
-
-def _prctl(option: int, value: int) -> int:
-    return int(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)) if _LINUX else 0
-
-
-def die_with_parent(parent: int) -> None:
-    """Have this process killed when its parent ends, even if that happened a moment ago."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def hide_memory() -> None:
@@ -51,8 +40,8 @@ def hide_memory() -> None:
     """
     with _hidden.lock:
         if _hidden.calls == 0:
-            _hidden.before = _prctl(_PR_GET_DUMPABLE, 0)
-            _prctl(_PR_SET_DUMPABLE, 0)
+            _hidden.before = prctl(_PR_GET_DUMPABLE, 0)
+            prctl(_PR_SET_DUMPABLE, 0)
         _hidden.calls += 1
 
 
@@ -61,7 +50,7 @@ def show_memory() -> None:
     with _hidden.lock:
         _hidden.calls -= 1
         if _hidden.calls == 0 and _hidden.before == 1:
-            _prctl(_PR_SET_DUMPABLE, 1)
+            prctl(_PR_SET_DUMPABLE, 1)
 
 
 class _Hidden:
@@ -81,13 +70,13 @@ def drop_capabilities() -> None:
     Nothing changes for an ordinary user.
     """
     if _LINUX:
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)  # or the next program that root starts would have them again
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)  # or the next program that root starts would have them again
         ctypes.CDLL(None, use_errno=True).capset(struct.pack("<Ii", _CAPABILITY_VERSION, 0), bytes(24))
 
 
 def adopt_orphans() -> None:
     """Adopt descendants whose own parent ends, so that setsid and double forks cannot escape."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def children() -> list[int]:

@@ -186,7 +186,8 @@ def _flags() -> list[str]:
 def work(role: str, channel: int, output: int, home: str, parent: int) -> NoReturn:
     """Become a worker in this process: cut off from everything but its channel and its output. Never returns."""
     from llmdrills.grading.workers import learner, oracle
-    from llmdrills.grading.workers.linux import die_with_parent, hide_memory
+    from llmdrills.grading.workers.linux import hide_memory
+    from llmdrills.parent import die_with_parent
 
     try:
         die_with_parent(parent)
