@@ -60,3 +60,27 @@ def swiglu(x: torch.Tensor, layer: dict) -> torch.Tensor:
     gate = F.silu(x @ layer["w_gate"])  # (B, T, F)
     up = x @ layer["w_up"]  # (B, T, F)
     return (gate * up) @ layer["w_down"]  # (B, T, C)
+
+
+def without_cache(tokens: torch.Tensor, weights: dict, cache: list | None = None) -> tuple[torch.Tensor, list | None]:
+    """Next-token logits (B, T, V) for tokens (B, T): right where no token comes before them."""
+    x = weights["embedding"][tokens]  # (B, T, C)
+    for layer in weights["layers"]:
+        x = x + plain_attention(rms_norm(x, layer["attention_norm"]), layer)  # (B, T, C)
+        x = x + swiglu(rms_norm(x, layer["mlp_norm"]), layer)  # (B, T, C)
+    x = rms_norm(x, weights["final_norm"])
+    return x @ weights["head"], cache  # (B, T, V), and what was given
+
+
+def plain_attention(x: torch.Tensor, layer: dict) -> torch.Tensor:
+    """Causal grouped-query attention on x (B, T, C): H query heads on H_kv key and value heads of width D."""
+    heads, kv_heads, width = layer["w_q"].size(1), layer["w_k"].size(1), layer["w_q"].size(2)
+    q = rotate(torch.einsum("btc,chd->bhtd", x, layer["w_q"]))  # (B, H, T, D)
+    k = rotate(torch.einsum("btc,chd->bhtd", x, layer["w_k"]))  # (B, H_kv, T, D)
+    v = torch.einsum("btc,chd->bhtd", x, layer["w_v"])  # (B, H_kv, T, D)
+    k = k.repeat_interleave(heads // kv_heads, dim=1)  # (B, H, T, D)
+    v = v.repeat_interleave(heads // kv_heads, dim=1)  # (B, H, T, D)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(width)  # (B, H, T, T)
+    later = torch.ones(x.size(1), x.size(1), dtype=torch.bool, device=x.device).triu(diagonal=1)  # (T, T)
+    weights = scores.masked_fill(later, -math.inf).softmax(dim=-1)  # (B, H, T, T)
+    return torch.einsum("bhtd,hdc->btc", weights @ v, layer["w_o"])  # (B, T, C)
