@@ -11,7 +11,19 @@ if TYPE_CHECKING:
 
     from llmdrills.language import Bilingual
 
-__all__ = ["TOPICS", "Budget", "Clause", "Edit", "Forbidden", "Kata", "Position", "Slip", "Source", "Variant"]
+__all__ = [
+    "TOPICS",
+    "Budget",
+    "Clause",
+    "Edit",
+    "Forbidden",
+    "Kata",
+    "Position",
+    "Slip",
+    "Source",
+    "Starter",
+    "Variant",
+]
 
 TOPICS: tuple[str, ...] = (
     "transformer",
@@ -160,6 +172,17 @@ class Same:
 
 
 @dataclass(frozen=True)
+class Starter:
+    """What a learner begins with instead of a blank: a function of reference.py, or its reference with mistakes in it.
+
+    Both empty: a blank to fill.
+    """
+
+    function: str = ""
+    slips: int = 0  # at most so many; at least one
+
+
+@dataclass(frozen=True)
 class Kata:
     """A skill with one entry function, as drills/ID/kata.yaml says."""
 
@@ -179,6 +202,7 @@ class Kata:
     forbidden: tuple[Forbidden, ...] = ()
     budgets: tuple[Budget, ...] = ()
     sources: tuple[Source, ...] = ()
+    starter: Starter = Starter()
     slips: tuple[Slip, ...] = ()
     same: tuple[Same, ...] = ()
     notices: tuple[str, ...] = ()  # old forms that still load, as file:line: what to write instead

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.content.contract import CONTRACT, HOLDS, Holds, clauses, generated
 from llmdrills.content.deckfile import SOURCES, Reference
 from llmdrills.content.kernels import CasesFile, read_cases
-from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Variant
+from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Starter, Variant
 from llmdrills.content.places import Places
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import check_references, find_reference
@@ -54,6 +54,13 @@ _BUDGET = Record(
         "why": Key(Both(), "what a learner is told who goes over", needed=True),
     },
 )
+_STARTER = Record(
+    "a starter",
+    {
+        "function": Key(_NAME, "a function of reference.py that the learner changes"),
+        "slips": Key(Number(1, 9, whole=True), "at most so many mistakes, drawn by seed, in the reference"),
+    },
+)
 
 KATA = Record(
     "a kata",
@@ -73,6 +80,7 @@ KATA = Record(
         ),
         "contract": Key(CONTRACT, "the clauses that every variant shares; they come first"),
         "holds": Key(HOLDS, "what holds beside the formula: sizes that may be 0, gradients"),
+        "starter": Key(_STARTER, "what the learner begins with; a blank unless said"),
         "forbidden": Key(Many(_FORBIDDEN), "calls that would make the kata pointless"),
         "budgets": Key(Many(_BUDGET), "how much an attempt may cost on a case"),
         "sources": Key(SOURCES, "where the technique can be looked up"),
@@ -243,6 +251,7 @@ def _make(reader: Reader, node: Any, values: dict[str, Any], written: SlipsFile,
         forbidden=tuple(Forbidden(one["call"], one["why"]) for one in values.get("forbidden", ())),
         budgets=_budgets(values),
         sources=values.get("sources", ()),
+        starter=Starter(**values.get("starter", {})),
         slips=written.slips,
         same=written.same,
         notices=notices,

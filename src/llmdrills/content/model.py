@@ -13,6 +13,7 @@ from llmdrills.content.kata import (
     Same,
     Slip,
     Source,
+    Starter,
     Variant,
 )
 from llmdrills.content.note import Deck, Note, NoteType, NumberAnswer, Retired, Workspace
@@ -33,6 +34,7 @@ __all__ = [
     "Same",
     "Slip",
     "Source",
+    "Starter",
     "Variant",
     "Workspace",
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llmdrills.content.pythonfile import PythonFile
     from llmdrills.language import Language
 
-__all__ = ["header", "read_header", "solution_text", "starter_text"]
+__all__ = ["code_text", "header", "import_lines", "read_header", "renamed", "solution_text", "starter_text", "top_text"]
 
 _TITLE = Bilingual("{}: {}", "{}：{}")
 _CONTRACT = Bilingual("What is graded:", "评分约定：")
@@ -28,9 +28,11 @@ _HEADER = re.compile(r"^\s*#.*\bllmdrills\s*:", re.IGNORECASE)
 _FIELD = r"\b{}\s*[=:]\s*[\"']?([a-z0-9]+(?:-[a-z0-9]+)*)"
 
 
-def header(kata_id: str, variant_id: str) -> str:
-    """The line by which an attempt says what it answers."""
-    return f"# llmdrills: kata={kata_id} variant={variant_id}"
+def header(kata_id: str, variant_id: str, **fields: str | int) -> str:
+    """The line by which an attempt says what it answers, and perhaps more (`mode=repair seed=7`)."""
+    return " ".join(
+        [f"# llmdrills: kata={kata_id} variant={variant_id}", *(f"{name}={value}" for name, value in fields.items())]
+    )
 
 
 def read_header(text: str) -> tuple[str, str] | None:
@@ -49,21 +51,27 @@ def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
 
     Raises ContentError when reference.py can't be read or lacks the function.
     """
-    reference = _reference(kata, variant)
+    reference = _reference(kata, variant.reference)
     name = kata.entry
-    top = [
-        header(kata.id, variant.id),
-        f"# {_TITLE[language].format(kata.title[language], variant.title[language])}",
-        "#",
-    ]
-    top += [f"# {_CONTRACT[language]}", *(_comment(line[language]) for line in variant.contract)]
-    imports = _imports(reference.file, needed_names(reference.file, reference.function))
+    imports = import_lines(reference.file, needed_names(reference.file, reference.function))
     body = [
         _signature(reference, name),
         *_docstring(reference),
         f'    raise NotImplementedError("{name} is yours to write")',
     ]
-    return "\n".join([*top, "", *imports, *([""] * 2 if imports else [""]), *body]) + "\n"
+    return "\n".join([top_text(kata, variant, language), *imports, *([""] * 2 if imports else [""]), *body]) + "\n"
+
+
+def top_text(kata: Kata, variant: Variant, language: Language, **fields: str | int) -> str:
+    """What stands above the code: the header with its fields, the title, the contract; ended by a line break."""
+    top = [
+        header(kata.id, variant.id, **fields),
+        f"# {_TITLE[language].format(kata.title[language], variant.title[language])}",
+        "#",
+        f"# {_CONTRACT[language]}",
+        *(_comment(line[language]) for line in variant.contract),
+    ]
+    return "\n".join(top) + "\n"
 
 
 def solution_text(kata: Kata, variant: Variant) -> str:
@@ -71,40 +79,51 @@ def solution_text(kata: Kata, variant: Variant) -> str:
 
     Raises ContentError when reference.py can't be read or lacks the function.
     """
-    reference = _reference(kata, variant)
-    file, function = reference.file, reference.function
-    names = needed_names(file, function)
-    others = {one.reference for one in kata.variants} - {function.name}
+    return header(kata.id, variant.id) + "\n\n" + code_text(kata, variant.reference)
+
+
+def code_text(kata: Kata, function: str) -> str:
+    """A function of reference.py as the entry, with the imports and helpers that it uses.
+
+    Raises ContentError when reference.py can't be read or lacks the function.
+    """
+    found = _reference(kata, function)
+    file, names = found.file, needed_names(found.file, found.function)
+    others = {one.reference for one in kata.variants} - {function}
     parts = [
-        _rename(source(file, node), function.name, kata.entry)
-        for node in definitions(file, names - others | {function.name})
+        renamed(source(file, node), function, kata.entry) for node in definitions(file, names - others | {function})
     ]
-    imports = _imports(file, names)
-    return "\n".join([header(kata.id, variant.id), "", *imports, "", ""]) + "\n" + "\n\n".join(parts)
+    return "\n".join([*import_lines(file, names), "", ""]) + "\n" + "\n\n".join(parts)
 
 
-def _reference(kata: Kata, variant: Variant) -> Reference:
+def _reference(kata: Kata, function: str) -> Reference:
     report = Report(kata.folder.parent.parent)
     file = parse(kata.reference_file, report)
-    found = find_reference(file, variant.reference) if file else None
+    found = find_reference(file, function) if file else None
     if file and found is None:
-        report.add(
-            kata.reference_file, 1, 1, f"there is no function `{variant.reference}`", "write it, or fix kata.yaml"
-        )
+        report.add(kata.reference_file, 1, 1, f"there is no function `{function}`", "write it, or fix kata.yaml")
     report.raise_if_any()
     assert found is not None  # noqa: S101  # else a problem was raised
     return found
 
 
-def _imports(file: PythonFile, names: set[str]) -> list[str]:
-    """The imports that bind one of the names, and torch, which every answer needs; `__future__` first."""
+def import_lines(
+    file: PythonFile, names: set[str], *, leave_out: tuple[str, ...] = (), torch: bool = True
+) -> list[str]:
+    """The imports that bind one of the names, and torch, which every answer needs; `__future__` first.
+
+    Modules of the packages in `leave_out` are left out; `torch=False` takes torch only where it is named.
+    """
     groups: list[list[str]] = [[], [], []]
+    wanted = names | ({"torch"} if torch else set())
     for node in file.imports:
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+        if module.partition(".")[0] in leave_out:
+            continue
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        kept = [alias for alias in node.names if future or set(bound_names(_only(node, alias))) & (names | {"torch"})]
+        kept = [alias for alias in node.names if future or set(bound_names(_only(node, alias))) & wanted]
         if kept:
             trimmed = ast.unparse(_with(node, kept))
-            module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
             groups[0 if future else 2 if module.partition(".")[0] in ("torch", "transformers") else 1].append(trimmed)
     lines: list[str] = []
     for group in filter(None, groups):
@@ -144,7 +163,8 @@ def _docstring(reference: Reference) -> list[str]:
     return lines
 
 
-def _rename(source: str, old: str, new: str) -> str:
+def renamed(source: str, old: str, new: str) -> str:
+    """The text with one name for another, in code only."""
     lines = source.split("\n")
     for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
         if token.type == tokenize.NAME and token.string == old:

@@ -276,7 +276,12 @@ def _over(held: Any, value: Any) -> Any:
                 _copy(held, value)
             return held
     if type(held) is list and type(value) is list:
-        held[:] = value
+        held[:] = map(_over, held, value) if len(held) == len(value) else value
+        return held
+    if type(held) is dict and type(value) is dict:  # weights by name
+        new = {name: _over(held.get(name), part) for name, part in value.items()}
+        held.clear()
+        held.update(new)
         return held
     return value
 

@@ -129,11 +129,15 @@ def _keeping(reference: Kernel, signature: inspect.Signature, name: str) -> Call
 def _outline(value: Any) -> object:
     if isinstance(value, torch.Tensor):
         return tuple(value.shape), str(value.dtype)
+    if isinstance(value, dict):  # weights by name
+        return tuple((name, _outline(part)) for name, part in value.items())
+    if isinstance(value, (list, tuple)) and any(isinstance(part, (torch.Tensor, dict, tuple)) for part in value):
+        return tuple(map(_outline, value))
     return len(value) if isinstance(value, list) else repr(value)
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, (torch.Tensor, list))
+    return isinstance(value, (torch.Tensor, list, dict))
 
 
 # The result
@@ -173,8 +177,13 @@ def _after(reference: Kernel, change: Callable[[Any], Any]) -> Kernel:
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A change made to each tensor of nested tuples, lists and dicts."""
     if isinstance(value, tuple):
         return tuple(_mapped(item, change) for item in value)
+    if isinstance(value, list) and any(isinstance(item, (torch.Tensor, tuple, dict)) for item in value):
+        return [_mapped(item, change) for item in value]
+    if isinstance(value, dict):
+        return {name: _mapped(item, change) for name, item in value.items()}
     return change(value)
 
 
@@ -209,16 +218,18 @@ def _cast(reference: Kernel, signature: inspect.Signature, dtype: torch.dtype) -
         due = reference(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
-            if isinstance(value, torch.Tensor) and value.is_floating_point():
-                bound.arguments[name] = value.to(dtype)
+            bound.arguments[name] = _mapped(value, lower)
         return _as(due, reference(*bound.args, **bound.kwargs))
+
+    def lower(value: Any) -> Any:
+        return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
     return kernel
 
 
 def _as(due: Any, value: Any) -> Any:
-    if isinstance(due, tuple):
-        return tuple(_as(one, other) for one, other in zip(due, value, strict=True))
+    if isinstance(due, (tuple, list)) and type(due) is type(value):
+        return type(due)(_as(one, other) for one, other in zip(due, value, strict=True))
     return value.to(due.dtype) if isinstance(due, torch.Tensor) else value
 
 

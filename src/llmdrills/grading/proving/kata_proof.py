@@ -15,6 +15,7 @@ from typing import Any
 from llmdrills.content.contract import ALWAYS
 from llmdrills.content.drawslock import read_lock, source_of
 from llmdrills.content.model import Kata
+from llmdrills.content.repair import first_text
 from llmdrills.content.starter import solution_text, starter_text
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Case, Kernel
@@ -41,6 +42,8 @@ from llmdrills.grading.proving.scratch import scratch
 from llmdrills.language import LANGUAGES
 
 __all__ = ["check_kata"]
+
+_STARTERS = 5  # drawn starters that must be wrong
 
 
 def check_kata(kata: Kata, seed: int, seeds: int = 5) -> KataReport:
@@ -183,11 +186,15 @@ class _Proof:
                     break
 
     def _of_files(self, questions: Sequence[Question], expected: Sequence[Expected]) -> Iterator[Problem]:
-        """The starter must be unimplemented in both languages, the solution that is shown must pass."""
-        variant = self.kernels.variant
+        """The starter must be unimplemented in both languages, or wrong where it is no blank; the solution that is
+        shown must pass."""
+        variant, begun = self.kernels.variant, self.kata.starter
         texts = [
-            (f"the starter ({language})", starter_text(self.kata, variant, language), "unimplemented")
+            (f"the starter ({language})", first_text(self.kata, variant, language, seed), "not passed")
+            if begun.function or begun.slips
+            else (f"the starter ({language})", starter_text(self.kata, variant, language), "unimplemented")
             for language in LANGUAGES
+            for seed in range(_STARTERS if begun.slips else 1)
         ]
         texts.append(("the solution", solution_text(self.kata, variant), "passed"))
         for name, text, due in texts:
@@ -199,7 +206,7 @@ class _Proof:
                 continue
             caller = Caller("cpu", "attempt.py", [rule.call for rule in self.kata.forbidden])
             verdict = self._verdict(text, [ask(self.loaded, caller, kernel, q) for q in questions], expected)
-            if verdict.outcome != due:
+            if verdict.outcome != due and (due != "not passed" or verdict.passed):
                 what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
                 yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
 
