@@ -54,7 +54,8 @@ def choose(kata: Kata, variant: Variant, seed: int, without: Collection[str] = (
     source.shuffle(fresh)
     if kata.starter.slips <= 1:
         return tuple(fresh[:1])
-    wanted, taken = source.randint(1, kata.starter.slips), []
+    wanted = source.randint(1, kata.starter.slips)
+    taken: list[Slip] = []
     for slip in fresh:
         if len(taken) < wanted and slip.of == REFERENCE and _edited(kata, variant, (*taken, slip)) is not None:
             taken.append(slip)
