@@ -32,7 +32,7 @@ class Unfinished(NamedTuple):
 def unfinished(history: History) -> list[Unfinished]:
     """The repetitions begun and neither rated nor skipped, newest first, one a kata."""
     # The plus keeps SQLite from walking all sessions by the index on `at`: 90 ms in a million.
-    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY +at DESC, id DESC"
+    query = f"{OPEN} AND s.seq > (SELECT max(seq) FROM main.sessions) - {_RECENT} ORDER BY +at DESC, id DESC"
     found: dict[str, str] = {}
     for row in history.rows(query):
         if not superseded(history, row["kata"], row["at"]):
