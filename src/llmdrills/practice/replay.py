@@ -266,9 +266,10 @@ def _marks(history: History) -> dict[str, str]:
 
 
 def _heads(history: History) -> dict[str, str]:
+    # Of the tables, not of what is seen of them: a view has no highest number without a walk through all of it.
     row = history.rows(
-        "SELECT coalesce((SELECT max(seq) FROM reviews), 0) AS reviews, "
-        "coalesce((SELECT max(seq) FROM undos), 0) AS undos, "
+        "SELECT coalesce((SELECT max(seq) FROM main.reviews), 0) AS reviews, "
+        "coalesce((SELECT max(seq) FROM main.undos), 0) AS undos, "
         "coalesce((SELECT id FROM parameters ORDER BY at DESC, id DESC LIMIT 1), '') AS parameters"
     )[0]
     return {name: str(row[name]) for name in ("reviews", "undos", "parameters")}

@@ -46,7 +46,7 @@ class Unfinished(NamedTuple):
 def unfinished(history: History) -> list[Unfinished]:
     """The repetitions begun and neither rated nor skipped, the last begun or opened again first, one a kata."""
     # Sorted here: ordered by the index on `at`, SQLite would walk all sessions, 90 ms in a million.
-    recent = history.rows(f"{_OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT}")
+    recent = history.rows(f"{_OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM main.sessions) - {_RECENT}")
     found: dict[str, str] = {}
     for row in _newest_first([*recent, *history.rows(_OPEN + _REOPENED)]):
         if not superseded(history, row["kata"], row["since"]):
