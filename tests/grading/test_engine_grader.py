@@ -201,6 +201,7 @@ def test_should_keep_what_answered_cases_printed_when_the_next_one_ends_the_proc
     assert attempt.ended is not None
     assert (len(attempt.answers), attempt.outputs) == (2, ("1\n", "2\n"))
     assert attempt.output == "1\n2\n3\n"
+    assert attempt.last_output == "3\n"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory is hidden on Linux only")

@@ -51,6 +51,14 @@ def test_should_give_as_many_texts_as_there_are_answers():
     assert printed("", "one").cases(3) == ("one", "", "")
 
 
+def test_should_tell_what_was_printed_after_the_last_mark():
+    found = printed("", "one")
+    found.add(b"two\n")
+    assert found.unfinished == "two\n"
+    found.add(b"x" * CASE_BYTES)
+    assert found.unfinished.endswith("\n…\n")
+
+
 def test_should_give_no_text_to_a_case_whose_mark_is_lost():
     found = Printed(100)
     found.add(marked(found, "hello") + marked(found, "two", first=2))

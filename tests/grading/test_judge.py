@@ -152,6 +152,20 @@ def test_should_show_what_the_attempt_printed_in_the_case_that_is_shown(kata):
     assert "first" not in why_text(verdict, "en")
 
 
+def test_should_show_what_was_printed_in_the_case_in_which_it_ended(kata):
+    ended = Ended("timeout", "two", "10.0 s")
+    ran = attempt(WRONG, ended=ended, output="loading\nfirst\nlast\n", outputs=("first\n",), last_output="last\n")
+    verdict = judge(spec(kata), CASE, ran)
+    assert "printed: last\n" in verdict.message
+    assert "first" not in verdict.message
+    rest = why_text(verdict, "en")  # which shows the case that was answered wrong
+    assert "first" in rest
+    assert "last" not in rest
+    right = judge(spec(kata), CASE, dataclasses.replace(ran, answers=(RIGHT,)))
+    assert "first" not in why_text(right, "en")
+    assert "It printed in this case:\n    last" in why_text(right, "en")
+
+
 def test_should_cut_long_prints_to_their_end(kata):
     ran = attempt(WRONG, RIGHT, outputs=("".join(f"line {n}\n" for n in range(99)), ""))
     shown = judge(spec(kata), CASE, ran).message.splitlines()

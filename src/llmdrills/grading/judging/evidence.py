@@ -43,7 +43,7 @@ def gather(judgement: Judgement) -> Report:
         output=attempt.output,
         output_cut=attempt.output_cut,
         raised=None if attempt.loading is None else _load_failure(attempt.loading),
-        ended=None if attempt.ended is None else dataclasses.asdict(attempt.ended),
+        ended=None if attempt.ended is None else {**dataclasses.asdict(attempt.ended), "output": attempt.last_output},
         draws=sum(item.expected.drawn for item in graded),
         passes=judgement.passes,
         next=_next_step(attempt, judgement.outcome)[spec.language].format(kata=spec.kata.id),

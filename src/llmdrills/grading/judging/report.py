@@ -125,11 +125,12 @@ def _failing_source(traceback: str) -> list[str]:
 
 
 def _briefly_printed(verdict: Verdict, most: int, language: Language) -> list[str]:
-    """The last lines that the attempt printed in the shown case, or before it ended."""
+    """The last lines that the attempt printed in the case that the headline names, or at all where it names none."""
     if verdict.passed or most <= 0:
         return []
     shown = verdict.report["smallest"]
     printed = verdict.report["output"] if shown is None else shown["output"]
+    printed = _of_its_end(verdict.report, printed)
     lines = printed.rstrip().splitlines()
     if len(lines) > most:
         lines = ["…", *lines[1 - most :]] if most > 1 else lines[-1:]
@@ -263,13 +264,20 @@ def _names(report: Report, language: Language) -> list[str]:
 def _output(report: Report, language: Language) -> list[str]:
     """What was printed in the shown case; all that was printed where no case is shown or none was told apart."""
     shown = report["smallest"]
-    own = shown is not None and shown["output"] != report["output"]
-    lines = (shown["output"] if shown is not None else report["output"]).rstrip().splitlines()
+    printed = shown["output"] if shown is not None else _of_its_end(report, report["output"])
+    own = printed != report["output"]
+    lines = printed.rstrip().splitlines()
     if not lines:
         return []
     label = _PRINTED_HERE if own else _PRINTED_ALL
     cut = ["    …"] if len(lines) > MOST_OUTPUT or (report["output_cut"] and not own) else []
     return [label[language], *cut, *(f"    {line[:WIDTH]}" for line in lines[-MOST_OUTPUT:])]
+
+
+def _of_its_end(report: Report, otherwise: str) -> str:
+    """What was printed in the case in which the process ended; `otherwise` where it did not end in one."""
+    ended = report["ended"]
+    return str(ended["output"]) if ended is not None and ended["case"] else otherwise
 
 
 def _costs(report: Report, language: Language) -> list[str]:

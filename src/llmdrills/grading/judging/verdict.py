@@ -180,7 +180,7 @@ class Report(TypedDict, total=False):
     output: str  # all that the attempt printed
     output_cut: bool  # whether it printed more than that
     raised: LoadFailure | None
-    ended: dict[str, Any] | None  # why the process stopped: by, case, detail
+    ended: dict[str, Any] | None  # why the process stopped: by, case, detail, output (of that case)
     draws: int  # how many of the cases were drawn from the kata's domain
     passes: str  # the variant that asks for less of the same and that the failing attempt passes; "" where none is
     next: str  # the next step, in the learner's language

@@ -219,7 +219,8 @@ class Attempt:
     order of the questions, fewer than them only when `ended` says why. `forbidden` are acts seen outside
     of any call's own list ("os.fork", "threading"), with the line. `output` is what it printed from the start on,
     stdout and stderr together, up to `Limits.output` bytes; `outputs` what each answered case printed, in the order
-    of `answers`, each text cut (then it ends with a line of one ellipsis).
+    of `answers`, each text cut (then it ends with a line of one ellipsis); `last_output` what the case printed in which
+    the process ended.
     """
 
     loading: Raised | None
@@ -230,6 +231,7 @@ class Attempt:
     output_cut: bool = False
     seconds: float = 0.0
     outputs: tuple[str, ...] = ()
+    last_output: str = ""
 
 
 def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden", "crashed"]:

@@ -104,6 +104,7 @@ class AttemptRun:
             output_cut=self._printed.cut,
             seconds=sum(answer.seconds for answer in self._answers),
             outputs=self._printed.cases(len(self._answers)),
+            last_output=self._printed.unfinished,
         )
 
     @property

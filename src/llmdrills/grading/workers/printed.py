@@ -76,6 +76,12 @@ class Printed:
         """Everything, cut at the limit."""
         return self._whole.decode("utf-8", "replace")
 
+    @property
+    def unfinished(self) -> str:
+        """What was printed since the last mark: by the case in which the process ended."""
+        text = self._part.decode("utf-8", "replace")
+        return text + _CUT if self._part_cut else text
+
     def cases(self, count: int) -> tuple[str, ...]:
         """What each of the first `count` cases printed; a text that was cut ends with a line of one ellipsis."""
         found = self._parts[1 : count + 1]
