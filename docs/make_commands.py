@@ -9,7 +9,11 @@ from typer.testing import CliRunner
 from llmdrills.cli import COMMANDS, build_app
 
 HERE = Path(__file__).parent
-SUBCOMMANDS = {"history": ("export", "import"), "new": ("note", "deck", "kata")}
+SUBCOMMANDS = {
+    "history": ("show", "export", "import", "restore"),
+    "config": ("get", "set", "edit"),
+    "new": ("note", "deck", "kata"),
+}
 HEAD = """# Commands
 
 What `llmdrills COMMAND -h` prints. Written by `python docs/make_commands.py`.

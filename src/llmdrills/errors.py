@@ -19,8 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmdrills.language import Bilingual
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from llmdrills.language import Language
 
 __all__ = [
     "BuildError",
@@ -37,17 +41,27 @@ __all__ = [
 
 
 class LLMDrillsError(Exception):
-    """Something the user can act on; `what` says what is wrong and `todo` what to do next."""
+    """Something the user can act on; `what` says what is wrong and `todo` what to do next, both in English.
+
+    Given as `Bilingual`, they can be told in Chinese too.
+    """
 
     exit_code = 2
 
-    def __init__(self, what: str, todo: str = "") -> None:
+    def __init__(self, what: str | Bilingual, todo: str | Bilingual = "") -> None:
         super().__init__(what, todo)
-        self.what = what
-        self.todo = todo
+        self._what = what if isinstance(what, Bilingual) else Bilingual(what, what)
+        self._todo = todo if isinstance(todo, Bilingual) else Bilingual(todo, todo)
+        self.what = self._what.en
+        self.todo = self._todo.en
 
     def __str__(self) -> str:
         return f"{self.what}: {self.todo}" if self.todo else self.what
+
+    def told(self, language: Language) -> str:
+        """What `str` says, in that language where the error was given in both."""
+        colon = "：" if language == "zh" and self._what.zh != self._what.en else ": "
+        return colon.join(part for part in (self._what[language], self._todo[language]) if part)
 
 
 class UsageError(LLMDrillsError):

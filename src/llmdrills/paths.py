@@ -36,17 +36,15 @@ class Locations:
         return self.data / "history.sqlite3"
 
 
-def locations(workspace: Path | None = None) -> Locations:
-    """The user's folders; `practice/` is in the user's own workspace, or else with the user's data."""
+def locations() -> Locations:
+    """The user's folders; `practice/` is beside the history, whatever workspace one works in."""
     home = os.environ.get("LLMDRILLS_HOME")
     if home:
         root = Path(home).expanduser().absolute()
         return Locations(root / "config", root / "data", root / "cache", root / "practice")
     dirs = platformdirs.PlatformDirs("llmdrills", appauthor=False)
     data = Path(dirs.user_data_dir)
-    own = workspace is not None and workspace != bundled_workspace()
-    practice = workspace / "practice" if own and workspace is not None else data / "practice"
-    return Locations(Path(dirs.user_config_dir), data, Path(dirs.user_cache_dir), practice)
+    return Locations(Path(dirs.user_config_dir), data, Path(dirs.user_cache_dir), data / "practice")
 
 
 def is_workspace(folder: Path) -> bool:

@@ -16,7 +16,16 @@ from llmdrills.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPTIONS", "Option", "Scheduling", "Setting", "Settings", "load_settings"]
+__all__ = [
+    "OPTIONS",
+    "Option",
+    "Scheduling",
+    "Setting",
+    "Settings",
+    "convert",
+    "load_settings",
+    "read_settings",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class Option:
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    is_folder: bool = False  # an absolute path; `~` stands for the user's home
+    personal: bool = False  # not for a workspace to set: it would depend on the folder that one stands in
 
     @property
     def variable(self) -> str:
@@ -43,6 +54,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("new", int, 2, "new katas a day, at most", low=0, high=50),
     Option("device", str, "auto", "where attempts run", choices=("auto", "cpu", "cuda", "mps")),
     Option("editor", str, "", "command that opens a file; then VISUAL, then EDITOR"),
+    Option(
+        "editor_kind",
+        str,
+        "auto",
+        "whether that command takes over the terminal, or opens a window",
+        choices=("auto", "terminal", "window"),
+    ),
+    Option("practice", str, "", "folder of the files that you write in", is_folder=True, personal=True),
     Option("retention", float, 0.9, "chance of recall at which a kata is due", low=0.7, high=0.97),
     Option("interval", int, 365, "longest interval, in days", low=1, high=36500),
 )
@@ -96,7 +115,23 @@ def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping
         ("environment", {o.name: os.environ[o.variable] for o in OPTIONS if os.environ.get(o.variable)}),
     ]
     layers += [(str(path), _read(path)) for path in (project_file, user_file) if path is not None]
+    for option in OPTIONS:
+        if option.personal and project_file is not None and option.name in dict(layers)[str(project_file)]:
+            raise SettingError(
+                f"{project_file}: {option.name} cannot be set by a workspace",
+                f"take it out, and run `llmdrills config set {option.name} VALUE`",
+            )
     return Settings({option.name: _settle(option, layers) for option in OPTIONS})
+
+
+def convert(option: Option, text: str) -> int | float | str:
+    """The value that a text means for this setting. Raises SettingError."""
+    return _convert(option, text, option.name)
+
+
+def read_settings(path: Path) -> Mapping[str, Any]:
+    """What a file of settings says; empty where there is none. Raises SettingError."""
+    return _read(path)
 
 
 def _settle(option: Option, layers: list[tuple[str, Mapping[str, Any]]]) -> Setting:
@@ -129,7 +164,19 @@ def _convert(option: Option, value: object, shown: str) -> int | float | str:
         raise SettingError(f"{shown} is {value!r}", f"write one of {', '.join(option.choices)}")
     if not isinstance(converted, str) and not ((option.low or 0) <= converted <= (option.high or float("inf"))):
         raise SettingError(f"{shown} is {value!r}", f"write {wants} from {option.low} to {option.high}")
+    if option.is_folder and converted:
+        return _folder(str(converted), shown)
     return converted
+
+
+def _folder(text: str, shown: str) -> str:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~name of nobody
+        path = Path(text)
+    if not path.is_absolute():
+        raise SettingError(f"{shown} is {text!r}", "write a whole path, from / or ~ on")
+    return str(path)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

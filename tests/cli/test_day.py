@@ -144,7 +144,14 @@ def test_should_undo_the_last_rating_and_open_the_kata_again(day, solution):
     day.press("\r")
     day.expect("due again")
     day.press("u")
-    day.expect("is undone")
+    day.expect(r"Press u again to undo the rating \w+ of rms-norm")
+    day.press("e")  # another key: the question is off the table
+    day.expect("LLMDRILLS_EDITOR")
+    day.press("u")
+    day.expect("Press u again")
+    assert not day.rows("SELECT * FROM undos")
+    day.press("u")
+    day.expect("Undone: the rating")
     day.expect("How did it go")
     day.press("\r")
     day.expect("due again")
@@ -170,9 +177,85 @@ def test_should_compare_with_the_reference_after_a_pass(day, solution):
 def test_should_skip_a_kata_for_today(day):
     day.expect("waiting for a save")
     day.press("k")
-    day.expect("skipped for today")
+    day.expect("skipped for today; u, or `llmdrills undo`, takes it back")
     assert day.ended() == 0
     assert len(day.rows("SELECT * FROM skips")) == 1
+
+
+def test_should_skip_what_was_graded_only_when_asked_twice(day, solution):
+    day.expect("waiting for a save")
+    day.save(wrong(solution))
+    day.expect("✗")
+    day.press("k")
+    day.expect("Press k again to skip rms-norm: its 1 graded run")
+    day.press("p")  # another key: the question is off the table
+    day.press("k")
+    day.expect("Press k again")
+    assert not day.rows("SELECT * FROM skips")
+    day.press("k")
+    day.expect("skipped for today")
+    assert day.ended() == 0
+
+
+def test_should_not_skip_a_kata_that_is_passed(day, solution):
+    day.expect("waiting for a save")
+    day.save(solution)
+    day.expect("Enter (Good|Hard|Easy)")
+    day.press("kkk")
+    day.press("\r")
+    day.expect("due again")
+    day.press("kk")
+    day.press("q")
+    assert day.ended() == 0
+    assert not day.rows("SELECT * FROM skips")
+    assert len(day.rows("SELECT * FROM reviews")) == 1
+
+
+def test_should_name_an_earlier_rating_before_it_is_undone_while_writing(day, workspace, home, solution, run):
+    day.expect("waiting for a save")
+    day.save(solution)
+    day.expect("How did it go")
+    day.press("\r")
+    day.expect("due again")
+    day.press("q")
+    assert day.ended() == 0
+    assert run("start", KATA, cwd=workspace).code == 0
+    again = Day(workspace, home)
+    again.expect("waiting for a save")
+    again.press("u")
+    again.expect("Press u again to undo the rating")
+    again.expect("in the place of this one")
+    again.press("q")
+    assert again.ended() == 0
+    assert not again.rows("SELECT * FROM undos")
+
+
+def test_should_take_a_skip_back_by_a_key(workspace, home, root):
+    shutil.copytree(root / "drills" / "rope-pairing", workspace / "drills" / "rope-pairing")
+    text = (workspace / "drills" / "rope-pairing" / "kata.yaml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith(("requires:", "proves:"))]
+    (workspace / "drills" / "rope-pairing" / "kata.yaml").write_text("\n".join(lines) + "\n")
+    day = Day(workspace, home)
+    day.expect("waiting for a save")
+    begun = day.rows("SELECT kata FROM sessions")
+    day.press("k")
+    day.expect("skipped for today")
+    day.expect("waiting for a save")
+    day.press("u")
+    day.expect("Undone: the skip of")
+    day.expect("Back to where you were")
+    day.press("q")
+    assert day.ended() == 0
+    assert len(day.rows("SELECT * FROM undos")) == 1
+    assert len(begun) == 1
+
+
+def test_should_say_what_a_hint_costs(day):
+    day.expect("waiting for a save")
+    day.press("h")
+    day.expect("rated Hard at most")
+    day.press("q")
+    assert day.ended() == 0
 
 
 def test_should_go_on_where_it_was_after_being_killed(day, workspace, home, solution):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -282,3 +283,92 @@ def test_should_write_lone_surrogates_as_escapes_in_json(run, file, solution):
     file.write_text(spoilt(solution, "return '\\ud800'"))
     ran = run("grade", KATA, file, "--json")
     assert (ran.code, ran.json["outcome"]) == (1, "wrong")
+
+
+# ---- which kata, and what becomes of it ----------------------------------------
+
+
+def test_should_find_the_kata_and_the_variant_in_the_first_line(run, file, root):
+    file.write_text(run("solution", KATA, "--variant", "cast-last").out)
+    ran = run("grade", file, "--json")
+    assert (ran.code, ran.json["kata"], ran.json["variant"]) == (0, KATA, "cast-last")
+    assert ran.json["recorded"] is False
+    assert "Not recorded: no repetition of rms-norm is open" in ran.err
+
+
+def test_should_grade_standard_input(run, solution):
+    ran = run("grade", KATA, "-", stdin=solution)
+    assert ran.code == 0
+    assert ran.out.startswith(f"✓ {KATA} (cast-first)")
+    assert run("grade", "-", stdin=solution.replace("return ", "return 2 * ")).code == 1
+
+
+def test_should_take_a_path_for_a_file_and_anything_else_for_a_kata(run, tmp_path, solution):
+    named = tmp_path / "rms-norm.txt"
+    named.write_text(solution)
+    assert run("grade", named.name, cwd=tmp_path).code == 0
+    missing = run("grade", "none.py")
+    assert missing.code == 2
+    assert "there is no none.py" in missing.err
+    unknown = run("grade", "rms-nrm")
+    assert unknown.code == 2
+    assert "did you mean rms-norm" in unknown.err
+
+
+def test_should_take_the_folder_of_a_kata_for_the_kata(run, root):
+    ran = run("grade", KATA, cwd=root / "drills")
+    assert ran.code == 2
+    assert f"llmdrills start {KATA}" in ran.err
+
+
+@pytest.mark.parametrize("text", ["def rms_norm(x):\n    return x\n", "# llmdrills: kata=no-such variant=x\n"])
+def test_should_say_how_to_name_the_kata_where_the_first_line_names_none(run, file, text):
+    file.write_text(text)
+    ran = run("grade", file)
+    assert ran.code == 2
+    assert "llmdrills grade KATA" in ran.err or "there is no kata 'no-such'" in ran.err
+
+
+def test_should_refuse_two_files_and_to_watch_standard_input(run, file, solution):
+    file.write_text(solution)
+    assert "two files" in run("grade", file, file).err
+    ran = run("grade", KATA, "-", "--watch", stdin=solution)
+    assert ran.code == 2
+    assert "cannot be watched" in ran.err
+
+
+def test_should_say_what_was_earned_when_it_comes_back_and_how_to_record_it(run, home, solution):
+    file = Path(run("start", KATA, "--variant", "cast-first").out.strip())
+    file.write_text(solution)
+    ran = run("grade", KATA)
+    assert ran.code == 0
+    assert ran.err == ""
+    assert re.search(r"^You earned (Good|Easy) \(.*\)\. It comes back on:$", ran.out, re.MULTILINE)
+    assert re.search(r"^  1 Again +\d{4}-\d\d-\d\d \(in \d+ d\)$", ran.out, re.MULTILINE)
+    assert f"`llmdrills rate {KATA}` records" in ran.out
+    found = run("grade", file, "--json").json
+    assert found["recorded"] is True
+    assert [one["rating"] for one in found["ratings"]][:3] == ["again", "hard", "good"]
+    assert "本次应得评级" in run("grade", KATA, "--lang", "zh").out
+
+
+def test_should_say_that_a_file_from_elsewhere_is_not_recorded(run, home, file, solution):
+    own = Path(run("start", KATA, "--variant", "cast-first").out.strip())
+    file.write_text(solution)
+    ran = run("grade", KATA, file)
+    assert f"Not recorded: the repetition of {KATA} is written in {own}." in ran.err
+    assert "You earned" not in ran.out
+    own.write_text(run("solution", KATA, "--variant", "cast-last").out)
+    ran = run("grade", KATA)
+    assert "graded as cast-last, and the repetition that is open is of cast-first" in ran.err
+
+
+def test_should_grade_where_the_repetition_began_whatever_the_practice_folder_is_now(run, home, tmp_path, solution):
+    file = Path(run("start", KATA, "--variant", "cast-first").out.strip())
+    file.write_text(solution)
+    run("config", "set", "practice", tmp_path / "elsewhere")
+    ran = run("grade", KATA, "--json")
+    assert ran.json["recorded"] is True
+    again = run("start", KATA)
+    assert again.out == f"{file}\n"
+    assert f"began in {file.parent}" in again.err

@@ -30,6 +30,9 @@ COMMANDS: tuple[str, ...] = (
     "today",
     "grade",
     "start",
+    "rate",
+    "skip",
+    "undo",
     "hint",
     "solution",
     "list",
@@ -45,6 +48,7 @@ COMMANDS: tuple[str, ...] = (
     "init",
     "history",
     "optimize",
+    "config",
     "doctor",
     "paths",
 )
@@ -159,7 +163,9 @@ def main() -> None:
         print(f"llmdrills: {error.what}: {error.todo}", file=sys.stderr)
         sys.exit(error.exit_code)
     except LLMDrillsError as error:
-        print(f"llmdrills: {error}", file=sys.stderr)
+        from llmdrills.cli.console import spoken
+
+        print(f"llmdrills: {error.told(spoken())}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(

@@ -13,8 +13,21 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmdrills.content.model import Kata
+    from llmdrills.language import Language
 
-__all__ = ["coloured", "note", "print_json", "rich_console", "tell_notices"]
+__all__ = ["coloured", "note", "print_json", "rich_console", "speak", "spoken", "tell_notices"]
+
+_SPOKEN: list[Language] = ["en"]
+
+
+def speak(language: Language) -> None:
+    """From now on errors are told in this language: `place` has settled it."""
+    _SPOKEN[:] = [language]
+
+
+def spoken() -> Language:
+    """The language in which `main` tells an error."""
+    return _SPOKEN[0]
 
 
 def coloured(stream: TextIO) -> bool:

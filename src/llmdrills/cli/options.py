@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from llmdrills import __version__, paths, settings
+from llmdrills.cli.console import speak
 from llmdrills.errors import UsageError
+from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
 
 __all__ = [
+    "ONE_OF",
     "DeviceOption",
     "JsonOption",
     "KataArgument",
@@ -26,12 +29,20 @@ __all__ = [
     "Place",
     "VariantOption",
     "WorkspaceOption",
+    "complete_kata",
     "find_kata",
     "find_variant",
+    "nearest",
     "own_workspace",
     "place",
     "version_callback",
 ]
+
+
+ONE_OF = Bilingual("use one of {words}", "请使用以下之一：{words}")
+_NO_KATA = Bilingual("there is no kata {wanted!r}", "没有名为 {wanted!r} 的练习")
+_LIST = Bilingual("`llmdrills list` shows all of them", "运行 `llmdrills list` 查看全部练习")
+_NO_VARIANT = Bilingual("{kata} has no variant {wanted!r}", "{kata} 没有名为 {wanted!r} 的变体")
 
 
 def _print_version(wanted: bool) -> None:
@@ -49,7 +60,8 @@ def version_callback(
     """The options of `llmdrills` itself."""
 
 
-def _complete_kata(incomplete: str) -> list[str]:
+def complete_kata(incomplete: str) -> list[str]:
+    """The katas whose ids begin so, for a shell."""
     from llmdrills.content.catalogue import load_catalogue
 
     try:
@@ -63,7 +75,7 @@ def _complete_kata(incomplete: str) -> list[str]:
 
 KataArgument = Annotated[
     str,
-    typer.Argument(metavar="KATA", help="The kata's id.", autocompletion=_complete_kata, show_default=False),
+    typer.Argument(metavar="KATA", help="The kata's id.", autocompletion=complete_kata, show_default=False),
 ]
 VariantOption = Annotated[
     str | None,
@@ -97,12 +109,20 @@ class Place:
         """The language of everything shown."""
         return cast("Language", self.settings.text("lang"))
 
+    @property
+    def practice(self) -> Path:
+        """The folder of the files that the learner writes in."""
+        chosen = self.settings.text("practice")
+        return Path(chosen) if chosen else self.locations.practice
+
 
 def place(workspace: Path | None = None, **flags: Any) -> Place:
     """Resolve the workspace and the settings; a flag of None counts as not given."""
     root = paths.find_workspace(workspace)
-    found = paths.locations(root)
-    return Place(root, found, settings.load_settings(found.config_file, root, flags))
+    found = paths.locations()
+    here = Place(root, found, settings.load_settings(found.config_file, root, flags))
+    speak(here.language)
+    return here
 
 
 def own_workspace(given: Path | None, here: Place) -> Path:
@@ -125,7 +145,7 @@ def find_kata(katas: Iterable[Kata], wanted: str) -> Kata:
     known = {kata.id: kata for kata in katas}
     if wanted in known:
         return known[wanted]
-    raise UsageError(f"there is no kata {wanted!r}", _nearest(wanted, known, "`llmdrills list` shows all of them"))
+    raise UsageError(_NO_KATA.format(wanted=wanted), nearest(wanted, known, _LIST))
 
 
 def find_variant(kata: Kata, wanted: str | None) -> Variant:
@@ -134,13 +154,18 @@ def find_variant(kata: Kata, wanted: str | None) -> Variant:
         return kata.variants[0]
     found = kata.variant(wanted)
     if found is None:
-        ids = [variant.id for variant in kata.variants]
-        raise UsageError(f"{kata.id} has no variant {wanted!r}", f"use one of {', '.join(ids)}")
+        ids = ", ".join(variant.id for variant in kata.variants)
+        raise UsageError(_NO_VARIANT.format(kata=kata.id, wanted=wanted), ONE_OF.format(words=ids))
     return found
 
 
-def _nearest(wanted: str, known: Iterable[str], otherwise: str) -> str:
+def nearest(wanted: str, known: Iterable[str], otherwise: Bilingual) -> Bilingual:
+    """What to do about a name that there is none of: the nearest ones, and `otherwise`."""
     import difflib
 
     near = difflib.get_close_matches(wanted, list(known), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}? {otherwise}" if near else otherwise
+    if not near:
+        return otherwise
+    return Bilingual(
+        f"did you mean {' or '.join(near)}? {otherwise.en}", f"你要找的是不是 {' 或 '.join(near)}？{otherwise.zh}"
+    )

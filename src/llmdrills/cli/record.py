@@ -6,12 +6,12 @@ They count towards the repetition that is open for the kata, if there is one; wi
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.console import note
-from llmdrills.errors import HistoryError
+from llmdrills.errors import HistoryError, LLMDrillsError
 from llmdrills.language import Bilingual
-from llmdrills.practice import backups
+from llmdrills.practice import backups, schedule
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.rotation import stronger
@@ -23,9 +23,22 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.verdict import Verdict
-    from llmdrills.practice.repetition import Repetition
+    from llmdrills.practice.rating import Facts
+    from llmdrills.practice.repetition import Choice, Repetition
 
-__all__ = ["EASIER", "open_history", "open_repetition", "record_attempt", "repetition_seed"]
+__all__ = [
+    "EASIER",
+    "Earned",
+    "Recorded",
+    "belongs",
+    "earned",
+    "open_history",
+    "open_repetition",
+    "own_file",
+    "practice_file",
+    "record_attempt",
+    "tell_place",
+]
 
 EASIER = Bilingual(
     "{variant} is an easier form of {stronger}: it is graded, but not rated, and the schedule of {kata} stays "
@@ -33,8 +46,30 @@ EASIER = Bilingual(
     "{variant} 是 {stronger} 的较容易形式：会判题，但不评级，也不改变 {kata} 的复习安排。"
     "运行 `llmdrills start {kata}` 练习 {stronger}。",
 )
-
+_ELSEWHERE = Bilingual(
+    "This repetition of {kata} began in {folder}, and goes on there.",
+    "这次 {kata} 练习开始于 {folder}，将在那里继续。",
+)
 _NO_BACKUP = Bilingual("No backup of the history was made today: {why}", "今天没有备份历史记录：{why}")
+
+
+class Earned(NamedTuple):
+    """What a repetition earned: the ratings that may be given, the last one derived, and what it follows from."""
+
+    choices: tuple[Choice, ...]
+    facts: Facts
+
+
+class Recorded(NamedTuple):
+    """Whether an attempt was recorded, where the kata is written if it is open, and what it earned if it passed.
+
+    `variant`: the one of the repetition that is open.
+    """
+
+    done: bool
+    file: Path | None = None
+    variant: str = ""
+    earned: Earned | None = None
 
 
 @contextlib.contextmanager
@@ -55,6 +90,11 @@ def open_history(here: Place, *, check: bool = False) -> Iterator[History]:
         yield history
 
 
+def practice_file(here: Place, kata: Kata) -> Path:
+    """Where a repetition of the kata that begins now is written."""
+    return here.practice / f"{kata.id}.py"
+
+
 @contextlib.contextmanager
 def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
     """The kata's unfinished repetition; None when there is none (then no history is made either)."""
@@ -62,25 +102,50 @@ def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
         yield None
         return
     with open_history(here) as history:
-        yield repetitions.resume(history, kata)
+        yield repetitions.resume(history, kata, file=practice_file(here, kata))
 
 
-def repetition_seed(here: Place, kata: Kata, path: Path, variant: str) -> int | None:
-    """The seed under which this file is graded as long as its repetition is open; None where it belongs to none."""
-    with open_repetition(here, kata) as repetition:
-        own = repetition is not None and repetition.file.absolute() == path.absolute()
-        return repetition.seed if repetition is not None and own and repetition.variant == variant else None
+def own_file(here: Place, kata: Kata) -> Path:
+    """The file in which the kata is written: where its open repetition began, else where one would begin.
+
+    A history that cannot be read keeps nobody from grading: recording the attempt tells what is wrong with it.
+    """
+    with contextlib.suppress(LLMDrillsError), open_repetition(here, kata) as repetition:
+        if repetition is not None:
+            return repetition.file
+    return practice_file(here, kata)
 
 
-def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Verdict) -> None:
+def tell_place(here: Place, repetition: Repetition) -> None:
+    """Say where a repetition goes on that began in another folder than the one for practice today."""
+    if repetition.file != practice_file(here, repetition.kata):
+        words = _ELSEWHERE.format(kata=repetition.kata.id, folder=repetition.file.parent)
+        note(words[here.language])
+
+
+def belongs(repetition: Repetition | None, path: Path, variant: str) -> bool:
+    """Whether that file is the one of the repetition, and written for its variant."""
+    own = repetition is not None and repetition.file.absolute() == path.absolute()
+    return repetition is not None and own and repetition.variant == variant
+
+
+def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Verdict) -> Recorded:
     """Record a graded file when it is the one of the kata's open repetition."""
     if verdict.outcome == "error":
-        return
+        return Recorded(False)
     with open_repetition(here, kata) as repetition:
-        same = repetition is not None and repetition.file.absolute() == path.absolute()
-        if repetition is None or not same or repetition.variant != verdict.variant:
-            return
+        if repetition is None or not belongs(repetition, path, verdict.variant):
+            return Recorded(False) if repetition is None else Recorded(False, repetition.file, repetition.variant)
         repetition.attempt(code, verdict.to_json())
         if repetition.state == "passed":
             words = EASIER.format(kata=kata.id, variant=verdict.variant, stronger=stronger(kata, verdict.variant))
             note(words[here.language])
+        found = earned(here, repetition) if verdict.passed else None
+        return Recorded(True, repetition.file, repetition.variant, found)
+
+
+def earned(here: Place, repetition: Repetition) -> Earned | None:
+    """The ratings that may be given now; None while there is none to give."""
+    remembered = schedule.load(repetition.history, here.settings.scheduling)
+    choices = repetition.offer(remembered)
+    return Earned(choices, repetition.facts()) if choices else None

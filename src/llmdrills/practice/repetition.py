@@ -10,8 +10,11 @@ The order of calls:
     repetition.reveal("solution")        # "ask": it costs the rating, so it takes a second call; else show it
     repetition.offer(schedule)           # the ratings that may be given, each with its next date
     repetition.rate()                    # takes the derived rating; rate(Rating.HARD) lowers it
-    repetitions.undo(history)            # makes the last review void; its repetition is open again
     repetition.skip("not today")         # instead of a rating: closes it, schedules nothing
+    repetitions.skip(history, kata)      # the same, though nothing may have been begun
+    repetitions.discard(history, kata)   # lets a pass go unrated, so that another repetition can begin
+    repetitions.undo(history)            # makes the last rating or skip void; its repetition is open again
+    repetition.put_back(starter)         # after that: what the learner had written is in the file again
 
 `state` says where it stands, `may` what can be done there. The daily loop, the commands and a page all use this object.
 
@@ -36,12 +39,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmdrills.errors import UsageError
+from llmdrills.language import Bilingual
 from llmdrills.practice import attempt_file, replay
 from llmdrills.practice.history import encode, new_id
 from llmdrills.practice.moments import DAY_TURNS, Moment
 from llmdrills.practice.rating import Rating, derive
 from llmdrills.practice.repetition_record import RepetitionRecord
 from llmdrills.practice.rotation import is_easier, stronger
+from llmdrills.practice.undoing import take_back
 from llmdrills.practice.unfinished import OPEN, skipped_on, superseded, unfinished
 
 if TYPE_CHECKING:
@@ -61,7 +66,9 @@ __all__ = [
     "Review",
     "State",
     "View",
+    "discard",
     "resume",
+    "skip",
     "skipped_on",
     "start",
     "undo",
@@ -72,6 +79,27 @@ State = Literal["writing", "rating", "rated", "passed"]  # rating: choices are o
 Action = Literal["offer", "rate", "next", "skip"]
 View = Literal["solution", "diff", "beside"]
 Reveal = Literal["ask", "costly", "free"]  # ask: nothing is shown yet; costly: the repetition counts as Again now
+
+
+_EASIER = Bilingual(
+    "{kata} ({variant}) is an easier form and is not rated: the schedule stays as it is",
+    "{kata}（{variant}）是较容易的形式，不评级，也不改变复习安排",
+)
+_PRACTISE = Bilingual(
+    "`llmdrills start {kata} --variant {stronger}` practises the kata",
+    "运行 `llmdrills start {kata} --variant {stronger}` 练习这道题",
+)
+_NOT_PASSED = Bilingual("{kata} is not passed yet", "{kata} 尚未通过")
+_PASS_IT = Bilingual(
+    "pass it, look at the solution (`llmdrills solution {kata}`: it then counts as Again), or `llmdrills skip {kata}`",
+    "请先通过，或查看答案（`llmdrills solution {kata}`，记为“重来”），或运行 `llmdrills skip {kata}` 跳过",
+)
+_ONLY_LOWER = Bilingual("a rating can only be lowered", "评级只能降低，不能提高")
+_RATED = Bilingual("{kata} is rated already", "{kata} 已经评过级")
+_UNDO_FIRST = Bilingual(
+    "`llmdrills undo` takes the last rating back, `llmdrills start {kata}` begins anew",
+    "运行 `llmdrills undo` 撤销上一次评级，或运行 `llmdrills start {kata}` 重新开始",
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +117,7 @@ class Review:
 
     id: str
     kata: str
+    variant: str
     derived: Rating
     rating: Rating
 
@@ -140,15 +169,17 @@ def resume(
     """The unfinished repetition of a kata, newest first; None where there is none.
 
     With `starter`, the learner's file is put right after a crash: written if the crash came before that, or brought
-    back from the last attempt if it is gone. `file`: where it lies now, if not where the repetition began. `planned`:
+    back from the last attempt if it is gone. `file`: where it lies if it is not where the repetition began. `planned`:
     the learner named no variant, so an easier form is not gone back to.
     """
-    rows = history.rows(f"{OPEN} AND kata = ? ORDER BY at DESC, id DESC LIMIT 1", kata.id)
-    if not rows or kata.variant(rows[0]["variant"]) is None or superseded(history, kata.id, rows[0]["at"]):
+    rows = history.rows(f"{OPEN} AND kata = ? ORDER BY since DESC, id DESC LIMIT 1", kata.id)
+    if not rows or kata.variant(rows[0]["variant"]) is None or superseded(history, kata.id, rows[0]["since"]):
         return None
     row = rows[0]
     record = RepetitionRecord(history, kata, row["id"], row["variant"])
-    found = Repetition(record, file or Path(row["file"]), row["seed"], starter)
+    began = Path(row["file"])
+    # Followed to where it began, whatever the folder for practice is today, unless it was moved there.
+    found = Repetition(record, began if file is None or began.exists() else file, row["seed"], starter)
     if found.easier and (planned or found.passed):
         return None
     if starter is not None:
@@ -157,17 +188,32 @@ def resume(
 
 
 def undo(history: History, now: Moment | None = None) -> str | None:
-    """Make the last review void and return its kata, whose repetition is open again; None where there is none."""
-    rows = history.rows(
-        "SELECT id, kata, at, zone FROM reviews WHERE id NOT IN (SELECT review FROM undos) "
-        "ORDER BY at DESC, id DESC LIMIT 1"
-    )
-    if not rows:
-        return None
+    """Make the last rating or skip void and return its kata, whose repetition is open again; None: there is none."""
+    step = take_back(history, now)
+    return None if step is None else step.kata
+
+
+def skip(history: History, kata: Kata, reason: str = "", now: Moment | None = None) -> Repetition | None:
+    """Leave the kata out of today, begun or not; the repetition that this closes, None where nothing was begun."""
+    found = resume(history, kata)
+    if found is None:
+        history.append("skips", now or Moment.now(), session="", kata=kata.id, reason=reason)
+    else:
+        found.skip(reason, now)
+    return found
+
+
+def discard(history: History, kata: Kata, now: Moment | None = None) -> Moment:
+    """Let what is open of the kata go unrated; the earliest moment at which another repetition may begin.
+
+    `undo` brings it back.
+    """
     moment = now or Moment.now()
-    history.append("undos", Moment(max(moment.at, rows[0]["at"] + 1), moment.zone), review=rows[0]["id"])
-    replay.load(history)
-    return str(rows[0]["kata"])
+    found = resume(history, kata)
+    if found is not None:
+        moment = found._record.moment(moment)
+        found.skip("discarded", moment)
+    return moment.plus(1)
 
 
 class Repetition:
@@ -177,7 +223,7 @@ class Repetition:
         self._record = record
         self._starter = None if starter is None else starter.encode()
         self._seen: bytes | None = None  # the code that was last found in the file, or written to it
-        self._announced: View | None = None  # its cost was told: asked for again, it is shown
+        self._announced: str | None = None  # its cost was told: asked for again, it is done
         self.file = file
         self.seed = seed
         self.choices: tuple[Choice, ...] = ()  # as last offered: lowest first, the last is the derived rating
@@ -188,6 +234,11 @@ class Repetition:
     def id(self) -> str:
         """Its UUID."""
         return self._record.id
+
+    @property
+    def history(self) -> History:
+        """Where it is recorded."""
+        return self._record.history
 
     @property
     def kata(self) -> Kata:
@@ -220,7 +271,7 @@ class Repetition:
             "offer": state in {"writing", "rating"},
             "rate": state == "rating",
             "next": state in {"rated", "passed"},
-            "skip": state in {"writing", "rating"},
+            "skip": state != "rated" and not self.passed,
         }
         return allowed[action]
 
@@ -233,6 +284,17 @@ class Repetition:
     def rated(self) -> bool:
         """Whether a rating stands."""
         return self._record.rated
+
+    @property
+    def unrated_pass(self) -> bool:
+        """Whether it is passed, and waits for its rating."""
+        return not self.easier and self.passed and not self.rated
+
+    @property
+    def scored(self) -> bool:
+        """Whether leaving it would drop something that counts: an attempt that ran, or a look at the solution."""
+        facts = self.facts()
+        return facts.runs > 0 or facts.solution
 
     @property
     def rateable(self) -> bool:
@@ -280,6 +342,24 @@ class Repetition:
         self._seen = attempt_file.read(self.file)
         return True
 
+    def put_back(self, starter: str) -> bool:
+        """After an undo: put what the learner had written into the file again, if a later repetition has blanked it.
+
+        What the file holds now is archived first. False where it holds that already. Raises HistoryError.
+        """
+        left = self._record.left_behind
+        found = attempt_file.read(self.file)
+        if found is not None and left is None:
+            return False
+        wanted = left or self.last_code() or starter.encode()
+        if found == wanted:
+            return False
+        if found is not None and found.strip() and found != starter.encode():
+            moment = self._record.moment(None)
+            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+        attempt_file.write(self.file, wanted)
+        return True
+
     # ---- what the caller reports ----------------------------------------
 
     def attempt(self, code: str | bytes, verdict: Mapping[str, Any], now: Moment | None = None) -> str:
@@ -315,18 +395,28 @@ class Repetition:
         """Record that hint `number` (from 1) was shown."""
         return self._record.append("hints", self._record.moment(now), number=number)
 
+    @property
+    def next_look_costs(self) -> bool:
+        """Whether a hint or a look at the reference still lowers the rating: neither passed nor given up yet."""
+        return not self.easier and not self.passed and derive(self.facts()) is None
+
     def reveal(self, view: View, now: Moment | None = None) -> Reveal:
         """Ask for the reference. Before a pass it costs the rating, and is recorded only when asked for twice."""
         costly = not self.passed and derive(self.facts()) is None
-        if costly and self._announced != view:
-            self._announced = view
+        if costly and not self.confirmed(view):
             return "ask"
         self._announced = None
         self.solution("solution" if view == "solution" else "diff", now)
         return "costly" if costly else "free"
 
+    def confirmed(self, what: str) -> bool:
+        """Whether this was asked for just before, too. If not, its cost is to be told now, and asking again does it."""
+        again = self._announced == what
+        self._announced = None if again else what
+        return again
+
     def withdraw(self) -> None:
-        """Forget the announced cost, because the learner did something else: the next `reveal` asks again."""
+        """Forget the announced cost, because the learner did something else: the next time asks again."""
         self._announced = None
 
     def solution(self, how: str = "solution", now: Moment | None = None) -> str:
@@ -358,25 +448,24 @@ class Repetition:
     def rate(self, rating: Rating | None = None, now: Moment | None = None) -> Review:
         """Record the rating: the derived one, or a lower one of the learner's choice. Raises UsageError."""
         if self.easier:
-            raise UsageError(
-                f"{self.kata.id} ({self.variant}) is an easier form and is not rated: the schedule stays as it is",
-                f"`llmdrills start {self.kata.id} --variant {stronger(self.kata, self.variant)}` practises the kata",
-            )
+            words = {"kata": self.kata.id, "variant": self.variant, "stronger": stronger(self.kata, self.variant)}
+            raise UsageError(_EASIER.format(**words), _PRACTISE.format(**words))
         moment = self._record.moment(now)
         facts = self.facts(moment)
         derived = derive(facts)
         if derived is None:
-            raise UsageError(f"{self.kata.id} is not passed yet", "pass it, look at the solution, or skip it")
+            raise UsageError(_NOT_PASSED.format(kata=self.kata.id), _PASS_IT.format(kata=self.kata.id))
         chosen = derived if rating is None else Rating(rating)
         if chosen > derived:
-            raise UsageError(
+            more = Bilingual(
                 f"{chosen.label.en} is more than this repetition earned ({derived.label.en})",
-                "a rating can only be lowered",
+                f"“{chosen.label.zh}”高于本次练习应得的评级（{derived.label.zh}）",
             )
+            raise UsageError(more, _ONLY_LOWER)
         values = {"derived": int(derived), "rating": int(chosen), "override": int(chosen != derived)}
         identity = self._review(moment, {"variant": self.variant, "seconds": facts.seconds, **values})
         replay.load(self._record.history)  # folded in now, so that the next plan need not import fsrs
-        return Review(identity, self.kata.id, derived, chosen)
+        return Review(identity, self.kata.id, self.variant, derived, chosen)
 
     # ---- inside ----------------------------------------
 
@@ -385,7 +474,7 @@ class Repetition:
 
         def work() -> str:
             if self.rated:
-                raise UsageError(f"{self.kata.id} is rated already", "undo that rating first, or start it anew")
+                raise UsageError(_RATED.format(kata=self.kata.id), _UNDO_FIRST.format(kata=self.kata.id))
             return self._record.append("reviews", moment, **values)
 
         return self._record.history.transaction(work)

@@ -70,6 +70,22 @@ class RepetitionRecord:
         rows = self._rows("SELECT code, encoding FROM archives WHERE session = ? ORDER BY seq")
         return [decode(row["code"], row["encoding"]) for row in rows]
 
+    @property
+    def left_behind(self) -> bytes | None:
+        """What its file held when the next repetition of the kata put a blank starter there; None: there was none.
+
+        A blank file is not archived: then the last attempt, or nothing, is what was left.
+        """
+        later = self.history.rows(
+            "SELECT id FROM sessions WHERE kata = ? AND at > ? ORDER BY at LIMIT 1", self.kata.id, self._times()[-1]
+        )
+        if not later:
+            return None
+        rows = self.history.rows(
+            "SELECT code, encoding FROM archives WHERE session = ? ORDER BY seq LIMIT 1", later[0]["id"]
+        )
+        return decode(rows[0]["code"], rows[0]["encoding"]) if rows else self.last_code or b""
+
     def facts(self, now: Moment | None = None) -> Facts:
         """What happened up to the first pass: the rating depends on nothing that came after it."""
         before = before_pass(self.history, self.id, self.kata)

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["OPEN", "Unfinished", "skipped_on", "superseded", "unfinished"]
 
-# Neither skipped nor rated, unless the rating was undone.
+# Neither skipped nor rated, unless that was undone. `since`: when it began, or was last opened again by an undo.
 OPEN = """
-SELECT id, kata, variant, file, seed, at, zone FROM sessions AS s
-WHERE NOT EXISTS (SELECT 1 FROM skips WHERE session = s.id)
+SELECT id, kata, variant, file, seed, at, zone, max(at, coalesce((
+    SELECT max(u.at) FROM undos AS u WHERE u.review IN (
+        SELECT id FROM reviews WHERE session = s.id UNION ALL SELECT id FROM skips WHERE session = s.id)), 0)) AS since
+FROM sessions AS s
+WHERE NOT EXISTS (SELECT 1 FROM skips AS k WHERE session = s.id AND k.id NOT IN (SELECT review FROM undos))
   AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE session = s.id AND r.id NOT IN (SELECT review FROM undos))
 """
 _RECENT = 200  # a repetition followed by so many others is not gone back to
@@ -30,12 +33,12 @@ class Unfinished(NamedTuple):
 
 
 def unfinished(history: History) -> list[Unfinished]:
-    """The repetitions begun and neither rated nor skipped, newest first, one a kata."""
-    # The plus keeps SQLite from walking all sessions by the index on `at`: 90 ms in a million.
-    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY +at DESC, id DESC"
+    """The repetitions begun and neither rated nor skipped, the last begun or opened again first, one a kata."""
+    # Ordered by `since`, which has no index: by the one on `at`, SQLite would walk all sessions, 90 ms in a million.
+    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY since DESC, id DESC"
     found: dict[str, str] = {}
     for row in history.rows(query):
-        if not superseded(history, row["kata"], row["at"]):
+        if not superseded(history, row["kata"], row["since"]):
             found.setdefault(row["kata"], row["variant"])
     return [Unfinished(kata, variant) for kata, variant in found.items()]
 
@@ -43,7 +46,9 @@ def unfinished(history: History) -> list[Unfinished]:
 def skipped_on(history: History, day: int) -> set[str]:
     """The katas skipped on a day of the learner's, and not begun again after that."""
     low = (day * 86400 + (DAY_TURNS - 15) * 3600) * 1_000_000  # no time zone is further than 15 hours from UTC
-    rows = history.rows("SELECT kata, at, zone FROM skips WHERE at >= ? ORDER BY at", low)
+    rows = history.rows(
+        "SELECT kata, at, zone FROM skips WHERE at >= ? AND id NOT IN (SELECT review FROM undos) ORDER BY at", low
+    )
     skipped = {row["kata"]: row["at"] for row in rows if day_number(row["at"], row["zone"]) == day}
     again = "SELECT 1 FROM sessions WHERE kata = ? AND at > ? LIMIT 1"
     return {kata for kata, at in skipped.items() if not history.rows(again, kata, at)}
@@ -53,6 +58,6 @@ def superseded(history: History, kata: str, at: int) -> bool:
     """Whether the kata was rated or skipped after that: then nobody goes back to it."""
     query = (
         "SELECT 1 FROM reviews WHERE kata = ? AND at > ? AND id NOT IN (SELECT review FROM undos) "
-        "UNION ALL SELECT 1 FROM skips WHERE kata = ? AND at > ? LIMIT 1"
+        "UNION ALL SELECT 1 FROM skips WHERE kata = ? AND at > ? AND id NOT IN (SELECT review FROM undos) LIMIT 1"
     )
     return bool(history.rows(query, kata, at, kata, at))

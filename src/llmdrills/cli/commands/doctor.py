@@ -16,6 +16,8 @@ import typer
 from llmdrills import __version__
 from llmdrills.cli.console import print_json
 from llmdrills.cli.day.editor import find_editor
+from llmdrills.cli.day.pane import find_tmux
+from llmdrills.cli.day.trial import fault_of
 from llmdrills.cli.options import JsonOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import LLMDrillsError, UsageError
@@ -130,7 +132,7 @@ def _clock(_here: Place) -> Check:
 
 
 def _folders(here: Place) -> Check:
-    folders = (here.locations.data, here.locations.cache, here.locations.practice)
+    folders = (here.locations.data, here.locations.cache, here.practice)
     blocked = [str(folder) for folder in folders if not os.access(_nearest(folder), os.W_OK)]
     fault = (
         f"cannot write to {', '.join(blocked)}: give yourself the right to, or set LLMDRILLS_HOME" if blocked else ""
@@ -144,15 +146,19 @@ def _nearest(folder: Path) -> Path:
 
 def _editor(here: Place) -> Check:
     try:
-        editor = find_editor(here.settings.text("editor"))
+        editor = find_editor(here.settings.text("editor"), here.settings.text("editor_kind"))
     except LLMDrillsError as error:
         return Check("editor", "", str(error))
     if editor is None:
         return Check("editor", "none: set LLMDRILLS_EDITOR, VISUAL or EDITOR to have files opened for you")
-    import shutil
-
-    missing = shutil.which(editor.command[0]) is None
-    return Check("editor", f"{' '.join(editor.command)} (from {editor.source})", "it is not on PATH" if missing else "")
+    kind = "in the terminal" if editor.in_terminal else "in a window"
+    fault = fault_of(editor)
+    if not fault and editor.in_terminal:
+        try:
+            find_tmux()
+        except LLMDrillsError as error:
+            fault = str(error)
+    return Check("editor", f"{' '.join(editor.command)} (from {editor.source}; opens {kind})", fault)
 
 
 def _terminal(_here: Place) -> Check:

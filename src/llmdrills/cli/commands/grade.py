@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,52 +17,96 @@ from llmdrills.cli.console import note, print_json
 from llmdrills.cli.options import (
     DeviceOption,
     JsonOption,
-    KataArgument,
     LangOption,
     Place,
     VariantOption,
     WorkspaceOption,
+    complete_kata,
     find_kata,
     find_variant,
     place,
 )
-from llmdrills.cli.record import record_attempt, repetition_seed
+from llmdrills.cli.rating_view import choices_json, earned_text
+from llmdrills.cli.record import Recorded, belongs, open_repetition, own_file, record_attempt
 from llmdrills.cli.verdict_view import print_verdict
 from llmdrills.content.catalogue import load_catalogue, with_slips
+from llmdrills.content.starter import read_header
 from llmdrills.errors import LLMDrillsError, UsageError
-from llmdrills.files import read_source
+from llmdrills.files import MOST_SOURCE_BYTES, check_size, read_source
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from llmdrills.content.model import Kata, Variant
+    from collections.abc import Sequence
+
+    from llmdrills.content.model import Kata
     from llmdrills.grading.client import Grader
     from llmdrills.grading.judging.verdict import Verdict
 
 __all__ = ["command"]
 
-_NOT_RECORDED = Bilingual(
-    "llmdrills: this attempt is not recorded: {error}", "llmdrills：这次作答没有记入历史：{error}"
+_STDIN = Path("-")
+_FAILED = Bilingual("llmdrills: this attempt is not recorded: {error}", "llmdrills：这次作答没有记入历史：{error}")
+_NOTHING_OPEN = Bilingual(
+    "Not recorded: no repetition of {kata} is open. `llmdrills start {kata}` begins one.",
+    "未记录：{kata} 没有进行中的练习。运行 `llmdrills start {kata}` 开始。",
 )
+_OTHER_FILE = Bilingual(
+    "Not recorded: the repetition of {kata} is written in {file}.", "未记录：{kata} 的练习文件是 {file}。"
+)
+_OTHER_VARIANT = Bilingual(
+    "Not recorded: this was graded as {variant}, and the repetition that is open is of {open}: "
+    "`llmdrills start {kata} --variant {variant}` begins that one.",
+    "未记录：这次按变体 {variant} 判题，而进行中的练习是 {open}：运行 "
+    "`llmdrills start {kata} --variant {variant}` 开始那个变体。",
+)
+_NO_HEADER = Bilingual("the first line of {path} names no kata", "{path} 的首行没有写明是哪道题")
+_NAME_IT = Bilingual(
+    "run `llmdrills grade KATA {path}`, or begin the file with `# llmdrills: kata=KATA variant=VARIANT`",
+    "运行 `llmdrills grade KATA {path}`，或在文件首行写上 `# llmdrills: kata=KATA variant=VARIANT`",
+)
+_ONE_FILE = Bilingual("{first} and {second} are two files", "{first} 和 {second} 是两个文件")
+_GIVE_KATA = Bilingual("give one file, or a kata and its file", "请只给一个文件，或给出题目和它的文件")
+_NO_WATCH = Bilingual("standard input cannot be watched", "标准输入无法监视")
+_GIVE_FILE = Bilingual("give the path of a file, or leave out --watch", "请给出文件路径，或去掉 --watch")
+
+
+_KataOrFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="KATA|FILE",
+        help="The kata's id; or a file, whose first line names the kata.",
+        autocompletion=complete_kata,
+        show_default=False,
+    ),
+]
+_FileArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE|-]",
+        help="Your file, or - for standard input; the kata's practice file unless given.",
+        show_default=False,
+    ),
+]
+_SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="The seed of the inputs; the file's own unless given.", show_default=False),
+]
+_ParityOption = Annotated[
+    bool, typer.Option("--parity", help="Grade on the CPU and on the device, and compare the verdicts.")
+]
+_WhyOption = Annotated[
+    bool, typer.Option("--why", help="Show the inputs, the numbers around, a snippet and the rest, too.")
+]
 
 
 def command(
-    kata: KataArgument,
-    file: Annotated[
-        Path | None,
-        typer.Argument(metavar="[FILE]", help="Your file; practice/KATA.py unless given.", show_default=False),
-    ] = None,
+    kata: _KataOrFile,
+    file: _FileArgument = None,
     variant: VariantOption = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", min=0, help="The seed of the inputs; the file's own unless given.", show_default=False),
-    ] = None,
+    seed: _SeedOption = None,
     device: DeviceOption = None,
-    parity: Annotated[
-        bool, typer.Option("--parity", help="Grade on the CPU and on the device, and compare the verdicts.")
-    ] = False,
-    why: Annotated[
-        bool, typer.Option("--why", help="Show the inputs, the numbers around, a snippet and the rest, too.")
-    ] = False,
+    parity: _ParityOption = False,
+    why: _WhyOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Grade on every save, until Ctrl-C.")] = False,
     lang: LangOption = None,
     json: JsonOption = False,
@@ -71,10 +117,14 @@ def command(
     \b
     Examples:
       llmdrills grade rope-pairing
+      llmdrills grade mine.py
       llmdrills grade rope-pairing mine.py --variant half-split
       llmdrills grade rope-pairing --why --seed 7
       llmdrills grade rope-pairing --watch
-      llmdrills grade rope-pairing mine.py --json --seed 7
+      cat mine.py | llmdrills grade rope-pairing - --json
+
+    An existing path, or what ends in .py, is a file; anything else is a kata. What is graded is recorded if it is the
+    practice file of a repetition that is open; after a pass, `llmdrills rate` records the rating.
 
     Exit status: 0 passed, 1 not passed, 2 usage, configuration or grader error.
     """
@@ -82,18 +132,21 @@ def command(
 
     here = place(workspace, lang=lang, device=device)
     with Grader(device=here.settings.text("device")) as grader:  # imports torch while this process reads the kata
-        found = with_slips(find_kata(load_catalogue(here.workspace, here.locations.cache), kata))
-        path = file or here.locations.practice / f"{found.id}.py"
-        chosen = find_variant(found, variant or _variant_of(path, found))
-        if seed is None:
-            seed = _own_seed(here, found, chosen, path)
+        katas = load_catalogue(here.workspace, here.locations.cache)
+        named, path = _target(here, katas, kata, file)
+        if watch and path == _STDIN:
+            raise UsageError(_NO_WATCH, _GIVE_FILE)
+        found = with_slips(named)
+        code = _read(path, found)
+        chosen = find_variant(found, variant or _variant_of(path, code, found))
+        own = seed if seed is not None else _own_seed(here, found, chosen.id, path)
         task = _Task(
             grader=grader,
             kata=found,
             variant=chosen.id,
             path=path,
             here=here,
-            seed=seed,
+            seed=own,
             parity=parity,
             json=json,
             why=why,
@@ -101,23 +154,54 @@ def command(
         if watch:
             _watch(task)
             return
-        verdict = _grade(task)
+        verdict = _grade(task, code)
     raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
 
 
-def _own_seed(here: Place, kata: Kata, variant: Variant, path: Path) -> int | None:
+def _target(here: Place, katas: Sequence[Kata], what: str, file: Path | None) -> tuple[Kata, Path]:
+    """The kata and the file that the command line names; `_STDIN` for standard input. Raises UsageError."""
+    known = any(one.id == what for one in katas)
+    if not _is_path(what, known=known) or (known and file is not None):
+        found = find_kata(katas, what)
+        return found, own_file(here, found) if file is None else file
+    if file is not None:
+        raise UsageError(_ONE_FILE.format(first=what, second=file), _GIVE_KATA)
+    path = Path(what)
+    return _named_by(here, katas, path, _read(path, None)), path
+
+
+def _is_path(what: str, *, known: bool) -> bool:
+    """Whether it means a file: it exists or ends in .py. A folder that is named like a known kata means the kata."""
+    if what == str(_STDIN) or what.endswith(".py"):
+        return True
+    # os.path, because Path's own raise where a folder may not be looked into.
+    return os.path.isfile(what) if known else os.path.exists(what)  # noqa: PTH110, PTH113
+
+
+def _named_by(here: Place, katas: Sequence[Kata], path: Path, code: bytes) -> Kata:
+    """The kata that the first line names; the one whose practice file it is, where there is no such line."""
+    header = read_header(code.decode("utf-8", errors="replace"))
+    if header is not None:
+        return find_kata(katas, header[0])
+    for kata in katas:
+        if path.stem == kata.id and path.absolute() == own_file(here, kata).absolute():
+            return kata
+    shown = "stdin" if path == _STDIN else path
+    raise UsageError(_NO_HEADER.format(path=shown), _NAME_IT.format(path=path))
+
+
+def _own_seed(here: Place, kata: Kata, variant: str, path: Path) -> int | None:
     """The seed of the file's repetition; one that cannot be read keeps nobody from grading."""
     try:
-        return repetition_seed(here, kata, path, variant.id)
-    except (LLMDrillsError, OSError):
+        with open_repetition(here, kata) as repetition:
+            return repetition.seed if repetition is not None and belongs(repetition, path, variant) else None
+    except LLMDrillsError:
         return None  # recording the attempt tells why
 
 
-def _variant_of(path: Path, kata: Kata) -> str | None:
+def _variant_of(path: Path, code: bytes, kata: Kata) -> str | None:
     """The variant that the file's header names; the starter writes one."""
-    from llmdrills.content.starter import read_header
-
-    header = read_header(_read(path, kata).decode("utf-8", errors="replace"))
+    header = read_header(code.decode("utf-8", errors="replace"))
     if header is None:
         return None
     named, variant = header
@@ -128,13 +212,23 @@ def _variant_of(path: Path, kata: Kata) -> str | None:
     return variant
 
 
-def _read(path: Path, kata: Kata) -> bytes:
+def _read(path: Path, kata: Kata | None) -> bytes:
+    if path == _STDIN:
+        return _stdin()
     try:
         return read_source(path)
     except FileNotFoundError as error:
-        raise UsageError(f"there is no {path}", f"`llmdrills start {kata.id}` writes a starter") from error
+        start = f"`llmdrills start {'KATA' if kata is None else kata.id}` writes a starter"
+        raise UsageError(f"there is no {path}", start) from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "give another file") from error
+
+
+@functools.cache  # it can be read only once
+def _stdin() -> bytes:
+    code = sys.stdin.buffer.read(MOST_SOURCE_BYTES + 1)
+    check_size(len(code), "stdin")
+    return code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,22 +246,39 @@ class _Task:
     why: bool
 
 
-def _grade(task: _Task) -> Verdict:
+def _grade(task: _Task, code: bytes | None = None) -> Verdict:
     """Grade the file, record the verdict and show it; one that cannot be recorded is shown all the same."""
     kata, path, language = task.kata, task.path, task.here.language
-    code = _read(path, kata)
+    code = _read(path, kata) if code is None else code
     grade = task.grader.parity if task.parity else task.grader.grade
-    verdict = grade(kata, task.variant, code, seed=task.seed, language=language, file=str(path))
+    name = "stdin" if path == _STDIN else str(path)
+    verdict = grade(kata, task.variant, code, seed=task.seed, language=language, file=name)
+    recorded = None
     try:
-        record_attempt(task.here, kata, path, code, verdict)
+        recorded = record_attempt(task.here, kata, path, code, verdict)
     except (LLMDrillsError, OSError) as error:
-        note(_NOT_RECORDED[language].format(error=error))
+        note(_FAILED[language].format(error=error.told(language) if isinstance(error, LLMDrillsError) else error))
     if task.json:
-        print_json(verdict.to_json())
+        choices = recorded.earned.choices if recorded and recorded.earned else ()
+        more = {"recorded": bool(recorded and recorded.done), "ratings": choices_json(choices)}
+        print_json({**verdict.to_json(), **more})
     else:
         print_verdict(verdict, language, why=task.why)
+        if recorded and recorded.earned:
+            print(earned_text(kata.id, *recorded.earned, language))
     sys.stdout.flush()
+    if recorded and not recorded.done and verdict.outcome != "error":
+        note(_not_recorded(task, recorded)[language])
     return verdict
+
+
+def _not_recorded(task: _Task, recorded: Recorded) -> Bilingual:
+    """Why the attempt is not recorded."""
+    if recorded.file is None:
+        return _NOTHING_OPEN.format(kata=task.kata.id)
+    if recorded.file.absolute() == task.path.absolute():
+        return _OTHER_VARIANT.format(kata=task.kata.id, variant=task.variant, open=recorded.variant)
+    return _OTHER_FILE.format(kata=task.kata.id, file=recorded.file)
 
 
 def _watch(task: _Task) -> None:

@@ -6,13 +6,20 @@ from typing import Annotated
 
 import typer
 
+from llmdrills.cli.console import note
 from llmdrills.cli.kata_view import print_markdown
 from llmdrills.cli.options import KataArgument, LangOption, WorkspaceOption, find_kata, place
 from llmdrills.cli.record import open_repetition
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
+from llmdrills.language import Bilingual
 
 __all__ = ["command"]
+
+_COSTS = Bilingual(
+    "A hint counts: the repetition of {kata} that is open is now rated Hard at most.",
+    "提示会计入评级：{kata} 当前这次练习最高只能评为“吃力”。",
+)
 
 
 def command(
@@ -39,7 +46,10 @@ def command(
     shown = range(1, count + 1) if all_hints else (number,)
     with open_repetition(here, found) as repetition:
         if repetition is not None:
+            costs = repetition.next_look_costs
             for index in shown:
                 repetition.hint(index)
+            if costs:
+                note(_COSTS.format(kata=found.id)[here.language])
     for index in shown:
         print_markdown(f"**{index}/{count}** {found.hints[index - 1][here.language].strip()}\n")

@@ -20,7 +20,7 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
     here = place(workspace)
     folders = {
         "workspace": here.workspace,
-        "practice": here.locations.practice,
+        "practice": here.practice,
         "history": here.locations.history_file,
         "settings": here.locations.config_file,
         "cache": here.locations.cache,
@@ -30,9 +30,9 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
         print_json({"schema": 1, "paths": {k: str(v) for k, v in folders.items()}, "settings": settings})
         return
     for name, path in folders.items():
-        print(f"{name:<10} {path}{'' if path.exists() else '  (not there yet)'}")
+        print(f"{name:<11} {path}{'' if path.exists() else '  (not there yet)'}")
     print()
     for option in OPTIONS:
         setting = here.settings.values[option.name]
         shown = setting.value if setting.value != "" else "(unset)"
-        print(f"{option.name:<10} {shown!s:<8} from {setting.source:<28} {option.help}")
+        print(f"{option.name:<11} {shown!s:<8} from {setting.source:<28} {option.help}")

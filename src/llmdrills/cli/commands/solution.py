@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from llmdrills.cli.console import coloured
+from llmdrills.cli.console import coloured, note
 from llmdrills.cli.kata_view import print_markdown
 from llmdrills.cli.options import KataArgument, VariantOption, WorkspaceOption, find_kata, find_variant, place
 from llmdrills.cli.record import open_repetition
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import solution_text
+from llmdrills.language import Bilingual
 
 __all__ = ["command"]
+
+_COSTS = Bilingual(
+    "The repetition of {kata} that is open now counts as Again: write it from memory, then `llmdrills rate {kata}`.",
+    "{kata} 当前这次练习现在记为“重来”：请凭记忆重写，然后运行 `llmdrills rate {kata}`。",
+)
 
 
 def command(kata: KataArgument, variant: VariantOption = None, workspace: WorkspaceOption = None) -> None:
@@ -29,7 +35,10 @@ def command(kata: KataArgument, variant: VariantOption = None, workspace: Worksp
     text = solution_text(found, find_variant(found, variant))
     with open_repetition(here, found) as repetition:
         if repetition is not None:
+            costs = repetition.next_look_costs
             repetition.solution()
+            if costs:
+                note(_COSTS.format(kata=found.id)[here.language])
     if coloured(sys.stdout):
         print_markdown(f"```python\n{text}```\n")
     else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmdrills.cli.console import note
-from llmdrills.cli.day.editor import find_editor
+from llmdrills.cli.day.desk import open_once
 from llmdrills.cli.options import (
     KataArgument,
     LangOption,
@@ -17,13 +17,19 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
-from llmdrills.cli.record import EASIER, open_history
+from llmdrills.cli.record import EASIER, open_history, practice_file, tell_place
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
+from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice import schedule
 from llmdrills.practice.rotation import is_easier, stronger
+
+if TYPE_CHECKING:
+    from llmdrills.cli.options import Place
+    from llmdrills.content.model import Kata, Variant
+    from llmdrills.practice.history import History
 
 __all__ = ["command"]
 
@@ -35,6 +41,22 @@ _NEXT = Bilingual(
     "Write it, then run `llmdrills grade {kata}` (or `llmdrills grade {kata} --watch`).",
     "写好后运行 `llmdrills grade {kata}`（或 `llmdrills grade {kata} --watch`）。",
 )
+_RATE_IT = Bilingual(
+    "It is passed, and waits for its rating: `llmdrills rate {kata}`.",
+    "已通过，等待评级：运行 `llmdrills rate {kata}`。",
+)
+_UNRATED = Bilingual(
+    "{kata} ({variant}) is passed and not rated yet; it earned {rating}",
+    "{kata}（{variant}）已通过但尚未评级，应得评级：{rating}",
+)
+_RATE_OR_DISCARD = Bilingual(
+    "`llmdrills rate {kata}` records it, --discard begins again without it",
+    "运行 `llmdrills rate {kata}` 记录评级，或用 --discard 放弃它并重新开始",
+)
+_DISCARDED = Bilingual(
+    "The pass of {kata} ({variant}) is left unrated; `llmdrills undo` brings it back.",
+    "{kata}（{variant}）的那次通过未评级；运行 `llmdrills undo` 可以恢复。",
+)
 
 
 def command(
@@ -43,11 +65,14 @@ def command(
     again: Annotated[
         bool, typer.Option("--again", help="Begin again; earlier code is archived in the history.")
     ] = False,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Begin again although a pass waits for its rating.")
+    ] = False,
     edit: Annotated[bool, typer.Option("--edit", "-e", help="Open it in your editor.")] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a kata's starter to practice/KATA.py, and print its path.
+    """Write a kata's starter to the practice folder, and print its path.
 
     \b
     Examples:
@@ -58,24 +83,40 @@ def command(
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     wanted = find_variant(found, variant) if variant is not None else None
-    file = here.locations.practice / f"{found.id}.py"
+    file = practice_file(here, found)
+    passed = False
     with open_history(here) as history:
-        going_on = None if again else repetitions.resume(history, found, None, file, planned=wanted is None)
-        if going_on is not None and (wanted is None or wanted.id == going_on.variant):
+        going_on = repetitions.resume(history, found, None, file, planned=wanted is None)
+        same = going_on is not None and (wanted is None or wanted.id == going_on.variant)
+        if going_on is not None and same and not again and not discard:
             chosen = find_variant(found, going_on.variant)
             repetitions.resume(history, found, starter_text(found, chosen, here.language), file)
+            file, passed = going_on.file, going_on.unrated_pass
             note(_GOES_ON.format(kata=found.id, variant=chosen.id)[here.language])
+            tell_place(here, going_on)
         else:
             chosen = wanted or find_variant(found, schedule.load(history).next_variant(found))
-            repetitions.start(history, found, chosen.id, file, starter_text(found, chosen, here.language))
+            _begin(here, history, found, chosen, discard=discard)
     print(file)
     if is_easier(found, chosen.id):
         words = EASIER.format(kata=found.id, variant=chosen.id, stronger=stronger(found, chosen.id))
         note(words[here.language])
-    note(_NEXT.format(kata=found.id)[here.language])
-    if edit:
-        editor = find_editor(here.settings.text("editor"))
-        if editor is None:
-            note("no editor: set LLMDRILLS_EDITOR, VISUAL or EDITOR")
-        elif not editor.open(file):
-            editor.run(file)
+    note((_RATE_IT if passed else _NEXT).format(kata=found.id)[here.language])
+    trouble = open_once(here.settings, file) if edit else None
+    if trouble is not None:
+        note(trouble[here.language])
+
+
+def _begin(here: Place, history: History, kata: Kata, variant: Variant, *, discard: bool) -> None:
+    """Begin from a blank starter. Raises UsageError where a pass waits for its rating, unless it is to be discarded."""
+    now = None
+    left = repetitions.resume(history, kata)
+    derived = left.derived() if left is not None and left.unrated_pass else None
+    if left is not None and derived is not None:
+        words = {"kata": kata.id, "variant": left.variant, "rating": derived.label[here.language]}
+        if not discard:
+            raise UsageError(_UNRATED.format(**words), _RATE_OR_DISCARD.format(**words))
+        now = repetitions.discard(history, kata)
+        note(_DISCARDED.format(**words)[here.language])
+    starter = starter_text(kata, variant, here.language)
+    repetitions.start(history, kata, variant.id, practice_file(here, kata), starter, now=now)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llmdrills.cli.day.editor import Failure
     from llmdrills.cli.day.keys import Keyboard
     from llmdrills.cli.watch import Watcher
     from llmdrills.grading.judging.verdict import Verdict
 
-__all__ = ["Event", "Events", "Failed", "Graded", "Key", "Looked", "Redraw", "Saved"]
+__all__ = ["EditorFailed", "Event", "Events", "Failed", "Graded", "Key", "Looked", "Redraw", "Saved"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class EditorFailed:
+    """The editor was started, and ended with an error at once."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
 class Redraw:
     """The terminal's size changed, or the loop is back from a stop."""
 
@@ -55,7 +63,7 @@ class Looked:
     """Nothing happened for a while: time to see whether the file is still there."""
 
 
-Event = Key | Saved | Graded | Failed | Redraw | Looked
+Event = Key | Saved | Graded | Failed | EditorFailed | Redraw | Looked
 
 
 class Events:

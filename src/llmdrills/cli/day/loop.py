@@ -8,14 +8,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.day.background_grader import BackgroundGrader
-from llmdrills.cli.day.editor import find_editor
-from llmdrills.cli.day.events import Events, Redraw
+from llmdrills.cli.day.desk import Desk
+from llmdrills.cli.day.events import EditorFailed, Events, Redraw
 from llmdrills.cli.day.keys import Keyboard
 from llmdrills.cli.day.repetition_view import RepetitionView, Tools
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.plan_view import plan_text
-from llmdrills.cli.record import open_history
+from llmdrills.cli.record import open_history, practice_file
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import starter_text
 from llmdrills.practice import plan as plans
@@ -47,9 +47,11 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
         if not plan.items:
             return 0
         grader = BackgroundGrader(events, here.settings.text("device"))
+        desk = Desk(here.settings, lambda failure: events.post(EditorFailed(failure)))
+        if desk.trouble is not None:
+            screen.text(desk.trouble.told(here.language))
         try:
-            with grader, Keyboard() as keyboard, _signals(events, keyboard):
-                editor = find_editor(here.settings.text("editor"))
+            with contextlib.closing(desk), grader, Keyboard() as keyboard, _signals(events, keyboard):
                 tools = Tools(
                     screen=screen,
                     keyboard=keyboard,
@@ -57,7 +59,8 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
                     grader=grader,
                     history=history,
                     here=here,
-                    editor=editor,
+                    katas=day.by_id,
+                    desk=desk,
                 )
                 return day.practise(tools, plan)
         finally:
@@ -71,7 +74,7 @@ class _Day:
         self._here = here
         self._options = options
         self._katas = katas
-        self._by_id = {kata.id: kata for kata in katas}
+        self.by_id = {kata.id: kata for kata in katas}
         self._history = history
 
     def plan(self) -> Plan:
@@ -98,8 +101,8 @@ class _Day:
 
     def _begin(self, tools: Tools, item: Item) -> RepetitionView:
         """Go on with the kata's unfinished repetition, or begin one from a blank starter."""
-        kata = self._by_id[item.kata]
-        file = self._here.locations.practice / f"{kata.id}.py"
+        kata = self.by_id[item.kata]
+        file = practice_file(self._here, kata)
         variant = kata.variant(item.variant) or kata.variants[0]
         starter = starter_text(kata, variant, self._here.language)
         going_on = repetitions.resume(self._history, kata, starter, file, planned=True)

@@ -6,29 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llmdrills.cli.day.comparison import difference, side_by_side
-from llmdrills.cli.day.events import Failed, Graded, Key, Looked, Redraw, Saved
+from llmdrills.cli.day.events import EditorFailed, Failed, Graded, Key, Looked, Redraw, Saved
 from llmdrills.cli.day.keys import ENTER
-from llmdrills.cli.day.words import HELP, WORDS
+from llmdrills.cli.day.words import HELP, WORDS, keys_of
 from llmdrills.cli.kata_view import kata_markdown
+from llmdrills.cli.rating_view import RATED, choice_lines
+from llmdrills.cli.record import earned
+from llmdrills.cli.undo_view import name_step, undo_last
 from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
 from llmdrills.files import read_source
-from llmdrills.practice import repetition as repetitions
-from llmdrills.practice import schedule
+from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating, reason
+from llmdrills.practice.undoing import last_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from llmdrills.cli.day.background_grader import BackgroundGrader
-    from llmdrills.cli.day.editor import Editor
+    from llmdrills.cli.day.desk import Desk
     from llmdrills.cli.day.events import Event, Events
     from llmdrills.cli.day.keys import Keyboard
     from llmdrills.cli.day.screen import Screen
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.verdict import Verdict
+    from llmdrills.language import Bilingual
     from llmdrills.practice.history import History
     from llmdrills.practice.repetition import Action, Repetition, View
 
@@ -49,7 +53,8 @@ class Tools:
     grader: BackgroundGrader
     history: History
     here: Place
-    editor: Editor | None
+    katas: Mapping[str, Kata]
+    desk: Desk
 
 
 class RepetitionView:
@@ -101,6 +106,8 @@ class RepetitionView:
             self._graded(event)
         elif isinstance(event, Failed):
             self._say("grader_failed", error=event.error)
+        elif isinstance(event, EditorFailed):
+            self._editor_failed(event.failure.text)
         elif isinstance(event, Redraw):
             self._screen.redraw()
 
@@ -111,7 +118,8 @@ class RepetitionView:
         if key in _VIEWS:
             self._reveal(key)
             return
-        self._repetition.withdraw()
+        if key not in {"k", "u"}:
+            self._repetition.withdraw()
         if key in "1234":
             if self._repetition.may("rate"):
                 self._rate(Rating(int(key)))
@@ -213,11 +221,14 @@ class RepetitionView:
     # ---- hints and solutions ----------------------------------------
 
     def _hint(self) -> None:
+        costs = self._repetition.next_look_costs
         number = self._repetition.next_hint()
         if number is None:
             self._say("no_more_hints")
-        else:
-            self._show_hint(number)
+            return
+        self._show_hint(number)
+        if costs:
+            self._say("hint_costs")
 
     def _all_hints(self) -> None:
         for number in range(1, self._repetition.hints_shown + 1):
@@ -253,20 +264,13 @@ class RepetitionView:
         if self._repetition.state == "passed":
             self._say("easier", kata=self._kata.id, variant=self._variant.id)
             return
-        choices = self._repetition.offer(schedule.load(self._tools.history, self._tools.here.settings.scheduling))
-        if not choices:
+        found = earned(self._tools.here, self._repetition)
+        if found is None:
             self._say("not_rateable")
             return
         self._say("choose")
-        for choice in choices:
-            days = WORDS["in_days"].format(days=choice.days)[self._language]
-            mark = ""
-            if choice is choices[-1]:
-                why = reason(self._repetition.facts())[self._language]
-                mark = "  " + WORDS["derived"].format(reason=why)[self._language]
-            self._screen.text(
-                f"  {int(choice.rating)} {choice.rating.label[self._language]:<6} {choice.due} ({days}){mark}"
-            )
+        mark = WORDS["derived"].format(reason=reason(found.facts)[self._language])[self._language]
+        self._screen.text("\n".join(choice_lines(found.choices, self._language, mark=mark)))
 
     def _rate(self, rating: Rating) -> None:
         choice = next((choice for choice in self._repetition.choices if choice.rating == rating), None)
@@ -275,20 +279,39 @@ class RepetitionView:
         try:
             self._repetition.rate(rating)
         except UsageError as error:  # rated in another window
-            self._screen.text(str(error))
+            self._screen.text(error.told(self._language))
         else:
             label = rating.label[self._language]
-            self._say("rated", kata=self._kata.id, rating=label, due=choice.due, days=choice.days)
+            words = RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=choice.days)
+            self._screen.text(words[self._language])
 
     def _undo(self) -> None:
-        kata = repetitions.undo(self._tools.history)
-        if kata is None:
+        """Undo a skip of today at once; a rating, or what is of another day, only when asked twice."""
+        step = last_step(self._tools.history)
+        if step is None:
             self._say("nothing_to_undo")
             return
-        self._say("undone", kata=kata)
+        what = name_step(step)[self._language]
+        at_once = step.kind == "skip" and step.at.day_number == Moment.now().day_number
+        if not at_once and not self._repetition.confirmed(f"undo {step.id}"):
+            same = step.kata == self._kata.id and step.session != self._repetition.id
+            self._say("sure_undo_same" if same else "sure_undo", what=what)
+            return
+        try:
+            undo_last(self._tools.here, self._tools.history, self._tools.katas)
+        except UsageError as error:
+            self._screen.text(error.told(self._language))
+            return
+        self._say("undone", what=what)
         self._outcome = "again"
 
     def _skip(self) -> None:
+        """Skip the kata; what was scored in it is named first, and it is skipped only when asked twice."""
+        if self._repetition.scored and not self._repetition.confirmed("skip"):
+            facts = self._repetition.facts()
+            name = "sure_skip_seen" if facts.solution else "sure_skip"
+            self._say(name, kata=self._kata.id, runs=facts.runs)
+            return
         self._repetition.skip()
         self._say("skipped", kata=self._kata.id)
         self._outcome = "skipped"
@@ -299,19 +322,39 @@ class RepetitionView:
     # ---- the file ----------------------------------------
 
     def _edit(self) -> None:
-        editor = self._tools.editor
-        if editor is None:
-            self._say("no_editor")
-        elif editor.open(self._file):
-            self._say("opened", editor=editor.name)
+        """Open the file; in this terminal where there is no other place."""
+        desk = self._tools.desk
+        if self._open() != "here":
+            return
+        self._screen.leave()
+        self._tools.keyboard.suspend()
+        try:
+            failure = desk.run(self._file)
+        except UsageError as error:
+            self._screen.text(error.told(self._language))
         else:
-            self._screen.leave()
-            self._tools.keyboard.suspend()
-            try:
-                editor.run(self._file)
-            finally:
-                self._tools.keyboard.resume()
-            self._grade_if_new()
+            if failure is not None:
+                self._editor_failed(failure.text)
+        finally:
+            self._tools.keyboard.resume()
+        self._grade_if_new()
+
+    def _open(self) -> str:
+        """Open the file beside the loop, and say so; what `Desk.open` says, or "failed": a wrong editor ends no day."""
+        desk = self._tools.desk
+        try:
+            found = desk.open(self._file)
+        except UsageError as error:
+            self._screen.text(error.told(self._language))
+            return "failed"
+        if found == "none":
+            self._say("no_editor")
+        elif found == "opened" and desk.editor is not None:
+            self._say("opened", editor=desk.editor.name)
+        return found
+
+    def _editor_failed(self, what: Bilingual) -> None:
+        self._say("editor_failed", what=what[self._language])
 
     def _write_back(self) -> None:
         if self._repetition.write_back():
@@ -324,22 +367,13 @@ class RepetitionView:
         self._screen.text()
         if self._resumed:
             self._say("resumed", file=self._file)
-        if not self._repetition.passed:
-            self._prompt()
-            self._say("begin", file=self._file)
-            self._open_first()
-
-    def _open_first(self) -> None:
-        editor = self._tools.editor
-        try:
-            if editor is None:
-                self._say("no_editor")
-            elif editor.open(self._file):
-                self._say("opened", editor=editor.name)
-            else:
-                self._say("terminal_editor", editor=editor.name)
-        except UsageError as error:  # a wrong editor must not end the day
-            self._screen.text(str(error))
+        if self._repetition.passed:
+            return
+        found = self._open()  # first: a pane that it splits off leaves less room for the prompt
+        self._prompt()
+        self._say("begin", file=self._file)
+        if found == "here" and self._tools.desk.editor is not None:
+            self._say("terminal_editor", editor=self._tools.desk.editor.name)
 
     def _prompt(self) -> None:
         self._screen.markdown(kata_markdown(self._kata, self._variant, self._language))
@@ -352,18 +386,9 @@ class RepetitionView:
         if state in {"rated", "passed"}:
             return WORDS["after_keys"][self._language]
         if state == "rating":
-            return self._rating_status()
+            return keys_of(self._repetition.choices, self._language)
         count = len(self._kata.hints)
         number = min(self._repetition.hints_shown + 1, count)
         keys = WORDS["keys"].format(next=number, hints=count)[self._language]
         doing = WORDS["grading" if self._tools.grader.busy else "waiting"][self._language]
         return f"{doing} · {keys}"
-
-    def _rating_status(self) -> str:
-        *others, derived = self._repetition.choices
-        label = derived.rating.label[self._language]
-        lower = [str(int(choice.rating)) for choice in others]
-        if not lower:
-            return WORDS["rating_key"].format(rating=label)[self._language]
-        keys = f"{lower[0]}–{lower[-1]}" if len(lower) > 1 else lower[0]
-        return WORDS["rating_keys"].format(rating=label, keys=keys)[self._language]

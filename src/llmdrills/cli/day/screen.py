@@ -15,9 +15,18 @@ from llmdrills.cli.console import coloured
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Screen", "cut"]
+__all__ = ["Screen", "cut", "terminal_size"]
 
 _CLEAR_LINE = "\r\x1b[2K"
+
+
+def terminal_size(stream: TextIO) -> os.terminal_size:
+    """The size of the terminal that the stream is, now; elsewhere what the environment says, or 80 columns."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):  # no terminal, or no descriptor at all
+        return shutil.get_terminal_size()
+    return size if size.columns else shutil.get_terminal_size()
 
 
 class Screen:
@@ -33,8 +42,8 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns, now."""
-        return shutil.get_terminal_size().columns
+        """Columns, now: those of the terminal, not a COLUMNS from before it was resized."""
+        return terminal_size(self._stream).columns
 
     def console(self) -> Console:
         """A rich console as wide as the terminal is now; used inside `block`."""

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llmdrills.language import Bilingual
 
-__all__ = ["HELP", "WORDS"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmdrills.language import Language
+    from llmdrills.practice.repetition import Choice
+
+__all__ = ["HELP", "WORDS", "keys_of"]
 
 WORDS: dict[str, Bilingual] = {
     "begin": Bilingual("Write {file}; every save is graded.", "编写 {file}，每次保存都会自动判题。"),
@@ -18,6 +26,10 @@ WORDS: dict[str, Bilingual] = {
         "{editor} needs a terminal of its own: open the file in another one, or press e to edit here.",
         "{editor} 需要独占终端：请在另一个终端中打开文件，或按 e 在此编辑。",
     ),
+    "editor_failed": Bilingual(
+        "The editor did not start: {what}. Open the file yourself, press e to try again, or run `llmdrills doctor`.",
+        "编辑器没有启动：{what}。请自行打开文件，按 e 重试，或运行 `llmdrills doctor`。",
+    ),
     "keys": Bilingual(
         "h hint {next}/{hints} · v why · s solution · d diff · k skip · q quit · ? all keys",
         "h 提示 {next}/{hints} · v 详情 · s 答案 · d 对比 · k 跳过 · q 退出 · ? 全部按键",
@@ -26,6 +38,9 @@ WORDS: dict[str, Bilingual] = {
     "grading": Bilingual("grading…", "判题中…"),
     "warming": Bilingual("starting the grader…", "正在启动判题器…"),
     "hint": Bilingual("Hint {number}/{count}", "提示 {number}/{count}"),
+    "hint_costs": Bilingual(
+        "With a hint, this repetition is rated Hard at most.", "看过提示后，本次练习最高只能评为“吃力”。"
+    ),
     "no_more_hints": Bilingual("That was the last hint; s shows the solution.", "提示已经用完；按 s 查看答案。"),
     "nothing_more": Bilingual("There is no more to show of the last verdict.", "上一次的结果没有更多细节。"),
     "sure_solution": Bilingual(
@@ -47,7 +62,6 @@ WORDS: dict[str, Bilingual] = {
     "written": Bilingual("{file} is written again.", "已重新写入 {file}。"),
     "choose": Bilingual("How did it go? It comes back on:", "掌握得怎么样？下次复习日期："),
     "derived": Bilingual("← Enter: {reason}", "← Enter：{reason}"),
-    "in_days": Bilingual("in {days} d", "{days} 天后"),
     "rating_keys": Bilingual(
         "Enter {rating} · {keys} lower · c compare with the reference · q quit",
         "Enter {rating} · {keys} 降级 · c 与参考实现并排 · q 退出",
@@ -55,15 +69,24 @@ WORDS: dict[str, Bilingual] = {
     "rating_key": Bilingual(
         "Enter {rating} · c compare with the reference · q quit", "Enter {rating} · c 与参考实现并排 · q 退出"
     ),
-    "rated": Bilingual(
-        "{kata}: {rating}; due again on {due} (in {days} d)",
-        "{kata}：{rating}；{due} 到期（{days} 天后）",
-    ),
     "after_keys": Bilingual(
         "Enter next · c compare · u undo the rating · q quit", "Enter 下一个 · c 并排对比 · u 撤销评级 · q 退出"
     ),
-    "undone": Bilingual("The rating of {kata} is undone.", "已撤销 {kata} 的评级。"),
-    "nothing_to_undo": Bilingual("There is no rating to undo.", "没有可以撤销的评级。"),
+    "undone": Bilingual("Undone: {what}.", "已撤销：{what}。"),
+    "sure_undo": Bilingual("Press u again to undo {what}.", "再按一次 u 即可撤销{what}。"),
+    "sure_undo_same": Bilingual(
+        "Press u again to undo {what}: that repetition is then open in the place of this one, which goes unrated.",
+        "再按一次 u 即可撤销{what}：那次练习将取代当前这次，当前这次不再评级。",
+    ),
+    "nothing_to_undo": Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。"),
+    "sure_skip": Bilingual(
+        "Press k again to skip {kata}: its {runs} graded run(s) then count for no rating.",
+        "再按一次 k 即可跳过 {kata}：已判题的 {runs} 次运行将不计入评级。",
+    ),
+    "sure_skip_seen": Bilingual(
+        "Press k again to skip {kata}: it counts as Again now, and would not be rated.",
+        "再按一次 k 即可跳过 {kata}：它现在记为“重来”，跳过后不会评级。",
+    ),
     "not_rateable": Bilingual(
         "Not passed yet: pass it, look at the solution (s), or skip it (k).",
         "尚未通过：请先通过、查看答案（s）或跳过（k）。",
@@ -72,7 +95,10 @@ WORDS: dict[str, Bilingual] = {
         "{kata} ({variant}) is passed. It is an easier form: it is not rated, and the schedule stays as it is.",
         "{kata}（{variant}）已通过。这是较容易的形式：不评级，也不改变复习安排。",
     ),
-    "skipped": Bilingual("{kata} is skipped for today.", "今天跳过 {kata}。"),
+    "skipped": Bilingual(
+        "{kata} is skipped for today; u, or `llmdrills undo`, takes it back.",
+        "今天跳过 {kata}；按 u 或运行 `llmdrills undo` 可以撤销。",
+    ),
     "done": Bilingual(
         "Done for today: {katas} rated, {minutes} min.", "今天完成：评级 {katas} 个，共 {minutes} 分钟。"
     ),
@@ -87,8 +113,19 @@ WORDS: dict[str, Bilingual] = {
 HELP = Bilingual(
     "h next hint · H all hints so far · s solution · d diff with the reference · c reference beside yours\n"
     "g grade now · v the last verdict in full · e editor · p prompt again · w write the file back\n"
-    "r rate · k skip · u undo the last rating · q quit",
+    "r rate · k skip · u undo the last rating or skip · q quit",
     "h 下一条提示 · H 已看过的提示 · s 答案 · d 与参考实现的差异 · c 与参考实现并排\n"
     "g 立即判题 · v 上次结果的全部细节 · e 编辑器 · p 重看题目 · w 写回文件\n"
-    "r 评级 · k 跳过 · u 撤销上次评级 · q 退出",
+    "r 评级 · k 跳过 · u 撤销上次评级或跳过 · q 退出",
 )
+
+
+def keys_of(choices: Sequence[Choice], language: Language) -> str:
+    """The line of keys while a rating is asked for; `choices` are not empty, the last is what was earned."""
+    *others, derived = choices
+    label = derived.rating.label[language]
+    lower = [str(int(choice.rating)) for choice in others]
+    if not lower:
+        return WORDS["rating_key"].format(rating=label)[language]
+    keys = f"{lower[0]}–{lower[-1]}" if len(lower) > 1 else lower[0]
+    return WORDS["rating_keys"].format(rating=label, keys=keys)[language]

@@ -1,0 +1,50 @@
+"""`llmdrills skip`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.console import note, print_json
+from llmdrills.cli.options import JsonOption, KataArgument, LangOption, WorkspaceOption, find_kata, place
+from llmdrills.cli.record import open_history
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.language import Bilingual
+from llmdrills.practice import repetition as repetitions
+from llmdrills.practice.moments import Moment
+
+__all__ = ["command"]
+
+_SKIPPED = Bilingual("{kata} is skipped for today.", "今天跳过 {kata}。")
+_ALREADY = Bilingual("{kata} is skipped for today already.", "今天已经跳过 {kata}。")
+_TAKE_BACK = Bilingual("`llmdrills undo` takes it back.", "运行 `llmdrills undo` 可以撤销。")
+_UNRATED = Bilingual("Its pass earned {rating} and is not rated now.", "那次通过应得评级“{rating}”，现在没有评级。")
+
+
+def command(
+    kata: KataArgument,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Leave a kata out of today's plan; one that you began is closed without a rating.
+
+    \b
+    Examples:
+      llmdrills skip rope-pairing
+      llmdrills undo
+
+    Your file and your attempts stay. `llmdrills undo` takes the last skip back.
+    """
+    here = place(workspace, lang=lang)
+    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    with open_history(here) as history:
+        left = repetitions.resume(history, found)
+        already = left is None and found.id in repetitions.skipped_on(history, Moment.now().day_number)
+        dropped = left.derived() if left is not None and left.unrated_pass else None
+        if not already:
+            repetitions.skip(history, found)
+    if json:
+        print_json({"schema": 1, "kata": found.id, "begun": left is not None})
+        return
+    print((_ALREADY if already else _SKIPPED).format(kata=found.id)[here.language])
+    if dropped is not None:
+        note(_UNRATED.format(rating=dropped.label[here.language])[here.language])
+    note(_TAKE_BACK[here.language])

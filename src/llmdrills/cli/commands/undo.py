@@ -1,0 +1,61 @@
+"""`llmdrills undo`."""
+
+from __future__ import annotations
+
+from llmdrills.cli.console import note, print_json
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.record import open_history, tell_place
+from llmdrills.cli.undo_view import name_step, undo_last
+from llmdrills.content.catalogue import load_catalogue
+from llmdrills.language import Bilingual
+
+__all__ = ["command"]
+
+_NOTHING = Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。")
+_UNDONE = Bilingual("Undone: {what}.", "已撤销：{what}。")
+_OPEN = Bilingual("Its repetition is open again: {file}", "那次练习重新打开：{file}")
+_PLANNED = Bilingual("{kata} may be in today's plan again.", "{kata} 可以重新进入今天的计划。")
+_BACK = Bilingual("`llmdrills {command}` takes this back.", "运行 `llmdrills {command}` 可以恢复。")
+
+
+def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Take back the last rating, or the last skip: its repetition is open again, with its file in place.
+
+    \b
+    Examples:
+      llmdrills undo
+      llmdrills undo --json
+
+    Nothing is deleted: the history keeps what was undone. Undoing twice takes back the one before.
+    """
+    here = place(workspace, lang=lang)
+    language = here.language
+    katas = {kata.id: kata for kata in load_catalogue(here.workspace, here.locations.cache)}
+    undone = None
+    if here.locations.history_file.exists():
+        with open_history(here) as history:
+            undone = undo_last(here, history, katas)
+    step, repetition = undone or (None, None)
+    if json:
+        print_json(
+            {
+                "schema": 1,
+                "undone": step and step.kind,
+                "kata": step and step.kata,
+                "rating": step.rating.name.lower() if step and step.rating else None,
+                "file": str(repetition.file) if repetition else None,
+            }
+        )
+        return
+    if step is None:
+        print(_NOTHING[language])
+        return
+    print(_UNDONE.format(what=name_step(step)[language])[language])
+    words = f"skip {step.kata}" if step.rating is None else f"rate {step.kata} {step.rating.name.lower()}"
+    if repetition is not None:
+        print(_OPEN.format(file=repetition.file)[language])
+        tell_place(here, repetition)
+    else:
+        print(_PLANNED.format(kata=step.kata)[language])
+    if step.kata in katas and (repetition is not None or step.rating is None):
+        note(_BACK.format(command=words)[language])

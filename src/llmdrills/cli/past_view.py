@@ -1,0 +1,110 @@
+"""Past repetitions as a learner reads them: a line each, the attempts below it, and the code of the last one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.verdict_view import OUTCOMES
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llmdrills.content.model import Kata
+    from llmdrills.language import Language
+    from llmdrills.practice.past import PastAttempt, PastRepetition
+
+__all__ = ["overview_text", "past_text", "told_diagnosis"]
+
+_SOLUTION = Bilingual("looked at the solution", "看过答案")
+_LOWERED = Bilingual("{rating} (earned {earned})", "{rating}（应得{earned}）")
+_SKIPPED = Bilingual("skipped", "已跳过")
+_OPEN = Bilingual("not rated", "未评级")
+_FAILING = Bilingual("failing: {names}", "失败：{names}")
+_CODE = Bilingual("Attempt {number}:", "第 {number} 次提交：")
+_MORE = Bilingual(
+    "`llmdrills history show {kata} --code N` prints the code of attempt N.",
+    "运行 `llmdrills history show {kata} --code N` 输出第 N 次提交的代码。",
+)
+_WHICH = Bilingual(
+    "`llmdrills history show KATA` shows its attempts.", "运行 `llmdrills history show KATA` 查看各次提交。"
+)
+_NOTHING = Bilingual("Nothing yet: begin with `llmdrills today`.", "还没有记录：运行 `llmdrills today` 开始。")
+_MOST_NAMES = 4
+
+
+def overview_text(found: Sequence[PastRepetition], language: Language) -> str:
+    """A line for each repetition."""
+    if not found:
+        return _NOTHING[language]
+    return "\n".join([*(_head(one, language) for one in found), _WHICH[language]])
+
+
+def past_text(found: Sequence[PastRepetition], diagnoses: Mapping[str, Bilingual], language: Language) -> str:
+    """The repetitions of one kata with their attempts, newest last, and the code of the last attempt."""
+    if not found:
+        return _NOTHING[language]
+    lines = []
+    for one in reversed(found):
+        lines.append(_head(one, language))
+        lines += [_attempt(attempt, diagnoses, language) for attempt in one.attempts]
+    last = next((one.attempts[-1] for one in found if one.attempts), None)
+    if last is not None:
+        code = last.code.decode("utf-8", "replace").rstrip()
+        lines += [
+            "",
+            _CODE.format(number=last.number)[language],
+            "",
+            code,
+            "",
+            _MORE.format(kata=found[0].kata)[language],
+        ]
+    return "\n".join(lines)
+
+
+def told_diagnosis(kata: Kata) -> dict[str, Bilingual]:
+    """What each diagnosis of the kata says: its slips by their text, its other variants by their title."""
+    variants = {f"variant-{variant.id}": variant.title for variant in kata.variants}
+    return {**variants, **{slip.id: slip.feedback for slip in kata.slips}}
+
+
+def _head(one: PastRepetition, language: Language) -> str:
+    parts = [f"{one.begun.day}  {one.kata} ({one.variant})", _attempts(len(one.attempts))[language]]
+    if one.hints:
+        parts.append(_hints(one.hints)[language])
+    if one.solution:
+        parts.append(_SOLUTION[language])
+    if one.rating is None:
+        parts.append((_SKIPPED if one.skipped else _OPEN)[language])
+    elif one.derived is None or one.derived == one.rating:
+        parts.append(one.rating.label[language])
+    else:
+        words = {"rating": one.rating.label[language], "earned": one.derived.label[language]}
+        parts.append(_LOWERED.format(**words)[language])
+    return " · ".join(parts)
+
+
+def _attempts(count: int) -> Bilingual:
+    return Bilingual(f"{count} attempt{'s' if count != 1 else ''}", f"{count} 次提交")
+
+
+def _hints(count: int) -> Bilingual:
+    return Bilingual(f"{count} hint{'s' if count != 1 else ''}", f"看过 {count} 条提示")
+
+
+def _attempt(attempt: PastAttempt, diagnoses: Mapping[str, Bilingual], language: Language) -> str:
+    passed = attempt.outcome == "passed"
+    words = {str(name): words[language] for name, words in OUTCOMES.items()}
+    good = sum(outcome == "passed" for _, outcome in attempt.cases)
+    line = f"  #{attempt.number}  {attempt.at.local:%H:%M}  {'✓' if passed else '✗'} "
+    line += words.get(attempt.outcome, attempt.outcome) + (f" {good}/{len(attempt.cases)}" if attempt.cases else "")
+    if passed:
+        return line
+    if attempt.diagnosis:
+        known = diagnoses.get(attempt.diagnosis)
+        return f"{line} → {known[language] if known else attempt.diagnosis}"
+    failing = [name for name, outcome in attempt.cases if outcome != "passed"]
+    if failing and good:
+        names = ", ".join(failing[:_MOST_NAMES]) + (" …" if len(failing) > _MOST_NAMES else "")
+        line += f" · {_FAILING.format(names=names)[language]}"
+    return line
