@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from llmdrills.cli.day.comparison import difference, side_by_side
+from llmdrills.cli.day.comparison import Comparison
 from llmdrills.cli.day.events import EditorFailed, Failed, Graded, Key, Looked, Redraw, Saved
 from llmdrills.cli.day.keys import ENTER
 from llmdrills.cli.day.words import HELP, WORDS, keys_of
@@ -245,14 +245,14 @@ class RepetitionView:
         if answer == "ask":
             self._say("sure_solution", key=key)
             return
-        solution = solution_text(self._kata, self._variant)
         mine = (self._read() or b"").decode("utf-8", errors="replace")
+        found = Comparison(self._kata, self._variant, mine)
         if view == "solution":
-            self._screen.markdown(f"```python\n{solution}```")
+            self._screen.markdown(f"```python\n{solution_text(self._kata, self._variant)}```")
         elif view == "beside":
-            self._screen.table(side_by_side(mine, solution, self._screen.width, self._language))
+            self._screen.table(found.side_by_side(self._screen.width, self._language))
         else:
-            shown = difference(mine, solution, self._language)
+            shown = found.difference(self._language)
             self._screen.markdown(f"```diff\n{shown}```") if shown else self._say("no_difference")
         if answer == "costly":
             self._say("solution_seen")
