@@ -159,7 +159,7 @@ def test_should_say_at_start_that_the_editor_failed(run, bin_folder):
 
 @pytest.mark.parametrize(
     ("script", "fault"),
-    [("exit 3", "status 3"), ("sleep 60", ""), ("[ -t 0 ] || exit 4; cat", ""), ("exit 0", "")],
+    [("exit 3", "status 3"), ("sleep 60", ""), ("[ -t 0 ] || exit 4; : < /dev/tty || exit 5; cat", ""), ("exit 0", "")],
 )
 def test_should_try_a_terminal_editor_in_a_terminal(bin_folder, script, fault):
     make(bin_folder / "pen", script)

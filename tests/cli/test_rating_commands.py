@@ -154,7 +154,10 @@ def test_should_put_back_what_a_later_repetition_has_blanked(ws, passed, home):
     ws("rate", KATA)
     ws("start", KATA)
     passed.write_text("# another beginning\n")
-    assert ws("undo").code == 0
+    ran = ws("undo")
+    assert ran.code == 0
+    assert f"llmdrills history show {KATA}" in ran.err
+    assert "# another beginning" in ws("history", "show", KATA).out
     assert passed.read_text() == "# mine, and a thought after the pass\n"
     assert "# another beginning\n" in [code for (code,) in rows(home, "SELECT code FROM archives")]
     assert ws("rate", KATA, "good").code == 0

@@ -31,7 +31,7 @@ from tests.helpers.terminal import Terminal
 
 KILLS = int(os.environ.get("LLMDRILLS_KILLS", "6"))
 ROUNDS_A_HOME = 12  # every kata of the workspace would be done after some more
-KATAS = 24
+KATAS = 48
 SEED = int(os.environ.get("LLMDRILLS_SEED", "20260607"))
 
 # In which phase of the day the kill comes: how often in a round of the bag, and up to how many seconds after it began.
@@ -50,7 +50,8 @@ KINDS = {"wrong": "✗", "right": "✓", "loop": "✗"}
 WORDS = {"passed": "passed", "wrong": "wrong", "timed out": "timeout"}
 _BEGUN = r"(?:Write|Back to where you were:) \S*/practice/([\w-]+)\.py|Done for today"
 _RATED = re.compile(r"^([\w-]+): (Again|Hard|Good|Easy); due again on", re.MULTILINE)
-_UNDONE = re.compile(r"^The rating of ([\w-]+) is undone", re.MULTILINE)
+_UNDONE = re.compile(r"^Undone: the (?:rating|skip)", re.MULTILINE)
+_SKIPPED = re.compile(r"^([\w-]+) is skipped for today\.", re.MULTILINE)
 _HINT = re.compile(r"\bHint (\d)/\d")
 _VERDICT = re.compile(rf"^[✓✗] ([\w-]+) \([\w-]+\): ({'|'.join(WORDS)})", re.MULTILINE)
 
@@ -231,7 +232,9 @@ class Learner:
         if doom.phase == "undo" or self.rng.random() < 0.15:
             doom.enter("undo")
             terminal.press("u")
-            terminal.until("is undone")
+            terminal.until("Press u again to undo the rating")
+            terminal.press("u")
+            terminal.until("Undone: the rating")
             terminal.settle()
             terminal.until("How did it go")
             doom.enter("rate")
@@ -283,6 +286,7 @@ class Notary:
         ratings = Counter(_RATED.findall(said))
         assert ratings <= Counter((row["kata"], labels[row["rating"] - 1]) for row in fresh.get("reviews", ()))
         assert len(_UNDONE.findall(said)) <= len(fresh.get("undos", ()))
+        assert Counter(_SKIPPED.findall(said)) <= Counter(row["kata"] for row in fresh.get("skips", ()))
         assert len(_HINT.findall(said)) <= len(fresh.get("hints", ()))
         attempts = {(row["kata"], row["outcome"], row["code"]) for row in rows.get("attempts", ())}
         missing = [found for found in learner.confirmed if found not in attempts]
@@ -307,11 +311,14 @@ def check_files(learner: Learner, rows: dict[str, list[dict[str, Any]]], starter
 
 
 def still_open(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """The katas begun and neither rated nor skipped, newest first."""
-    undone = {row["review"] for row in rows.get("undos", ())}
-    over = {row["session"] for row in rows.get("reviews", ()) if row["id"] not in undone}
-    sessions = sorted(rows.get("sessions", ()), key=lambda row: row["at"], reverse=True)
-    return [row["kata"] for row in sessions if row["id"] not in over]
+    """The katas begun and neither rated nor skipped, the last begun or opened again first."""
+    undone = {row["review"]: row["at"] for row in rows.get("undos", ())}
+    ends = [*rows.get("reviews", ()), *rows.get("skips", ())]
+    over = {row["session"] for row in ends if row["id"] not in undone}
+    ends.sort(key=lambda row: row["at"])
+    again = {row["session"]: undone[row["id"]] for row in ends if row["id"] in undone}
+    sessions = [row for row in rows.get("sessions", ()) if row["id"] not in over]
+    return [row["kata"] for row in sorted(sessions, key=lambda row: -max(row["at"], again.get(row["id"], 0)))]
 
 
 @pytest.fixture(scope="module")
@@ -374,13 +381,19 @@ def test_should_lose_nothing_when_killed_at_any_moment(workspace, tmp_path):
             terminal.kill()
             slowest = max(slowest, wait_for_nobody(str(home)))
             figures[doom.now] += 1
-            rows = notary.check(learner, terminal.text)
-            check_files(learner, rows, starters)
-            learner.graded = {row["kata"]: row["code"] for row in rows.get("attempts", ())}
-            plan = json.loads(tool("today", "--json", "--new", "50", "--minutes", "600", workspace=workspace, env=env))
-            unfinished = [item["kata"] for item in plan["items"] if item["reason"] == "unfinished"]
-            assert unfinished == still_open(rows)
-            assert plan["items"][0]["kata"] in (unfinished or starters)
+            said = terminal.text
+            for _ in range(2):
+                rows = notary.check(learner, said)
+                check_files(learner, rows, starters)
+                learner.graded = {row["kata"]: row["code"] for row in rows.get("attempts", ())}
+                words = ("today", "--json", "--new", "50", "--minutes", "600")
+                plan = json.loads(tool(*words, workspace=workspace, env=env))
+                unfinished = [item["kata"] for item in plan["items"] if item["reason"] == "unfinished"]
+                assert unfinished == still_open(rows)
+                assert plan["items"][0]["kata"] in (unfinished or starters)
+                said = by_command(unfinished, workspace, env, rng)
+                figures["commands"] += 1
+            rows = notary.check(learner, said)
         figures["verdicts shown"] += len(learner.confirmed)
         events.update({name: len(found) for name, found in notary.rows().items()})
         left = list(Path(env["TMPDIR"]).iterdir())
@@ -389,6 +402,25 @@ def test_should_lose_nothing_when_killed_at_any_moment(workspace, tmp_path):
         last_day(learner, workspace, env, still_open(rows))
         wait_for_nobody(str(home))
     print(f"\n{KILLS} kills: {dict(figures)}; recorded: {dict(events)}; processes gone after {slowest:.1f} s at most")
+
+
+def by_command(unfinished: list[str], workspace: Path, env: dict[str, str], rng: random.Random) -> str:
+    """Rate, skip or undo by command, killed at any moment or not at all; what it said."""
+    begun = [("rate", kata) for kata in unfinished] * 2 + [("skip", kata) for kata in unfinished]
+    words = rng.choice([("undo",), *begun])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llmdrills", *words],
+        cwd=workspace,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        return process.communicate(timeout=rng.uniform(0.2, 2))[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
 
 
 def last_day(learner: Learner, workspace: Path, env: dict[str, str], unfinished: list[str]) -> None:

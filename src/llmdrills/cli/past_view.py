@@ -21,6 +21,7 @@ _LOWERED = Bilingual("{rating} (earned {earned})", "{rating}（应得{earned}）
 _SKIPPED = Bilingual("skipped", "已跳过")
 _OPEN = Bilingual("not rated", "未评级")
 _FAILING = Bilingual("failing: {names}", "失败：{names}")
+_KEPT = Bilingual("what the file held before, and was replaced:", "文件中原有、后被替换的内容：")
 _CODE = Bilingual("Attempt {number}:", "第 {number} 次提交：")
 _MORE = Bilingual(
     "`llmdrills history show {kata} --code N` prints the code of attempt N.",
@@ -48,6 +49,8 @@ def past_text(found: Sequence[PastRepetition], diagnoses: Mapping[str, Bilingual
     for one in reversed(found):
         lines.append(_head(one, language))
         lines += [_attempt(attempt, diagnoses, language) for attempt in one.attempts]
+        for kept in one.kept:
+            lines += [f"  {_KEPT[language]}", *(f"    {line}" for line in kept.decode("utf-8", "replace").splitlines())]
     last = next((one.attempts[-1] for one in found if one.attempts), None)
     if last is not None:
         code = last.code.decode("utf-8", "replace").rstrip()

@@ -32,10 +32,14 @@ _FIRST = Bilingual(
 
 
 class Undone(NamedTuple):
-    """What was taken back, and the repetition that is open again; None where nothing had been begun."""
+    """What was taken back, and the repetition that is open again; None where nothing had been begun.
+
+    `put_back`: whether its file held something else, which is archived.
+    """
 
     step: Step
     repetition: Repetition | None
+    put_back: bool = False
 
 
 def name_step(step: Step) -> Bilingual:
@@ -65,5 +69,4 @@ def undo_last(here: Place, history: History, katas: Mapping[str, Kata]) -> Undon
     if found is None or found.id != step.session:
         return Undone(step, None)
     variant = kata.variant(found.variant) or kata.variants[0]
-    found.put_back(starter_text(kata, variant, here.language))
-    return Undone(step, found)
+    return Undone(step, found, found.put_back(starter_text(kata, variant, here.language)))

@@ -44,12 +44,6 @@ class PastAttempt:
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as plain data; code that is no UTF-8 as its bytes in base64."""
-        import base64
-
-        try:
-            code = {"code": self.code.decode("utf-8")}
-        except UnicodeDecodeError:
-            code = {"code_base64": base64.b64encode(self.code).decode("ascii")}
         return {
             "number": self.number,
             "id": self.id,
@@ -61,7 +55,7 @@ class PastAttempt:
             "seconds": self.seconds,
             "seed": self.seed,
             "device": self.device,
-            **code,
+            **_code_json(self.code),
         }
 
 
@@ -79,6 +73,7 @@ class PastRepetition:
     skipped: bool
     rating: Rating | None
     derived: Rating | None
+    kept: tuple[bytes, ...] = ()  # what its file held when something else was put there
 
     def to_json(self) -> dict[str, Any]:
         """The repetition as plain data."""
@@ -93,8 +88,18 @@ class PastRepetition:
             "skipped": self.skipped,
             "rating": self.rating and self.rating.name.lower(),
             "earned": self.derived and self.derived.name.lower(),
+            "kept": [_code_json(code) for code in self.kept],
             "attempts": [attempt.to_json() for attempt in self.attempts],
         }
+
+
+def _code_json(code: bytes) -> dict[str, str]:
+    try:
+        return {"code": code.decode("utf-8")}
+    except UnicodeDecodeError:
+        import base64
+
+        return {"code_base64": base64.b64encode(code).decode("ascii")}
 
 
 def repetitions(history: History, kata: str | None = None, limit: int = 10) -> list[PastRepetition]:
@@ -135,6 +140,9 @@ def _repetition(history: History, row: sqlite3.Row) -> PastRepetition:
         "EXISTS (SELECT 1 FROM skips WHERE session = ?1 AND id NOT IN (SELECT review FROM undos)) AS skipped",
         session,
     )[0]
+    kept = history.rows(
+        "SELECT code, encoding FROM archives WHERE kata = ? AND session = ? ORDER BY seq", row["kata"], session
+    )
     return PastRepetition(
         session=session,
         kata=row["kata"],
@@ -146,6 +154,7 @@ def _repetition(history: History, row: sqlite3.Row) -> PastRepetition:
         skipped=bool(other["skipped"]),
         rating=_rating(review[0]["rating"]) if review else None,
         derived=_rating(review[0]["derived"]) if review else None,
+        kept=tuple(_code(row) for row in kept),
     )
 
 

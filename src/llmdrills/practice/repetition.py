@@ -28,8 +28,6 @@ An easier form of a variant (`rotation`) is graded and recorded like any other, 
 Over 400 lines, because the states of a repetition and what each allows are read together.
 """
 
-# the queries are put together from the names in schema.py, never from data
-
 from __future__ import annotations
 
 import json
@@ -47,7 +45,7 @@ from llmdrills.practice.rating import Rating, derive
 from llmdrills.practice.repetition_record import RepetitionRecord
 from llmdrills.practice.rotation import is_easier, stronger
 from llmdrills.practice.undoing import take_back
-from llmdrills.practice.unfinished import OPEN, skipped_on, superseded, unfinished
+from llmdrills.practice.unfinished import open_session, skipped_on, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,10 +170,9 @@ def resume(
     back from the last attempt if it is gone. `file`: where it lies if it is not where the repetition began. `planned`:
     the learner named no variant, so an easier form is not gone back to.
     """
-    rows = history.rows(f"{OPEN} AND kata = ? ORDER BY since DESC, id DESC LIMIT 1", kata.id)
-    if not rows or kata.variant(rows[0]["variant"]) is None or superseded(history, kata.id, rows[0]["since"]):
+    row = open_session(history, kata.id)
+    if row is None or kata.variant(row["variant"]) is None:
         return None
-    row = rows[0]
     record = RepetitionRecord(history, kata, row["id"], row["variant"])
     began = Path(row["file"])
     # Followed to where it began, whatever the folder for practice is today, unless it was moved there.

@@ -82,7 +82,9 @@ class RepetitionRecord:
         if not later:
             return None
         rows = self.history.rows(
-            "SELECT code, encoding FROM archives WHERE session = ? ORDER BY seq LIMIT 1", later[0]["id"]
+            "SELECT code, encoding FROM archives WHERE kata = ? AND session = ? ORDER BY seq LIMIT 1",
+            self.kata.id,
+            later[0]["id"],
         )
         return decode(rows[0]["code"], rows[0]["encoding"]) if rows else self.last_code or b""
 

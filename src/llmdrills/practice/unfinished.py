@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmdrills.practice.moments import DAY_TURNS, day_number
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from llmdrills.practice.history import History
 
-__all__ = ["OPEN", "Unfinished", "skipped_on", "superseded", "unfinished"]
+__all__ = ["Unfinished", "open_session", "skipped_on", "superseded", "unfinished"]
 
 # Neither skipped nor rated, unless that was undone. `since`: when it began, or was last opened again by an undo.
-OPEN = """
+_OPEN = """
 SELECT id, kata, variant, file, seed, at, zone, max(at, coalesce((
     SELECT max(u.at) FROM undos AS u WHERE u.review IN (
         SELECT id FROM reviews WHERE session = s.id UNION ALL SELECT id FROM skips WHERE session = s.id)), 0)) AS since
@@ -22,7 +24,16 @@ FROM sessions AS s
 WHERE NOT EXISTS (SELECT 1 FROM skips AS k WHERE session = s.id AND k.id NOT IN (SELECT review FROM undos))
   AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE session = s.id AND r.id NOT IN (SELECT review FROM undos))
 """
-_RECENT = 200  # a repetition followed by so many others is not gone back to
+# Few: those that an undo has opened again, however long ago they began.
+_REOPENED = """ AND s.id IN (
+    SELECT session FROM reviews WHERE id IN (SELECT review FROM undos)
+    UNION ALL SELECT session FROM skips WHERE id IN (SELECT review FROM undos))
+"""
+_LAST_END = """max(
+    coalesce((SELECT at FROM reviews WHERE kata = ?1 AND id NOT IN (SELECT review FROM undos)
+              ORDER BY at DESC LIMIT 1), 0),
+    coalesce((SELECT max(at) FROM skips WHERE kata = ?1 AND id NOT IN (SELECT review FROM undos)), 0))"""
+_RECENT = 200  # a repetition followed by so many others is not gone back to, unless it was opened again
 
 
 class Unfinished(NamedTuple):
@@ -34,13 +45,26 @@ class Unfinished(NamedTuple):
 
 def unfinished(history: History) -> list[Unfinished]:
     """The repetitions begun and neither rated nor skipped, the last begun or opened again first, one a kata."""
-    # Ordered by `since`, which has no index: by the one on `at`, SQLite would walk all sessions, 90 ms in a million.
-    query = f"{OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT} ORDER BY since DESC, id DESC"
+    # Sorted here: ordered by the index on `at`, SQLite would walk all sessions, 90 ms in a million.
+    recent = history.rows(f"{_OPEN} AND s.seq > (SELECT coalesce(max(seq), 0) FROM sessions) - {_RECENT}")
     found: dict[str, str] = {}
-    for row in history.rows(query):
+    for row in _newest_first([*recent, *history.rows(_OPEN + _REOPENED)]):
         if not superseded(history, row["kata"], row["since"]):
             found.setdefault(row["kata"], row["variant"])
     return [Unfinished(kata, variant) for kata, variant in found.items()]
+
+
+def open_session(history: History, kata: str) -> sqlite3.Row | None:
+    """The row of the kata's unfinished repetition, the last begun or opened again; None where there is none."""
+    # What began before the last rating or skip is superseded: asking each of many thousands whether it is open is slow.
+    newest = history.rows(f"{_OPEN} AND kata = ?1 AND at >= {_LAST_END} ORDER BY at DESC, id DESC LIMIT 1", kata)
+    again = history.rows(f"{_OPEN + _REOPENED} AND kata = ?", kata)
+    row = next(iter(_newest_first([*newest, *again])), None)
+    return None if row is None or superseded(history, kata, row["since"]) else row
+
+
+def _newest_first(rows: list[sqlite3.Row]) -> list[sqlite3.Row]:
+    return sorted(rows, key=lambda row: (row["since"], row["id"]), reverse=True)
 
 
 def skipped_on(history: History, day: int) -> set[str]:

@@ -14,6 +14,10 @@ __all__ = ["command"]
 _NOTHING = Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。")
 _UNDONE = Bilingual("Undone: {what}.", "已撤销：{what}。")
 _OPEN = Bilingual("Its repetition is open again: {file}", "那次练习重新打开：{file}")
+_PUT_BACK = Bilingual(
+    "It holds what you had written then; what it held until now is kept: `llmdrills history show {kata}`.",
+    "文件内容已恢复为当时所写；刚才的内容仍保留：运行 `llmdrills history show {kata}`。",
+)
 _PLANNED = Bilingual("{kata} may be in today's plan again.", "{kata} 可以重新进入今天的计划。")
 _BACK = Bilingual("`llmdrills {command}` takes this back.", "运行 `llmdrills {command}` 可以恢复。")
 
@@ -35,7 +39,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     if here.locations.history_file.exists():
         with open_history(here) as history:
             undone = undo_last(here, history, katas)
-    step, repetition = undone or (None, None)
+    step, repetition, put_back = undone or (None, None, False)
     if json:
         print_json(
             {
@@ -54,8 +58,10 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     words = f"skip {step.kata}" if step.rating is None else f"rate {step.kata} {step.rating.name.lower()}"
     if repetition is not None:
         print(_OPEN.format(file=repetition.file)[language])
+        if put_back:
+            note(_PUT_BACK.format(kata=step.kata)[language])
         tell_place(here, repetition)
-    else:
+    elif step.kata in katas:
         print(_PLANNED.format(kata=step.kata)[language])
     if step.kata in katas and (repetition is not None or step.rating is None):
         note(_BACK.format(command=words)[language])

@@ -292,9 +292,9 @@ class RepetitionView:
             self._say("nothing_to_undo")
             return
         what = name_step(step)[self._language]
-        at_once = step.kind == "skip" and step.at.day_number == Moment.now().day_number
+        same = step.kata == self._kata.id and step.session != self._repetition.id
+        at_once = step.kind == "skip" and step.at.day_number == Moment.now().day_number and not same
         if not at_once and not self._repetition.confirmed(f"undo {step.id}"):
-            same = step.kata == self._kata.id and step.session != self._repetition.id
             self._say("sure_undo_same" if same else "sure_undo", what=what)
             return
         try:

@@ -56,45 +56,44 @@ def _in_window(editor: Editor) -> str:
 def _in_terminal(editor: Editor) -> str:
     import pty
 
-    ours, theirs = pty.openpty()
     with tempfile.TemporaryDirectory(prefix="llmdrills-editor-") as folder:
         file = Path(folder) / "kata.py"
         file.write_text("# llmdrills tries your editor\n", "utf-8")
+        process, terminal = pty.fork()  # its controlling terminal, too: Emacs opens /dev/tty
+        if process == 0:
+            os.environ.setdefault("TERM", "xterm")
+            with contextlib.suppress(OSError):
+                os.execvp(editor.command[0], [*editor.command, str(file)])  # noqa: S606  # what the user set
+            os._exit(127)
         try:
-            process = subprocess.Popen(
-                [*editor.command, str(file)],
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                start_new_session=True,
-                env={**os.environ, "TERM": os.environ.get("TERM") or "xterm"},
-            )
-        except OSError as error:
-            return f"it cannot be started: {error.strerror}"
+            status = _watch(process, terminal)
         finally:
-            os.close(theirs)
-        try:
-            _drain(ours, process)
-            status = process.poll()
-        finally:
-            _end(process)
-            os.close(ours)
+            os.close(terminal)
     return f"it ends at once with status {status}" if status else ""
 
 
-def _drain(terminal: int, process: subprocess.Popen[bytes]) -> None:
-    """Read what it draws, so that it does not wait for a reader, until it ends or was seen to run."""
+def _watch(process: int, terminal: int) -> int | None:
+    """The exit status, if it ends within a second; what it draws is read, so that it does not wait for a reader."""
     end = time.monotonic() + SOON
-    while process.poll() is None and (left := end - time.monotonic()) > 0:
+    while (left := end - time.monotonic()) > 0:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
         if select.select([terminal], [], [], min(left, 0.05))[0]:
-            with contextlib.suppress(OSError):  # it has closed its end
+            try:
                 os.read(terminal, 65536)
+            except OSError:  # it has closed its end: it will have ended in a moment
+                time.sleep(0.01)
+    _end(process)
+    return None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: int) -> None:
     for number in (signal.SIGHUP, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SOON)
-            return
+            os.killpg(process, number)
+        end = time.monotonic() + SOON
+        while time.monotonic() < end:
+            if os.waitpid(process, os.WNOHANG)[0]:
+                return
+            time.sleep(0.01)

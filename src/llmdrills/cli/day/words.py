@@ -111,10 +111,12 @@ WORDS: dict[str, Bilingual] = {
 }
 
 HELP = Bilingual(
-    "h next hint · H all hints so far · s solution · d diff with the reference · c reference beside yours\n"
+    "h next hint (then Hard at most) · H all hints so far\n"
+    "s solution · d diff with the reference · c reference beside yours (before a pass: Again)\n"
     "g grade now · v the last verdict in full · e editor · p prompt again · w write the file back\n"
     "r rate · k skip · u undo the last rating or skip · q quit",
-    "h 下一条提示 · H 已看过的提示 · s 答案 · d 与参考实现的差异 · c 与参考实现并排\n"
+    "h 下一条提示（最高评为“吃力”）· H 已看过的提示\n"
+    "s 答案 · d 与参考实现的差异 · c 与参考实现并排（通过前查看：重来）\n"
     "g 立即判题 · v 上次结果的全部细节 · e 编辑器 · p 重看题目 · w 写回文件\n"
     "r 评级 · k 跳过 · u 撤销上次评级或跳过 · q 退出",
 )
