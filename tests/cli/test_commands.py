@@ -163,6 +163,9 @@ def test_should_keep_code_that_was_there_before_anything_began(run, home):
         ("llmdrills show ro", {"rope-pairing", "rotary-embedding"}),
         ("llmdrills grade onl", {"online-softmax"}),
         ("llmdrills to", {"today"}),
+        ("llmdrills rate rms-norm g", {"good"}),
+        ("llmdrills history show onl", {"online-softmax"}),
+        ("llmdrills config set min", {"minutes"}),
     ],
 )
 def test_should_complete_katas_and_commands_in_the_shell(root, typed, offered):

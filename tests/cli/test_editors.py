@@ -280,6 +280,18 @@ def test_should_wrap_the_prompt_to_the_pane_that_is_left(tmux, small, home, tmp_
     tmux.until(lambda: len(tmux.panes()) == 1)
 
 
+def test_should_leave_the_pane_of_start_open(tmux, small, home, tmp_path):
+    import sys
+
+    editor = make(tmp_path / "pen", f'echo "$1" >> {tmp_path}/opened; exec sleep 600')
+    tmux.type(f"cd {small} && export LLMDRILLS_HOME={home} EDITOR={editor} TMPDIR={tmp_path}", "Enter")
+    tmux.type(f"{sys.executable} -m llmdrills start {KATA} --edit; echo it is over", "Enter")
+    tmux.until(lambda: "\nit is over" in tmux.text())
+    assert len(tmux.panes()) == 2
+    assert (tmp_path / "opened").read_text() == f"{home}/practice/{KATA}.py\n"
+    assert not list(tmp_path.glob("llmdrills-pane-*"))
+
+
 def test_should_tell_an_editor_that_fails_in_its_pane(tmux, small, home, tmp_path):
     begin(tmux, small, home, make(tmp_path / "pen", "exit 3"))
     tmux.until(lambda: "pen ended at once with status 3" in " ".join(tmux.text().split()))

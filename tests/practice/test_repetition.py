@@ -205,6 +205,55 @@ def test_should_recover_from_a_crash_before_the_starter_was_written(
     assert learner.history.rows("SELECT code FROM archives")[0]["code"] == "yesterday's code"
 
 
+def test_should_follow_a_repetition_to_where_it_began_or_to_where_it_was_moved(learner: KataLearner) -> None:
+    begun = learner.begin(KATA)
+    elsewhere = learner.folder / "elsewhere" / "rope.py"
+    found = repetitions.resume(learner.history, KATA, None, elsewhere)
+    assert found is not None
+    assert found.file == begun.file
+    begun.file.unlink()
+    found = repetitions.resume(learner.history, KATA, STARTER, elsewhere)
+    assert found is not None
+    assert found.file == elsewhere
+    assert elsewhere.read_text() == STARTER
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 5000, "/dev/null/nothing", "x\nr"])
+def test_should_write_elsewhere_where_the_path_of_another_machine_is_no_path_here(learner: KataLearner, path) -> None:
+    learner.history.append("sessions", learner.tick(), kata="rope", variant="interleaved", file=path, seed=1)
+    here = learner.folder / "rope.py"
+    found = repetitions.resume(learner.history, KATA, STARTER, here)
+    assert found is not None
+    assert found.file == here
+
+
+def test_should_come_back_to_an_undone_repetition_before_one_that_was_begun_since(learner: KataLearner) -> None:
+    first = learner.begin(KATA)
+    first.attempt("first", verdict(), learner.tick())
+    first.rate(now=learner.tick())
+    second = learner.begin(KATA)
+    assert repetitions.undo(learner.history, learner.tick()) == "rope"
+    found = repetitions.resume(learner.history, KATA)
+    assert found is not None
+    assert found.id == first.id
+    assert found.unrated_pass
+    found.rate(now=learner.tick())
+    assert repetitions.resume(learner.history, KATA) is None  # the second began before that rating
+    assert second.id != first.id
+
+
+def test_should_undo_a_skip_and_find_the_repetition_open(learner: KataLearner) -> None:
+    begun = learner.begin(KATA)
+    begun.skip(now=learner.tick())
+    assert repetitions.resume(learner.history, KATA) is None
+    day = learner.clock.day_number
+    assert repetitions.skipped_on(learner.history, day) == {"rope"}
+    assert repetitions.undo(learner.history, learner.tick()) == "rope"
+    assert repetitions.skipped_on(learner.history, day) == set()
+    assert repetitions.unfinished(learner.history) == [("rope", "interleaved")]
+    assert repetitions.undo(learner.history, learner.tick()) is None
+
+
 def test_should_not_count_a_long_pause_as_work(learner: KataLearner) -> None:
     repetition = learner.begin(KATA)
     repetition.attempt("code", verdict("wrong"), learner.tick(5))

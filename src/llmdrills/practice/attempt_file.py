@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from llmdrills.errors import HistoryError
@@ -10,12 +11,17 @@ from llmdrills.files import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read", "shown", "write"]
+__all__ = ["exists", "read", "shown", "write"]
 
 
 def shown(file: Path) -> str:
     """The path as text that SQLite takes: a name need not be UTF-8."""
     return str(file).encode("utf-8", "replace").decode("utf-8")
+
+
+def exists(file: Path) -> bool:
+    """Whether it is there. A path that may not be looked at, or is none, is not: `Path.exists` would raise."""
+    return os.path.exists(file)  # noqa: PTH110  # see above
 
 
 def read(file: Path) -> bytes | None:

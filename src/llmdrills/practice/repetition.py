@@ -176,7 +176,7 @@ def resume(
     record = RepetitionRecord(history, kata, row["id"], row["variant"])
     began = Path(row["file"])
     # Followed to where it began, whatever the folder for practice is today, unless it was moved there.
-    found = Repetition(record, began if file is None or began.exists() else file, row["seed"], starter)
+    found = Repetition(record, began if file is None or attempt_file.exists(began) else file, row["seed"], starter)
     if found.easier and (planned or found.passed):
         return None
     if starter is not None:

@@ -35,6 +35,10 @@ _NO_RATING = Bilingual("{word!r} is no rating", "没有 {word!r} 这个评级")
 _TAKE_BACK = Bilingual("`llmdrills undo` takes it back.", "运行 `llmdrills undo` 可以撤销。")
 
 
+def _complete(incomplete: str) -> list[str]:
+    return [name for name in NAMES if name.startswith(incomplete)]
+
+
 def command(
     kata: KataArgument,
     rating: Annotated[
@@ -42,7 +46,7 @@ def command(
         typer.Argument(
             metavar="[again|hard|good|easy]",
             help="What was earned unless given; a rating can be lowered, not raised.",
-            autocompletion=lambda: list(NAMES),
+            autocompletion=_complete,
             show_default=False,
         ),
     ] = None,

@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 _NOTHING = Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。")
 _UNDONE = Bilingual("Undone: {what}.", "已撤销：{what}。")
-_OPEN = Bilingual("Its repetition is open again: {file}", "那次练习重新打开：{file}")
+_OPEN = Bilingual("Its repetition is open again: {file}", "那次练习已重新打开：{file}")
 _PUT_BACK = Bilingual(
     "It holds what you had written then; what it held until now is kept: `llmdrills history show {kata}`.",
     "文件内容已恢复为当时所写；刚才的内容仍保留：运行 `llmdrills history show {kata}`。",

@@ -73,6 +73,12 @@ class Desk:
             self._pane.close()
             self._pane = None
 
+    def leave(self) -> None:
+        """Let the pane stay for as long as its editor runs."""
+        if self._pane is not None:
+            self._pane.leave()
+            self._pane = None
+
 
 def open_once(settings: Settings, path: Path) -> Bilingual | None:
     """Open the file for a command that then ends; what went wrong, None where nothing did.
@@ -101,4 +107,6 @@ def open_once(settings: Settings, path: Path) -> Bilingual | None:
         ended.wait(SOON + 0.2)
     except UsageError as error:
         return Bilingual(error.told("en"), error.told("zh"))
+    finally:
+        desk.leave()
     return failures[0].text if failures else None

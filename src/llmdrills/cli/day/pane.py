@@ -31,10 +31,15 @@ __all__ = ["Pane", "find_tmux"]
 _PATIENCE = 5  # seconds for an answer of tmux
 _RESIZED = 0.6  # seconds in which tmux tells this terminal its new size
 _SIDE_BY_SIDE = 144  # columns: two panes of 72, which a kata's lines fit in
-_RUN = '"$@"; code=$?; [ "$code" -eq 0 ] || echo "$code" > "$0"'  # $0: the file for the exit status
+_RUN = '"$@"; code=$?; [ "$code" -eq 0 ] || echo "$code" 2>/dev/null > "$0"'  # $0: the file for the exit status
 
 _STALE = Bilingual(
     "TMUX is set, but tmux does not know this terminal ({why})", "设置了 TMUX，但 tmux 不认识这个终端（{why}）"
+)
+_NO_TMUX = Bilingual("TMUX is set, but there is no program tmux on PATH", "设置了 TMUX，但 PATH 中没有 tmux 程序")
+_OTHER = Bilingual(
+    "TMUX is set, but its pane is another terminal ({pane}; this is {here})",
+    "设置了 TMUX，但它的窗格是另一个终端（{pane}，而这里是 {here}）",
 )
 _UNSET = Bilingual(
     "run `unset TMUX TMUX_PANE`, or open the file yourself", "请运行 `unset TMUX TMUX_PANE`，或自行打开文件"
@@ -48,13 +53,13 @@ def find_tmux() -> bool:
     if not os.environ.get("TMUX"):
         return False
     if shutil.which("tmux") is None:
-        raise UsageError(_STALE.format(why="no program of that name on PATH"), _UNSET)
+        raise UsageError(_NO_TMUX, _UNSET)
     answer = _tmux("display-message", "-p", *_here(), "#{pane_tty}")
     if answer.returncode != 0:
         raise UsageError(_STALE.format(why=_why(answer)), _UNSET)
     ours = next((os.ttyname(stream.fileno()) for stream in (sys.stdout, sys.stdin) if stream.isatty()), "")
     if ours and answer.stdout.strip() not in {"", ours}:
-        raise UsageError(_STALE.format(why=f"its pane is {answer.stdout.strip()}, this is {ours}"), _UNSET)
+        raise UsageError(_OTHER.format(pane=answer.stdout.strip(), here=ours), _UNSET)
     return True
 
 
@@ -97,6 +102,10 @@ class Pane:
         """Close the pane, if it is still there."""
         if self._id is not None and self._alive():
             _tmux("kill-pane", "-t", self._id)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let the pane stay for as long as the editor runs, and forget it."""
         self._id = None
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -310,7 +310,8 @@ class RepetitionView:
         if self._repetition.scored and not self._repetition.confirmed("skip"):
             facts = self._repetition.facts()
             name = "sure_skip_seen" if facts.solution else "sure_skip"
-            self._say(name, kata=self._kata.id, runs=facts.runs)
+            runs = f"{facts.runs} graded run{'s' if facts.runs != 1 else ''}"
+            self._say(name, kata=self._kata.id, runs=runs, count=facts.runs)
             return
         self._repetition.skip()
         self._say("skipped", kata=self._kata.id)

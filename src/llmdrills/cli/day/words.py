@@ -80,8 +80,8 @@ WORDS: dict[str, Bilingual] = {
     ),
     "nothing_to_undo": Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。"),
     "sure_skip": Bilingual(
-        "Press k again to skip {kata}: its {runs} graded run(s) then count for no rating.",
-        "再按一次 k 即可跳过 {kata}：已判题的 {runs} 次运行将不计入评级。",
+        "Press k again to skip {kata}: its {runs} then count for no rating.",
+        "再按一次 k 即可跳过 {kata}：已判题的 {count} 次运行将不计入评级。",
     ),
     "sure_skip_seen": Bilingual(
         "Press k again to skip {kata}: it counts as Again now, and would not be rated.",
