@@ -10,7 +10,7 @@ from llmdrills.cli import COMMANDS, build_app
 
 HERE = Path(__file__).parent
 SUBCOMMANDS = {
-    "history": ("show", "export", "import"),
+    "history": ("show", "export", "import", "restore"),
     "config": ("get", "set", "edit"),
     "new": ("note", "deck", "kata"),
 }

@@ -50,6 +50,7 @@ _ELSEWHERE = Bilingual(
     "This repetition of {kata} began in {folder}, and goes on there.",
     "这次 {kata} 练习开始于 {folder}，将在那里继续。",
 )
+_NO_BACKUP = Bilingual("No backup of the history was made today: {why}", "今天没有备份历史记录：{why}")
 
 
 class Earned(NamedTuple):
@@ -69,9 +70,6 @@ class Recorded(NamedTuple):
     file: Path | None = None
     variant: str = ""
     earned: Earned | None = None
-
-
-_NO_BACKUP = Bilingual("No backup of the history was made today: {why}", "今天没有备份历史记录：{why}")
 
 
 @contextlib.contextmanager

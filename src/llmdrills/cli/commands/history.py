@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Show what you did before, export the history, import the one of another machine, or restore a backup."
-    "\n\n\b\nExamples:\n"
+    help="Show what you did before, export the history, import the one of another machine, or restore a backup.\n\n\b\n"
+    "Examples:\n"
     "  llmdrills history show rope-pairing\n"
     "  llmdrills history export > history.jsonl\n"
     "  llmdrills history import laptop.jsonl\n"
