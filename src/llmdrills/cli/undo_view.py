@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.record import practice_file
-from llmdrills.content.starter import starter_text
+from llmdrills.content.repair import first_text
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
@@ -69,4 +69,4 @@ def undo_last(here: Place, history: History, katas: Mapping[str, Kata]) -> Undon
     if found is None or found.id != step.session:
         return Undone(step, None)
     variant = kata.variant(found.variant) or kata.variants[0]
-    return Undone(step, found, found.put_back(starter_text(kata, variant, here.language)))
+    return Undone(step, found, found.put_back(first_text(kata, variant, here.language, found.seed)))

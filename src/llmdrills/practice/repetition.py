@@ -65,6 +65,7 @@ __all__ = [
     "State",
     "View",
     "discard",
+    "new_seed",
     "resume",
     "skip",
     "skipped_on",
@@ -125,6 +126,11 @@ class Review:
         return self.rating != self.derived
 
 
+def new_seed() -> int:
+    """A seed for a new repetition, for whoever needs it before it begins: a starter may be drawn by it."""
+    return zlib.crc32(new_id().encode()) & 0x7FFFFFFF
+
+
 def start(
     history: History,
     kata: Kata,
@@ -137,14 +143,14 @@ def start(
 ) -> Repetition:
     """Begin a repetition with a blank starter in `file`; what the file held is archived first, whatever it was.
 
-    `seed` fixes the inputs of all its attempts; it follows from the repetition's identity unless given.
+    `seed` fixes the inputs of all its attempts, and the mistakes of a starter that is no blank.
     """
     if kata.variant(variant) is None:
         known = ", ".join(v.id for v in kata.variants)
         raise UsageError(f"{kata.id} has no variant {variant!r}", f"use one of {known}")
     moment = now or Moment.now()
     identity, named = new_id(), attempt_file.shown(file)
-    seed = zlib.crc32(identity.encode()) & 0x7FFFFFFF if seed is None else seed
+    seed = new_seed() if seed is None else seed
     begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": seed}
     earlier = attempt_file.read(file)
     events: list[tuple[str, Mapping[str, Any]]] = [("sessions", begun)]

@@ -19,7 +19,7 @@ from llmdrills.cli.options import (
 )
 from llmdrills.cli.record import EASIER, open_history, practice_file, tell_place
 from llmdrills.content.catalogue import load_catalogue
-from llmdrills.content.starter import starter_text
+from llmdrills.content.repair import first_text
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
@@ -90,7 +90,7 @@ def command(
         same = going_on is not None and (wanted is None or wanted.id == going_on.variant)
         if going_on is not None and same and not again and not discard:
             chosen = find_variant(found, going_on.variant)
-            repetitions.resume(history, found, starter_text(found, chosen, here.language), file)
+            repetitions.resume(history, found, first_text(found, chosen, here.language, going_on.seed), file)
             file, passed = going_on.file, going_on.unrated_pass
             note(_GOES_ON.format(kata=found.id, variant=chosen.id)[here.language])
             tell_place(here, going_on)
@@ -118,5 +118,6 @@ def _begin(here: Place, history: History, kata: Kata, variant: Variant, *, disca
             raise UsageError(_UNRATED.format(**words), _RATE_OR_DISCARD.format(**words))
         now = repetitions.discard(history, kata)
         note(_DISCARDED.format(**words)[here.language])
-    starter = starter_text(kata, variant, here.language)
-    repetitions.start(history, kata, variant.id, practice_file(here, kata), starter, now=now)
+    seed = repetitions.new_seed()
+    starter = first_text(kata, variant, here.language, seed)
+    repetitions.start(history, kata, variant.id, practice_file(here, kata), starter, seed=seed, now=now)

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.day.words import WORDS
-from llmdrills.content.starter import solution_text, starter_text
+from llmdrills.content.starter import solution_text, top_text
 from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Comparison:
     """What the learner wrote beside the reference of the variant. Raises ContentError when that cannot be read."""
 
     def __init__(self, kata: Kata, variant: Variant, mine: str) -> None:
-        starters = [starter_text(kata, variant, language) for language in LANGUAGES]
+        starters = [top_text(kata, variant, language) for language in LANGUAGES]
         said = {line for starter in starters for line in starter.splitlines() if line.startswith("#")}
         self._entry = kata.entry
         self._mine = _parts(_without(mine, said), kata.entry)

@@ -17,7 +17,7 @@ from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history, practice_file
 from llmdrills.content.catalogue import load_catalogue
-from llmdrills.content.starter import starter_text
+from llmdrills.content.repair import first_text
 from llmdrills.practice import plan as plans
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
@@ -104,11 +104,16 @@ class _Day:
         kata = self.by_id[item.kata]
         file = practice_file(self._here, kata)
         variant = kata.variant(item.variant) or kata.variants[0]
-        starter = starter_text(kata, variant, self._here.language)
-        going_on = repetitions.resume(self._history, kata, starter, file, planned=True)
-        if going_on is not None:
-            return RepetitionView(tools, kata, going_on, resumed=True)
-        begun = repetitions.start(self._history, kata, variant.id, file, starter)
+        found = repetitions.resume(self._history, kata, None, file, planned=True)
+        if found is not None:
+            # Its own variant and seed say what it began from.
+            own = kata.variant(found.variant) or variant
+            starter = first_text(kata, own, self._here.language, found.seed)
+            going_on = repetitions.resume(self._history, kata, starter, file, planned=True)
+            return RepetitionView(tools, kata, going_on or found, resumed=True)
+        seed = repetitions.new_seed()
+        starter = first_text(kata, variant, self._here.language, seed)
+        begun = repetitions.start(self._history, kata, variant.id, file, starter, seed=seed)
         return RepetitionView(tools, kata, begun, resumed=False)
 
 
