@@ -12,6 +12,7 @@ import pytest
 
 from llmdrills.content import load_katas
 from llmdrills.content.catalogue import cache_file, load_catalogue
+from llmdrills.content.kata import Starter
 from llmdrills.errors import ContentError
 from tests.helpers.content_folder import Folder
 
@@ -21,12 +22,21 @@ def test_should_give_on_a_hit_what_loading_gives_but_for_the_slips(folder: Folde
         "drills/twice/kata.yaml",
         "requires: []",
         "forbidden: [{call: torch.mul, why: {en: w, zh: 因}}]\n"
-        "budgets: [{case: base, flops: 1.5, why: {en: w, zh: 因}}]",
+        "budgets: [{case: base, flops: 1.5, why: {en: w, zh: 因}}]\n"
+        "starter: {function: twice}",
     )
     expected = tuple(dataclasses.replace(kata, slips=()) for kata in load_katas(folder.root))
     assert load_catalogue(folder.root, tmp_path / "cache") == expected
     assert cache_file(folder.root, tmp_path / "cache").exists()
     assert load_catalogue(folder.root, tmp_path / "cache") == expected
+
+
+def test_should_keep_everything_of_the_shipped_katas_but_their_slips(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    expected = tuple(dataclasses.replace(kata, slips=(), same=()) for kata in load_katas(root))
+    assert {kata.starter for kata in expected} > {Starter()}
+    assert load_catalogue(root, tmp_path) == expected
+    assert load_catalogue(root, tmp_path) == expected
 
 
 @pytest.mark.parametrize("file", ["kata.yaml", "reference.py", "cases.py"])

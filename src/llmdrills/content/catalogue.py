@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills import __version__
-from llmdrills.content.kata import Budget, Clause, Forbidden, Kata, Position, Source, Variant
+from llmdrills.content.kata import Budget, Clause, Forbidden, Kata, Position, Source, Starter, Variant
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 2  # increase it when a cached field of Kata is added or removed
+_FORMAT = 3  # increase it when a cached field of Kata is added or removed
 _FILES = ("kata.yaml", "reference.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
@@ -107,6 +107,7 @@ def _to_json(kata: Kata) -> Json:
         "forbidden": [[one.call, _both(one.why)] for one in kata.forbidden],
         "budgets": [[one.case, _both(one.why), one.flops, one.largest_tensor, one.alive] for one in kata.budgets],
         "sources": [[one.title, one.url] for one in kata.sources],
+        "starter": [kata.starter.function, kata.starter.slips],
     }
 
 
@@ -130,6 +131,7 @@ def _from_json(data: Json, root: Path) -> Kata:
         forbidden=tuple(Forbidden(call, Bilingual(*why)) for call, why in data["forbidden"]),
         budgets=tuple(Budget(case, Bilingual(*why), *limits) for case, why, *limits in data["budgets"]),
         sources=tuple(Source(title, url) for title, url in data["sources"]),
+        starter=Starter(*data["starter"]),
     )
 
 

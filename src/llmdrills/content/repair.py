@@ -14,12 +14,10 @@ import random
 import tokenize
 from typing import TYPE_CHECKING
 
-from llmdrills.content.catalogue import with_slips
 from llmdrills.content.definitions import own_text
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import find_reference
 from llmdrills.content.report import Report
-from llmdrills.content.slips import REFERENCE, EditError, apply
 from llmdrills.content.starter import code_text, import_lines, renamed, starter_text, top_text
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["broken_text", "candidates", "choose", "first_text", "repair_text"]
 
+_REFERENCE = "reference"  # as content.slips says it; that module reads YAML, which a plan need not import
 _OURS = ("llmdrills", "reference")  # modules that a learner's file cannot import
 
 
@@ -57,7 +56,7 @@ def choose(kata: Kata, variant: Variant, seed: int, without: Collection[str] = (
     wanted = source.randint(1, kata.starter.slips)
     taken: list[Slip] = []
     for slip in fresh:
-        if len(taken) < wanted and slip.of == REFERENCE and _edited(kata, variant, (*taken, slip)) is not None:
+        if len(taken) < wanted and slip.of == _REFERENCE and _edited(kata, variant, (*taken, slip)) is not None:
             taken.append(slip)
     return tuple(taken)
 
@@ -70,6 +69,8 @@ def first_text(kata: Kata, variant: Variant, language: Language, seed: int = 0) 
     if kata.starter.function:
         return top_text(kata, variant, language) + "\n" + code_text(kata, kata.starter.function)
     if kata.starter.slips:
+        from llmdrills.content.catalogue import with_slips
+
         whole = kata if kata.slips else with_slips(kata)
         return top_text(kata, variant, language) + "\n" + broken_text(whole, variant, choose(whole, variant, seed))
     return starter_text(kata, variant, language)
@@ -96,6 +97,8 @@ def broken_text(kata: Kata, variant: Variant, slips: tuple[Slip, ...]) -> str:
 
 def _edited(kata: Kata, variant: Variant, slips: tuple[Slip, ...]) -> str | None:
     """The reference with every edit of the slips; None where two of them change the same line."""
+    from llmdrills.content.slips import EditError, apply
+
     file = parse(kata.reference_file, Report(kata.folder))
     found = find_reference(file, variant.reference) if file else None
     if found is None:
