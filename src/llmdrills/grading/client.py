@@ -208,7 +208,7 @@ class Grader:
         verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
         further = functools.cache(lambda: self._run(dataclasses.replace(spec, further=True)))
         look = CloserLook(spec=spec, cases=cases, attempt=attempt, run=self._run, further=further, ask=self._explained)
-        more = look.at(verdict, explained()) if explained is not None else None
+        more = look.at(verdict, explained) if explained is not None else None
         passes = self._easier_form(spec, verdict)
         again = functools.partial(judge, spec, cases.feed.expected, attempt, explained=explained, passes=passes)
         if more is not None:

@@ -51,16 +51,18 @@ class CloserLook:
     further: Callable[[], tuple[CaseSet, Attempt]]
     ask: Callable[[CaseSet, Wanted], list[Expected]]
 
-    def at(self, verdict: Verdict, told: list[Expected]) -> Seen | None:
+    def at(self, verdict: Verdict, explained: Callable[[], list[Expected]]) -> Seen | None:
         """What else is known where a wrong kernel, or two of them, may explain the failing attempt; else None.
 
-        `verdict` is the one so far, and `told` the answers that it rests on.
+        `verdict` is the one so far, and `explained` gives the answers that it rests on: an attempt that passes does
+        not ask for them.
         """
         from llmdrills.grading.judging.judge import to_join, to_try, to_verify
 
         if verdict.outcome not in {"wrong", "crashed", "over-budget"}:
             return None
         spec, cases, attempt = self.spec, self.cases, self.attempt
+        told = explained()
         if verdict.diagnosis is None:
             # So far no wrong kernel was run where it could not explain the attempt alone.
             told = self.ask(cases, Wanted(beforehand=True))
