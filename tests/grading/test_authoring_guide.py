@@ -18,6 +18,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "authoring.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 YAML = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 SLIPS = [block for block in YAML if block.startswith("  - id: ")]
+SAME = [block for block in YAML if block.startswith("same:")]
 QUOTED = {"wrong-axis", "overflow"}  # the slips that the new kata holds already
 
 
@@ -39,7 +40,7 @@ def test_should_quote_each_example_of_python(workspace: Path, block: str):
     assert any(block.strip() in (folder / name).read_text("utf-8") for name in ("reference.py", "cases.py"))
 
 
-@pytest.mark.parametrize("block", [block for block in YAML if slip_id(block) in QUOTED or block not in SLIPS])
+@pytest.mark.parametrize("block", [one for one in YAML if slip_id(one) in QUOTED or one not in SLIPS + SAME])
 def test_should_quote_each_example_of_yaml_that_is_not_an_addition(workspace: Path, block: str):
     folder = workspace / "drills" / "row-softmax"
     assert any(block.rstrip() in (folder / name).read_text("utf-8") for name in ("kata.yaml", "slips.yaml"))
@@ -48,8 +49,9 @@ def test_should_quote_each_example_of_yaml_that_is_not_an_addition(workspace: Pa
 def test_should_prove_the_kata_with_every_slip_that_the_guide_adds(workspace: Path):
     added = [block for block in SLIPS if slip_id(block) not in QUOTED]
     path = workspace / "drills" / "row-softmax" / "slips.yaml"
-    path.write_text(path.read_text("utf-8") + "\n" + "\n".join(added), "utf-8")
+    path.write_text(path.read_text("utf-8") + "\n" + "\n".join(added + SAME), "utf-8")
     (kata,) = load_katas(workspace)
+    assert len(kata.same) == len(SAME) == 1
     assert {slip.id for slip in kata.slips} == {slip_id(block) for block in SLIPS}
     command = [sys.executable, "-m", "llmdrills", "check", "row-softmax", "--workspace", str(workspace)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)

@@ -18,7 +18,8 @@ attention = KATA.reference.blockwise_attention
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_should_kill_every_wrong_kernel_and_accept_every_right_one(seed: int, tmp_path: Path) -> None:
-    plain.prove(KATA, "key-padding", tmp_path, seed)
+    held = frozenset({"block-size-fixed", "blocks-kept-in-a-list"})  # right values, too much memory
+    plain.prove(KATA, "key-padding", tmp_path, seed, only_costly=held)
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5, 11, 12, 64])
