@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -241,7 +242,7 @@ def begin(tmux: Tmux, workspace: Path, home: Path, editor: Path) -> None:
     import sys
 
     tmux.type(f"cd {workspace} && export LLMDRILLS_HOME={home} EDITOR={editor}", "Enter")
-    tmux.type(f"{sys.executable} -m llmdrills today", "Enter")
+    tmux.type(f"{shlex.quote(sys.executable)} -m llmdrills today", "Enter")
 
 
 def test_should_reuse_one_pane_for_every_kata_and_close_it_at_the_end(tmux, two_katas, home, tmp_path):
@@ -285,7 +286,7 @@ def test_should_leave_the_pane_of_start_open(tmux, small, home, tmp_path):
 
     editor = make(tmp_path / "pen", f'echo "$1" >> {tmp_path}/opened; exec sleep 600')
     tmux.type(f"cd {small} && export LLMDRILLS_HOME={home} EDITOR={editor} TMPDIR={tmp_path}", "Enter")
-    tmux.type(f"{sys.executable} -m llmdrills start {KATA} --edit; echo it is over", "Enter")
+    tmux.type(f"{shlex.quote(sys.executable)} -m llmdrills start {KATA} --edit; echo it is over", "Enter")
     tmux.until(lambda: "\nit is over" in tmux.text())
     assert len(tmux.panes()) == 2
     assert (tmp_path / "opened").read_text() == f"{home}/practice/{KATA}.py\n"
