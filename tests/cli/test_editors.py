@@ -47,7 +47,7 @@ def make(path: Path, script: str) -> Path:
         ("sensible-editor", True, "sensible-editor"),
         ("something-new", True, "something-new"),
         ("something-new --wait", False, "something-new"),
-        ("/opt/bin/code -n", False, "code"),
+        ("/Applications/bin/code -n", False, "code"),
         ("subl -w", False, "subl"),
         ("emacsclient", False, "emacsclient"),
         ("emacsclient -t", True, "emacsclient"),
