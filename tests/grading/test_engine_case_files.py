@@ -95,7 +95,14 @@ def outcome(grader: Grader, kata: Kata):
 
 def test_should_pass_who_reads_the_files(outcome, grader):
     assert outcome(READS) == "passed"
+    assert outcome(READS) == "passed"  # the same files are read again
+    assert len(list(grader._pool.server.root.glob("cases-*"))) == 1
+
+
+def test_should_make_the_files_anew_after_they_were_changed(outcome, grader):
+    assert outcome(OPENS + "\n\ndef rms_norm(folder):\n    change('50')\n    return 100\n") == "forbidden"
     assert not list(grader._pool.server.root.glob("cases-*"))
+    assert outcome(READS) == "passed"
 
 
 def test_should_explain_who_reads_them_wrongly(grader, kata):

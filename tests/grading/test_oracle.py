@@ -71,7 +71,7 @@ def test_should_stop_working_beforehand_when_it_takes_long(prepared, ends, monke
     _, last = prepared
     out, channel, _ = ends
     monkeypatch.setattr(oracle, "BEFOREHAND", -1.0)
-    monkeypatch.setattr(oracle, "_LATEST", [last])
+    monkeypatch.setattr(oracle, "_PREPARED", {7: last})
     oracle._explain(out, 7, turn=1, wanted=Wanted(beforehand=True))
     feed = feed_after(channel, 1)
     assert (feed.explained, feed.put_off, feed.explanations) == (False, True, [])
@@ -80,7 +80,7 @@ def test_should_stop_working_beforehand_when_it_takes_long(prepared, ends, monke
 def test_should_not_read_answers_that_were_asked_for_at_an_earlier_turn(prepared, ends, monkeypatch):
     _, last = prepared
     out, channel, _ = ends
-    monkeypatch.setattr(oracle, "_LATEST", [last])
+    monkeypatch.setattr(oracle, "_PREPARED", {7: last})
     oracle._explain(out, 7, turn=1, wanted=Wanted())
     feed = feed_after(channel, 2)
     assert (feed.explained, feed.explanations) == (False, [])

@@ -22,21 +22,22 @@ from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.files import check_size, read_source
-from llmdrills.grading.closer_look import CloserLook
-from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, Expected
+from llmdrills.grading.closer_look import CloserLook, Seen
+from llmdrills.grading.protocol.answer import Answer, Attempt, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
-from llmdrills.grading.workers.attempt_run import AttemptRun
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
 from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled, Wanted
 from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
+from llmdrills.grading.workers.running import RunningAttempt
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
+    from llmdrills.grading.judging.judge import Judge
     from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.language import Language
 
@@ -163,7 +164,7 @@ class Grader:
             chosen = secrets.randbelow(1 << 31) if seed is None else seed
             self._drawn = chosen if seed is None else None
             self._pool.prepare(kata, variant, chosen)
-            self._pool.listen(self._cancel_read)
+            self._pool.work_ahead(kata, variant, chosen, self._cancel_read)
 
     def cancel(self) -> None:
         """End what is in progress, from another thread: `grade` raises Cancelled, `prepare` returns.
@@ -199,24 +200,43 @@ class Grader:
                     os.read(self._cancel_read, 64)
 
     def _verdict(self, spec: AttemptSpec) -> Verdict:
-        from llmdrills.grading.judging.judge import judge  # here, so that it is read while the server imports torch
+        from llmdrills.grading.judging.judge import Judge  # here, so that it is read while the server imports torch
 
         cases, attempt = self._run(spec)
-        can_explain = bool(attempt.answers) and self._pool.oracle is not None
-        named = Wanted(answers=_of_named(cases, attempt), device=spec.device)
-        explained = functools.cache(lambda: self._explained(cases, named)) if can_explain else None
-        verdict = judge(spec, cases.feed.expected, attempt, explained=explained)
-        further = functools.cache(lambda: self._run(dataclasses.replace(spec, further=True)))
-        look = CloserLook(spec=spec, cases=cases, attempt=attempt, run=self._run, further=further, ask=self._explained)
-        more = look.at(verdict, explained) if explained is not None else None
-        passes = self._easier_form(spec, verdict)
-        again = functools.partial(judge, spec, cases.feed.expected, attempt, explained=explained, passes=passes)
-        if more is not None:
-            again = functools.partial(again, explained=lambda: more.told, extra=more.extra)
-        if more is not None or passes:
-            verdict = again()
-        behaves = self._behaviour(cases, attempt, verdict, further)
-        return verdict if behaves is None else again(behaves=behaves)
+        judge = Judge(spec, cases.feed.expected, attempt)
+        if not judge.failed or not attempt.answers or self._pool.oracle is None:
+            return judge.verdict()
+        with self._further(spec) as further:
+            named = Wanted(answers=_of_named(cases, attempt), device=spec.device)
+            told = self._explained(cases, named)
+            look = CloserLook(
+                spec=spec, cases=cases, attempt=attempt, run=self._run, further=further, ask=self._explained
+            )
+            more = look.at(judge, told) or Seen(told, [])
+            passes = self._easier_form(spec, judge, attempt)
+            verdict = judge.verdict(more.told, extra=more.extra, passes=passes)
+            behaves = self._behaviour(cases, attempt, verdict, further)
+        return (
+            verdict if behaves is None else judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves)
+        )
+
+    @contextlib.contextmanager
+    def _further(self, spec: AttemptSpec) -> Iterator[Callable[[], tuple[CaseSet, Attempt]]]:
+        """A run on the draws that this grade leaves out. Where they are prepared it begins at once, to be done by the
+        time that it is asked for."""
+        further = dataclasses.replace(spec, further=True)
+        begun = RunningAttempt(self._pool, further, self._cancel_read) if self._pool.is_ready(further) else None
+
+        def run() -> tuple[CaseSet, Attempt]:
+            if begun is None:
+                return self._run(further)
+            return begun.cases, begun.end()
+
+        try:
+            yield functools.cache(run)
+        finally:
+            if begun is not None:
+                begun.drop()
 
     def _behaviour(
         self, cases: CaseSet, attempt: Attempt, verdict: Verdict, further: Callable[[], tuple[CaseSet, Attempt]]
@@ -251,15 +271,15 @@ class Grader:
             self._pool.drop_oracle()  # it was broken off in the middle of a call
         return found or ()
 
-    def _easier_form(self, spec: AttemptSpec, verdict: Verdict) -> str:
+    def _easier_form(self, spec: AttemptSpec, judge: Judge, attempt: Attempt) -> str:
         """The variant that asks for less of the same and that the failing attempt passes; empty where there is none."""
-        from llmdrills.grading.judging.judge import judge
+        from llmdrills.grading.judging.judge import Judge
 
         easier = [one.id for one in spec.kata.variants if one.weaker_than == spec.variant]
-        for variant in easier if verdict.outcome in {"wrong", "crashed"} and verdict.report["raised"] is None else ():
+        for variant in easier if judge.outcome in {"wrong", "crashed"} and attempt.loading is None else ():
             own = dataclasses.replace(spec, variant=variant)
-            cases, attempt = self._run(own)
-            if judge(own, cases.feed.expected, attempt).passed:
+            cases, answered = self._run(own)
+            if Judge(own, cases.feed.expected, answered).outcome == "passed":
                 return variant
         return ""
 
@@ -282,39 +302,13 @@ class Grader:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""
         for last in (False, True):
             try:
-                return self._run_with_server(spec)
+                running = RunningAttempt(self._pool, spec, self._cancel_read)
+                return running.cases, running.end()
             except ServerDied as died:
                 self._pool.forget()
                 if last:
                     raise _server_ended(died) from died
         raise AssertionError  # not reached: the second round returns or raises
-
-    def _run_with_server(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
-        workers = self._pool.assign(spec)
-        run = AttemptRun(
-            spec=spec,
-            feed=workers.cases.feed,
-            oracle=workers.oracle,
-            learner=workers.learner,
-            cancel=self._cancel_read,
-            reap=self._pool.reap,
-        )
-        try:
-            attempt = run.run()
-            self._pool.dismiss(workers.learner)
-        except BaseException as error:
-            with server_may_be_gone():
-                self._pool.reap(workers.learner)
-            self._pool.drop_oracle()  # it may be in the middle of an answer
-            if not (isinstance(error, ServerDied) and run.began):
-                raise
-            # The attempt killed the server, or the system did while the attempt ran: it did not come to its end.
-            self._pool.forget()
-            ended = Ended("crashed", "", f"the grader's server ended: {error.how}")
-            attempt = dataclasses.replace(run.attempt(), loading=None, ended=ended)
-        finally:
-            self._pool.release(workers.learner)
-        return workers.cases, attempt
 
 
 def _of_named(cases: CaseSet, attempt: Attempt) -> tuple[Answer, ...]:

@@ -13,7 +13,7 @@ from llmdrills.grading.workers.oracle_feed import Wanted
 from llmdrills.grading.workers.pool import CaseSet
 
 if TYPE_CHECKING:
-    from llmdrills.grading.judging.verdict import Verdict
+    from llmdrills.grading.judging.judge import Judge
 
 __all__ = ["CloserLook", "Seen"]
 
@@ -51,29 +51,24 @@ class CloserLook:
     further: Callable[[], tuple[CaseSet, Attempt]]
     ask: Callable[[CaseSet, Wanted], list[Expected]]
 
-    def at(self, verdict: Verdict, explained: Callable[[], list[Expected]]) -> Seen | None:
+    def at(self, judge: Judge, told: list[Expected]) -> Seen | None:
         """What else is known where a wrong kernel, or two of them, may explain the failing attempt; else None.
 
-        `verdict` is the one so far, and `explained` gives the answers that it rests on: an attempt that passes does
-        not ask for them.
+        `told` are the answers that the judge has so far.
         """
-        from llmdrills.grading.judging.judge import to_join, to_try, to_verify
-
-        if verdict.outcome not in {"wrong", "crashed", "over-budget"}:
-            return None
-        spec, cases, attempt = self.spec, self.cases, self.attempt
-        told = explained()
-        if verdict.diagnosis is None:
+        cases = self.cases
+        found = judge.explanation(told)
+        if found is None or not found.whole:
             # So far no wrong kernel was run where it could not explain the attempt alone.
             told = self.ask(cases, Wanted(beforehand=True))
             if cases.feed.put_off:
                 return None
-            told = self._with(cases, Wanted(only=to_try(spec, told, attempt)), told)
-        fitting = to_verify(spec, told, attempt)
+            told = self._with(cases, Wanted(only=judge.to_try(told)), told)
+        fitting = judge.to_verify(told)
         if not fitting:
             return None
         runs = self._further(fitting)
-        joint = to_join(spec, told, attempt, [(run.told, run.attempt) for run in runs])
+        joint = judge.to_join(told, [(run.told, run.attempt) for run in runs])
         told = self._with(cases, Wanted(only=joint), told)
         extra = [(self._with(run.cases, Wanted(run.drawn, joint), run.told), run.attempt) for run in runs]
         return Seen(told, extra)

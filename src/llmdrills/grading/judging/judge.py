@@ -8,7 +8,7 @@ outcome, then what explains them; `llmdrills.grading.judging.evidence` gathers w
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from llmdrills.content.model import Kata
@@ -29,7 +29,7 @@ from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
 from llmdrills.language import Bilingual, Language
 
-__all__ = ["feedback", "judge", "to_join", "to_try", "to_verify"]
+__all__ = ["Judge", "feedback", "judge"]
 
 
 def judge(
@@ -38,35 +38,100 @@ def judge(
     attempt: Attempt,
     *,
     extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
-    explained: Callable[[], Sequence[Expected]] | None = None,
-    passes: str = "",
     behaves: BehavesLike | None = None,
 ) -> Verdict:
-    """Judge what came back. `expected` are the oracle's, in the order of the questions. `explained` gives them again
-    with the wrong kernels' answers, and is called only where the attempt failed; without it they are in `expected`.
+    """Judge what came back at once, as `Judge.verdict` does; `expected` holds the wrong kernels' answers."""
+    return Judge(spec, expected, attempt).verdict(extra=extra, behaves=behaves)
 
-    `extra` are runs of the same attempt on other seeds: give them where `to_verify` names something, and judge again.
-    `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where that is known.
+
+class Judge:
+    """Judges what came back of one attempt: its answers are compared once, whatever is asked of it later.
+
+    `expected` are the oracle's, in the order of the questions. Where a method takes `told`, these are the same, with
+    the wrong kernels' answers.
     """
-    graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
-    uses = _forbidden(spec, attempt)
-    outcome = _outcome(graded, attempt, bool(uses))
-    failed = outcome in {"wrong", "crashed", "over-budget"}
-    if failed and explained is not None:
-        told = [due for due in explained() if not due.left_out]
-        graded = [dataclasses.replace(item, expected=due) for item, due in zip(graded, told, strict=True)]
-    judgement = Judgement(
-        spec=spec,
-        attempt=attempt,
-        graded=tuple(graded),
-        uses=tuple(_rule(spec.kata, use) for use in uses),
-        outcome=outcome,
-        shown=choose_example(graded),
-        explanation=_explain(spec, graded, extra) if failed else None,
-        passes=passes,
-        behaviour=None if behaves is None else behaves.told(spec.language),
-    )
-    return _verdict(judgement)
+
+    def __init__(self, spec: AttemptSpec, expected: Sequence[Expected], attempt: Attempt) -> None:
+        self._spec = spec
+        self._attempt = attempt
+        self._graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
+        self._uses = _forbidden(spec, attempt)
+        self.outcome = _outcome(self._graded, attempt, bool(self._uses))
+
+    @property
+    def failed(self) -> bool:
+        """Whether answers came that are wrong: only then there is something to explain."""
+        return self.outcome in {"wrong", "crashed", "over-budget"}
+
+    def verdict(
+        self,
+        told: Sequence[Expected] = (),
+        *,
+        extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
+        passes: str = "",
+        behaves: BehavesLike | None = None,
+    ) -> Verdict:
+        """The verdict. `extra` are runs of the same attempt on other inputs: give them where `to_verify` names
+        something. `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where
+        that is known.
+        """
+        graded = self._with(told) if told and self.failed else self._graded
+        judgement = Judgement(
+            spec=self._spec,
+            attempt=self._attempt,
+            graded=tuple(graded),
+            uses=tuple(_rule(self._spec.kata, use) for use in self._uses),
+            outcome=self.outcome,
+            shown=choose_example(graded),
+            explanation=self.explanation(told, extra) if self.failed else None,
+            passes=passes,
+            behaviour=None if behaves is None else behaves.told(self._spec.language),
+        )
+        return _verdict(judgement)
+
+    def explanation(
+        self, told: Sequence[Expected] = (), extra: Iterable[tuple[Sequence[Expected], Attempt]] = ()
+    ) -> Explanation | None:
+        """What explains the failing attempt, as far as these answers and runs tell."""
+        return diagnose(self._named(told), _judged(self._spec, extra))
+
+    def to_try(self, told: Sequence[Expected]) -> list[str]:
+        """The pairs of slips to be run on the named cases, where no slip alone explains the failing attempt."""
+        return pairs(self._named(told))
+
+    def to_verify(self, told: Sequence[Expected]) -> list[str]:
+        """The slips, and pairs of them, that explain the named cases: more inputs must decide about them."""
+        return suspects(self._named(told))
+
+    def to_join(self, told: Sequence[Expected], extra: Iterable[tuple[Sequence[Expected], Attempt]]) -> list[str]:
+        """Where further draws refute the slip that explains the named cases: that slip with each other one beside."""
+        named = self._named(told)
+        found = diagnose(named)
+        if found is None or not found.whole:
+            return []
+        held = diagnose(named, _judged(self._spec, extra))
+        if held is not None and held.whole:
+            return []
+        kata, variant = self._spec.kata, self._spec.variant
+        slips = {slip.id: slip for slip in kata.slips if slip.belongs_to(variant)}
+        if found.id not in slips:
+            return []
+        first = slips[found.id]
+        return [f"{first.id}{JOINT}{slip.id}" for slip in slips.values() if slip != first and slip.of == first.of != ""]
+
+    def _with(self, told: Sequence[Expected]) -> list[GradedCase]:
+        """The graded cases with the wrong kernels' answers to them."""
+        kept = [due for due in told if not due.left_out]
+        return [dataclasses.replace(item, expected=due) for item, due in zip(self._graded, kept, strict=True)]
+
+    def _named(self, told: Sequence[Expected]) -> list[Judged]:
+        """The named cases that were answered."""
+        graded = self._with(told) if told else self._graded
+        return [
+            Judged(item.expected, item.answer, item.findings)
+            for item in graded
+            if item.answer is not None and not item.expected.drawn
+        ]
 
 
 def _verdict(judgement: Judgement) -> Verdict:
@@ -201,56 +266,6 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
 
 
 # Explanation
-
-
-def to_try(spec: AttemptSpec, explained: Sequence[Expected], attempt: Attempt) -> list[str]:
-    """The pairs of slips to be run on the named cases, where no slip alone explains the failing attempt."""
-    return pairs(_named(spec, explained, attempt))
-
-
-def to_verify(spec: AttemptSpec, explained: Sequence[Expected], attempt: Attempt) -> list[str]:
-    """The slips, and pairs of them, that explain the named cases: more inputs must decide about them."""
-    return suspects(_named(spec, explained, attempt))
-
-
-def to_join(
-    spec: AttemptSpec,
-    explained: Sequence[Expected],
-    attempt: Attempt,
-    extra: Iterable[tuple[Sequence[Expected], Attempt]],
-) -> list[str]:
-    """Where further draws refute the slip that explains the named cases: that slip with each other one beside it."""
-    named = _named(spec, explained, attempt)
-    found = diagnose(named)
-    more = _judged(spec, extra)
-    if found is None or not found.whole or ((told := diagnose(named, more)) is not None and told.whole):
-        return []
-    slips = {slip.id: slip for slip in spec.kata.slips if slip.belongs_to(spec.variant)}
-    if found.id not in slips:
-        return []
-    first = slips[found.id]
-    return [f"{first.id}{JOINT}{slip.id}" for slip in slips.values() if slip != first and slip.of == first.of != ""]
-
-
-def _named(spec: AttemptSpec, explained: Sequence[Expected], attempt: Attempt) -> list[Judged]:
-    return [
-        Judged(due, answer, tuple(compare(due, answer, spec.device)))
-        for due, answer in zip(explained, attempt.answers, strict=False)
-        if not due.left_out and not due.drawn
-    ]
-
-
-def _explain(
-    spec: AttemptSpec,
-    graded: Sequence[GradedCase],
-    extra: Iterable[tuple[Sequence[Expected], Attempt]],
-) -> Explanation | None:
-    cases = [
-        Judged(item.expected, item.answer, item.findings)
-        for item in graded
-        if item.answer is not None and not item.expected.drawn
-    ]
-    return diagnose(cases, _judged(spec, extra))
 
 
 def _judged(spec: AttemptSpec, extra: Iterable[tuple[Sequence[Expected], Attempt]]) -> list[list[Judged]]:

@@ -1,5 +1,8 @@
 """One attempt as it happens: questions from the oracle to the learner, answers back, under the clock. No torch.
 
+An attempt may run in parts, each in a process of its own: `begin` gives a process its file and the questions that are
+known, `end` takes in its answers. What has begun goes on while another part is taken in.
+
 An attempt run watches both workers, what the learner prints, the time, and a descriptor by which another thread
 cancels it. It trusts nothing that the learner's process says: frames must carry the nonce, come in order, be no longer
 than what is due, and hold an answer's exact types.
@@ -11,11 +14,11 @@ import os
 import secrets
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llmdrills.errors import ContentError, GraderError
-from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, EndedBy
+from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, EndedBy, Question
 from llmdrills.grading.protocol.answer_codec import ANSWER_BYTES, ANSWER_VALUES, read_answer
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.channel import Channel
@@ -36,7 +39,11 @@ NOTICE_BYTES = 1 << 20
 
 
 class AttemptRun:
-    """Runs one attempt to its end. `reap` ends a worker and returns its exit status, None when it was killed."""
+    """Runs one attempt, or a part of it, to its end.
+
+    `drawn` says which questions are put: the named cases (False), the draws (True), or all (None). `reap` ends a worker
+    and returns its exit status, None when it was killed.
+    """
 
     def __init__(
         self,
@@ -47,8 +54,10 @@ class AttemptRun:
         learner: Worker,
         cancel: int,
         reap: Callable[[Worker], int | None],
+        drawn: bool | None = None,
     ) -> None:
         self._spec = spec
+        self._drawn = drawn
         self._feed = feed
         self._oracle = oracle
         self._learner = learner
@@ -63,15 +72,23 @@ class AttemptRun:
         self._ended: Ended | None = None
         self._printed = Printed(spec.limits.output)
         self._clock = AttemptClock(spec.limits)
+        self._beside: Sequence[AttemptRun] = ()
 
-    def run(self) -> Attempt:
-        """Run until the oracle has said everything and the learner has answered, or ended.
-
-        Raises Cancelled, ContentError for a fault of the kata's author, GraderError for one of the grader's.
-        """
+    def begin(self) -> None:
+        """Give the learner's process the file, and the questions as far as they are known. Does not wait."""
         nonce = secrets.token_bytes(16)
         self._learner.channel.expect(nonce, NOTICE_BYTES)
         self._learner.channel.put(_job(self._spec, nonce, self._printed.mark))
+        self._send_questions()
+
+    def end(self, beside: Sequence[AttemptRun] = ()) -> Attempt:
+        """Wait until the learner has answered, or ended, and the oracle has said everything.
+
+        The questions that come meanwhile are sent to the parts beside this one, too.
+
+        Raises Cancelled, ContentError for a fault of the kata's author, GraderError for one of the grader's.
+        """
+        self._beside = beside
         oracle_deadline = time.monotonic() + ORACLE_SECONDS
         with selectors.DefaultSelector() as selector:
             self._register(selector)
@@ -112,7 +129,15 @@ class AttemptRun:
         """Whether nothing more is to come from the learner."""
         if self._ended is not None or (self._loaded and self._loading is not None):
             return True
-        return self._feed.listed and self._loaded and len(self._answers) == len(self._feed.questions)
+        return self._feed.listed and self._loaded and len(self._answers) == len(self._questions)
+
+    @property
+    def _questions(self) -> Sequence[Question]:
+        """The questions of this part, as far as the oracle has told them."""
+        asked = self._feed.questions
+        if self._drawn is None:
+            return asked
+        return asked[self._feed.named :] if self._drawn else asked[: self._feed.named]
 
     @property
     def _busy(self) -> bool:
@@ -128,7 +153,7 @@ class AttemptRun:
     @property
     def _case(self) -> str:
         """The case that the learner's process is at; empty while it loads."""
-        return self._feed.questions[len(self._answers)].name if self._loaded and self._sent > len(self._answers) else ""
+        return self._questions[len(self._answers)].name if self._loaded and self._sent > len(self._answers) else ""
 
     def _register(self, selector: selectors.BaseSelector) -> None:
         selector.register(self._oracle.channel, selectors.EVENT_READ, self._read_oracle)
@@ -178,7 +203,8 @@ class AttemptRun:
     def _read_oracle(self) -> bool:
         for frame in self._oracle.channel.frames():
             self._feed.take(frame)
-            self._send_questions()
+            for run in (self, *self._beside):
+                run._send_questions()
         if self._oracle.channel.closed and not self._feed.prepared:
             raise GraderError(
                 f"the oracle ended ({ended_how(self._reap(self._oracle))})", "run `llmdrills check` on this kata"
@@ -186,11 +212,11 @@ class AttemptRun:
         return not self._oracle.channel.closed
 
     def _send_questions(self) -> None:
-        """Send the questions that are known, once the file is loaded."""
-        if self._loaded and self._loading is None:
-            if len(self._answers) == self._sent:
+        """Send the questions that are known; they wait in the channel until the file is loaded."""
+        if self._loading is None:
+            if self._loaded and len(self._answers) == self._sent:
                 self._clock.begin()
-            for question in self._feed.questions[self._sent :]:
+            for question in self._questions[self._sent :]:
                 self._learner.channel.put(pack(question))
                 self._sent += 1
 
@@ -249,6 +275,7 @@ class AttemptRun:
                 raise WireError("no exception")
             self._loaded, self._loading = True, rest[0]
             self._learner.channel.expect_at_most(ANSWER_BYTES)
+            self._clock.begin()
             self._send_questions()
         elif kind == "answer" and len(rest) == 2 and self._loaded and rest[0] == self._case != "":
             self._answers.append(read_answer(rest[1]))

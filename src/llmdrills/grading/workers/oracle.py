@@ -14,8 +14,7 @@ import select
 import socket
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +88,15 @@ class _Outbox:
             self._sock.setblocking(False)
 
 
-def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path, further: bool) -> None:
+def _prepare(out: _Outbox, number: int, *, keep: Collection[int], request: dict[str, Any]) -> None:
+    for earlier in _PREPARED.keys() - set(keep):
+        del _PREPARED[earlier]
+    _PREPARED[number] = _prepared(out, number, **request)
+
+
+def _prepared(
+    out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path, further: bool
+) -> _Prepared:
     # Always on the CPU: float64 is everywhere there, and a forked process must not touch a GPU.
     loaded = _loaded(kata)
     named: list[Question] = []
@@ -98,26 +105,22 @@ def _prepare(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, 
         named, answers = expectations.prepare(loaded, variant, seed, folder, slips=False)
     drawn, dues = draws.prepare_draws(loaded, variant, seed, folder, further=further)
     # Sealed before the learner's process can know of them: it gets the questions when the command has them.
-    out.put(pickle.dumps((number, "questions", [*named, *drawn], seal(folder))))
+    out.put(pickle.dumps((number, "questions", [*named, *drawn], len(named), seal(folder))))
     expected: list[Expected] = []
     for answer in itertools.chain(answers, dues):
         expected.append(answer)
         out.put(pickle.dumps((number, "expected", answer)))
     out.put(pickle.dumps((number, "prepared")))
     wrong = WrongAnswers(loaded, variant)
-    _LATEST.append(
-        _Prepared(
-            number=number, kata=kata, variant=variant, named=named, drawn=drawn, expected=tuple(expected), wrong=wrong
-        )
+    return _Prepared(
+        number=number, kata=kata, variant=variant, named=named, drawn=drawn, expected=tuple(expected), wrong=wrong
     )
 
 
 def _explain(out: _Outbox, number: int, *, turn: int, wanted: Wanted) -> None:
     """What the wrong kernels answer to the questions of the request of that number."""
-    whole = True
-    for last in _LATEST:
-        if last.number == number:
-            whole = _answer(out, last, turn, wanted)
+    last = _PREPARED.get(number)
+    whole = last is None or _answer(out, last, turn, wanted)
     out.put(pickle.dumps((number, "all explained", turn, whole)))
 
 
@@ -155,11 +158,10 @@ def _behave(
 ) -> None:
     """What the attempt that gave these answers behaves like, in the request of that number."""
     found: list[Candidate] | None = []
-    for last in _LATEST:
-        if last.number == number:
-            rows = zip((*last.named, *last.drawn), last.expected, answers, strict=True)
-            asked = [behaviours.Asked(*row) for row in rows]
-            found = behaviours.agreeing(_loaded(last.kata), last.variant, asked, seconds, among)
+    if (last := _PREPARED.get(number)) is not None:
+        rows = zip((*last.named, *last.drawn), last.expected, answers, strict=True)
+        asked = [behaviours.Asked(*row) for row in rows]
+        found = behaviours.agreeing(_loaded(last.kata), last.variant, asked, seconds, among)
     out.put(pickle.dumps((number, "behaviours", found)))
 
 
@@ -190,6 +192,6 @@ class _Prepared:
     wrong: WrongAnswers
 
 
-_LATEST: deque[_Prepared] = deque(maxlen=4)
-"""One grade asks for as many at most: its own, the further draws, another seed, an easier variant."""
+_PREPARED: dict[int, _Prepared] = {}
+"""By the numbers of the requests that the command keeps."""
 _ANSWERS: dict[str, Callable[..., None]] = {"prepare": _prepare, "explain": _explain, "behave": _behave}

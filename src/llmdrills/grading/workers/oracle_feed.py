@@ -7,9 +7,10 @@ import pickle
 import selectors
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmdrills.errors import ContentError, GraderError, Problem
+from llmdrills.grading.protocol.answer import JOINT
 from llmdrills.grading.workers.case_files import Seal, sealed_state
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ class OracleRequest:
     folder: Path
     further: bool = False
 
-    def send(self, oracle: Worker) -> None:
-        """Have the oracle prepare every case and draw; the feed of that number reads what it says."""
+    def send(self, oracle: Worker, keep: Sequence[int] = ()) -> None:
+        """Have the oracle prepare every case and draw; the feed of that number reads what it says.
+
+        `keep` are the numbers of earlier requests that will be asked about again: the oracle drops the others.
+        """
         request = {
             "kata": self.kata,
             "variant": self.variant,
@@ -53,7 +57,9 @@ class OracleRequest:
             "folder": self.folder,
             "further": self.further,
         }
-        oracle.channel.put(pickle.dumps({"number": self.number, "what": "prepare", **request}))
+        oracle.channel.put(
+            pickle.dumps({"number": self.number, "what": "prepare", "keep": tuple(keep), "request": request})
+        )
 
 
 @dataclass(frozen=True)
@@ -90,12 +96,18 @@ class BehaviourRequest:
 
 @dataclass
 class OracleFeed:
-    """What the oracle has said so far about one set of cases. `folder` holds the files that the cases made."""
+    """What the oracle has said so far about one set of cases. `folder` holds the files that the cases made.
+
+    One channel serves all sets of cases of an oracle: `others` are the feeds of all, by number, so that whoever reads
+    the channel hands each frame to its feed.
+    """
 
     number: int
     folder: Path
+    others: dict[int, OracleFeed] = field(default_factory=dict)
     files: Seal = ()
     questions: list[Question] = field(default_factory=list)
+    named: int = 0  # so many of them are the named cases', which come first; the rest are draws
     expected: list[Expected] = field(default_factory=list)
     explanations: list[dict[str, Answer]] = field(default_factory=list)
     listed: bool = False
@@ -103,16 +115,24 @@ class OracleFeed:
     turn: int = 0  # how often the wrong kernels were asked for: what belongs to an earlier time is not read
     explained: bool = False
     put_off: bool = False  # the answers that were asked for beforehand took too long: some are missing
+    asked: Wanted | None = None  # the latest
+    beforehand: dict[bool, list[dict[str, Answer]]] = field(default_factory=dict)
+    """Every wrong kernel's answers to the named cases (False) and to the draws (True), where they were worked out."""
+    tried: set[bool] = field(default_factory=set)  # what was asked for beforehand and not broken off
     behaviours: list[Candidate] | None = None
     behaved: bool = False
 
     def take(self, frame: bytes) -> None:
         """Read one frame. Raises ContentError or GraderError when the oracle says that something is wrong."""
         number, kind, *rest = pickle.loads(frame)  # noqa: S301  # the oracle runs the kata's code, never the learner's
-        if number != self.number:
-            return
+        feed = self if number == self.number else self.others.get(number)
+        if feed is not None:  # else nobody asks about these cases any more
+            feed.note(kind, rest)
+
+    def note(self, kind: str, rest: Sequence[Any]) -> None:
+        """Take in what the oracle said of these cases. Raises what `take` does."""
         if kind == "questions":
-            self.questions, self.files, self.listed = list(rest[0]), rest[1], True
+            self.questions, self.named, self.files, self.listed = list(rest[0]), rest[1], rest[2], True
         elif kind == "expected":
             self.expected.append(rest[0])
         elif kind == "explained":
@@ -123,6 +143,8 @@ class OracleFeed:
         elif kind == "all explained":
             if rest[0] == self.turn:
                 self.explained, self.put_off = rest[1], not rest[1]
+                if self.explained and self.asked is not None and self.asked.beforehand:
+                    self.beforehand[self.asked.drawn] = self.explanations
         elif kind == "behaviours":
             self.behaviours, self.behaved = rest[0], True
         elif kind == "problems":
@@ -134,25 +156,29 @@ class OracleFeed:
         """Whether the cases' files are no longer as the oracle made them."""
         return self.listed and sealed_state(self.folder) != self.files
 
-    def listen(self, oracle: Worker, cancel: int) -> None:
-        """Take in frames until all is prepared and explained, the oracle is gone, or `cancel` is readable."""
+    def listen(self, oracle: Worker, cancel: int, done: Callable[[], bool]) -> bool:
+        """Take in frames until that is done; False where the oracle is gone, or `cancel` is readable."""
         with selectors.DefaultSelector() as selector:
             selector.register(cancel, selectors.EVENT_READ)
             selector.register(oracle.channel, selectors.EVENT_READ)
-            while not (self.prepared and (self.explained or self.put_off)) and not oracle.channel.closed:
+            while not done():
+                if oracle.channel.closed:
+                    return False
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if oracle.channel.wants_to_write else 0)
                 selector.modify(oracle.channel, wanted)
                 ready = {key.fileobj: events for key, events in selector.select(ORACLE_SECONDS)}
                 if cancel in ready or not ready:
-                    return
+                    return False
                 if ready.get(oracle.channel, 0) & selectors.EVENT_WRITE:
                     oracle.channel.flush()
                 for frame in oracle.channel.frames():
                     self.take(frame)
+        return True
 
     def ask(self, oracle: Worker, wanted: Wanted) -> None:
         """Have the oracle run its wrong kernels on the questions that it prepared under this number, its latest."""
         self.turn += 1
+        self.asked = wanted
         self.explanations, self.explained, self.put_off = [], False, False
         request = {"number": self.number, "what": "explain", "turn": self.turn}
         frame = pickle.dumps({**request, "wanted": wanted})
@@ -163,12 +189,17 @@ class OracleFeed:
     def explain(self, oracle: Worker, cancel: int, wanted: Wanted) -> list[dict[str, Answer]]:
         """Wait for the wrong kernels' answers, one dict a question. Raises what `take` raises, and Cancelled.
 
-        What was asked for beforehand is taken where it is whole.
+        What was worked out beforehand is taken where it holds all that is wanted.
         """
         for frame in oracle.channel.frames():
             self.take(frame)
-        if not (self.explained and wanted.answers is not None):
-            self.ask(oracle, wanted)
+        known = self.beforehand.get(wanted.drawn)
+        if known is not None and (wanted.only is None or all(JOINT not in name for name in wanted.only)):
+            self.put_off = False
+            if wanted.only is None:
+                return known
+            return [{name: answers[name] for name in wanted.only if name in answers} for answers in known]
+        self.ask(oracle, wanted)
         self._await(oracle, cancel, lambda: self.explained or self.put_off)
         return self.explanations
 

@@ -26,6 +26,11 @@ __all__ = ["ACCELERATORS", "CaseSet", "WorkerPool", "Workers"]
 ACCELERATORS = ("cuda", "mps")
 """Devices whose workers are new processes: a forked one cannot use a GPU that its parent has touched."""
 
+SPARES = 3
+"""Learners' processes that are ready beforehand: for the named cases, the draws, and the further draws."""
+MOST_CASES = 5
+"""Sets of cases that are kept: a grade's own, the further draws, another seed, and two easier variants."""
+
 
 @dataclass
 class CaseSet:
@@ -45,11 +50,11 @@ class CaseSet:
 
 
 class Workers(NamedTuple):
-    """What one attempt runs with."""
+    """What one attempt runs with: a learner's process for each of its parts."""
 
     cases: CaseSet
     oracle: Worker
-    learner: Worker
+    learners: list[Worker]
 
 
 class WorkerPool:
@@ -61,52 +66,83 @@ class WorkerPool:
         self.server = take(sorted(self._needs))
         self.oracle: Worker | None = None
         self._spawner: Server | None = None
-        self._spare: Worker | None = None
-        self._cases: CaseSet | None = None
+        self._spares: list[Worker] = []
+        self._cases: dict[int, CaseSet] = {}  # by number, the latest used last
+        self._feeds: dict[int, OracleFeed] = {}
         self._learner_of: dict[int, Server] = {}
         self._finished: list[Path] = []  # folders of cases that nobody will ask about again
         self._number = 0
 
     def prepare(self, kata: Kata, variant: str, seed: int) -> None:
-        """Fork the next learner's process, and have the oracle prepare the seed's cases, wrong kernels included."""
+        """Fork the next learners' processes, and have the oracle prepare the seed's cases."""
         self._start_servers(kata, self._device)
-        cases = self._request(kata, variant, seed)
-        if self.oracle is not None and not cases.feed.turn:
-            cases.feed.ask(self.oracle, Wanted(beforehand=True))
-        if self._spare is None:
-            self._spare = self.fork_learner(self._device)
+        self._request(kata, variant, seed)
+        while len(self._spares) < (SPARES if self._device not in ACCELERATORS else 1):
+            self._spares.append(self.fork_learner(self._device))
 
-    def listen(self, cancel: int) -> None:
-        """Take in what the oracle works out beforehand, until it is done or someone writes to `cancel`.
+    def work_ahead(self, kata: Kata, variant: str, seed: int, cancel: int) -> None:
+        """Have the oracle work out what a failing attempt will be asked about, until someone writes to `cancel`: the
+        wrong kernels' answers, the further draws, and the cases of the variants that ask for less.
 
         A fault of the kata is left for the next attempt to report: the oracle is then asked anew.
         """
-        cases, oracle = self._cases, self.oracle
-        if cases is None or oracle is None:
-            return
         try:
-            cases.feed.listen(oracle, cancel)
+            cases = self._request(kata, variant, seed)
+            if not self._has_worked(cases, cancel, drawn=False):
+                return
+            further = self._request(kata, variant, seed, further=True)
+            if any(due.drawn for due in cases.feed.expected) and not (
+                self._is_prepared(further, cancel)
+                and self._has_worked(cases, cancel, drawn=True)
+                and self._has_worked(further, cancel, drawn=True)
+            ):
+                return
+            for easier in kata.variants:
+                if easier.weaker_than == variant:
+                    self._is_prepared(self._request(kata, easier.id, seed), cancel)
         except (ContentError, GraderError):
             self.drop_oracle()
 
+    def _is_prepared(self, cases: CaseSet, cancel: int) -> bool:
+        feed, oracle = cases.feed, self.oracle
+        return oracle is not None and feed.listen(oracle, cancel, lambda: feed.prepared)
+
+    def _has_worked(self, cases: CaseSet, cancel: int, *, drawn: bool) -> bool:
+        """Have the wrong kernels answer beforehand; False where that was broken off."""
+        feed, oracle = cases.feed, self.oracle
+        if oracle is None or not self._is_prepared(cases, cancel):
+            return False
+        if drawn in feed.tried:
+            return True
+        feed.ask(oracle, Wanted(drawn=drawn, beforehand=True))
+        if not feed.listen(oracle, cancel, lambda: feed.explained or feed.put_off):
+            return False
+        feed.tried.add(drawn)
+        return True
+
     def has_prepared(self, kata: Kata, variant: str, seed: int) -> bool:
         """Whether the oracle was asked for these cases beforehand."""
-        return self._cases is not None and self._cases.fits(kata, variant, seed, further=False)
+        return any(cases.fits(kata, variant, seed, further=False) for cases in self._cases.values())
 
-    def assign(self, spec: AttemptSpec) -> Workers:
-        """The cases, the oracle that prepares them, and a learner's process, for one attempt.
+    def is_ready(self, spec: AttemptSpec) -> bool:
+        """Whether these cases are prepared, and a process waits for them."""
+        wanted = (spec.kata, spec.variant, spec.seed)
+        known = any(cases.feed.prepared and cases.fits(*wanted, further=spec.further) for cases in self._cases.values())
+        return known and bool(self._spares)
+
+    def assign(self, spec: AttemptSpec, parts: int) -> Workers:
+        """The cases, the oracle that prepares them, and learners' processes, for one attempt.
 
         Raises ServerDied, UsageError when the device is missing, MissingExtraError, GraderError.
         """
         self._start_servers(spec.kata, spec.device)
         cases = self._request(spec.kata, spec.variant, spec.seed, further=spec.further)
-        if self._spare is not None and spec.device == self._device:
-            learner, self._spare = self._spare, None
-        else:
-            learner = self.fork_learner(spec.device)
-        self._drop_cases()
+        learners: list[Worker] = []
+        while len(learners) < parts:
+            spare = self._spares.pop() if self._spares and spec.device == self._device else None
+            learners.append(spare or self.fork_learner(spec.device))
         assert self.oracle is not None  # noqa: S101  # for the type checker: `_request` has just forked one
-        return Workers(cases, self.oracle, learner)
+        return Workers(cases, self.oracle, learners)
 
     def fork_learner(self, device: str) -> Worker:
         """A new learner's process."""
@@ -139,7 +175,7 @@ class WorkerPool:
         if not devices.get(device):
             raise UsageError(f"torch finds no {device} device here", "use --device cpu")
         if self._spawner is not None and not self._spawner.usable:
-            self._drop_spare()
+            self._drop_spares()
             self._spawner.close()
             self._spawner = None
         if device in ACCELERATORS and self._spawner is None:
@@ -152,29 +188,38 @@ class WorkerPool:
                     server.load(sorted(missing))
             # Workers that were forked earlier do not have it.
             self.drop_oracle()
-            self._drop_spare()
+            self._drop_spares()
 
     def _request(self, kata: Kata, variant: str, seed: int, *, further: bool = False) -> CaseSet:
-        """Have the oracle prepare the cases, unless it was asked for the same ones beforehand."""
-        if self._cases is not None and self._cases.fits(kata, variant, seed, further=further):
-            return self._cases
-        self._drop_cases()
+        """Have the oracle prepare the cases, unless it was asked for the same ones earlier."""
+        for number, cases in list(self._cases.items()):
+            if cases.fits(kata, variant, seed, further=further) and not cases.feed.files_changed():
+                self._cases[number] = self._cases.pop(number)
+                return cases
+            if cases.kata != kata or cases.feed.files_changed():
+                self._drop_cases(number)
+        while len(self._cases) >= MOST_CASES:
+            self._drop_cases(next(iter(self._cases)))
         if self.oracle is None:
             self.oracle = self.server.fork("oracle")
         self._number += 1
         folder = self.server.make_folder(f"cases-{self._number}")
         OracleRequest(number=self._number, kata=kata, variant=variant, seed=seed, folder=folder, further=further).send(
-            self.oracle
+            self.oracle, tuple(self._cases)
         )
-        feed = OracleFeed(self._number, folder)
-        self._cases = CaseSet(kata=kata, variant=variant, seed=seed, further=further, stamp=_stamp(kata), feed=feed)
-        return self._cases
+        feed = self._feeds[self._number] = OracleFeed(self._number, folder, self._feeds)
+        cases = CaseSet(kata=kata, variant=variant, seed=seed, further=further, stamp=_stamp(kata), feed=feed)
+        self._cases[self._number] = cases
+        return cases
 
-    def _drop_cases(self) -> None:
+    def _drop_cases(self, number: int) -> None:
         """Nobody will ask for these cases again: `tidy` removes their folder."""
-        if self._cases is not None:
-            self._finished.append(self._cases.feed.folder)
-            self._cases = None
+        del self._feeds[number]
+        self._finished.append(self._cases.pop(number).feed.folder)
+
+    def _drop_all_cases(self) -> None:
+        for number in list(self._cases):
+            self._drop_cases(number)
 
     def accelerator(self) -> str:
         """The GPU that is here. Raises UsageError when there is none."""
@@ -184,12 +229,12 @@ class WorkerPool:
                 return device
         raise UsageError("--parity compares the CPU with a GPU, and torch finds none here", "leave --parity out")
 
-    def _drop_spare(self) -> None:
-        if self._spare is not None:
+    def _drop_spares(self) -> None:
+        while self._spares:
+            spare = self._spares.pop()
             with server_may_be_gone():
-                self.reap(self._spare)
-            self._spare.close()
-            self._spare = None
+                self.reap(spare)
+            spare.close()
 
     def drop_oracle(self) -> None:
         """End the oracle's process."""
@@ -198,16 +243,17 @@ class WorkerPool:
                 self.server.reap(self.oracle)
             self.oracle.close()
             self.oracle = None
-            self._drop_cases()
+            self._drop_all_cases()
 
     def forget(self) -> None:
         """Close the descriptors of a server that has ended, and of its workers."""
         self._learner_of.clear()
-        for worker in (self._spare, self.oracle):
+        for worker in (*self._spares, self.oracle):
             if worker is not None:
                 worker.close()
-        self._spare = self.oracle = None
-        self._drop_cases()
+        self._spares.clear()
+        self.oracle = None
+        self._drop_all_cases()
 
     def release(self, learner: Worker) -> None:
         """Close the descriptors and remove the folder of a learner's process that has ended."""
@@ -216,6 +262,9 @@ class WorkerPool:
 
     def tidy(self) -> None:
         """Remove the folders of cases that are no longer needed."""
+        for number, cases in list(self._cases.items()):
+            if cases.feed.files_changed():
+                self._drop_cases(number)
         while self._finished:
             remove_tree(self._finished.pop())
 

@@ -1,0 +1,121 @@
+"""One attempt in the processes that it runs in: the named cases in one, the draws in another, at once. No torch.
+
+The questions of a part wait in its channel, so both work while the command takes in the answers of one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from llmdrills.content.drawslock import lock_file
+from llmdrills.grading.protocol.answer import Attempt, Ended
+from llmdrills.grading.workers.attempt_run import AttemptRun
+from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
+from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmdrills.grading.protocol.attempt_spec import AttemptSpec
+
+__all__ = ["RunningAttempt"]
+
+
+class RunningAttempt:
+    """An attempt that has begun. Call `end` once, or `drop` where its answers are not needed.
+
+    Making it raises what `WorkerPool.assign` raises.
+    """
+
+    def __init__(self, pool: WorkerPool, spec: AttemptSpec, cancel: int) -> None:
+        self._pool = pool
+        parts = _parts(spec)
+        workers = pool.assign(spec, len(parts))
+        self.cases: CaseSet = workers.cases
+        self._learners = workers.learners
+        self._runs = [
+            AttemptRun(
+                spec=spec,
+                feed=self.cases.feed,
+                oracle=workers.oracle,
+                learner=learner,
+                cancel=cancel,
+                reap=pool.reap,
+                drawn=drawn,
+            )
+            for learner, drawn in zip(workers.learners, parts, strict=True)
+        ]
+        for run in self._runs:
+            run.begin()
+
+    def end(self) -> Attempt:
+        """Take in the answers. Raises Cancelled, ContentError, GraderError, and ServerDied where the server ended
+        before the attempt had begun to run."""
+        try:
+            attempt = self._end()
+        except BaseException as error:
+            self._reap()
+            self._pool.drop_oracle()  # it may be in the middle of an answer
+            if not (isinstance(error, ServerDied) and any(run.began for run in self._runs)):
+                raise
+            # The attempt killed the server, or the system did while the attempt ran: it did not come to its end.
+            self._pool.forget()
+            ended = Ended("crashed", "", f"the grader's server ended: {error.how}")
+            attempt = dataclasses.replace(joined([run.attempt() for run in self._runs]), loading=None, ended=ended)
+        finally:
+            self._release()
+        return attempt
+
+    def drop(self) -> None:
+        """End its processes. Does nothing after `end`."""
+        self._reap()
+        self._release()
+
+    def _end(self) -> Attempt:
+        found: list[Attempt] = []
+        for run, learner in zip(self._runs, self._learners, strict=True):
+            found.append(run.end(beside=self._runs[len(found) + 1 :]))
+            if found[-1].loading is not None or found[-1].ended is not None:
+                self._reap()  # the rest is not asked any more
+                break
+            self._pool.dismiss(learner)
+        return joined(found)
+
+    def _reap(self) -> None:
+        with server_may_be_gone():
+            for learner in self._learners:
+                self._pool.reap(learner)
+
+    def _release(self) -> None:
+        while self._learners:
+            self._pool.release(self._learners.pop())
+
+
+def _parts(spec: AttemptSpec) -> list[bool | None]:
+    """Which questions each part is put: see `AttemptRun`. A GPU is used by one process at a time."""
+    whole = spec.further or spec.device in ACCELERATORS or not lock_file(spec.kata.folder).exists()
+    return [None] if whole else [False, True]
+
+
+def joined(parts: Sequence[Attempt]) -> Attempt:
+    """The parts as one attempt: what stopped an earlier one is what happened, and the later ones then do not count.
+
+    What the file prints while it loads stands there once.
+    """
+    first = parts[0]
+    for other in parts[1:]:
+        if first.loading is not None or first.ended is not None:
+            return first
+        first = Attempt(
+            loading=other.loading,
+            answers=(*first.answers, *other.answers),
+            ended=other.ended,
+            forbidden=tuple(dict.fromkeys((*first.forbidden, *other.forbidden))),
+            output="".join((first.output, *other.outputs, other.last_output)),
+            output_cut=first.output_cut or other.output_cut,
+            seconds=first.seconds + other.seconds,
+            outputs=(*first.outputs, *other.outputs),
+            last_output=other.last_output,
+        )
+    return first
