@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmdrills.grading.judging.compare import compare, same_answer
 from llmdrills.grading.judging.findings import Finding
@@ -36,11 +36,16 @@ MOST_CONTRADICTED = 2
 
 @dataclass(frozen=True)
 class Judged:
-    """One case with the attempt's answer and what is wrong with it."""
+    """One case with the attempt's answer and what is wrong with it.
+
+    `known` keeps which wrong kernels' answers agree with the attempt's: who asks again with the same one is not kept
+    waiting.
+    """
 
     expected: Expected
     answer: Answer
     findings: tuple[Finding, ...]
+    known: dict[int, tuple[Answer, bool]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +220,12 @@ class _Agreement:
 def _agrees(wrong: Answer | None, case: Judged) -> bool:
     if wrong is None:
         return False
+    if id(wrong) not in case.known:  # the answer is kept beside, so that no other one gets its id
+        case.known[id(wrong)] = wrong, _compared(wrong, case)
+    return case.known[id(wrong)][1]
+
+
+def _compared(wrong: Answer, case: Judged) -> bool:
     if not case.findings:
         return not compare(case.expected, wrong)
     # Each of the two may be off by what the case allows from what the mistake gives without rounding.

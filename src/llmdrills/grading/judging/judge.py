@@ -57,6 +57,11 @@ class Judge:
         self._graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
         self._uses = _forbidden(spec, attempt)
         self.outcome = _outcome(self._graded, attempt, bool(self._uses))
+        self._judged = {
+            id(item.answer): Judged(item.expected, item.answer, item.findings)
+            for item in self._graded
+            if item.answer is not None
+        }  # by the id of the answer, which it keeps
 
     @property
     def failed(self) -> bool:
@@ -93,7 +98,7 @@ class Judge:
         self, told: Sequence[Expected] = (), extra: Iterable[tuple[Sequence[Expected], Attempt]] = ()
     ) -> Explanation | None:
         """What explains the failing attempt, as far as these answers and runs tell."""
-        return diagnose(self._named(told), _judged(self._spec, extra))
+        return diagnose(self._named(told), self._runs(extra))
 
     def to_try(self, told: Sequence[Expected]) -> list[str]:
         """The pairs of slips to be run on the named cases, where no slip alone explains the failing attempt."""
@@ -109,7 +114,7 @@ class Judge:
         found = diagnose(named)
         if found is None or not found.whole:
             return []
-        held = diagnose(named, _judged(self._spec, extra))
+        held = diagnose(named, self._runs(extra))
         if held is not None and held.whole:
             return []
         kata, variant = self._spec.kata, self._spec.variant
@@ -128,10 +133,29 @@ class Judge:
         """The named cases that were answered."""
         graded = self._with(told) if told else self._graded
         return [
-            Judged(item.expected, item.answer, item.findings)
+            self._one(item.expected, item.answer)
             for item in graded
             if item.answer is not None and not item.expected.drawn
         ]
+
+    def _runs(self, extra: Iterable[tuple[Sequence[Expected], Attempt]]) -> list[list[Judged]]:
+        """The further runs, as far as wrong kernels were asked about them."""
+        return [
+            [
+                self._one(due, answer)
+                for due, answer in zip(dues, run.answers, strict=False)
+                if due.slips and not due.left_out
+            ]
+            for dues, run in extra
+        ]
+
+    def _one(self, due: Expected, answer: Answer) -> Judged:
+        """One case of a run; an answer is compared once, whatever is asked about it."""
+        known = self._judged.get(id(answer))
+        if known is None:
+            known = Judged(due, answer, tuple(compare(due, answer, self._spec.device)))
+        self._judged[id(answer)] = known = dataclasses.replace(known, expected=due)
+        return known
 
 
 def _verdict(judgement: Judgement) -> Verdict:
@@ -266,18 +290,6 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
 
 
 # Explanation
-
-
-def _judged(spec: AttemptSpec, extra: Iterable[tuple[Sequence[Expected], Attempt]]) -> list[list[Judged]]:
-    """The further runs, as far as wrong kernels were asked about them."""
-    return [
-        [
-            Judged(due, answer, tuple(compare(due, answer, spec.device)))
-            for due, answer in zip(dues, run.answers, strict=False)
-            if due.slips and not due.left_out
-        ]
-        for dues, run in extra
-    ]
 
 
 class _Told(NamedTuple):

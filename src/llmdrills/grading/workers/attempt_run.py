@@ -105,6 +105,12 @@ class AttemptRun:
             self._ended = Ended("forbidden", self._case, FILES_CHANGED)
         return self.attempt()
 
+    def go_on(self) -> Attempt:
+        """After its end, put the other part's questions too, in the same process. Raises what `end` raises."""
+        self._drawn = None
+        self._send_questions()
+        return self.end()
+
     @property
     def began(self) -> bool:
         """Whether the learner's process has begun to read the file."""

@@ -176,7 +176,7 @@ class Server:
 
     def dismiss(self, worker: Worker) -> None:
         """As `reap`, but `settle` reads the answer: ending a process takes as long as judging its answers."""
-        self._send(json.dumps({"op": "reap", "pid": worker.pid}).encode() + b"\n", [])
+        self._put(json.dumps({"op": "reap", "pid": worker.pid}).encode() + b"\n", [])
         self._unread += 1
 
     def settle(self) -> None:
@@ -210,6 +210,9 @@ class Server:
 
     def _send(self, data: bytes, descriptors: list[int]) -> None:
         self.settle()  # answers come in the order of the requests
+        self._put(data, descriptors)
+
+    def _put(self, data: bytes, descriptors: list[int]) -> None:
         try:
             socket.send_fds(self._control, [data], descriptors)
         except OSError:

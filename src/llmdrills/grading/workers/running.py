@@ -74,12 +74,19 @@ class RunningAttempt:
 
     def _end(self) -> Attempt:
         found: list[Attempt] = []
-        for run, learner in zip(self._runs, self._learners, strict=True):
+        for run in self._runs:
             found.append(run.end(beside=self._runs[len(found) + 1 :]))
             if found[-1].loading is not None or found[-1].ended is not None:
-                self._reap()  # the rest is not asked any more
                 break
-            self._pool.dismiss(learner)
+        if len(found) > 1 and _did_not_load(found[-1]):
+            # The file loaded in one process and not in the other, as where it takes down what both use: the first
+            # process goes on alone.
+            found = [self._runs[0].go_on()]
+        if found[-1].loading is not None or found[-1].ended is not None:
+            self._reap()  # the rest is not asked any more
+        else:
+            for learner in self._learners:
+                self._pool.dismiss(learner)
         return joined(found)
 
     def _reap(self) -> None:
@@ -96,6 +103,10 @@ def _parts(spec: AttemptSpec) -> list[bool | None]:
     """Which questions each part is put: see `AttemptRun`. A GPU is used by one process at a time."""
     whole = spec.further or spec.device in ACCELERATORS or not lock_file(spec.kata.folder).exists()
     return [None] if whole else [False, True]
+
+
+def _did_not_load(attempt: Attempt) -> bool:
+    return attempt.loading is not None or (attempt.ended is not None and not attempt.answers)
 
 
 def joined(parts: Sequence[Attempt]) -> Attempt:
