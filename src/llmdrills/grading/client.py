@@ -38,10 +38,14 @@ if TYPE_CHECKING:
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
     from llmdrills.grading.judging.judge import Judge
+    from llmdrills.grading.judging.judgement import Sought
     from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.language import Language
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once", "seed_of"]
+
+MOST_LINES = 3
+"""Where what is looked for happens in more lines than these, none is told."""
 
 BEHAVIOUR_SECONDS = 0.75
 """CPU seconds to look for what an attempt behaves like: once in the cases of a grade, once in the further draws."""
@@ -216,9 +220,10 @@ class Grader:
             passes = self._easier_form(spec, judge, attempt)
             verdict = judge.verdict(more.told, extra=more.extra, passes=passes)
             behaves = self._behaviour(cases, attempt, verdict, further)
-        return (
-            verdict if behaves is None else judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves)
-        )
+        sought = self._sought(spec, cases, judge.to_seek(verdict))
+        if behaves is None and sought is None:
+            return verdict
+        return judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves, sought=sought)
 
     @contextlib.contextmanager
     def _further(self, spec: AttemptSpec) -> Iterator[Callable[[], tuple[CaseSet, Attempt]]]:
@@ -282,6 +287,22 @@ class Grader:
             if Judge(own, cases.feed.expected, answered).outcome == "passed":
                 return variant
         return ""
+
+    def _sought(self, spec: AttemptSpec, cases: CaseSet, sought: Sought | None) -> Sought | None:
+        """The same with the lines in which it happens; None where it does not, or where the reference does it too."""
+        questions = cases.feed.questions
+        asked = None if sought is None else next((one for one in questions if one.name == sought.case), None)
+        if sought is None or asked is None or self._pool.oracle is None:
+            return None
+        grads = asked.grads[sought.argument :][:1] if sought.kind == "no-gradient" else asked.grads
+        question = dataclasses.replace(asked, seek=sought.kind, grads=grads, then=(), count=False)
+        if sought.kind == "half-precision" and cases.feed.seek(self._pool.oracle, self._cancel_read, question):
+            return None
+        answers = RunningAttempt(self._pool, spec, self._cancel_read, question).end().answers
+        lines = answers[0].value if answers else ()
+        if type(lines) is not list or not all(type(line) is int and line > 0 for line in lines[:MOST_LINES]):
+            return None
+        return sought._replace(lines=tuple(lines)) if 0 < len(lines) <= MOST_LINES else None
 
     def _explained(self, cases: CaseSet, wanted: Wanted) -> list[Expected]:
         """Return what is expected, with the wrong kernels' answers filled in where they are wanted."""

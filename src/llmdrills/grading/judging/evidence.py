@@ -103,13 +103,44 @@ def _load_failure(raised: Raised) -> LoadFailure:
 def where(judgement: Judgement) -> Where | None:
     """A crash, a caller's tensor that was written, an answer that depends on earlier calls, or a gradient that never
     arrives: the shown case's, else the first of another case, in that order of kinds."""
-    language, shown = judgement.spec.language, judgement.shown
-    own = None if shown is None else _where(shown, language)
-    if own is not None:
-        return own
-    found = [place for item in judgement.graded if (place := _where(item, language)) is not None]
-    order = ("crash", "input-changed", "earlier-calls", "no-gradient")
-    return min(found, key=lambda place: order.index(place.kind), default=None)
+    language, shown, sought = judgement.spec.language, judgement.shown, judgement.sought
+    found = None if shown is None else _where(shown, language)
+    if found is None:
+        places = [place for item in judgement.graded if (place := _where(item, language)) is not None]
+        order = ("crash", "input-changed", "earlier-calls", "no-gradient")
+        found = min(places, key=lambda place: order.index(place.kind), default=None)
+    if sought is None or not sought.lines or 0 in sought.lines:
+        return found
+    if found is None and sought.kind == "half-precision":
+        found = Where(sought.kind, sought.case, _HALF[language])
+    if found is None or (found.case, found.kind) != (sought.case, sought.kind):
+        return found
+    return dataclasses.replace(
+        found,
+        message=_in_lines(found.message, sought.lines)[language],
+        line=sought.lines[0],
+        expression=_line(judgement.spec.text, sought.lines[0]) if len(sought.lines) == 1 else "",
+    )
+
+
+_HALF = Bilingual("numbers are calculated in half precision for the first time", "计算首次以半精度进行")
+
+
+def _in_lines(message: str, lines: tuple[int, ...]) -> Bilingual:
+    """What happens, with the lines in which it does."""
+    *others, last = map(str, lines)
+    if not others:
+        return Bilingual(f"{message}, in line {last}", f"{message}，在第 {last} 行")
+    return Bilingual(
+        f"{message}, in lines {', '.join(others)} and {last}", f"{message}，在第 {'、'.join((*others, last))} 行"
+    )
+
+
+def _line(text: str, number: int) -> str:
+    """The text of that line, as far as it can be shown between backticks."""
+    lines = text.splitlines()
+    found = lines[number - 1].strip()[:MOST_LETTERS] if number <= len(lines) else ""
+    return "" if "`" in found else found
 
 
 def _where(item: GradedCase, language: Language) -> Where | None:

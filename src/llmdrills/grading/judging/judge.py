@@ -8,6 +8,7 @@ outcome, then what explains them; `llmdrills.grading.judging.evidence` gathers w
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose, pairs, suspects
 from llmdrills.grading.judging.evidence import gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
-from llmdrills.grading.judging.judgement import GradedCase, Judgement
+from llmdrills.grading.judging.judgement import GradedCase, Judgement, Sought
 from llmdrills.grading.judging.report import first_screen
 from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict, Where
 from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process, missing_entry
@@ -75,10 +76,11 @@ class Judge:
         extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
         passes: str = "",
         behaves: BehavesLike | None = None,
+        sought: Sought | None = None,
     ) -> Verdict:
         """The verdict. `extra` are runs of the same attempt on other inputs: give them where `to_verify` names
-        something. `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where
-        that is known.
+        something. `passes` is the easier variant that the attempt passes, `behaves` what it behaves like, and `sought`
+        the lines of what `to_seek` asks for, where that is known.
         """
         graded = self._with(told) if told and self.failed else self._graded
         judgement = Judgement(
@@ -91,6 +93,7 @@ class Judge:
             explanation=self.explanation(told, extra) if self.failed else None,
             passes=passes,
             behaviour=None if behaves is None else behaves.told(self._spec.language),
+            sought=sought,
         )
         return _verdict(judgement)
 
@@ -124,6 +127,29 @@ class Judge:
         first = slips[found.id]
         return [f"{first.id}{JOINT}{slip.id}" for slip in slips.values() if slip != first and slip.of == first.of != ""]
 
+    def to_seek(self, verdict: Verdict) -> Sought | None:
+        """What is to be looked for in which case: the lines of what the verdict says happens, or else where half
+        precision begins, if that can be what is wrong."""
+        if verdict.where is not None:
+            case, kind = verdict.where.case, verdict.where.kind
+            if kind == "input-changed":
+                return Sought(case, kind)
+            missing = [index for index, grad in enumerate(self._grads(case)) if grad is None]
+            return Sought(case, "no-gradient", missing[0]) if kind == "no-gradient" and missing else None
+        shown = choose_example(self._graded)
+        if shown is None or not all(isinstance(finding, (f.WrongValues, f.WrongDtype)) for finding in shown.findings):
+            return None
+        wide = any(item.findings and item.expected.float32 for item in self._graded)
+        if wide and not _HALF_TYPE.search(self._spec.text):
+            return None
+        return Sought(shown.expected.case, "half-precision")
+
+    def _grads(self, case: str) -> Sequence[object]:
+        """The gradients that arrived in that case, in the order in which they were asked for."""
+        answers = (item.answer for item in self._graded if item.expected.case == case)
+        answer = next(answers, None)
+        return () if answer is None else answer.grads
+
     def _with(self, told: Sequence[Expected]) -> list[GradedCase]:
         """The graded cases with the wrong kernels' answers to them."""
         kept = [due for due in told if not due.left_out]
@@ -156,6 +182,9 @@ class Judge:
             known = Judged(due, answer, tuple(compare(due, answer, self._spec.device)))
         self._judged[id(answer)] = known = dataclasses.replace(known, expected=due)
         return known
+
+
+_HALF_TYPE = re.compile(r"\b(half|bfloat16|float16)\b")
 
 
 def _verdict(judgement: Judgement) -> Verdict:

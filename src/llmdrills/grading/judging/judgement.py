@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
 from llmdrills.grading.judging.verdict import Behaviour, Outcome
-from llmdrills.grading.protocol.answer import Answer, Attempt, Expected
+from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Seek
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.language import Bilingual
 
-__all__ = ["NOTHING", "GradedCase", "Judgement"]
+__all__ = ["NOTHING", "GradedCase", "Judgement", "Sought"]
 
 NOTHING = Bilingual("", "")
 
@@ -35,10 +36,23 @@ class GradedCase:
         return value if isinstance(value, Raised) else None
 
 
+class Sought(NamedTuple):
+    """What is looked for in one case of the attempt, and the lines in which it was found.
+
+    `argument` is the place of the gradient that is missing among those that the case asks for.
+    """
+
+    case: str
+    kind: Seek
+    argument: int = 0
+    lines: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """One attempt, graded: `shown` is the failing case that a learner is shown, `uses` are the forbidden calls,
-    `passes` the easier variant that it passes, `behaviour` what it behaves like."""
+    `passes` the easier variant that it passes, `behaviour` what it behaves like, `sought` the lines in which something
+    certain happens."""
 
     spec: AttemptSpec
     attempt: Attempt
@@ -49,6 +63,7 @@ class Judgement:
     explanation: Explanation | None
     passes: str = ""
     behaviour: Behaviour | None = None
+    sought: Sought | None = None
 
     @property
     def failed(self) -> bool:

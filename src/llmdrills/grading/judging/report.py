@@ -108,8 +108,14 @@ def _example(verdict: Verdict, language: Language) -> Iterator[str]:
     shown = report["smallest"]
     if shown is not None and found.case != shown["case"]:
         yield from _wrap(_ALSO_WHERE[language].format(case=found.case, text=found.message))
-    elif found.kind in {"crash", "earlier-calls"} and found.message and not _is_headline(found, shown):
+    elif found.kind in _TOLD and found.message and not _is_headline(found, shown):
         yield from _wrap(f"  {found.message}", "  ")
+    if found.line and found.expression and found.kind != "crash":
+        yield from _wrap(f"  {found.line} | {found.expression}", "  ")
+
+
+_TOLD = ("crash", "earlier-calls", "half-precision")
+"""Kinds of places that the headline does not name already."""
 
 
 def _is_headline(found: Where, shown: ShownCase | None) -> bool:

@@ -87,13 +87,13 @@ class Behaviour:
 @dataclass(frozen=True)
 class Where:
     """The place where it certainly goes wrong: where an answer raises, writes into its caller's tensor, depends on
-    earlier calls, or loses a gradient.
+    earlier calls, loses a gradient, or first calculates in half precision where the reference never does.
 
     `line` is the attempt's (0: unknown), `case` the case in which it was seen. `operation`, `operands` and
-    `expression` are those of `Raised`, and empty for the other kinds.
+    `expression` are those of `Raised`; for the other kinds `expression` is the text of that line, where it is one line.
     """
 
-    kind: Literal["crash", "input-changed", "earlier-calls", "no-gradient"]
+    kind: Literal["crash", "input-changed", "earlier-calls", "no-gradient", "half-precision"]
     case: str
     message: str
     line: int = 0

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
+from llmdrills.grading.kernels.culprit import watching
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question, outcome_of
 from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
 from llmdrills.grading.protocol.wire import Raised, Value
@@ -59,6 +60,8 @@ class Caller:
 
     def ask(self, kernel: Callable[..., Any], question: Question) -> Answer:
         """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
+        if question.seek:
+            return self._seek(kernel, question)
         if question.then:
             return self._ask_again(kernel, question)
         return self._ask_with(kernel, question, *self._arguments(question))[0]
@@ -166,6 +169,18 @@ class Caller:
             if failure is not None and failure.error is error and self.raised(error).message == raised.message:
                 return dataclasses.replace(raised, operation=failure.operation, operands=failure.operands)
         return raised
+
+    def _seek(self, kernel: Callable[..., Any], question: Question) -> Answer:
+        """The lines in which what the question seeks happens; those before the exception where the call raises."""
+        args, kwargs = self._arguments(question)
+        _seed(question.seed)
+        watcher, silent = watching(question.seek, (*args, *kwargs.values()), self.line), _Silent()
+        try:
+            with redirect_stdout(silent), redirect_stderr(silent), self.guard(), watcher:
+                self._draws(kernel, args, kwargs, question.draws)
+        except BaseException:  # the kernel was judged by another call: here only the lines count
+            return Answer(list(watcher.lines))
+        return Answer(list(watcher.lines))
 
     def _arguments(self, question: Question) -> tuple[list[Any], dict[str, Any]]:
         """The question's arguments as live objects, fresh for each call."""

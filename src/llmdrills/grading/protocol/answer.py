@@ -25,6 +25,7 @@ __all__ = [
     "GradientRules",
     "Law",
     "Question",
+    "Seek",
     "ShownCall",
     "Tolerance",
     "outcome_of",
@@ -54,6 +55,11 @@ class Counts:
     alive_line: int = 0
 
 
+Seek = Literal["", "input-changed", "no-gradient", "half-precision"]
+"""What may happen in a line of a kernel: it writes into an argument, drops a gradient, or is the first to calculate in
+half precision."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One case as it is put to a kernel: nothing in it tells the answer.
@@ -62,7 +68,7 @@ class Question:
     positions of the arguments whose gradients are asked for, `draws` how often a random kernel is called,
     `count` whether the cost is counted, `seed` what the global generators are seeded with before the call. `then` are
     further calls in the same process, made before the first one's result is read for good: the answer is then the list
-    of all results.
+    of all results. With `seek` the answer is the list of the kernel's lines in which that happens, nothing else.
     """
 
     name: str
@@ -73,6 +79,7 @@ class Question:
     draws: int = 0
     count: bool = False
     then: tuple[tuple[tuple[Value, ...], dict[str, Value]], ...] = ()
+    seek: Seek = ""
 
 
 EARLIER_RESULT = "an earlier result"

@@ -25,7 +25,8 @@ from llmdrills.grading.judging.behaviour import Candidate
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.diagnosis import Judged, answers_that_matter
 from llmdrills.grading.kernels import behaviours, draws, expectations, registry
-from llmdrills.grading.kernels.asking import WrongAnswers
+from llmdrills.grading.kernels.asking import WrongAnswers, ask
+from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.protocol.answer import Answer, Expected, Question
 from llmdrills.grading.protocol.channel import Channel, receive
 from llmdrills.grading.workers.case_files import seal
@@ -165,6 +166,17 @@ def _behave(
     out.put(pickle.dumps((number, "behaviours", found)))
 
 
+def _seek(out: _Outbox, number: int, *, question: Question) -> None:
+    """The lines in which the reference does what that question of the request of that number seeks."""
+    lines: list[Value] = []
+    if (last := _PREPARED.get(number)) is not None:
+        loaded = _loaded(last.kata)
+        kernels = loaded.variant(last.variant)
+        found = ask(loaded, Caller("cpu", str(last.kata.reference_file)), kernels.reference, question).value
+        lines = list(found) if isinstance(found, list) else []
+    out.put(pickle.dumps((number, "sought", lines)))
+
+
 def _loaded(kata: Kata) -> registry.LoadedKata:
     """The kata with its code run; run once, while its files stay as they are."""
     files = (kata.reference_file, kata.cases_file, kata.slips_file)
@@ -194,4 +206,4 @@ class _Prepared:
 
 _PREPARED: dict[int, _Prepared] = {}
 """By the numbers of the requests that the command keeps."""
-_ANSWERS: dict[str, Callable[..., None]] = {"prepare": _prepare, "explain": _explain, "behave": _behave}
+_ANSWERS: dict[str, Callable[..., None]] = {"prepare": _prepare, "explain": _explain, "behave": _behave, "seek": _seek}

@@ -121,6 +121,7 @@ class OracleFeed:
     tried: set[bool] = field(default_factory=set)  # what was asked for beforehand and not broken off
     behaviours: list[Candidate] | None = None
     behaved: bool = False
+    sought: list[int] | None = None
 
     def take(self, frame: bytes) -> None:
         """Read one frame. Raises ContentError or GraderError when the oracle says that something is wrong."""
@@ -147,6 +148,8 @@ class OracleFeed:
                     self.beforehand[self.asked.drawn] = self.explanations
         elif kind == "behaviours":
             self.behaviours, self.behaved = rest[0], True
+        elif kind == "sought":
+            self.sought = rest[0]
         elif kind == "problems":
             raise ContentError([Problem(Path(p[0]), *p[1:]) for p in rest[0]])
         else:
@@ -216,6 +219,14 @@ class OracleFeed:
         oracle.channel.put(frame)
         self._await(oracle, cancel, lambda: self.behaved)
         return self.behaviours
+
+    def seek(self, oracle: Worker, cancel: int, question: Question) -> list[int]:
+        """Wait for the lines in which the reference does what the question seeks. Raises what `take` raises, and
+        Cancelled."""
+        self.sought = None
+        oracle.channel.put(pickle.dumps({"number": self.number, "what": "seek", "question": question}))
+        self._await(oracle, cancel, lambda: self.sought is not None)
+        return self.sought or []
 
     def _await(self, oracle: Worker, cancel: int, done: Callable[[], bool]) -> None:
         with selectors.DefaultSelector() as selector:

@@ -17,6 +17,7 @@ from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llmdrills.grading.protocol.answer import Question
     from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 
 __all__ = ["RunningAttempt"]
@@ -25,19 +26,23 @@ __all__ = ["RunningAttempt"]
 class RunningAttempt:
     """An attempt that has begun. Call `end` once, or `drop` where its answers are not needed.
 
-    Making it raises what `WorkerPool.assign` raises.
+    With `question` it is asked that alone, which must be about one of its cases. Making it raises what
+    `WorkerPool.assign` raises.
     """
 
-    def __init__(self, pool: WorkerPool, spec: AttemptSpec, cancel: int) -> None:
+    def __init__(self, pool: WorkerPool, spec: AttemptSpec, cancel: int, question: Question | None = None) -> None:
         self._pool = pool
-        parts = _parts(spec)
+        parts = _parts(spec) if question is None else [None]
         workers = pool.assign(spec, len(parts))
         self.cases: CaseSet = workers.cases
+        feed = self.cases.feed
+        if question is not None:
+            feed = dataclasses.replace(feed, questions=[question], named=1)
         self._learners = workers.learners
         self._runs = [
             AttemptRun(
                 spec=spec,
-                feed=self.cases.feed,
+                feed=feed,
                 oracle=workers.oracle,
                 learner=learner,
                 cancel=cancel,
