@@ -56,8 +56,13 @@ def lately(history: History, kata: str) -> tuple[str, ...]:
 
 
 def was_last(history: History, kata: str) -> bool:
-    """Whether what was begun last of the kata is a repair. Raises HistoryError."""
-    rows = history.rows("SELECT mode FROM sessions WHERE kata = ? ORDER BY at DESC, id DESC LIMIT 1", kata)
+    """Whether what was begun or graded last of the kata is a repair. Raises HistoryError."""
+    rows = history.rows(
+        "SELECT mode FROM sessions WHERE id = (SELECT session FROM ("
+        "SELECT id AS session, at FROM sessions WHERE kata = ?1 UNION ALL "
+        "SELECT session, at FROM attempts WHERE kata = ?1) ORDER BY at DESC LIMIT 1)",
+        kata,
+    )
     return bool(rows) and rows[0]["mode"] is not None
 
 

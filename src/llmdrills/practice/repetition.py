@@ -273,6 +273,7 @@ class Repetition:
         self._announced: str | None = None  # its cost was told: asked for again, it is done
         self.file = file
         self.seed = seed
+        self.slip = record.slip  # the id of the mistake that a repair began from; None where it began from a blank
         self.choices: tuple[Choice, ...] = ()  # as last offered: lowest first, the last is the derived rating
 
     # ---- what it is, and where it stands ----------------------------------------
@@ -303,14 +304,9 @@ class Repetition:
         return is_easier(self.kata, self.variant)
 
     @property
-    def slip(self) -> str | None:
-        """The id of the mistake that a repair began from; None for a repetition that began from a blank."""
-        return self._record.slip
-
-    @property
     def repair(self) -> bool:
         """Whether it began from a wrong kernel: then it is not rated, and moves no schedule."""
-        return self._record.slip is not None
+        return self.slip is not None
 
     @property
     def unrated(self) -> bool:
@@ -356,7 +352,7 @@ class Repetition:
     def scored(self) -> bool:
         """Whether leaving it would drop something that counts: an attempt that ran, or a look at the solution."""
         facts = self.facts()
-        return facts.runs > 0 or facts.solution
+        return not self.repair and (facts.runs > 0 or facts.solution)
 
     @property
     def rateable(self) -> bool:

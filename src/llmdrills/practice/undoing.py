@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Step", "last_step", "take_back"]
 
 _LAST = """
-SELECT 'rating' AS step, id, kata, session, at, zone, rating, NULL AS mode FROM reviews WHERE id NOT IN (SELECT review FROM undos)
+SELECT 'rating' AS step, id, kata, session, at, zone, rating, NULL AS mode
+FROM reviews WHERE id NOT IN (SELECT review FROM undos)
 UNION ALL
 SELECT 'skip' AS step, id, kata, session, at, zone, 0, (SELECT mode FROM sessions AS s WHERE s.id = k.session)
 FROM skips AS k WHERE id NOT IN (SELECT review FROM undos)
