@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
     from llmdrills.grading.judging.judge import Judge
-    from llmdrills.grading.judging.verdict import Verdict
+    from llmdrills.grading.judging.verdict import StageFound, Verdict
     from llmdrills.language import Language
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once", "seed_of"]
@@ -216,9 +216,10 @@ class Grader:
             passes = self._easier_form(spec, judge, attempt)
             verdict = judge.verdict(more.told, extra=more.extra, passes=passes)
             behaves = self._behaviour(cases, attempt, verdict, further)
-        return (
-            verdict if behaves is None else judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves)
-        )
+        stage = self._stage(spec, verdict)
+        if behaves is None and stage is None:
+            return verdict
+        return judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves, stage=stage)
 
     @contextlib.contextmanager
     def _further(self, spec: AttemptSpec) -> Iterator[Callable[[], tuple[CaseSet, Attempt]]]:
@@ -282,6 +283,19 @@ class Grader:
             if Judge(own, cases.feed.expected, answered).outcome == "passed":
                 return variant
         return ""
+
+    def _stage(self, spec: AttemptSpec, verdict: Verdict) -> StageFound | None:
+        """The first part that differs in the case that is shown; None where the kata names none, or none was seen."""
+        from llmdrills.grading.judging.stages import first_difference
+
+        shown = verdict.report["smallest"] if verdict.outcome == "wrong" else None
+        if spec.kata.stages is None or shown is None:
+            return None
+        cases, attempt = self._run(dataclasses.replace(spec, traced=shown["case"]))
+        if not attempt.answers or not cases.feed.expected:
+            return None
+        due, answer = cases.feed.expected[0], attempt.answers[0]
+        return first_difference(spec.kata.stages, due, answer, spec.language)
 
     def _explained(self, cases: CaseSet, wanted: Wanted) -> list[Expected]:
         """Return what is expected, with the wrong kernels' answers filled in where they are wanted."""

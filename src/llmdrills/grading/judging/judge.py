@@ -20,7 +20,7 @@ from llmdrills.grading.judging.evidence import gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
 from llmdrills.grading.judging.report import first_screen
-from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict, Where
+from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, StageFound, Verdict, Where
 from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process, missing_entry
 from llmdrills.grading.protocol.answer import JOINT, Answer, Attempt, Expected, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
@@ -75,10 +75,11 @@ class Judge:
         extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
         passes: str = "",
         behaves: BehavesLike | None = None,
+        stage: StageFound | None = None,
     ) -> Verdict:
         """The verdict. `extra` are runs of the same attempt on other inputs: give them where `to_verify` names
-        something. `passes` is the easier variant that the attempt passes, and `behaves` what it behaves like, where
-        that is known.
+        something. `passes` is the easier variant that the attempt passes, `behaves` what it behaves like, and
+        `stage` the part of it that differs first, where that is known.
         """
         graded = self._with(told) if told and self.failed else self._graded
         judgement = Judgement(
@@ -91,6 +92,7 @@ class Judge:
             explanation=self.explanation(told, extra) if self.failed else None,
             passes=passes,
             behaviour=None if behaves is None else behaves.told(self._spec.language),
+            stage=stage,
         )
         return _verdict(judgement)
 
@@ -173,6 +175,7 @@ def _verdict(judgement: Judgement) -> Verdict:
         note=told.note,
         where=where(judgement) if failed else None,
         behaviour=judgement.behaviour,
+        stage=judgement.stage,
         clauses=failing_clauses(judgement) if failed else (),
     )
     verdict = _fit_to_show(verdict)

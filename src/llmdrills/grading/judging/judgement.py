@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
-from llmdrills.grading.judging.verdict import Behaviour, Outcome
+from llmdrills.grading.judging.verdict import Behaviour, Outcome, StageFound
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
@@ -49,6 +49,7 @@ class Judgement:
     explanation: Explanation | None
     passes: str = ""
     behaviour: Behaviour | None = None
+    stage: StageFound | None = None
 
     @property
     def failed(self) -> bool:

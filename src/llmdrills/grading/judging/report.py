@@ -75,6 +75,8 @@ def first_screen(verdict: Verdict, headline: str, language: Language) -> str:
         fact += _capped(list(_example(verdict, language)), _EXAMPLE)
         fact += [line for use in report["forbidden"][1:4] for line in _capped(_wrap(_use(use, language)), 1)]
         reason += _capped(_explanation(verdict, language), _ARROW)
+        if verdict.stage is not None:
+            reason += _capped(_wrap(verdict.stage.message), _CLAUSE)
         if verdict.clauses:
             reason += _capped(_wrap(_CONTRACT[language].format(text=verdict.clauses[0].text), "  "), _CLAUSE)
         if report.get("passes"):

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
+from llmdrills.grading.kernels.tracing import traced
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question, outcome_of
 from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
 from llmdrills.grading.protocol.wire import Raised, Value
@@ -59,6 +60,8 @@ class Caller:
 
     def ask(self, kernel: Callable[..., Any], question: Question) -> Answer:
         """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
+        if question.trace:
+            kernel = traced(kernel, question.trace)
         if question.then:
             return self._ask_again(kernel, question)
         return self._ask_with(kernel, question, *self._arguments(question))[0]
