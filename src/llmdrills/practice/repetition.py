@@ -171,7 +171,7 @@ def start(
     `seed` fixes the inputs of all its attempts, and the mistakes of a starter that is no blank.
     """
     begun = {"variant": variant, "seed": new_seed() if seed is None else seed}
-    return _begin(history, kata, file, starter, begun, now)
+    return _begin(history, kata, file, starter, begun, now=now)
 
 
 def start_repair(
@@ -179,11 +179,11 @@ def start_repair(
 ) -> Repetition:
     """Begin a repair in `file`, as `start` begins a repetition from a blank."""
     begun = {"variant": variant, "seed": repair.seed, "mode": "repair", "slip": repair.slip}
-    return _begin(history, kata, file, repair.text, begun, now)
+    return _begin(history, kata, file, repair.text, begun, now=now)
 
 
 def _begin(
-    history: History, kata: Kata, file: Path, starter: str, fields: Mapping[str, Any], now: Moment | None
+    history: History, kata: Kata, file: Path, starter: str, fields: Mapping[str, Any], *, now: Moment | None
 ) -> Repetition:
     variant, seed = str(fields["variant"]), int(fields["seed"])
     if kata.variant(variant) is None:
