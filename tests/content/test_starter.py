@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,16 @@ def test_should_write_a_starter_in_the_learners_language(folder: Folder) -> None
     text = starter(folder, "zh")
     assert "# - x：(N,) 浮点数\n" in text
     assert "# 两倍：标准\n" in text
+
+
+def test_should_never_be_taken_for_a_file_in_another_encoding(root: Path) -> None:
+    """`# BPE encoding: …` in the second line would be a coding line to Python, and the file would not load."""
+    for kata in load_katas(root):
+        for variant in kata.variants:
+            for language in LANGUAGES:
+                text = starter_text(kata, variant, language)
+                encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode()).readline)
+                assert encoding == "utf-8", (kata.id, language)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from llmdrills.content.load import kata_folders
 from llmdrills.content.model import Kata
-from llmdrills.grading.judging.judge import feedback, judge
+from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.judging.telling import feedback
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Attempt, Expected

@@ -294,7 +294,7 @@ def test_should_version_and_complete_the_json(learner: KataLearner, today: Today
     assert said["schema"] == 1
     assert set(said) == {
         "schema", "day", "items", "minutes", "budget", "spent", "streak", "waiting", "catch_up_days", "set_aside",
-        "next_due", "note",
+        "next_due", "note", "repair",
     }  # fmt: skip
     assert set(said["items"][0]) == {
         "kata", "title", "topic", "variant", "reason", "why", "minutes", "retrievability", "due",

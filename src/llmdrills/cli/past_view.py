@@ -19,6 +19,10 @@ __all__ = ["overview_text", "past_text", "told_diagnosis"]
 _SOLUTION = Bilingual("looked at the solution", "看过答案")
 _LOWERED = Bilingual("{rating} (earned {earned})", "{rating}（应得{earned}）")
 _SKIPPED = Bilingual("skipped", "已跳过")
+_REPAIR = Bilingual("repair", "修复练习")
+_REPAIRED = Bilingual("repaired", "已修复")
+_NOT_REPAIRED = Bilingual("not repaired", "尚未修复")
+_MISTAKE = Bilingual("The mistake was: {text}", "其中的错误是：{text}")
 _OPEN = Bilingual("not rated", "未评级")
 _FAILING = Bilingual("failing: {names}", "失败：{names}")
 _KEPT = Bilingual("what the file held before, and was replaced:", "文件中原有、后被替换的内容：")
@@ -49,6 +53,9 @@ def past_text(found: Sequence[PastRepetition], diagnoses: Mapping[str, Bilingual
     for one in reversed(found):
         lines.append(_head(one, language))
         lines += [_attempt(attempt, diagnoses, language) for attempt in one.attempts]
+        if one.mistake is not None:
+            known = diagnoses.get(one.mistake)
+            lines.append(f"  {_MISTAKE.format(text=known[language] if known else one.mistake)[language]}")
         for kept in one.kept:
             lines += [f"  {_KEPT[language]}", *(f"    {line}" for line in kept.decode("utf-8", "replace").splitlines())]
     last = next((one.attempts[-1] for one in found if one.attempts), None)
@@ -73,11 +80,15 @@ def told_diagnosis(kata: Kata) -> dict[str, Bilingual]:
 
 def _head(one: PastRepetition, language: Language) -> str:
     parts = [f"{one.begun.day}  {one.kata} ({one.variant})", _attempts(len(one.attempts))[language]]
+    if one.repair:
+        parts.insert(1, _REPAIR[language])
     if one.hints:
         parts.append(_hints(one.hints)[language])
     if one.solution:
         parts.append(_SOLUTION[language])
-    if one.rating is None:
+    if one.repair and not one.skipped:
+        parts.append((_NOT_REPAIRED if one.mistake is None else _REPAIRED)[language])
+    elif one.rating is None:
         parts.append((_SKIPPED if one.skipped else _OPEN)[language])
     elif one.derived is None or one.derived == one.rating:
         parts.append(one.rating.label[language])

@@ -18,6 +18,10 @@ _NOTHING = Bilingual("Today, {day}: nothing is due", "今天 {day}：没有到�
 _STREAK = Bilingual("streak {days} d", "已连续 {days} 天")
 _SPENT = Bilingual("{minutes} min done", "已练习 {minutes} 分钟")
 _ASIDE = Bilingual("Set aside until {until}: {kata}. {advice}", "暂停到 {until}：{kata}。{advice}")
+_REPAIR = Bilingual(
+    "If you like: repair {kata}, about {minutes} min ({why}; not rated): `llmdrills start {kata} --repair`",
+    "可选：修复 {kata}，约 {minutes} 分钟（{why}，不评级）：`llmdrills start {kata} --repair`",
+)
 _NEXT_DUE = Bilingual("Next due: {day}", "下次到期：{day}")
 _NEXT = Bilingual(
     "Next: run `llmdrills today` in a terminal, or `llmdrills start {kata}`.",
@@ -39,6 +43,9 @@ def plan_text(plan: Plan, language: Language) -> str:
         _ASIDE.format(until=leech.until, kata=leech.kata, advice=leech.advice[language])[language]
         for leech in plan.set_aside
     ]
+    if plan.repair is not None:
+        words = {"kata": plan.repair.kata, "minutes": plan.repair.minutes, "why": plan.repair.why[language]}
+        lines.append(_REPAIR[language].format(**words))
     if plan.items:
         lines.append(_NEXT.format(kata=plan.items[0].kata)[language])
     elif plan.next_due:

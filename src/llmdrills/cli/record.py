@@ -9,6 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.console import note
+from llmdrills.cli.repair import Mistake, mistake_of
 from llmdrills.errors import HistoryError, LLMDrillsError
 from llmdrills.language import Bilingual
 from llmdrills.practice import backups, schedule
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.verdict import Verdict
     from llmdrills.practice.rating import Facts
     from llmdrills.practice.repetition import Choice, Repetition
+    from llmdrills.practice.unfinished import Begun
 
 __all__ = [
     "EASIER",
@@ -63,13 +65,14 @@ class Earned(NamedTuple):
 class Recorded(NamedTuple):
     """Whether an attempt was recorded, where the kata is written if it is open, and what it earned if it passed.
 
-    `variant`: the one of the repetition that is open.
+    `variant`: the one of the repetition that is open; `mistake`: what a passed repair began from.
     """
 
     done: bool
     file: Path | None = None
     variant: str = ""
     earned: Earned | None = None
+    mistake: Mistake | None = None
 
 
 @contextlib.contextmanager
@@ -90,27 +93,38 @@ def open_history(here: Place, *, check: bool = False) -> Iterator[History]:
         yield history
 
 
-def practice_file(here: Place, kata: Kata) -> Path:
-    """Where a repetition of the kata that begins now is written."""
-    return here.practice / f"{kata.id}.py"
+def practice_file(here: Place, kata: Kata, *, repair: bool = False) -> Path:
+    """Where a repetition of the kata, or a repair, is written that begins now."""
+    return here.practice / repetitions.file_name(kata.id, repair=repair)
 
 
 @contextlib.contextmanager
-def open_repetition(here: Place, kata: Kata) -> Iterator[Repetition | None]:
-    """The kata's unfinished repetition; None when there is none (then no history is made either)."""
+def open_repetition(
+    here: Place, kata: Kata, path: Path | None = None, begun: Begun = "any"
+) -> Iterator[Repetition | None]:
+    """The kata's unfinished repetition; None when there is none (then no history is made either).
+
+    Of a repetition from a blank and a repair, the one that is written in `path`, else the one begun last.
+    """
     if not here.locations.history_file.exists():
         yield None
         return
+    own = practice_file(here, kata)
     with open_history(here) as history:
-        yield repetitions.resume(history, kata, file=practice_file(here, kata))
+        found = repetitions.resume(history, kata, file=own, begun=begun)
+        if found is not None and path is not None and found.file.absolute() != path.absolute():
+            other = repetitions.resume(history, kata, file=own, begun="blank" if found.repair else "repair")
+            found = other if other is not None and other.file.absolute() == path.absolute() else found
+        yield found
 
 
-def own_file(here: Place, kata: Kata) -> Path:
+def own_file(here: Place, kata: Kata, path: Path | None = None) -> Path:
     """The file in which the kata is written: where its open repetition began, else where one would begin.
 
+    `path`: which of two open repetitions is meant, as in `open_repetition`.
     A history that cannot be read keeps nobody from grading: recording the attempt tells what is wrong with it.
     """
-    with contextlib.suppress(LLMDrillsError), open_repetition(here, kata) as repetition:
+    with contextlib.suppress(LLMDrillsError), open_repetition(here, kata, path) as repetition:
         if repetition is not None:
             return repetition.file
     return practice_file(here, kata)
@@ -118,7 +132,7 @@ def own_file(here: Place, kata: Kata) -> Path:
 
 def tell_place(here: Place, repetition: Repetition) -> None:
     """Say where a repetition goes on that began in another folder than the one for practice today."""
-    if repetition.file != practice_file(here, repetition.kata):
+    if repetition.file != practice_file(here, repetition.kata, repair=repetition.repair):
         words = _ELSEWHERE.format(kata=repetition.kata.id, folder=repetition.file.parent)
         note(words[here.language])
 
@@ -133,10 +147,12 @@ def record_attempt(here: Place, kata: Kata, path: Path, code: bytes, verdict: Ve
     """Record a graded file when it is the one of the kata's open repetition."""
     if verdict.outcome == "error":
         return Recorded(False)
-    with open_repetition(here, kata) as repetition:
+    with open_repetition(here, kata, path) as repetition:
         if repetition is None or not belongs(repetition, path, verdict.variant):
             return Recorded(False) if repetition is None else Recorded(False, repetition.file, repetition.variant)
         repetition.attempt(code, verdict.to_json())
+        if repetition.state == "passed" and repetition.repair:
+            return Recorded(True, repetition.file, repetition.variant, mistake=mistake_of(repetition))
         if repetition.state == "passed":
             words = EASIER.format(kata=kata.id, variant=verdict.variant, stronger=stronger(kata, verdict.variant))
             note(words[here.language])

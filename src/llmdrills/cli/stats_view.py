@@ -27,6 +27,7 @@ _W = {
     "known": Bilingual(
         "{met} katas met, about {known} would be recalled today", "学过 {met} 个练习，今天预计能想起约 {known} 个"
     ),
+    "repairs": Bilingual("{passed} of {begun} repairs done", "修复练习：已完成 {passed}/{begun} 个"),
     "year": Bilingual("The last year, a week a column", "最近一年（每列一周）"),
     "forecast": Bilingual("Due in the next days", "未来几天到期"),
     "retention": Bilingual(
@@ -46,7 +47,7 @@ _W = {
 
 def stats_text(stats: Stats, language: Language) -> str:
     """Everything on one screen and a half; at most 80 columns wide."""
-    if not stats.attempts and not stats.reviews:
+    if not stats.attempts and not stats.reviews and not stats.repairs.begun:
         return _W["empty"][language]
     return "\n".join(_lines(stats, language))
 
@@ -57,6 +58,8 @@ def _lines(stats: Stats, language: Language) -> Iterator[str]:
         reviews=stats.reviews, attempts=stats.attempts, minutes=stats.minutes, days=stats.days_practised
     )[language]
     yield _W["known"].format(met=stats.katas_met, known=stats.katas_known)[language]
+    if stats.repairs.begun:
+        yield _W["repairs"].format(passed=stats.repairs.passed, begun=stats.repairs.begun)[language]
     if stats.predicted is not None and stats.measured is not None:
         words = _W["retention"].format(predicted=f"{stats.predicted:.0%}", measured=f"{stats.measured:.0%}")
         yield words[language]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.record import practice_file
-from llmdrills.content.repair import first_text
+from llmdrills.cli.repair import starter_of
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from llmdrills.practice.history import History
     from llmdrills.practice.repetition import Repetition
     from llmdrills.practice.undoing import Step
+    from llmdrills.practice.unfinished import Begun
 
 __all__ = ["Undone", "name_step", "undo_last"]
 
 _RATING = Bilingual("the rating {rating} of {kata} ({day})", "{kata} 的评级“{rating}”（{day}）")
 _SKIP = Bilingual("the skip of {kata} ({day})", "对 {kata} 的跳过（{day}）")
+_REPAIR_SKIP = Bilingual("the skip of the repair of {kata} ({day})", "对 {kata} 修复练习的跳过（{day}）")
 _UNRATED = Bilingual("{kata} is passed and not rated yet", "{kata} 已通过但尚未评级")
 _FIRST = Bilingual(
     "`llmdrills rate {kata}` or `llmdrills skip {kata}` first: what would be undone is an earlier repetition of it",
@@ -45,7 +47,7 @@ class Undone(NamedTuple):
 def name_step(step: Step) -> Bilingual:
     """The rating or skip in a few words, with its day."""
     if step.rating is None:
-        return _SKIP.format(kata=step.kata, day=step.at.day)
+        return (_REPAIR_SKIP if step.repair else _SKIP).format(kata=step.kata, day=step.at.day)
     label = step.rating.label
     words = {"kata": step.kata, "day": step.at.day}
     return Bilingual(_RATING.en.format(rating=label.en, **words), _RATING.zh.format(rating=label.zh, **words))
@@ -58,15 +60,15 @@ def undo_last(here: Place, history: History, katas: Mapping[str, Kata]) -> Undon
     """
     step = last_step(history)
     kata = katas.get(step.kata) if step is not None else None
-    if step is not None and kata is not None and step.session:
-        later = repetitions.resume(history, kata)
+    if step is not None and kata is not None and step.session and not step.repair:
+        later = repetitions.resume(history, kata, begun="blank")
         if later is not None and later.unrated_pass:
             raise UsageError(_UNRATED.format(kata=kata.id), _FIRST.format(kata=kata.id))
     step = take_back(history)
     if step is None or kata is None or not step.session:
         return None if step is None else Undone(step, None)
-    found = repetitions.resume(history, kata, None, practice_file(here, kata))
+    begun: Begun = "repair" if step.repair else "blank"
+    found = repetitions.resume(history, kata, None, practice_file(here, kata), begun=begun)
     if found is None or found.id != step.session:
         return Undone(step, None)
-    variant = kata.variant(found.variant) or kata.variants[0]
-    return Undone(step, found, found.put_back(first_text(kata, variant, here.language, found.seed)))
+    return Undone(step, found, found.put_back(starter_of(here, found)))

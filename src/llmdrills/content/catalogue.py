@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills import __version__
-from llmdrills.content.kata import Budget, Clause, Forbidden, Kata, Position, Source, Starter, Variant
+from llmdrills.content.kata import (
+    Budget,
+    Clause,
+    Forbidden,
+    Kata,
+    Position,
+    Source,
+    Stage,
+    Stages,
+    Starter,
+    Variant,
+)
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
@@ -23,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 3  # increase it when a cached field of Kata is added or removed
+_FORMAT = 4  # increase it when a cached field of Kata is added or removed
 _FILES = ("kata.yaml", "reference.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
@@ -108,6 +119,7 @@ def _to_json(kata: Kata) -> Json:
         "budgets": [[one.case, _both(one.why), one.flops, one.largest_tensor, one.alive] for one in kata.budgets],
         "sources": [[one.title, one.url] for one in kata.sources],
         "starter": [kata.starter.function, kata.starter.slips],
+        "stages": kata.stages and _stages_to_json(kata.stages),
     }
 
 
@@ -132,7 +144,23 @@ def _from_json(data: Json, root: Path) -> Kata:
         budgets=tuple(Budget(case, Bilingual(*why), *limits) for case, why, *limits in data["budgets"]),
         sources=tuple(Source(title, url) for title, url in data["sources"]),
         starter=Starter(*data["starter"]),
+        stages=_stages_from_json(data["stages"]) if data["stages"] else None,
     )
+
+
+def _stages_to_json(stages: Stages) -> list[Any]:
+    def written(some: Iterable[Stage]) -> list[Any]:
+        return [[stage.call, _both(stage.name), written(stage.inside)] for stage in some]
+
+    return [_both(stages.start), written(stages.rounds), written(stages.last), _both(stages.end)]
+
+
+def _stages_from_json(data: list[Any]) -> Stages:
+    def read(some: Iterable[Any]) -> tuple[Stage, ...]:
+        return tuple(Stage(call, Bilingual(*name), read(inside)) for call, name, inside in some)
+
+    start, rounds, last, end = data
+    return Stages(Bilingual(*start), read(rounds), read(last), Bilingual(*end))
 
 
 def _variant_to_json(variant: Variant) -> Json:

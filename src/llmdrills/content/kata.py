@@ -21,6 +21,8 @@ __all__ = [
     "Position",
     "Slip",
     "Source",
+    "Stage",
+    "Stages",
     "Starter",
     "Variant",
 ]
@@ -183,6 +185,35 @@ class Starter:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A function of reference.py that the entry calls, as a learner calls that part; `inside` are its own calls."""
+
+    call: str
+    name: Bilingual  # {n} stands for the number of the round
+    inside: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The parts of a long kernel, in the order in which it calls them, so that a verdict can name the first that
+    differs: `rounds` again and again (the layers of a model), then `last`.
+
+    `start` is what lies before the first call, `end` what lies after the last.
+    """
+
+    start: Bilingual
+    rounds: tuple[Stage, ...]
+    last: tuple[Stage, ...]
+    end: Bilingual
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The names of all functions, each once."""
+        every = [stage for top in (*self.rounds, *self.last) for stage in (top, *top.inside)]
+        return tuple(dict.fromkeys(stage.call for stage in every))
+
+
+@dataclass(frozen=True)
 class Kata:
     """A skill with one entry function, as drills/ID/kata.yaml says."""
 
@@ -203,6 +234,7 @@ class Kata:
     budgets: tuple[Budget, ...] = ()
     sources: tuple[Source, ...] = ()
     starter: Starter = Starter()
+    stages: Stages | None = None
     slips: tuple[Slip, ...] = ()
     same: tuple[Same, ...] = ()
     notices: tuple[str, ...] = ()  # old forms that still load, as file:line: what to write instead

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.content.contract import CONTRACT, HOLDS, Holds, clauses, generated
 from llmdrills.content.deckfile import SOURCES, Reference
 from llmdrills.content.kernels import CasesFile, read_cases
-from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Starter, Variant
+from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Stage, Stages, Starter, Variant
 from llmdrills.content.places import Places
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import check_references, find_reference
@@ -16,6 +16,7 @@ from llmdrills.content.report import Report, did_you_mean
 from llmdrills.content.shapes import Both, Choice, Key, Many, Number, Reader, Record, Table, Word, slug
 from llmdrills.content.slips import RightKernel, RightKernels, SlipsFile, read_slips
 from llmdrills.content.yamlfile import compose
+from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,23 @@ _STARTER = Record(
         "slips": Key(Number(1, 9, whole=True), "at most so many mistakes, drawn by seed, in the reference"),
     },
 )
+_CALL = {
+    "call": Key(_NAME, "a function of reference.py that the entry calls", needed=True),
+    "name": Key(Both(), "what a learner calls this part; {n} is the number of the round", needed=True),
+}
+_INNER = Record("a call inside of a stage", _CALL)
+_STAGE = Record(
+    "a stage", {**_CALL, "inside": Key(Many(_INNER), "the calls that this function makes itself, in order")}
+)
+_STAGES = Record(
+    "the stages",
+    {
+        "start": Key(Both(), "what lies before the first call", needed=True),
+        "rounds": Key(Many(_STAGE), "calls that are made again and again, in order: the layers of a model"),
+        "last": Key(Many(_STAGE), "the calls after the last round"),
+        "end": Key(Both(), "what lies after the last call", needed=True),
+    },
+)
 
 KATA = Record(
     "a kata",
@@ -81,6 +99,7 @@ KATA = Record(
         "contract": Key(CONTRACT, "the clauses that every variant shares; they come first"),
         "holds": Key(HOLDS, "what holds beside the formula: sizes that may be 0, gradients"),
         "starter": Key(_STARTER, "what the learner begins with; a blank unless said"),
+        "stages": Key(_STAGES, "the parts of a long kernel, so that a verdict can name the first that differs"),
         "forbidden": Key(Many(_FORBIDDEN), "calls that would make the kata pointless"),
         "budgets": Key(Many(_BUDGET), "how much an attempt may cost on a case"),
         "sources": Key(SOURCES, "where the technique can be looked up"),
@@ -252,6 +271,7 @@ def _make(reader: Reader, node: Any, values: dict[str, Any], written: SlipsFile,
         budgets=_budgets(values),
         sources=values.get("sources", ()),
         starter=Starter(**values.get("starter", {})),
+        stages=_stages(values.get("stages")),
         slips=written.slips,
         same=written.same,
         notices=notices,
@@ -259,8 +279,33 @@ def _make(reader: Reader, node: Any, values: dict[str, Any], written: SlipsFile,
     )
 
 
+def _stages(given: dict[str, Any] | None) -> Stages | None:
+    """The stages; None where there are none, or where a problem was told of them."""
+    if not given or not isinstance(given.get("start"), Bilingual) or not isinstance(given.get("end"), Bilingual):
+        return None
+    tops = [one for key in ("rounds", "last") for one in given.get(key, ())]
+    every = [stage for top in tops for stage in (top, *((top or {}).get("inside") or ()))]
+    if not all(stage and stage.get("call") and stage.get("name") for stage in every):
+        return None
+    return Stages(given["start"], _named(given.get("rounds", ())), _named(given.get("last", ())), given["end"])
+
+
+def _named(stages: tuple[dict[str, Any], ...]) -> tuple[Stage, ...]:
+    return tuple(Stage(one["call"], one["name"], _named(one.get("inside", ()))) for one in stages)
+
+
+def _check_stages(kata: Kata, reader: Reader) -> None:
+    file = parse(kata.reference_file, Report(kata.folder))  # `check_references` tells what is wrong there
+    known = [function.name for function in file.functions] if file else []
+    for name in kata.stages.calls if kata.stages and file else ():
+        if name not in known:
+            what = f"reference.py has no function `{name}`"
+            reader.report.add(reader.file, *reader.places["stages"], what, did_you_mean(name, known))
+
+
 def _check_kata(kata: Kata, cases: CasesFile | None, reader: Reader) -> None:
     _check_variants(kata, reader)
+    _check_stages(kata, reader)
     _check_same_as(kata, reader.report)
     add, file, places = reader.report.add, reader.file, reader.places
     for i, budget in enumerate(kata.budgets):

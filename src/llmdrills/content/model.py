@@ -13,6 +13,8 @@ from llmdrills.content.kata import (
     Same,
     Slip,
     Source,
+    Stage,
+    Stages,
     Starter,
     Variant,
 )
@@ -34,6 +36,8 @@ __all__ = [
     "Same",
     "Slip",
     "Source",
+    "Stage",
+    "Stages",
     "Starter",
     "Variant",
     "Workspace",

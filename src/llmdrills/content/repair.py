@@ -41,19 +41,22 @@ def candidates(kata: Kata, variant: Variant) -> tuple[Slip, ...]:
     )
 
 
-def choose(kata: Kata, variant: Variant, seed: int, without: Collection[str] = ()) -> tuple[Slip, ...]:
-    """The mistakes that this seed stands for: one, or up to as many as `starter.slips` says.
+def choose(
+    kata: Kata, variant: Variant, seed: int, without: Collection[str] = (), most: int | None = None
+) -> tuple[Slip, ...]:
+    """The mistakes that this seed stands for: one, or up to `most`, which is what `starter.slips` says unless given.
 
     `without`: ids of slips that were met lately; they are taken only where nothing else is left. Empty where the kata
     has no slip that a repair may begin from.
     """
+    most = kata.starter.slips if most is None else most
     known = candidates(kata, variant)
     fresh = [slip for slip in known if slip.id not in without] or list(known)
     source = random.Random(seed)  # noqa: S311  # an exercise, not a secret
     source.shuffle(fresh)
-    if kata.starter.slips <= 1:
+    if most <= 1:
         return tuple(fresh[:1])
-    wanted = source.randint(1, kata.starter.slips)
+    wanted = source.randint(1, most)
     taken: list[Slip] = []
     for slip in fresh:
         if len(taken) < wanted and slip.of == _REFERENCE and _edited(kata, variant, (*taken, slip)) is not None:

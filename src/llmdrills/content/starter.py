@@ -23,6 +23,7 @@ __all__ = ["code_text", "header", "import_lines", "read_header", "renamed", "sol
 
 _TITLE = Bilingual("{}: {}", "{}：{}")
 _CONTRACT = Bilingual("What is graded:", "评分约定：")
+_CODING = re.compile(r"(coding)([:=])")  # in the first two lines Python takes it for the file's encoding (PEP 263)
 _HEADER_LINES = 30
 _HEADER = re.compile(r"^\s*#.*\bllmdrills\s*:", re.IGNORECASE)
 _FIELD = r"\b{}\s*[=:]\s*[\"']?([a-z0-9]+(?:-[a-z0-9]+)*)"
@@ -64,9 +65,10 @@ def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
 
 def top_text(kata: Kata, variant: Variant, language: Language, **fields: str | int) -> str:
     """What stands above the code: the header with its fields, the title, the contract; ended by a line break."""
+    title = _CODING.sub(r"\1 \2", _TITLE[language].format(kata.title[language], variant.title[language]))
     top = [
         header(kata.id, variant.id, **fields),
-        f"# {_TITLE[language].format(kata.title[language], variant.title[language])}",
+        f"# {title}",
         "#",
         f"# {_CONTRACT[language]}",
         *(_comment(line[language]) for line in variant.contract),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
     from llmdrills.grading.judging.judge import Judge
     from llmdrills.grading.judging.judgement import Sought
-    from llmdrills.grading.judging.verdict import Verdict
+    from llmdrills.grading.judging.verdict import StageFound, Verdict
     from llmdrills.language import Language
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once", "seed_of"]
@@ -220,10 +220,11 @@ class Grader:
             passes = self._easier_form(spec, judge, attempt)
             verdict = judge.verdict(more.told, extra=more.extra, passes=passes)
             behaves = self._behaviour(cases, attempt, verdict, further)
+        stage = self._stage(spec, verdict)
         sought = self._sought(spec, cases, judge.to_seek(verdict))
-        if behaves is None and sought is None:
+        if behaves is None and stage is None and sought is None:
             return verdict
-        return judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves, sought=sought)
+        return judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves, stage=stage, sought=sought)
 
     @contextlib.contextmanager
     def _further(self, spec: AttemptSpec) -> Iterator[Callable[[], tuple[CaseSet, Attempt]]]:
@@ -303,6 +304,19 @@ class Grader:
         if type(lines) is not list or not all(type(line) is int and line > 0 for line in lines[:MOST_LINES]):
             return None
         return sought._replace(lines=tuple(lines)) if 0 < len(lines) <= MOST_LINES else None
+
+    def _stage(self, spec: AttemptSpec, verdict: Verdict) -> StageFound | None:
+        """The first part that differs in the case that is shown; None where the kata names none, or none was seen."""
+        from llmdrills.grading.judging.stages import first_difference
+
+        shown = verdict.report["smallest"] if verdict.outcome == "wrong" else None
+        if spec.kata.stages is None or shown is None:
+            return None
+        cases, attempt = self._run(dataclasses.replace(spec, traced=shown["case"]))
+        if not attempt.answers or not cases.feed.expected:
+            return None
+        due, answer = cases.feed.expected[0], attempt.answers[0]
+        return first_difference(spec.kata.stages, due, answer, spec.language)
 
     def _explained(self, cases: CaseSet, wanted: Wanted) -> list[Expected]:
         """Return what is expected, with the wrong kernels' answers filled in where they are wanted."""

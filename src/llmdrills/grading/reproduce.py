@@ -12,8 +12,8 @@ from typing import Any
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
-from llmdrills.grading.kernels.calling import written_over
 from llmdrills.grading.kernels.expectations import make_question
+from llmdrills.grading.kernels.overwriting import written_over
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import thaw

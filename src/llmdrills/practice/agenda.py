@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from llmdrills.language import Bilingual
 
-__all__ = ["Item", "Plan", "Reason", "SetAside"]
+__all__ = ["Item", "Plan", "Reason", "RepairOffer", "SetAside"]
 
 Reason = Literal["unfinished", "due", "new", "audit"]
 
@@ -45,6 +45,22 @@ class Item:
 
 
 @dataclass(frozen=True)
+class RepairOffer:
+    """A repair that the day offers beside its katas; it takes nothing of their minutes. `begun`: one is open."""
+
+    kata: str
+    title: Bilingual
+    minutes: int
+    why: Bilingual
+    begun: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of the plan's schema."""
+        shown = {"kata": self.kata, "title": _both(self.title), "minutes": self.minutes, "why": _both(self.why)}
+        return {**shown, "begun": self.begun}
+
+
+@dataclass(frozen=True)
 class SetAside:
     """A leech: until when it rests, and what to do instead."""
 
@@ -71,6 +87,7 @@ class Plan:
     set_aside: tuple[SetAside, ...]
     next_due: date | None
     note: Bilingual
+    repair: RepairOffer | None = None
 
     @property
     def minutes(self) -> int:
@@ -92,6 +109,7 @@ class Plan:
             "set_aside": [leech.to_json() for leech in self.set_aside],
             "next_due": self.next_due.isoformat() if self.next_due else None,
             "note": _both(self.note),
+            "repair": self.repair.to_json() if self.repair else None,
         }
 
 

@@ -58,7 +58,7 @@ def connect(path: Path, *, check: bool) -> sqlite3.Connection:
     try:
         connection.row_factory = sqlite3.Row
         _prepare(connection, path)
-        if check and connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+        if check and connection.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
             raise Damaged(str(path))
     except sqlite3.Error as error:
         connection.close()

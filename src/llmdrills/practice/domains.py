@@ -134,6 +134,8 @@ _COLUMNS: dict[str, _Domain] = {
     "source": _one_of("self", "anki"),
     "origin": _text(500),
     "seed": _numbers(-(2**63), 2**63 - 1),
+    "mode": _Domain(Bilingual("it must be repair, or nothing", "应为 repair，或留空"), lambda value: value == "repair"),
+    "slip": _NAME,
 }
 
 

@@ -84,7 +84,7 @@ class History:
     def open(cls, path: Path, *, check: bool = False) -> History:
         """Open the history, making or migrating it where needed.
 
-        `check`: read every page first and rebuild what is damaged (a second per million reviews).
+        `check`: read every page and index first, and rebuild what is damaged (some seconds per million reviews).
 
         Raises HistoryError. After a recovery, by this process or an earlier one, `recovery` says what was lost.
         """
@@ -135,7 +135,7 @@ class History:
         def insert() -> None:
             for kind, row in rows:
                 self._connection.execute(
-                    insertion(kind), [row[name] for name in ("id", "at", "zone", *schema.EVENTS[kind])]
+                    insertion(kind), [row[name] for name in ("id", "at", "zone")] + _values(kind, row)
                 )
 
         self.transaction(insert)
@@ -301,6 +301,11 @@ class History:
     def _reopen(self) -> None:
         self._connection = connect(self.path, check=False)
         self._file = _identity(self.path)
+
+
+def _values(kind: str, row: Mapping[str, Any]) -> list[Any]:
+    """What a row says for the columns of its kind; one that may be empty need not be given."""
+    return [row.get(name) if column.null else row[name] for name, column in schema.EVENTS[kind].items()]
 
 
 def insertion(kind: str, *, ignore: bool = False) -> str:

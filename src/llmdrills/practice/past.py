@@ -73,6 +73,8 @@ class PastRepetition:
     skipped: bool
     rating: Rating | None
     derived: Rating | None
+    repair: bool = False  # it began from a wrong kernel: never rated
+    mistake: str | None = None  # the id of its mistake, once it is passed
     kept: tuple[bytes, ...] = ()  # what its file held when something else was put there
 
     def to_json(self) -> dict[str, Any]:
@@ -86,6 +88,8 @@ class PastRepetition:
             "hints": self.hints,
             "solution": self.solution,
             "skipped": self.skipped,
+            "mode": "repair" if self.repair else None,
+            "mistake": self.mistake,
             "rating": self.rating and self.rating.name.lower(),
             "earned": self.derived and self.derived.name.lower(),
             "kept": [_code_json(code) for code in self.kept],
@@ -104,7 +108,7 @@ def _code_json(code: bytes) -> dict[str, str]:
 
 def repetitions(history: History, kata: str | None = None, limit: int = 10) -> list[PastRepetition]:
     """The last `limit` repetitions, newest first; of one kata, or of all. Raises HistoryError."""
-    query = "SELECT id, kata, variant, at, zone FROM sessions {} ORDER BY at DESC, id DESC LIMIT ?"
+    query = "SELECT id, kata, variant, at, zone, mode, slip FROM sessions {} ORDER BY at DESC, id DESC LIMIT ?"
     if kata is None:
         rows = history.rows(query.format(""), limit)
     else:
@@ -143,6 +147,7 @@ def _repetition(history: History, row: sqlite3.Row) -> PastRepetition:
     kept = history.rows(
         "SELECT code, encoding FROM archives WHERE kata = ? AND session = ? ORDER BY seq", row["kata"], session
     )
+    passed = any(attempt["outcome"] == "passed" for attempt in attempts)
     return PastRepetition(
         session=session,
         kata=row["kata"],
@@ -154,6 +159,8 @@ def _repetition(history: History, row: sqlite3.Row) -> PastRepetition:
         skipped=bool(other["skipped"]),
         rating=_rating(review[0]["rating"]) if review else None,
         derived=_rating(review[0]["derived"]) if review else None,
+        repair=row["mode"] is not None,
+        mistake=row["slip"] if passed else None,
         kept=tuple(_code(row) for row in kept),
     )
 

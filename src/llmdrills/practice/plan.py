@@ -6,6 +6,8 @@ one new kata comes first because `benchmarks/schedule.py` says so: where all tha
 new, a learner with little time never meets most katas. Only after a long break does the new one wait too. A kata
 failed again and again is set aside for a while, with advice; now and then a mastered one is asked for unannounced. Then
 the day is put in an order in which topics alternate and a kata comes after those that it builds on.
+
+Beside all that, a repair is offered, of a kata that today does not ask for: a look at its code would be a hint.
 """
 
 from __future__ import annotations
@@ -17,21 +19,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual
-from llmdrills.practice.agenda import Item, Plan, SetAside
+from llmdrills.practice.agenda import Item, Plan, RepairOffer, SetAside
 from llmdrills.practice.moments import from_day_number
+from llmdrills.practice.repairs import latest
 from llmdrills.practice.rotation import is_easier
 from llmdrills.practice.schedule import Schedule, draw, load
 from llmdrills.practice.unfinished import skipped_on, unfinished
 from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from llmdrills.content.model import Kata
     from llmdrills.practice.agenda import Reason
     from llmdrills.practice.history import History
     from llmdrills.practice.moments import Moment
+    from llmdrills.practice.repairs import Latest
     from llmdrills.settings import Settings
 
 __all__ = ["LEECH_FAILURES", "Item", "Plan", "PlanOptions", "SetAside", "make", "today"]
@@ -44,6 +48,8 @@ _RESERVED = 1  # new katas that come in even though something due has to wait
 _BREAK = 14  # days without practice after which the learner catches up first
 _RETURN = 3  # … for so many days of practice
 _UNFORGOTTEN = 7  # days in which a kata is not audited after a repetition
+_REPAIRED = 7  # days in which no repair of a kata is offered after one
+_SHARE = 3  # a repair takes about a third of the time that a kata takes from a blank
 
 
 class PlanOptions(NamedTuple):
@@ -74,7 +80,11 @@ def today(history: History, katas: Sequence[Kata], now: Moment, options: PlanOpt
     """The plan that the history implies. Raises HistoryError."""
     schedule = load(history, options.scheduling)
     skipped = skipped_on(history, now.day_number)
-    return make(schedule, katas, now, options, unfinished=unfinished(history), skipped=skipped)
+    open_now = unfinished(history)
+    plan = make(schedule, katas, now, options, unfinished=open_now, skipped=skipped)
+    left_out = {item.kata for item in plan.items} | skipped | {one.kata for one in open_now}
+    planner = _Planner(schedule, tuple(katas), now.day_number, options)
+    return replace(plan, repair=planner.repair(latest(history), left_out))
 
 
 def make(
@@ -267,6 +277,33 @@ class _Planner:
                 found[kata.id] = kata
                 waiting += [self.by_id[name] for name in kata.requires if name in self.by_id]
         return list(found.values())
+
+    # ---- what is offered beside them ----------------------------------------
+
+    def repair(self, known: Mapping[str, Latest], left_out: set[str]) -> RepairOffer | None:
+        """The repair that is open; else, once a day, one of a passed kata that is neither due nor asked for today."""
+        begun = [kata for kata in self.wanted if kata.id in known and known[kata.id].open]
+        if begun:
+            newest = max(begun, key=lambda kata: known[kata.id].day)
+            return self._offer(newest, Bilingual("you began it", "已开始"), begun=True)
+        if any(one.day == self.day for one in known.values()):
+            return None
+        rested = {name for name, one in known.items() if self.day - one.day < _REPAIRED}
+        ready = [kata for kata in self.wanted if kata.id not in left_out | rested and self._is_known(kata)]
+        ready.sort(key=lambda kata: (kata.id in known, self._recall(kata), draw(self.seed, self.day, kata.id)))
+        why = Bilingual("passed before, and not due today", "以前通过过，今天没有到期")
+        # A kata that always begins from wrong code is one already.
+        some = (kata for kata in ready if not kata.starter.slips and kata.slips_file.exists())
+        return next((self._offer(kata, why) for kata in some), None)
+
+    def _is_known(self, kata: Kata) -> bool:
+        memory = self.schedule.memories.get(kata.id)
+        due = self.schedule.due_day(kata.id)
+        return memory is not None and bool(memory.passes) and memory.last_day < self.day and (due or 0) > self.day
+
+    def _offer(self, kata: Kata, why: Bilingual, *, begun: bool = False) -> RepairOffer:
+        minutes = max(1, math.ceil(self._cost(kata) / 60 / _SHARE))
+        return RepairOffer(kata.id, kata.title, minutes, why, begun)
 
     # ---- the order of the day, and a word about it ----------------------------------------
 

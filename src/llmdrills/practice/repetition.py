@@ -15,6 +15,7 @@ The order of calls:
     repetitions.discard(history, kata)   # lets a pass go unrated, so that another repetition can begin
     repetitions.undo(history)            # makes the last rating or skip void; its repetition is open again
     repetition.put_back(starter)         # after that: what the learner had written is in the file again
+    repetitions.start_repair(history, kata, variant, file, repair)   # from a wrong kernel instead of a blank
 
 `state` says where it stands, `may` what can be done there. The daily loop, the commands and a page all use this object.
 
@@ -23,7 +24,8 @@ point `resume` finds the repetition as it was: it writes the starter if the cras
 touches the learner's file. All raise HistoryError when nothing could be recorded, and UsageError when a call makes no
 sense.
 
-An easier form of a variant (`rotation`) is graded and recorded like any other, but never rated: it moves no schedule.
+An easier form of a variant (`rotation`), and a repair, are graded and recorded like any other repetition, but never
+rated: they move no schedule. A repair has a file of its own, so that it may stand beside a repetition from a blank.
 
 Over 400 lines, because the states of a repetition and what each allows are read together.
 """
@@ -34,7 +36,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
@@ -55,21 +57,25 @@ if TYPE_CHECKING:
     from llmdrills.practice.history import History
     from llmdrills.practice.rating import Facts
     from llmdrills.practice.schedule import Schedule
+    from llmdrills.practice.unfinished import Begun
 
 __all__ = [
     "Action",
     "Choice",
+    "Repair",
     "Repetition",
     "Reveal",
     "Review",
     "State",
     "View",
     "discard",
+    "file_name",
     "new_seed",
     "resume",
     "skip",
     "skipped_on",
     "start",
+    "start_repair",
     "undo",
     "unfinished",
 ]
@@ -87,6 +93,12 @@ _EASIER = Bilingual(
 _PRACTISE = Bilingual(
     "`llmdrills start {kata} --variant {stronger}` practises the kata",
     "运行 `llmdrills start {kata} --variant {stronger}` 练习这道题",
+)
+_REPAIR = Bilingual(
+    "a repair of {kata} is not rated: it moves no schedule", "{kata} 的修复练习不评级，也不改变复习安排"
+)
+_FROM_BLANK = Bilingual(
+    "`llmdrills start {kata}` practises the kata from a blank", "运行 `llmdrills start {kata}` 从空白开始练习这道题"
 )
 _NOT_PASSED = Bilingual("{kata} is not passed yet", "{kata} 尚未通过")
 _PASS_IT = Bilingual(
@@ -126,6 +138,19 @@ class Review:
         return self.rating != self.derived
 
 
+class Repair(NamedTuple):
+    """What a repair begins from: its text, the id of the mistake in it, and the seed that this was drawn by."""
+
+    text: str
+    slip: str
+    seed: int
+
+
+def file_name(kata: str, *, repair: bool = False) -> str:
+    """The name of the file in which a kata is practised; a repair has one of its own."""
+    return f"{kata}.repair.py" if repair else f"{kata}.py"
+
+
 def new_seed() -> int:
     """A seed for a new repetition, for whoever needs it before it begins: a starter may be drawn by it."""
     return zlib.crc32(new_id().encode()) & 0x7FFFFFFF
@@ -145,13 +170,28 @@ def start(
 
     `seed` fixes the inputs of all its attempts, and the mistakes of a starter that is no blank.
     """
+    begun = {"variant": variant, "seed": new_seed() if seed is None else seed}
+    return _begin(history, kata, file, starter, begun, now=now)
+
+
+def start_repair(
+    history: History, kata: Kata, variant: str, file: Path, repair: Repair, *, now: Moment | None = None
+) -> Repetition:
+    """Begin a repair in `file`, as `start` begins a repetition from a blank."""
+    begun = {"variant": variant, "seed": repair.seed, "mode": "repair", "slip": repair.slip}
+    return _begin(history, kata, file, repair.text, begun, now=now)
+
+
+def _begin(
+    history: History, kata: Kata, file: Path, starter: str, fields: Mapping[str, Any], *, now: Moment | None
+) -> Repetition:
+    variant, seed = str(fields["variant"]), int(fields["seed"])
     if kata.variant(variant) is None:
         known = ", ".join(v.id for v in kata.variants)
         raise UsageError(f"{kata.id} has no variant {variant!r}", f"use one of {known}")
     moment = now or Moment.now()
     identity, named = new_id(), attempt_file.shown(file)
-    seed = new_seed() if seed is None else seed
-    begun = {"id": identity, "kata": kata.id, "variant": variant, "file": named, "seed": seed}
+    begun = {"id": identity, "kata": kata.id, "file": named, **fields}
     earlier = attempt_file.read(file)
     events: list[tuple[str, Mapping[str, Any]]] = [("sessions", begun)]
     if earlier is not None and earlier.strip() and earlier != starter.encode():
@@ -169,18 +209,22 @@ def resume(
     file: Path | None = None,
     *,
     planned: bool = False,
+    begun: Begun = "any",
 ) -> Repetition | None:
     """The unfinished repetition of a kata, newest first; None where there is none.
 
     With `starter`, the learner's file is put right after a crash: written if the crash came before that, or brought
-    back from the last attempt if it is gone. `file`: where it lies if it is not where the repetition began. `planned`:
-    the learner named no variant, so an easier form is not gone back to.
+    back from the last attempt if it is gone. `file`: where it lies if it is not where the repetition began; a repair
+    lies beside it. `planned`: the learner named no variant, so an easier form is not gone back to. `begun`: only one
+    that began from a blank, or only a repair.
     """
-    row = open_session(history, kata.id)
+    row = open_session(history, kata.id, begun)
     if row is None or kata.variant(row["variant"]) is None:
         return None
     record = RepetitionRecord(history, kata, row["id"], row["variant"])
     began = Path(row["file"])
+    if file is not None and record.slip is not None:
+        file = file.with_name(file_name(kata.id, repair=True))
     # Followed to where it began, whatever the folder for practice is today, unless it was moved there.
     found = Repetition(record, began if file is None or attempt_file.exists(began) else file, row["seed"], starter)
     if found.easier and (planned or found.passed):
@@ -212,7 +256,7 @@ def discard(history: History, kata: Kata, now: Moment | None = None) -> Moment:
     `undo` brings it back.
     """
     moment = now or Moment.now()
-    found = resume(history, kata)
+    found = resume(history, kata, begun="blank")
     if found is not None:
         moment = found._record.moment(moment)
         found.skip("discarded", moment)
@@ -229,6 +273,7 @@ class Repetition:
         self._announced: str | None = None  # its cost was told: asked for again, it is done
         self.file = file
         self.seed = seed
+        self.slip = record.slip  # the id of the mistake that a repair began from; None where it began from a blank
         self.choices: tuple[Choice, ...] = ()  # as last offered: lowest first, the last is the derived rating
 
     # ---- what it is, and where it stands ----------------------------------------
@@ -259,13 +304,23 @@ class Repetition:
         return is_easier(self.kata, self.variant)
 
     @property
+    def repair(self) -> bool:
+        """Whether it began from a wrong kernel: then it is not rated, and moves no schedule."""
+        return self.slip is not None
+
+    @property
+    def unrated(self) -> bool:
+        """Whether it is of a kind that is never rated: an easier form, or a repair."""
+        return self.easier or self.repair
+
+    @property
     def state(self) -> State:
         """Where it stands."""
         if self._record.rated:
             return "rated"
         if self.choices:
             return "rating"
-        return "passed" if self.easier and self.passed else "writing"
+        return "passed" if self.unrated and self.passed else "writing"
 
     def may(self, action: Action) -> bool:
         """Whether the learner can do that now; hints, grading and a look at the reference are open at any time."""
@@ -291,13 +346,13 @@ class Repetition:
     @property
     def unrated_pass(self) -> bool:
         """Whether it is passed, and waits for its rating."""
-        return not self.easier and self.passed and not self.rated
+        return not self.unrated and self.passed and not self.rated
 
     @property
     def scored(self) -> bool:
         """Whether leaving it would drop something that counts: an attempt that ran, or a look at the solution."""
         facts = self.facts()
-        return facts.runs > 0 or facts.solution
+        return not self.repair and (facts.runs > 0 or facts.solution)
 
     @property
     def rateable(self) -> bool:
@@ -319,8 +374,8 @@ class Repetition:
         return self._record.facts(now)
 
     def derived(self) -> Rating | None:
-        """The rating that the facts imply; None while it is neither passed nor given up, and for an easier form."""
-        return None if self.easier else derive(self.facts())
+        """The rating that the facts imply; None while it is neither passed nor given up, and where none is due."""
+        return None if self.unrated else derive(self.facts())
 
     # ---- the learner's file ----------------------------------------
 
@@ -401,11 +456,11 @@ class Repetition:
     @property
     def next_look_costs(self) -> bool:
         """Whether a hint or a look at the reference still lowers the rating: neither passed nor given up yet."""
-        return not self.easier and not self.passed and derive(self.facts()) is None
+        return not self.unrated and not self.passed and derive(self.facts()) is None
 
     def reveal(self, view: View, now: Moment | None = None) -> Reveal:
         """Ask for the reference. Before a pass it costs the rating, and is recorded only when asked for twice."""
-        costly = not self.passed and derive(self.facts()) is None
+        costly = not self.repair and not self.passed and derive(self.facts()) is None
         if costly and not self.confirmed(view):
             return "ask"
         self._announced = None
@@ -450,6 +505,8 @@ class Repetition:
 
     def rate(self, rating: Rating | None = None, now: Moment | None = None) -> Review:
         """Record the rating: the derived one, or a lower one of the learner's choice. Raises UsageError."""
+        if self.repair:
+            raise UsageError(_REPAIR.format(kata=self.kata.id), _FROM_BLANK.format(kata=self.kata.id))
         if self.easier:
             words = {"kata": self.kata.id, "variant": self.variant, "stronger": stronger(self.kata, self.variant)}
             raise UsageError(_EASIER.format(**words), _PRACTISE.format(**words))

@@ -47,6 +47,12 @@ class RepetitionRecord:
         return bool(self._rows("SELECT 1 FROM reviews WHERE session = ? AND id NOT IN (SELECT review FROM undos)"))
 
     @property
+    def slip(self) -> str | None:
+        """The id of the mistake that a repair began from; None for a repetition that began from a blank."""
+        row = self._rows("SELECT mode, slip FROM sessions WHERE id = ?")[0]
+        return None if row["mode"] is None else row["slip"] or ""
+
+    @property
     def hints_shown(self) -> int:
         """The number of the last hint shown; 0: none."""
         rows = self._rows("SELECT coalesce(max(number), 0) AS number FROM hints WHERE session = ?")
@@ -72,12 +78,16 @@ class RepetitionRecord:
 
     @property
     def left_behind(self) -> bytes | None:
-        """What its file held when the next repetition of the kata put a blank starter there; None: there was none.
+        """What its file held when the next repetition in that file put its starter there; None: there was none.
 
         A blank file is not archived: then the last attempt, or nothing, is what was left.
         """
         later = self.history.rows(
-            "SELECT id FROM sessions WHERE kata = ? AND at > ? ORDER BY at LIMIT 1", self.kata.id, self._times()[-1]
+            "SELECT id FROM sessions WHERE kata = ? AND at > ? "
+            "AND mode IS (SELECT mode FROM sessions WHERE id = ?) ORDER BY at LIMIT 1",
+            self.kata.id,
+            self._times()[-1],
+            self.id,
         )
         if not later:
             return None

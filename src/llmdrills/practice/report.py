@@ -29,6 +29,8 @@ _T = {
     "reviews": Bilingual("repetitions", "复习次数"),
     "attempts": Bilingual("{n} attempts graded", "判题 {n} 次"),
     "minutes": Bilingual("minutes", "分钟"),
+    "repairs": Bilingual("repairs done", "已完成的修复练习"),
+    "begun": Bilingual("begun: {n}", "共开始 {n} 个"),
     "days": Bilingual("on {n} days", "共 {n} 天"),
     "recall": Bilingual("recalled when due", "到期时的保持率"),
     "predicted": Bilingual("predicted: {n}", "预测 {n}"),
@@ -176,6 +178,8 @@ class _Page:
             (stats.minutes, "minutes", self.say("days", n=stats.days_practised)),
             (measured, "recall", self.say("predicted", n=predicted)),
         ]
+        if stats.repairs.begun:
+            entries.append((stats.repairs.passed, "repairs", self.say("begun", n=stats.repairs.begun)))
         tiles = (
             f"<div class='tile'><b>{figure}</b>{self.say(key)}<br><small>{note}</small></div>"
             for figure, key, note in entries

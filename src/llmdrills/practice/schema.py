@@ -44,7 +44,15 @@ _CODE = {"code": _TEXT, "encoding": _TEXT}  # encoding: utf-8, or base64 where t
 COMMON = ("seq", "kind", "id", "at", "zone")
 
 EVENTS: dict[str, dict[str, Column]] = {
-    "sessions": {"kata": _TEXT, "variant": _TEXT, "file": _TEXT, "seed": _INTEGER},
+    # `mode`: repair where it began from a wrong kernel, which is then the one of `slip`; null where from a blank.
+    "sessions": {
+        "kata": _TEXT,
+        "variant": _TEXT,
+        "file": _TEXT,
+        "seed": _INTEGER,
+        "mode": Column("TEXT", null=True),
+        "slip": Column("TEXT", null=True),
+    },
     "archives": {"session": _TEXT, "kata": _TEXT, "file": _TEXT, **_CODE},
     "attempts": {
         "session": _TEXT,
@@ -78,6 +86,7 @@ EVENTS: dict[str, dict[str, Column]] = {
 BY_ORIGIN = frozenset({"note_reviews"})
 """Events that are the same event if their origin is the same, whatever their UUID: each is there once."""
 _SINCE_VERSION_2 = ("note_reviews",)
+_SINCE_VERSION_3 = {"sessions": ("mode", "slip")}
 
 _INDEXES = """
 CREATE INDEX sessions_kata ON sessions (kata, at);
@@ -121,7 +130,11 @@ CREATE TRIGGER {name}_hold BEFORE DELETE ON {name} BEGIN SELECT RAISE(ABORT, 'th
 
 
 def _first(connection: sqlite3.Connection) -> None:
-    events = {name: columns for name, columns in EVENTS.items() if name not in _SINCE_VERSION_2}
+    events = {
+        name: {column: kind for column, kind in columns.items() if column not in _SINCE_VERSION_3.get(name, ())}
+        for name, columns in EVENTS.items()
+        if name not in _SINCE_VERSION_2
+    }
     script = "".join(_event_table(name, columns) for name, columns in events.items()) + _INDEXES + _DERIVED
     for statement in _statements(script):
         connection.execute(statement)
@@ -135,6 +148,13 @@ def _second(connection: sqlite3.Connection) -> None:
     )
     for statement in _statements(script):
         connection.execute(statement)
+
+
+def _third(connection: sqlite3.Connection) -> None:
+    for table, columns in _SINCE_VERSION_3.items():
+        for column in columns:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {EVENTS[table][column].type}")
+    connection.execute("CREATE INDEX sessions_repair ON sessions (kata, at) WHERE mode IS NOT NULL")
 
 
 def make_derived(connection: sqlite3.Connection) -> None:
@@ -157,7 +177,7 @@ def _statements(script: str) -> list[str]:
 
 
 # Step n leads from version n to n + 1. A released step is never changed: a correction is another step.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first, _second]
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first, _second, _third]
 
 
 def version() -> int:

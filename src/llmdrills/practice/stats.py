@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.practice import replay
+from llmdrills.practice import repairs, replay
 from llmdrills.practice.evidence import clean_passes, counts
 from llmdrills.practice.moments import Moment, from_day_number
+from llmdrills.practice.repairs import Repairs
 from llmdrills.practice.rotation import stronger
 from llmdrills.practice.schedule import Schedule, load, median
 from llmdrills.settings import Scheduling
@@ -26,6 +27,7 @@ FORECAST_DAYS = 30
 _YEAR = 371  # 53 whole weeks, so that the heat map is a rectangle
 _HARDEST = 10
 _DEFAULT = Scheduling()
+_NO_REPAIRS = Repairs()
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,11 @@ class Stats:
     slips: tuple[Met, ...]
     ratings: dict[str, int]
     overrides: int
+    repairs: Repairs = _NO_REPAIRS  # counted apart: nothing else here knows of them
 
     def to_json(self) -> dict[str, Any]:
         """Schema 1: it may gain keys, never lose one."""
-        data = asdict(self)
+        data = {**asdict(self), "repairs": self.repairs._asdict()}
         slips = [{"misconception" if key == "slip" else key: one[key] for key in one} for one in data.pop("slips")]
         return {"schema": 1, **_plain(data), "misconceptions": _plain(slips)}
 
@@ -117,7 +120,8 @@ def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Sch
     days = replay.days(history)
     bins = _bins(schedule)
     total = sum(entry.reviews for entry in bins)
-    attempts = history.rows("SELECT count(*) AS n FROM attempts")[0]["n"]
+    repaired = repairs.count(history)
+    attempts = history.rows("SELECT count(*) AS n FROM attempts")[0]["n"] - repaired.attempts
     return Stats(
         day=now.day,
         streak=schedule.streak(today),
@@ -135,6 +139,7 @@ def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Sch
         measured=sum(entry.measured * entry.reviews for entry in bins) / total if total else None,
         hardest=_hardest(schedule, today),
         slips=_slips(history, {kata.id: kata for kata in katas}),
+        repairs=repaired,
         **_ratings(history),
     )
 
@@ -218,7 +223,9 @@ def _slips(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
     """
     rows = history.rows(
         "SELECT kata, diagnosis, count(*) AS times, max(at) AS last, zone, group_concat(DISTINCT variant) AS variants "
-        "FROM attempts WHERE diagnosis IS NOT NULL GROUP BY kata, diagnosis ORDER BY last DESC"
+        # The mistake of a repair was there before the learner was.
+        "FROM attempts WHERE diagnosis IS NOT NULL AND session NOT IN (SELECT id FROM sessions WHERE mode IS NOT NULL) "
+        "GROUP BY kata, diagnosis ORDER BY last DESC"
     )
     found = []
     for row in rows:

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["Step", "last_step", "take_back"]
 
 _LAST = """
-SELECT 'rating' AS step, id, kata, session, at, zone, rating FROM reviews WHERE id NOT IN (SELECT review FROM undos)
+SELECT 'rating' AS step, id, kata, session, at, zone, rating, NULL AS mode
+FROM reviews WHERE id NOT IN (SELECT review FROM undos)
 UNION ALL
-SELECT 'skip' AS step, id, kata, session, at, zone, 0 FROM skips WHERE id NOT IN (SELECT review FROM undos)
+SELECT 'skip' AS step, id, kata, session, at, zone, 0, (SELECT mode FROM sessions AS s WHERE s.id = k.session)
+FROM skips AS k WHERE id NOT IN (SELECT review FROM undos)
 ORDER BY at DESC, id DESC LIMIT 1
 """
 
 
 class Step(NamedTuple):
-    """A rating or a skip that stands. `session` is empty for a skip of a kata that was not begun."""
+    """A rating or a skip that stands. `session` is empty for a skip of a kata that was not begun.
+
+    `repair`: what was skipped is a repair of the kata.
+    """
 
     kind: Literal["rating", "skip"]
     id: str
@@ -34,6 +39,7 @@ class Step(NamedTuple):
     session: str
     at: Moment
     rating: Rating | None
+    repair: bool = False
 
 
 def last_step(history: History) -> Step | None:
@@ -49,6 +55,7 @@ def last_step(history: History) -> Step | None:
         session=row["session"],
         at=Moment(row["at"], row["zone"]),
         rating=Rating(row["rating"]) if row["step"] == "rating" else None,
+        repair=row["mode"] is not None,
     )
 
 

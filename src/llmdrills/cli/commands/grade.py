@@ -28,6 +28,7 @@ from llmdrills.cli.options import (
 )
 from llmdrills.cli.rating_view import choices_json, earned_text
 from llmdrills.cli.record import Recorded, belongs, open_repetition, own_file, record_attempt
+from llmdrills.cli.repair import UNRATED
 from llmdrills.cli.verdict_view import print_verdict
 from llmdrills.content.catalogue import load_catalogue, with_slips
 from llmdrills.content.starter import read_header
@@ -184,7 +185,7 @@ def _named_by(here: Place, katas: Sequence[Kata], path: Path, code: bytes) -> Ka
     if header is not None:
         return find_kata(katas, header[0])
     for kata in katas:
-        if path.stem == kata.id and path.absolute() == own_file(here, kata).absolute():
+        if path.name.partition(".")[0] == kata.id and path.absolute() == own_file(here, kata, path).absolute():
             return kata
     shown = "stdin" if path == _STDIN else path
     raise UsageError(_NO_HEADER.format(path=shown), _NAME_IT.format(path=path))
@@ -193,7 +194,7 @@ def _named_by(here: Place, katas: Sequence[Kata], path: Path, code: bytes) -> Ka
 def _own_seed(here: Place, kata: Kata, variant: str, path: Path) -> int | None:
     """The seed of the file's repetition; one that cannot be read keeps nobody from grading."""
     try:
-        with open_repetition(here, kata) as repetition:
+        with open_repetition(here, kata, path) as repetition:
             return repetition.seed if repetition is not None and belongs(repetition, path, variant) else None
     except LLMDrillsError:
         return None  # recording the attempt tells why
@@ -260,12 +261,20 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
         note(_FAILED[language].format(error=error.told(language) if isinstance(error, LLMDrillsError) else error))
     if task.json:
         choices = recorded.earned.choices if recorded and recorded.earned else ()
-        more = {"recorded": bool(recorded and recorded.done), "ratings": choices_json(choices)}
+        mistake = recorded.mistake if recorded else None
+        more = {
+            "recorded": bool(recorded and recorded.done),
+            "ratings": choices_json(choices),
+            "mistake": mistake and {"id": mistake.id, "message": mistake.text[language]},
+        }
         print_json({**verdict.to_json(), **more})
     else:
         print_verdict(verdict, language, why=task.why)
         if recorded and recorded.earned:
             print(earned_text(kata.id, *recorded.earned, language))
+        if recorded and recorded.mistake:
+            print(recorded.mistake.told(language))
+            note(UNRATED[language].format(kata=kata.id))
     sys.stdout.flush()
     if recorded and not recorded.done and verdict.outcome != "error":
         note(_not_recorded(task, recorded)[language])

@@ -19,6 +19,7 @@ from llmdrills.cli.options import (
 )
 from llmdrills.cli.rating_view import NAMES, RATED
 from llmdrills.cli.record import earned, open_repetition
+from llmdrills.cli.repair import refuse_repair
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
@@ -67,7 +68,9 @@ def command(
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     wanted = _rating(rating)
-    with open_repetition(here, found) as repetition:
+    with open_repetition(here, found, begun="blank") as repetition:
+        if repetition is None or not repetition.rateable:
+            refuse_repair(here, found)
         if repetition is None:
             raise UsageError(_NOT_OPEN.format(kata=found.id), _BEGIN.format(kata=found.id))
         offered = earned(here, repetition)

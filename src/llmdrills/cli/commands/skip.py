@@ -13,6 +13,10 @@ from llmdrills.practice.moments import Moment
 __all__ = ["command"]
 
 _SKIPPED = Bilingual("{kata} is skipped for today.", "今天跳过 {kata}。")
+_REPAIR = Bilingual(
+    "The repair of {kata} is skipped; the kata itself stays in the plan.",
+    "已跳过 {kata} 的修复练习；题目本身仍在计划中。",
+)
 _ALREADY = Bilingual("{kata} is skipped for today already.", "今天已经跳过 {kata}。")
 _TAKE_BACK = Bilingual("`llmdrills undo` takes it back.", "运行 `llmdrills undo` 可以撤销。")
 _UNRATED = Bilingual("Its pass earned {rating} and is not rated now.", "那次通过应得评级“{rating}”，现在没有评级。")
@@ -35,16 +39,18 @@ def command(
     """
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    repair = False
     with open_history(here) as history:
         left = repetitions.resume(history, found)
+        repair = left is not None and left.repair
         already = left is None and found.id in repetitions.skipped_on(history, Moment.now().day_number)
         dropped = left.derived() if left is not None and left.unrated_pass else None
         if not already:
             repetitions.skip(history, found)
     if json:
-        print_json({"schema": 1, "kata": found.id, "begun": left is not None})
+        print_json({"schema": 1, "kata": found.id, "begun": left is not None, "repair": repair})
         return
-    print((_ALREADY if already else _SKIPPED).format(kata=found.id)[here.language])
+    print((_REPAIR if repair else _ALREADY if already else _SKIPPED).format(kata=found.id)[here.language])
     if dropped is not None:
         note(_UNRATED.format(rating=dropped.label[here.language])[here.language])
     note(_TAKE_BACK[here.language])

@@ -18,6 +18,7 @@ from llmdrills.cli.options import (
     place,
 )
 from llmdrills.cli.record import EASIER, open_history, practice_file, tell_place
+from llmdrills.cli.repair import begin_repair, starter_of
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.repair import first_text
 from llmdrills.errors import UsageError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata, Variant
     from llmdrills.practice.history import History
+    from llmdrills.practice.unfinished import Begun
 
 __all__ = ["command"]
 
@@ -40,6 +42,11 @@ _GOES_ON = Bilingual(
 _NEXT = Bilingual(
     "Write it, then run `llmdrills grade {kata}` (or `llmdrills grade {kata} --watch`).",
     "写好后运行 `llmdrills grade {kata}`（或 `llmdrills grade {kata} --watch`）。",
+)
+_REPAIR = Bilingual(
+    "It runs, and one thing in it is wrong: find it, put it right, then run `llmdrills grade {file}`. "
+    "It is not rated, and the schedule stays as it is.",
+    "代码能运行，但有一处错误：找出来并改正，然后运行 `llmdrills grade {file}`。不评级，也不改变复习安排。",
 )
 _RATE_IT = Bilingual(
     "It is passed, and waits for its rating: `llmdrills rate {kata}`.",
@@ -68,6 +75,9 @@ def command(
     discard: Annotated[
         bool, typer.Option("--discard", help="Begin again although a pass waits for its rating.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Begin from code with one known mistake in it, instead of a blank.")
+    ] = False,
     edit: Annotated[bool, typer.Option("--edit", "-e", help="Open it in your editor.")] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
@@ -79,29 +89,35 @@ def command(
       llmdrills start rope-pairing
       llmdrills start rope-pairing --variant half-split --edit
       llmdrills start rope-pairing --again
+      llmdrills start rope-pairing --repair
+
+    A repair has a file of its own and is not rated; after the pass the verdict names the mistake.
     """
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     wanted = find_variant(found, variant) if variant is not None else None
-    file = practice_file(here, found)
+    file = practice_file(here, found, repair=repair)
     passed = False
     with open_history(here) as history:
-        going_on = repetitions.resume(history, found, None, file, planned=wanted is None)
+        begun: Begun = "repair" if repair else "blank"
+        going_on = repetitions.resume(history, found, None, file, planned=wanted is None and not repair, begun=begun)
         same = going_on is not None and (wanted is None or wanted.id == going_on.variant)
         if going_on is not None and same and not again and not discard:
             chosen = find_variant(found, going_on.variant)
-            repetitions.resume(history, found, first_text(found, chosen, here.language, going_on.seed), file)
+            repetitions.resume(history, found, starter_of(here, going_on), file, begun=begun)
             file, passed = going_on.file, going_on.unrated_pass
             note(_GOES_ON.format(kata=found.id, variant=chosen.id)[here.language])
             tell_place(here, going_on)
+        elif repair:
+            chosen = find_variant(found, begin_repair(here, history, found, wanted, file).variant)
         else:
             chosen = wanted or find_variant(found, schedule.load(history).next_variant(found))
             _begin(here, history, found, chosen, discard=discard)
     print(file)
-    if is_easier(found, chosen.id):
+    if is_easier(found, chosen.id) and not repair:
         words = EASIER.format(kata=found.id, variant=chosen.id, stronger=stronger(found, chosen.id))
         note(words[here.language])
-    note((_RATE_IT if passed else _NEXT).format(kata=found.id)[here.language])
+    note((_RATE_IT if passed else _REPAIR if repair else _NEXT).format(kata=found.id, file=file)[here.language])
     trouble = open_once(here.settings, file) if edit else None
     if trouble is not None:
         note(trouble[here.language])
@@ -110,7 +126,7 @@ def command(
 def _begin(here: Place, history: History, kata: Kata, variant: Variant, *, discard: bool) -> None:
     """Begin from a blank starter. Raises UsageError where a pass waits for its rating, unless it is to be discarded."""
     now = None
-    left = repetitions.resume(history, kata)
+    left = repetitions.resume(history, kata, begun="blank")
     derived = left.derived() if left is not None and left.unrated_pass else None
     if left is not None and derived is not None:
         words = {"kata": kata.id, "variant": left.variant, "rating": derived.label[here.language]}

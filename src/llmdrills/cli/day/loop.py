@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from llmdrills.cli.day.background_grader import BackgroundGrader
 from llmdrills.cli.day.desk import Desk
-from llmdrills.cli.day.events import EditorFailed, Events, Redraw
+from llmdrills.cli.day.events import EditorFailed, Events, Key, Redraw
 from llmdrills.cli.day.keys import Keyboard
 from llmdrills.cli.day.repetition_view import RepetitionView, Tools
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history, practice_file
+from llmdrills.cli.repair import begin_repair, starter_of
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.repair import first_text
 from llmdrills.practice import plan as plans
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_day"]
 
+_LOOK = 60.0  # seconds between two looks at whether the learner wants the repair
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -44,7 +46,7 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
         day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()
         screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
-        if not plan.items:
+        if not plan.items and plan.repair is None:
             return 0
         grader = BackgroundGrader(events, here.settings.text("device"))
         desk = Desk(here.settings, lambda failure: events.post(EditorFailed(failure)))
@@ -82,7 +84,8 @@ class _Day:
         return plans.today(self._history, self._katas, Moment.now(), self._options)
 
     def practise(self, tools: Tools, plan: Plan) -> int:
-        """One kata after another."""
+        """One kata after another; then the repair that the day offers, where the learner wants it."""
+        asked = bool(plan.items)
         rated = 0
         while plan.items:
             view = self._begin(tools, plan.items[0])
@@ -94,22 +97,50 @@ class _Day:
             plan = self.plan()
             if outcome == "rated" and plan.items:
                 tools.screen.text("\n" + plan_text(plan, self._here.language))
-        words = WORDS["done"].format(katas=rated, minutes=plan.spent)
-        tools.screen.text(words[self._here.language])
+        if asked:
+            words = WORDS["done"].format(katas=rated, minutes=plan.spent)
+            tools.screen.text(words[self._here.language])
+            tools.screen.text(plan_text(plan, self._here.language))
+        if plan.repair is None or not self._wants_repair(tools, plan.repair.kata):
+            return 0
+        if self._repair(tools, plan.repair.kata).run() == "quit":
+            tools.screen.text(WORDS["quit"][self._here.language])
+            return 0
+        plan = self.plan()
         tools.screen.text(plan_text(plan, self._here.language))
-        return 0
+        return self.practise(tools, plan) if plan.items else 0  # an undo may have brought a kata back
+
+    def _wants_repair(self, tools: Tools, kata: str) -> bool:
+        """Ask for a key; the end of the input means no."""
+        while True:
+            tools.screen.status(WORDS["repair_keys"].format(kata=kata)[self._here.language])
+            for event in tools.events.wait(tools.keyboard, None, _LOOK):
+                if isinstance(event, Redraw):
+                    tools.screen.redraw()
+                elif isinstance(event, Key):
+                    tools.screen.status("")
+                    return event.key == "b"
+
+    def _repair(self, tools: Tools, name: str) -> RepetitionView:
+        """Go on with the repair of the kata that is open, or begin one."""
+        kata = self.by_id[name]
+        file = practice_file(self._here, kata, repair=True)
+        found = repetitions.resume(self._history, kata, None, file, begun="repair")
+        if found is None:
+            return RepetitionView(tools, kata, begin_repair(self._here, self._history, kata, None, file), resumed=False)
+        going_on = repetitions.resume(self._history, kata, starter_of(self._here, found), file, begun="repair")
+        return RepetitionView(tools, kata, going_on or found, resumed=True)
 
     def _begin(self, tools: Tools, item: Item) -> RepetitionView:
         """Go on with the kata's unfinished repetition, or begin one from a blank starter."""
         kata = self.by_id[item.kata]
         file = practice_file(self._here, kata)
         variant = kata.variant(item.variant) or kata.variants[0]
-        found = repetitions.resume(self._history, kata, None, file, planned=True)
+        found = repetitions.resume(self._history, kata, None, file, planned=True, begun="blank")
         if found is not None:
             # Its own variant and seed say what it began from.
-            own = kata.variant(found.variant) or variant
-            starter = first_text(kata, own, self._here.language, found.seed)
-            going_on = repetitions.resume(self._history, kata, starter, file, planned=True)
+            starter = starter_of(self._here, found)
+            going_on = repetitions.resume(self._history, kata, starter, file, planned=True, begun="blank")
             return RepetitionView(tools, kata, going_on or found, resumed=True)
         seed = repetitions.new_seed()
         starter = first_text(kata, variant, self._here.language, seed)

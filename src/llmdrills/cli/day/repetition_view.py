@@ -12,6 +12,7 @@ from llmdrills.cli.day.words import HELP, WORDS, keys_of
 from llmdrills.cli.kata_view import kata_markdown
 from llmdrills.cli.rating_view import RATED, choice_lines
 from llmdrills.cli.record import earned
+from llmdrills.cli.repair import mistake_of
 from llmdrills.cli.undo_view import name_step, undo_last
 from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
@@ -144,7 +145,7 @@ class RepetitionView:
             "k": ("skip", self._skip),
             "u": (None, self._undo),
             "?": (None, lambda: self._screen.text(HELP[self._language])),
-            "q": (None, self._quit),
+            "q": (None, lambda: self._press("")),
         }
 
     def _enter(self) -> None:
@@ -261,6 +262,10 @@ class RepetitionView:
 
     def _ask(self) -> None:
         """Show the ratings that may be given, with the date that each leads to."""
+        mistake = mistake_of(self._repetition)
+        if mistake is not None:
+            self._say("repaired", mistake=mistake.told(self._language))
+            return
         if self._repetition.state == "passed":
             self._say("easier", kata=self._kata.id, variant=self._variant.id)
             return
@@ -281,8 +286,8 @@ class RepetitionView:
         except UsageError as error:  # rated in another window
             self._screen.text(error.told(self._language))
         else:
-            label = rating.label[self._language]
-            words = RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=choice.days)
+            label, due = rating.label[self._language], choice.due
+            words = RATED.format(kata=self._kata.id, rating=label, due=due, days=choice.days)
             self._screen.text(words[self._language])
 
     def _undo(self) -> None:
@@ -292,7 +297,8 @@ class RepetitionView:
             self._say("nothing_to_undo")
             return
         what = name_step(step)[self._language]
-        same = step.kata == self._kata.id and step.session != self._repetition.id
+        own = (step.kata, step.repair) == (self._kata.id, self._repetition.repair)
+        same = own and step.session != self._repetition.id
         at_once = step.kind == "skip" and step.at.day_number == Moment.now().day_number and not same
         if not at_once and not self._repetition.confirmed(f"undo {step.id}"):
             self._say("sure_undo_same" if same else "sure_undo", what=what)
@@ -309,16 +315,13 @@ class RepetitionView:
         """Skip the kata; what was scored in it is named first, and it is skipped only when asked twice."""
         if self._repetition.scored and not self._repetition.confirmed("skip"):
             facts = self._repetition.facts()
-            name = "sure_skip_seen" if facts.solution else "sure_skip"
             runs = f"{facts.runs} graded run{'s' if facts.runs != 1 else ''}"
+            name = "sure_skip_seen" if facts.solution else "sure_skip"
             self._say(name, kata=self._kata.id, runs=runs, count=facts.runs)
             return
         self._repetition.skip()
-        self._say("skipped", kata=self._kata.id)
+        self._say("repair_skipped" if self._repetition.repair else "skipped", kata=self._kata.id)
         self._outcome = "skipped"
-
-    def _quit(self) -> None:
-        self._outcome = "quit"
 
     # ---- the file ----------------------------------------
 
@@ -372,7 +375,7 @@ class RepetitionView:
             return
         found = self._open()  # first: a pane that it splits off leaves less room for the prompt
         self._prompt()
-        self._say("begin", file=self._file)
+        self._say("repair_begin" if self._repetition.repair else "begin", file=self._file)
         if found == "here" and self._tools.desk.editor is not None:
             self._say("terminal_editor", editor=self._tools.desk.editor.name)
 
@@ -385,7 +388,7 @@ class RepetitionView:
     def _status(self) -> str:
         state = self._repetition.state
         if state in {"rated", "passed"}:
-            return WORDS["after_keys"][self._language]
+            return WORDS["after_keys" if state == "rated" else "unrated_keys"][self._language]
         if state == "rating":
             return keys_of(self._repetition.choices, self._language)
         count = len(self._kata.hints)

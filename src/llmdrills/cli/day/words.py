@@ -69,6 +69,7 @@ WORDS: dict[str, Bilingual] = {
     "rating_key": Bilingual(
         "Enter {rating} · c compare with the reference · q quit", "Enter {rating} · c 与参考实现并排 · q 退出"
     ),
+    "unrated_keys": Bilingual("Enter next · c compare · q quit", "Enter 下一个 · c 并排对比 · q 退出"),
     "after_keys": Bilingual(
         "Enter next · c compare · u undo the rating · q quit", "Enter 下一个 · c 并排对比 · u 撤销评级 · q 退出"
     ),
@@ -95,6 +96,19 @@ WORDS: dict[str, Bilingual] = {
         "{kata} ({variant}) is passed. It is an easier form: it is not rated, and the schedule stays as it is.",
         "{kata}（{variant}）已通过。这是较容易的形式：不评级，也不改变复习安排。",
     ),
+    "repair_begin": Bilingual(
+        "Repair {file}: it runs, and one thing in it is wrong; every save is graded. It is not rated.",
+        "修复 {file}：代码能运行，但有一处错误；每次保存都会自动判题。不评级。",
+    ),
+    "repaired": Bilingual(
+        "{mistake}\nA repair needs no rating: the schedule stays as it is.",
+        "{mistake}\n修复练习无需评级，也不改变复习安排。",
+    ),
+    "repair_skipped": Bilingual(
+        "The repair of {kata} is skipped; u, or `llmdrills undo`, takes it back.",
+        "已跳过 {kata} 的修复练习；按 u 或运行 `llmdrills undo` 可以撤销。",
+    ),
+    "repair_keys": Bilingual("b repair {kata} · Enter end", "b 修复 {kata} · Enter 结束"),
     "skipped": Bilingual(
         "{kata} is skipped for today; u, or `llmdrills undo`, takes it back.",
         "今天跳过 {kata}；按 u 或运行 `llmdrills undo` 可以撤销。",

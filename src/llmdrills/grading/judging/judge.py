@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
@@ -21,7 +20,8 @@ from llmdrills.grading.judging.evidence import gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
 from llmdrills.grading.judging.judgement import GradedCase, Judgement, Sought
 from llmdrills.grading.judging.report import first_screen
-from llmdrills.grading.judging.verdict import CaseResult, Diagnosis, Note, Outcome, Verdict, Where
+from llmdrills.grading.judging.telling import told
+from llmdrills.grading.judging.verdict import CaseResult, Outcome, StageFound, Verdict, Where
 from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process, missing_entry
 from llmdrills.grading.protocol.answer import JOINT, Answer, Attempt, Expected, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
@@ -30,7 +30,7 @@ from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse, scan
 from llmdrills.language import Bilingual, Language
 
-__all__ = ["Judge", "feedback", "judge"]
+__all__ = ["Judge", "judge"]
 
 
 def judge(
@@ -76,11 +76,12 @@ class Judge:
         extra: Iterable[tuple[Sequence[Expected], Attempt]] = (),
         passes: str = "",
         behaves: BehavesLike | None = None,
+        stage: StageFound | None = None,
         sought: Sought | None = None,
     ) -> Verdict:
         """The verdict. `extra` are runs of the same attempt on other inputs: give them where `to_verify` names
-        something. `passes` is the easier variant that the attempt passes, `behaves` what it behaves like, and `sought`
-        the lines of what `to_seek` asks for, where that is known.
+        something. `passes` is the easier variant that the attempt passes, `behaves` what it behaves like, `stage` the
+        part of it that differs first, and `sought` the lines of what `to_seek` asks for, where that is known.
         """
         graded = self._with(told) if told and self.failed else self._graded
         judgement = Judgement(
@@ -93,6 +94,7 @@ class Judge:
             explanation=self.explanation(told, extra) if self.failed else None,
             passes=passes,
             behaviour=None if behaves is None else behaves.told(self._spec.language),
+            stage=stage,
             sought=sought,
         )
         return _verdict(judgement)
@@ -189,7 +191,7 @@ _HALF_TYPE = re.compile(r"\b(half|bfloat16|float16)\b")
 
 def _verdict(judgement: Judgement) -> Verdict:
     spec, failed = judgement.spec, judgement.failed
-    told = _told(spec, judgement.explanation)
+    words = told(spec, judgement.explanation)
     verdict = Verdict(
         kata=spec.kata.id,
         variant=spec.variant,
@@ -197,11 +199,12 @@ def _verdict(judgement: Judgement) -> Verdict:
         seed=spec.seed,
         outcome=judgement.outcome,
         cases=tuple(_case(item, spec.language) for item in judgement.graded),
-        diagnosis=told.diagnosis,
+        diagnosis=words.diagnosis,
         report=gather(judgement),
-        note=told.note,
+        note=words.note,
         where=where(judgement) if failed else None,
         behaviour=judgement.behaviour,
+        stage=judgement.stage,
         clauses=failing_clauses(judgement) if failed else (),
     )
     verdict = _fit_to_show(verdict)
@@ -221,15 +224,6 @@ def _fit_to_show(verdict: Verdict) -> Verdict:
         report=printable_tree(verdict.report),
         where=None if where is None else Where(**printable_tree(vars(where))),
     )
-
-
-def feedback(kata: Kata, variant: str, slip_id: str) -> Bilingual:
-    """What to say to whoever made this slip; empty when the kata has none of that id."""
-    for slip in kata.slips:
-        if slip.id == slip_id and slip.belongs_to(variant):
-            return slip.feedback
-    other = kata.variant(slip_id.removeprefix("variant-"))
-    return other.mistaken if other is not None and other.mistaken is not None else Bilingual("", "")
 
 
 # Outcomes
@@ -316,66 +310,6 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
     messages = [describe(finding)[language] for finding in item.findings]
     message = messages[0] if messages else item.remark[language]
     return CaseResult(item.expected.case, item.outcome, message, tuple(finding.to_json() for finding in item.findings))
-
-
-# Explanation
-
-
-class _Told(NamedTuple):
-    """What the learner is told of the explanation: one of the two, or neither."""
-
-    diagnosis: Diagnosis | None
-    note: Note | None
-
-
-def _told(spec: AttemptSpec, found: Explanation | None) -> _Told:
-    """A whole explanation is the diagnosis; anything less is a note, worded as a part."""
-    if found is None:
-        return _Told(None, None)
-    if found.recognition is not None:
-        words = Bilingual(
-            "In {explains} of the {failing} failing cases: {text}",
-            "{failing} 个失败的用例中，有 {explains} 个是：{text}",
-        )
-        text = found.recognition.text[spec.language]
-        message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
-        return _Told(None, Note("recognised", found.id, message, found.explains, found.failing))
-    text = feedback(spec.kata, spec.variant, found.id)[spec.language]
-    if found.whole:
-        if found.second:
-            other = feedback(spec.kata, spec.variant, found.second)[spec.language]
-            text = _TWO[spec.language].format(one=text, other=other)
-        if found.besides:
-            text = _BESIDES[found.besides][spec.language].format(text=text)
-        return _Told(Diagnosis(found.id, text, found.explains, found.failing, found.second), None)
-    words = _PART_OF_ALL if found.further else _PART
-    message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
-    return _Told(None, Note("partial", found.id, message, found.explains, found.failing))
-
-
-_TWO = Bilingual("Two mistakes. 1. {one} 2. {other}", "有两处错误。1. {one} 2. {other}")
-_BESIDES = {
-    ("types",): Bilingual(
-        "{text} This explains every case in float32, but not all in other types.",
-        "{text} 这解释了 float32 输入的全部用例，但没有解释其他类型的全部用例。",
-    ),
-    ("empty",): Bilingual(
-        "{text} This does not explain every case with empty tensors.",
-        "{text} 带空张量的用例，这没有全部解释。",
-    ),
-    ("empty", "types"): Bilingual(
-        "{text} This does not explain every case with empty tensors or in other types than float32.",
-        "{text} 带空张量的用例，以及 float32 以外类型的用例，这没有全部解释。",
-    ),
-}
-_PART = Bilingual(
-    "This explains {explains} of the {failing} failing cases: {text}",
-    "{failing} 个失败的用例中，这一条能解释 {explains} 个：{text}",
-)
-_PART_OF_ALL = Bilingual(
-    "This explains {explains} of {failing} failing cases and further draws, so there is something else too: {text}",
-    "失败的用例和额外抽取的输入共 {failing} 个，这一条能解释其中 {explains} 个，所以还另有问题：{text}",
-)
 
 
 # The first fact that a learner reads

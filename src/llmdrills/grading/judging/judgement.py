@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
-from llmdrills.grading.judging.verdict import Behaviour, Outcome
+from llmdrills.grading.judging.verdict import Behaviour, Outcome, StageFound
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Seek
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
@@ -63,6 +63,7 @@ class Judgement:
     explanation: Explanation | None
     passes: str = ""
     behaviour: Behaviour | None = None
+    stage: StageFound | None = None
     sought: Sought | None = None
 
     @property

@@ -28,7 +28,7 @@ _PIECES = re.compile(r"[（《【]*[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*|\s+
 _CLOSING = "，。：；、）】”’？！"
 
 # How many lines each part of the first screen may take; prints take what is left.
-_HEADLINE, _EXAMPLE, _PRINTED, _ARROW, _CLAUSE = 3, 2, 4, 3, 2
+_HEADLINE, _EXAMPLE, _PRINTED, _ARROW, _CLAUSE = 3, 3, 4, 3, 2
 
 # Why a case is there is written in English only, for authors: a Chinese report names the case alone.
 _SHOWN = Bilingual("The case shown: {case} ({why})", "所示的用例：{case}")
@@ -75,6 +75,8 @@ def first_screen(verdict: Verdict, headline: str, language: Language) -> str:
         fact += _capped(list(_example(verdict, language)), _EXAMPLE)
         fact += [line for use in report["forbidden"][1:4] for line in _capped(_wrap(_use(use, language)), 1)]
         reason += _capped(_explanation(verdict, language), _ARROW)
+        if verdict.stage is not None:
+            reason += _capped(_wrap(verdict.stage.message), _CLAUSE)
         if verdict.clauses:
             reason += _capped(_wrap(_CONTRACT[language].format(text=verdict.clauses[0].text), "  "), _CLAUSE)
         if report.get("passes"):

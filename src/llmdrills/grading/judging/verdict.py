@@ -19,6 +19,7 @@ __all__ = [
     "Report",
     "Seconds",
     "ShownCase",
+    "StageFound",
     "Verdict",
     "Where",
 ]
@@ -100,6 +101,21 @@ class Where:
     operation: str = ""
     operands: tuple[str, ...] = ()
     expression: str = ""
+
+
+@dataclass(frozen=True)
+class StageFound:
+    """The first part of a long kernel whose values differ from the reference's, as it was seen in `case`.
+
+    `kind`: "result": it got what the reference's part gets and gave something else; "input": what goes into it differs,
+    and all before it agrees; "start" and "end": it lies before the first and after the last of the calls that are
+    compared; "after": the difference comes after it. `stage` is its English name.
+    """
+
+    kind: Literal["result", "input", "start", "end", "after"]
+    stage: str
+    case: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -204,6 +220,7 @@ class Verdict:
     where: Where | None = None
     behaviour: Behaviour | None = None
     clauses: tuple[FailingClause, ...] = ()
+    stage: StageFound | None = None
 
     @property
     def passed(self) -> bool:
@@ -228,6 +245,7 @@ class Verdict:
             "note": None if self.note is None else dataclasses.asdict(self.note),
             "where": None if self.where is None else {**vars(self.where), "operands": list(self.where.operands)},
             "behaviour": None if self.behaviour is None else dataclasses.asdict(self.behaviour),
+            "stage": None if self.stage is None else dataclasses.asdict(self.stage),
             "clauses": [dataclasses.asdict(clause) for clause in self.clauses],
             "message": self.message,
             "report": self.report,

@@ -18,13 +18,15 @@ import torch
 
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
 from llmdrills.grading.kernels.culprit import watching
+from llmdrills.grading.kernels.overwriting import written_over
+from llmdrills.grading.kernels.tracing import traced
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question, outcome_of
 from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.counting import Watch
 from llmdrills.grading.rules.forbidden import ForbiddenError, ForbiddenUse
 
-__all__ = ["Caller", "written_over"]
+__all__ = ["Caller"]
 
 _HERE = str(Path(__file__).resolve().parents[1])
 MAX_MESSAGE = 2000
@@ -62,6 +64,8 @@ class Caller:
         """Call `kernel` as the question says. Whatever it raises, BaseException included, is part of the answer."""
         if question.seek:
             return self._seek(kernel, question)
+        if question.trace:
+            kernel = traced(kernel, question.trace)
         if question.then:
             return self._ask_again(kernel, question)
         return self._ask_with(kernel, question, *self._arguments(question))[0]
@@ -271,36 +275,6 @@ class Caller:
         return (self._file, line) if line else ("", 0)
 
 
-def written_over(
-    objects: tuple[list[Any], dict[str, Any]], values: tuple[list[Any], dict[str, Any]]
-) -> tuple[list[Any], dict[str, Any]]:
-    """Write the new arguments into the objects of the call before, wherever these can hold them."""
-    (held, named), (args, kwargs) = objects, values
-    return (
-        [_over(held[at] if at < len(held) else None, value) for at, value in enumerate(args)],
-        {name: _over(named.get(name), value) for name, value in kwargs.items()},
-    )
-
-
-def _over(held: Any, value: Any) -> Any:
-    """The object of the call before, holding the new value, where it can; else the value itself."""
-    if isinstance(held, torch.Tensor) and isinstance(value, torch.Tensor):
-        alike = held.shape == value.shape and held.dtype == value.dtype and _stride(held) == _stride(value)
-        if alike and 0 not in _stride(held) and not held.requires_grad and not value.requires_grad:
-            with torch.no_grad():
-                _copy(held, value)
-            return held
-    if type(held) is list and type(value) is list:
-        held[:] = map(_over, held, value) if len(held) == len(value) else value
-        return held
-    if type(held) is dict and type(value) is dict:  # weights by name
-        new = {name: _over(held.get(name), part) for name, part in value.items()}
-        held.clear()
-        held.update(new)
-        return held
-    return value
-
-
 class _Silent:
     """A stream that keeps nothing."""
 
@@ -351,7 +325,6 @@ def _weights(leaf: Any) -> Any:
 
 
 # Taken before the learner's file is imported, like everything that is used around its calls.
-_stride, _copy = torch._C.TensorBase.stride, torch._C.TensorBase.copy_
 _random_seed, _cuda_awake, _cuda_seed = random.seed, torch.cuda.is_initialized, torch.cuda.manual_seed_all
 _torch_seed = torch.default_generator.manual_seed
 _get_dtype, _set_dtype = torch.get_default_dtype, torch.set_default_dtype

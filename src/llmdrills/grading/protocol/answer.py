@@ -68,7 +68,9 @@ class Question:
     positions of the arguments whose gradients are asked for, `draws` how often a random kernel is called,
     `count` whether the cost is counted, `seed` what the global generators are seeded with before the call. `then` are
     further calls in the same process, made before the first one's result is read for good: the answer is then the list
-    of all results. With `seek` the answer is the list of the kernel's lines in which that happens, nothing else.
+    of all results. `trace` names functions beside the kernel: the answer is then not its result, but the calls of these
+    functions that it made (`llmdrills.grading.kernels.tracing`). With `seek` it is the list of the kernel's lines in
+    which that happens.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Question:
     draws: int = 0
     count: bool = False
     then: tuple[tuple[tuple[Value, ...], dict[str, Value]], ...] = ()
+    trace: tuple[str, ...] = ()
     seek: Seek = ""
 
 

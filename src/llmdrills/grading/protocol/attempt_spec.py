@@ -22,7 +22,8 @@ class AttemptSpec:
 
     `source` are the file's bytes, `file` its name in messages and in the snippet, `variant` the id of one of the
     kata's variants. `device` is "cpu", "cuda" or "mps", never "auto", and `seed` the one that the inputs follow from.
-    `further` asks for locked draws that a grade under this seed leaves out, and for no named case.
+    `further` asks for locked draws that a grade under this seed leaves out, and for no named case; `traced` for that
+    case alone, and for the calls that are made in it.
     """
 
     kata: Kata
@@ -34,6 +35,7 @@ class AttemptSpec:
     language: Language = "en"
     limits: Limits = field(default_factory=Limits)
     further: bool = False
+    traced: str = ""
 
     @property
     def text(self) -> str:

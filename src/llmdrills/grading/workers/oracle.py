@@ -27,6 +27,7 @@ from llmdrills.grading.judging.diagnosis import Judged, answers_that_matter
 from llmdrills.grading.kernels import behaviours, draws, expectations, registry
 from llmdrills.grading.kernels.asking import WrongAnswers, ask
 from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.tracing import question_of_calls
 from llmdrills.grading.protocol.answer import Answer, Expected, Question
 from llmdrills.grading.protocol.channel import Channel, receive
 from llmdrills.grading.workers.case_files import seal
@@ -89,9 +90,13 @@ class _Outbox:
             self._sock.setblocking(False)
 
 
-def _prepare(out: _Outbox, number: int, *, keep: Collection[int], request: dict[str, Any]) -> None:
-    for earlier in _PREPARED.keys() - set(keep):
+def _keep(numbers: Collection[int]) -> None:
+    for earlier in _PREPARED.keys() - set(numbers):
         del _PREPARED[earlier]
+
+
+def _prepare(out: _Outbox, number: int, *, keep: Collection[int], request: dict[str, Any]) -> None:
+    _keep(keep)
     _PREPARED[number] = _prepared(out, number, **request)
 
 
@@ -116,6 +121,33 @@ def _prepared(
     return _Prepared(
         number=number, kata=kata, variant=variant, named=named, drawn=drawn, expected=tuple(expected), wrong=wrong
     )
+
+
+def _trace(out: _Outbox, number: int, *, keep: Collection[int], request: dict[str, Any]) -> None:
+    _keep(keep)
+    _traced(out, number, **request)
+
+
+def _traced(out: _Outbox, number: int, *, kata: Kata, variant: str, seed: int, folder: Path, case: str) -> None:
+    """One case as a question about the calls made in it, and the reference's; no question where there is no such case.
+
+    Nothing else is ever asked about it.
+    """
+    loaded = _loaded(kata)
+    made, _ = expectations.prepare(loaded, variant, seed, folder, slips=False)
+    questions = [question for question in made if question.name == case]
+    if not questions:
+        drawn, _ = draws.prepare_draws(loaded, variant, seed, folder, further=False)
+        questions = [question for question in drawn if question.name == case]
+    names = kata.stages.calls if kata.stages is not None else ()
+    traced = [question_of_calls(question, names) for question in questions[:1] if names]
+    out.put(pickle.dumps((number, "questions", traced, len(traced), seal(folder))))
+    reference = loaded.variant(variant).reference
+    for question in traced:
+        with loaded.importable():
+            answer = Caller("cpu", str(kata.reference_file)).ask(reference, question)
+        out.put(pickle.dumps((number, "expected", Expected(case, "", answer))))
+    out.put(pickle.dumps((number, "prepared")))
 
 
 def _explain(out: _Outbox, number: int, *, turn: int, wanted: Wanted) -> None:
@@ -168,7 +200,7 @@ def _behave(
 
 def _seek(out: _Outbox, number: int, *, question: Question) -> None:
     """The lines in which the reference does what that question of the request of that number seeks."""
-    lines: list[Value] = []
+    lines: list[Any] = []
     if (last := _PREPARED.get(number)) is not None:
         loaded = _loaded(last.kata)
         kernels = loaded.variant(last.variant)
@@ -206,4 +238,10 @@ class _Prepared:
 
 _PREPARED: dict[int, _Prepared] = {}
 """By the numbers of the requests that the command keeps."""
-_ANSWERS: dict[str, Callable[..., None]] = {"prepare": _prepare, "explain": _explain, "behave": _behave, "seek": _seek}
+_ANSWERS: dict[str, Callable[..., None]] = {
+    "prepare": _prepare,
+    "trace": _trace,
+    "explain": _explain,
+    "behave": _behave,
+    "seek": _seek,
+}

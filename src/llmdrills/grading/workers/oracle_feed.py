@@ -36,7 +36,10 @@ class Cancelled(Exception):  # noqa: N818  # nothing went wrong: someone asked f
 
 @dataclass(frozen=True)
 class OracleRequest:
-    """A set of cases that the oracle prepares. `folder` is where cases may write files for the learner to read."""
+    """A set of cases that the oracle prepares. `folder` is where cases may write files for the learner to read.
+
+    `traced` names a case of which only the calls that are made in it are asked.
+    """
 
     number: int
     kata: Kata
@@ -44,6 +47,7 @@ class OracleRequest:
     seed: int
     folder: Path
     further: bool = False
+    traced: str = ""
 
     def send(self, oracle: Worker, keep: Sequence[int] = ()) -> None:
         """Have the oracle prepare every case and draw; the feed of that number reads what it says.
@@ -55,11 +59,10 @@ class OracleRequest:
             "variant": self.variant,
             "seed": self.seed,
             "folder": self.folder,
-            "further": self.further,
+            **({"case": self.traced} if self.traced else {"further": self.further}),
         }
-        oracle.channel.put(
-            pickle.dumps({"number": self.number, "what": "prepare", "keep": tuple(keep), "request": request})
-        )
+        what = "trace" if self.traced else "prepare"
+        oracle.channel.put(pickle.dumps({"number": self.number, "what": what, "keep": tuple(keep), "request": request}))
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ ACCELERATORS = ("cuda", "mps")
 
 SPARES = 3
 """Learners' processes that are ready beforehand: for the named cases, the draws, and the further draws."""
-MOST_CASES = 5
-"""Sets of cases that are kept: a grade's own, the further draws, another seed, and two easier variants."""
+MOST_CASES = 6
+"""Sets of cases that are kept: a grade's own, the further draws, another seed, two easier variants, and the calls that
+are made in one case."""
 
 
 @dataclass
@@ -42,11 +43,12 @@ class CaseSet:
     further: bool
     stamp: tuple[int, ...]
     feed: OracleFeed
+    traced: str = ""
 
-    def fits(self, kata: Kata, variant: str, seed: int, *, further: bool) -> bool:
+    def fits(self, kata: Kata, variant: str, seed: int, *, further: bool, traced: str = "") -> bool:
         """Whether these are the cases of that variant under that seed, and the kata's files are unchanged."""
-        wanted = (kata, variant, seed, further, _stamp(kata))
-        return (self.kata, self.variant, self.seed, self.further, self.stamp) == wanted
+        wanted = (kata, variant, seed, further, traced, _stamp(kata))
+        return (self.kata, self.variant, self.seed, self.further, self.traced, self.stamp) == wanted
 
 
 class Workers(NamedTuple):
@@ -136,7 +138,7 @@ class WorkerPool:
         Raises ServerDied, UsageError when the device is missing, MissingExtraError, GraderError.
         """
         self._start_servers(spec.kata, spec.device)
-        cases = self._request(spec.kata, spec.variant, spec.seed, further=spec.further)
+        cases = self._request(spec.kata, spec.variant, spec.seed, further=spec.further, traced=spec.traced)
         learners: list[Worker] = []
         while len(learners) < parts:
             spare = self._spares.pop() if self._spares and spec.device == self._device else None
@@ -190,10 +192,10 @@ class WorkerPool:
             self.drop_oracle()
             self._drop_spares()
 
-    def _request(self, kata: Kata, variant: str, seed: int, *, further: bool = False) -> CaseSet:
+    def _request(self, kata: Kata, variant: str, seed: int, *, further: bool = False, traced: str = "") -> CaseSet:
         """Have the oracle prepare the cases, unless it was asked for the same ones earlier."""
         for number, cases in list(self._cases.items()):
-            if cases.fits(kata, variant, seed, further=further) and not cases.feed.files_changed():
+            if cases.fits(kata, variant, seed, further=further, traced=traced) and not cases.feed.files_changed():
                 self._cases[number] = self._cases.pop(number)
                 return cases
             if cases.kata != kata or cases.feed.files_changed():
@@ -204,11 +206,20 @@ class WorkerPool:
             self.oracle = self.server.fork("oracle")
         self._number += 1
         folder = self.server.make_folder(f"cases-{self._number}")
-        OracleRequest(number=self._number, kata=kata, variant=variant, seed=seed, folder=folder, further=further).send(
-            self.oracle, tuple(self._cases)
+        request = OracleRequest(
+            number=self._number,
+            kata=kata,
+            variant=variant,
+            seed=seed,
+            folder=folder,
+            further=further,
+            traced=traced,
         )
+        request.send(self.oracle, tuple(self._cases))
         feed = self._feeds[self._number] = OracleFeed(self._number, folder, self._feeds)
-        cases = CaseSet(kata=kata, variant=variant, seed=seed, further=further, stamp=_stamp(kata), feed=feed)
+        cases = CaseSet(
+            kata=kata, variant=variant, seed=seed, further=further, stamp=_stamp(kata), feed=feed, traced=traced
+        )
         self._cases[self._number] = cases
         return cases
 

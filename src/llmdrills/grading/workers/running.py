@@ -106,7 +106,7 @@ class RunningAttempt:
 
 def _parts(spec: AttemptSpec) -> list[bool | None]:
     """Which questions each part is put: see `AttemptRun`. A GPU is used by one process at a time."""
-    whole = spec.further or spec.device in ACCELERATORS or not lock_file(spec.kata.folder).exists()
+    whole = spec.further or spec.traced or spec.device in ACCELERATORS or not lock_file(spec.kata.folder).exists()
     return [None] if whole else [False, True]
 
 
