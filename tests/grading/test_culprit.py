@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
 
+from llmdrills.content.load import load_katas
+from llmdrills.grading.client import Grader
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import Freezer
 
+ROOT = Path(__file__).resolve().parents[2]
 FILE = "attempt.py"
 
 
@@ -67,3 +71,46 @@ def test_should_tell_where_half_precision_begins(body, found):
 
 def test_should_tell_the_lines_before_the_call_raises():
     assert lines("x.mul_(2)\nraise ValueError", "input-changed") == [2]
+
+
+@pytest.fixture(scope="module")
+def norm():
+    """The shipped kata of RMSNorm, and a grader."""
+    (kata,) = (kata for kata in load_katas(ROOT) if kata.id == "rms-norm")
+    with Grader() as grader:
+        yield lambda body, language="en": grader.grade(
+            kata,
+            "cast-first",
+            "import torch\n\n\ndef rms_norm(x, weight, eps=1e-6):\n" + textwrap.indent(body, "    "),
+            seed=5,
+            language=language,
+        )
+
+
+WRITES = "y = x.float()\ny.mul_(torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + eps))\nreturn weight * y.to(x.dtype)\n"
+LOSES = (
+    "y = x.float()\ns = y.pow(2).mean(-1, keepdim=True)\n"
+    "n = y.detach() * torch.rsqrt(s.detach() + eps)\nreturn weight * n.to(x.dtype)\n"
+)
+TWICE = LOSES.replace("y.detach()", "y").replace("y = x.float()", "y = x.detach().float()")
+HALF = "return weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "line"),
+    [(WRITES, "input-changed", 6), (LOSES, "no-gradient", 7), (TWICE, "no-gradient", 5), (HALF, "half-precision", 5)],
+)
+def test_should_tell_a_learner_the_line(norm, body, kind, line):
+    for language, words in (("en", f"in line {line}"), ("zh", f"在第 {line} 行")):
+        verdict = norm(body, language)
+        assert (verdict.where.kind, verdict.where.line) == (kind, line)
+        assert verdict.where.message.endswith(words)
+        text = ("import torch\n\n\ndef rms_norm(x, weight, eps=1e-6):\n" + body).splitlines()[line - 1].strip()
+        assert verdict.where.expression == text
+        assert f"  {line} | {text}" in verdict.message
+
+
+def test_should_not_tell_of_half_precision_where_the_reference_calculates_in_it(norm):
+    verdict = norm("wide = x.to(torch.promote_types(x.dtype, torch.float32))\nreturn weight * (wide + 1).to(x.dtype)\n")
+    assert not verdict.passed
+    assert verdict.where is None
