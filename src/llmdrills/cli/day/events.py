@@ -82,15 +82,15 @@ class Events:
         with contextlib.suppress(OSError):
             os.write(self._in, b".")
 
-    def wait(self, keyboard: Keyboard, watcher: Watcher, seconds: float) -> list[Event]:
+    def wait(self, keyboard: Keyboard, watcher: Watcher | None, seconds: float) -> list[Event]:
         """Wait until something happened, and return all of it; keys come last, after what they may depend on.
 
-        Nothing for so many seconds gives a `Looked`.
+        Nothing for so many seconds gives a `Looked`. `watcher`: None where no file is written.
         """
-        wanted: list[int | Watcher | Keyboard] = [self._out, watcher, keyboard]
+        wanted: list[int | Watcher | Keyboard] = [self._out, keyboard, *([] if watcher is None else [watcher])]
         ready, _, _ = select.select(wanted, [], [], seconds)
         found: list[Event] = [] if ready else [Looked()]
-        if watcher in ready and watcher.changed():
+        if watcher is not None and watcher in ready and watcher.changed():
             found.append(Saved())
         if self._out in ready:
             os.read(self._out, 65536)
