@@ -1,0 +1,106 @@
+"""The report of an exam as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmdrills.cli.exam.lines import wrapped
+from llmdrills.language import Bilingual
+from llmdrills.practice.exam_words import EVIDENCE, figures, part_name, searches
+from llmdrills.practice.moments import Moment
+from llmdrills.practice.rating import Rating
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from llmdrills.language import Language
+
+__all__ = ["report_text"]
+
+_HEAD = Bilingual("Exam of {day}: {used} of {minutes} min", "{day} 的考试：用时 {used}/{minutes} 分钟")
+_QUESTIONS = Bilingual(
+    "Questions: {answered} of {all} answered; you marked {had} of {of} points as known",
+    "概念题：作答 {answered}/{all} 题；自评答到 {had}/{of} 点",
+)
+_DESIGNS = Bilingual(
+    "Design questions: {answered} of {all} answered; you marked {had} of {of} points as known",
+    "设计题：作答 {answered}/{all} 题；自评答到 {had}/{of} 点",
+)
+_KATAS = Bilingual("Katas: {passed} of {all} passed", "编码练习：通过 {passed}/{all} 道")
+_NOT_REACHED = Bilingual("Not reached: {tasks}", "未做到：{tasks}")
+_BY_ITEM = Bilingual("By item of the readiness checklist", "按自查清单逐项")
+_OWN_MARKS = Bilingual(
+    "Only katas that you passed prove something: what you marked yourself never counts alone.",
+    "只有通过的编码练习才算证明：自己的标记不会单独计入。",
+)
+_RATED = Bilingual("{kata}: passed, rated {rating}", "{kata}：已通过，评级：{rating}")
+_UNRATED = Bilingual("{kata}: passed, not rated", "{kata}：已通过，未评级")
+_OPEN = Bilingual(
+    "{kata}: not passed; `llmdrills today` goes on with it", "{kata}：尚未通过；运行 `llmdrills today` 继续"
+)
+_LEARN = Bilingual("To learn, search in Anki's browser:", "接下来在 Anki 浏览器中搜索：")
+_NAMED = Bilingual("  {number}. {part}: {search}", "  {number}. {part}：{search}")
+_PAGE = Bilingual("The whole report, with every answer: {file}", "完整报告（含每一题的作答）：{file}")
+
+
+def report_text(report: Mapping[str, Any], language: Language, width: int, file: Path) -> str:
+    """The report in lines of at most `width` columns; `file` is the page that holds all of it."""
+    lines = [*_summary(report, language), "", _BY_ITEM[language]]
+    lines += [_item(item, language) for item in report["items"]]
+    lines += [_OWN_MARKS[language], "", *_katas(report, language), *_learn(report, language)]
+    shown = [wrapped(line, width) for line in lines]
+    return "\n".join([*shown, "", wrapped(_PAGE.format(file="")[language], width).rstrip(), str(file)])
+
+
+def _summary(report: Mapping[str, Any], language: Language) -> list[str]:
+    totals = report["totals"]
+    words = {
+        "day": Moment.parse(report["begun"]).day,
+        "used": round(report["used_minutes"]),
+        "minutes": report["minutes"],
+    }
+    lines = [_HEAD.format(**words), _QUESTIONS.format(**totals["questions"]), _KATAS.format(**totals["katas"])]
+    if totals["designs"]["all"]:
+        lines.append(_DESIGNS.format(**totals["designs"]))
+    left = [task for task in report["tasks"] if task["state"] == "not-reached"]
+    shown = [line[language] for line in lines]
+    if left:
+        names = ", " if language == "en" else "、"
+        listed = names.join(f"{task['number']} ({_name(task, language)})" for task in left)
+        shown.append(_NOT_REACHED.format(tasks=listed)[language])
+    return shown
+
+
+def _name(task: Mapping[str, Any], language: Language) -> str:
+    return task["kata"] if task["kind"] == "kata" else part_name(task["course"])[language]
+
+
+def _item(item: Mapping[str, Any], language: Language) -> str:
+    evidence = EVIDENCE[item["evidence"]].format(**figures(item))[language]
+    return f"{evidence} · {item['title'][language].strip()}"
+
+
+def _katas(report: Mapping[str, Any], language: Language) -> list[str]:
+    """Each kata that was begun, and why its last attempt failed: now it may be told."""
+    lines: list[str] = []
+    for task in report["tasks"]:
+        if task["kind"] != "kata" or task["state"] == "not-reached":
+            continue
+        if not task["passed"]:
+            lines += [_OPEN.format(kata=task["kata"])[language], *task["told"].splitlines(), ""]
+        elif task["rating"] is None:
+            lines.append(_UNRATED.format(kata=task["kata"])[language])
+        else:
+            label = Rating[task["rating"].upper()].label[language]
+            lines.append(_RATED.format(kata=task["kata"], rating=label)[language])
+    return [*lines, ""] if lines and lines[-1] else lines
+
+
+def _learn(report: Mapping[str, Any], language: Language) -> list[str]:
+    found = [
+        _NAMED.format(number=task["number"], part=_name(task, language), search=search)[language]
+        for task in report["tasks"]
+        for search in searches(task)
+    ]
+    return [_LEARN[language], *found] if found else []
