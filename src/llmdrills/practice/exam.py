@@ -180,7 +180,8 @@ class Exam:
         task.marks.append(had)
         task.at = str(now or Moment.now())
         self.keep()
-        self.record(history)
+        if task.done:
+            self.record(history)
 
     def unmark(self, task: Task) -> bool:
         """Take the last mark of an answer back that is not marked to its end; False where there is none."""

@@ -103,12 +103,13 @@ def _katas(course: Course, katas: Sequence[Kata], wanted: Wanted, source: random
     """Katas of different topics first, as long as they fit into their part of the time; then the shortest."""
     order = source.sample(katas, len(katas))
     left = wanted.minutes * _CODING
+    least = min((kata.minutes for kata in katas), default=0)
     found: list[Kata] = []
     for fresh in (True, False):
         for kata in order:
-            topics = {one.topic for one in found}
-            if len(found) < wanted.katas and kata not in found and kata.minutes <= left:
-                if fresh and kata.topic in topics:
+            others = (wanted.katas - len(found) - 1) * least  # a long one must leave room for them
+            if len(found) < wanted.katas and kata not in found and kata.minutes <= left - others:
+                if fresh and kata.topic in {one.topic for one in found}:
                     continue
                 found.append(kata)
                 left -= kata.minutes

@@ -193,7 +193,10 @@ class Papers:
 
     def list_text(self) -> str:
         """The same, a line each."""
-        return "\n".join(f"{part_name(one.course)[self._language]}: {self._title(one)}" for one in listed(self.course))
+        colon = "：" if self._language == "zh" else ": "
+        return "\n".join(
+            f"{part_name(one.course)[self._language]}{colon}{self._title(one)}" for one in listed(self.course)
+        )
 
     def _title(self, one: Drawn) -> str:
         if one.kind == "kata":
