@@ -180,7 +180,7 @@ class Exam:
         task.marks.append(had)
         task.at = str(now or Moment.now())
         self.keep()
-        if task.done:
+        if len(task.marks) == task.atoms:
             self.record(history)
 
     def unmark(self, task: Task) -> bool:

@@ -47,10 +47,12 @@ _T = {
     "open": Bilingual("not passed; `llmdrills today` goes on with it", "尚未通过；运行 `llmdrills today` 继续"),
     "hinted": Bilingual("with a hint", "看过提示"),
 }
+_TITLED = Bilingual("{part}: {title}", "{part}：{title}")
+_LINE = Bilingual("{number}. {name} — {outcome}", "{number}. {name}（{outcome}）")
 _CSS = """
 .task { break-inside: avoid; border-bottom: 1px solid var(--line); padding: .6rem 0; }
 .task h3 { font-size: 1rem; margin: 0; font-weight: 600; }
-.task ul { list-style: none; padding: 0; margin: .3rem 0; } .task li { padding-left: 1.5rem; text-indent: -1.5rem; }
+.task ul { list-style: none; padding: 0; margin: .3rem 0; } .task li { padding-left: 1.2rem; text-indent: -1.2rem; }
 .failed { color: var(--warn); } pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card);
   border: 1px solid var(--line); border-radius: 8px; padding: .6rem; margin: .3rem 0; font-size: .85rem; }
 .state.code { color: var(--good); } .state.failed { color: var(--warn); }
@@ -92,7 +94,7 @@ class _Page:
         totals = self.report["totals"]
         tiles = [self.tile("katas", totals["katas"]["passed"], totals["katas"]["all"], "")]
         for key in ("questions", "designs"):
-            own = self.say("own", had=totals[key]["had"], of=totals[key]["of"])
+            own = self.say("own", had=totals[key]["had"], of=totals[key]["of"]) if totals[key]["of"] else ""
             tiles.append(self.tile(key, totals[key]["answered"], totals[key]["all"], own))
         tiles.append(self.tile("left", totals["not_reached"], len(self.report["tasks"]), ""))
         return f"<div class='tiles'>{''.join(tiles)}</div>"
@@ -122,11 +124,15 @@ class _Page:
 
     def line(self, task: Mapping[str, Any]) -> str:
         """A task in one line, with what it came to."""
-        return f"{task['number']}. {self.name(task)} — {self.outcome(task)}"
+        words = _LINE.format(number=task["number"], name=self.name(task), outcome=self.outcome(task))
+        return words[self.language]
 
     def name(self, task: Mapping[str, Any]) -> str:
-        part = escape(part_name(task["course"])[self.language])
-        return f"{part}: {plain(task['title'])}" if task["kind"] == "kata" else f"{part}: {_short(task['title'])}"
+        return self.titled(task, plain(task["title"]) if task["kind"] == "kata" else _short(task["title"]))
+
+    def titled(self, task: Mapping[str, Any], title: str) -> str:
+        """The part of the course, and the title, which is HTML."""
+        return _TITLED.format(part=escape(part_name(task["course"])[self.language]), title=title)[self.language]
 
     def outcome(self, task: Mapping[str, Any]) -> str:
         if task["state"] == "not-reached":
@@ -146,8 +152,8 @@ class _Page:
         return f"<section><h2>{self.say('tasks')}</h2>{''.join(map(self.task, self.report['tasks']))}</section>"
 
     def task(self, task: Mapping[str, Any]) -> str:
-        part = escape(part_name(task["course"])[self.language])
-        head = f"<h3>{task['number']}. {part}: {plain(task['title'])}</h3><p class='soft'>{self.outcome(task)}</p>"
+        name = self.titled(task, plain(task["title"]))
+        head = f"<h3>{task['number']}. {name}</h3><p class='soft'>{self.outcome(task)}</p>"
         body = "" if task["state"] == "not-reached" else self.kata(task) if task["kind"] == "kata" else self.note(task)
         cards = "".join(f"<p class='soft'>{self.say('cards', search=search)}</p>" for search in searches(task))
         return f"<div class='task'>{head}{body}{cards}</div>"

@@ -21,25 +21,31 @@ _RUN_THERE = Bilingual(
 )
 
 
+_MinutesOption = Annotated[
+    int | None,
+    typer.Option("--minutes", metavar="N", min=1, max=600, help="Minutes on the clock; 45.", show_default=False),
+]
+_KatasOption = Annotated[
+    int | None, typer.Option("--katas", metavar="N", min=0, max=100, help="Katas to draw; 3.", show_default=False)
+]
+_QuestionsOption = Annotated[
+    int | None,
+    typer.Option("--questions", metavar="N", min=0, max=1000, help="Questions to draw; 10.", show_default=False),
+]
+_SeedOption = Annotated[
+    int | None, typer.Option("--seed", metavar="N", min=0, help="Draw the exam of this seed.", show_default=False)
+]
+_ListOption = Annotated[
+    bool, typer.Option("--list", help="The course's own questions, tasks and designs in order; nothing is drawn.")
+]
+
+
 def command(
-    minutes: Annotated[
-        int | None,
-        typer.Option("--minutes", metavar="N", min=1, max=600, help="Minutes on the clock; 45.", show_default=False),
-    ] = None,
-    katas: Annotated[
-        int | None,
-        typer.Option("--katas", metavar="N", min=0, max=100, help="Katas to draw; 3.", show_default=False),
-    ] = None,
-    questions: Annotated[
-        int | None,
-        typer.Option("--questions", metavar="N", min=0, max=1000, help="Questions to draw; 10.", show_default=False),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", min=0, help="Draw the exam of this seed.", show_default=False)
-    ] = None,
-    listed: Annotated[
-        bool, typer.Option("--list", help="The course's own questions, tasks and designs in order; nothing is drawn.")
-    ] = False,
+    minutes: _MinutesOption = None,
+    katas: _KatasOption = None,
+    questions: _QuestionsOption = None,
+    seed: _SeedOption = None,
+    listed: _ListOption = False,
     device: DeviceOption = None,
     lang: LangOption = None,
     json: JsonOption = False,
