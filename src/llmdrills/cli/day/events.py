@@ -85,9 +85,9 @@ class Events:
     def wait(self, keyboard: Keyboard, watcher: Watcher | None, seconds: float) -> list[Event]:
         """Wait until something happened, and return all of it; keys come last, after what they may depend on.
 
-        Nothing for so many seconds gives a `Looked`. `watcher`: None where no file is written.
+        Nothing for so many seconds gives a `Looked`.
         """
-        wanted: list[int | Watcher | Keyboard] = [self._out, keyboard, *([] if watcher is None else [watcher])]
+        wanted: list[int | Watcher | Keyboard] = [self._out, keyboard, *filter(None, [watcher])]
         ready, _, _ = select.select(wanted, [], [], seconds)
         found: list[Event] = [] if ready else [Looked()]
         if watcher is not None and watcher in ready and watcher.changed():
