@@ -273,6 +273,29 @@ def test_should_say_that_a_file_holds_no_exam(tmp_path, text):
         Exam.load(path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", "riddle"),
+        ("course", "x1"),
+        ("marks", [1]),
+        ("marks", [True] * 9),
+        ("marks", "ab"),
+        ("language", "fr"),
+        ("at", "yesterday"),
+        ("atoms", None),
+        ("unknown", 1),
+    ],
+)
+def test_should_say_that_a_task_is_none_before_anything_stumbles_over_it(exam, history, field, value):
+    answer(exam, history, 0, "+-+")
+    data = exam.to_json()
+    data["tasks"][0][field] = value
+    exam.path.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match="holds no exam"):
+        Exam.load(exam.path)
+
+
 def test_should_find_no_exam_where_none_was_begun(tmp_path):
     assert Exam.load(tmp_path / "exam.json") is None
 

@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
-from llmdrills.language import Bilingual
+from llmdrills.language import LANGUAGES, Bilingual
 from llmdrills.practice.exam_cards import rating_of
+from llmdrills.practice.exam_draw import Kind
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.note_reviews import NoteReview, record
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llmdrills.language import Language
-    from llmdrills.practice.exam_draw import Drawn, Kind
+    from llmdrills.practice.exam_draw import Drawn
     from llmdrills.practice.history import History
 
 __all__ = ["Exam", "State", "Task", "Terms"]
@@ -285,10 +287,28 @@ class Exam:
             listed=bool(data["listed"]),
             workspace=str(data["workspace"]),
         )
-        exam = cls(path, terms, [Task(**task) for task in data["tasks"]], Moment.parse(data["begun"]))
+        exam = cls(path, terms, [_task(task) for task in data["tasks"]], Moment.parse(data["begun"]))
         exam.ended = None if data["ended"] is None else Moment.parse(data["ended"])
         exam.used = exam._kept = float(data["used"])
         exam._at = int(data["at"])
         if not exam.tasks or not 0 <= exam._at < len(exam.tasks):
             raise ValueError("no task")
         return exam
+
+
+def _task(data: Any) -> Task:
+    """A task as the file holds it. Raises ValueError or TypeError for what `to_json` never writes."""
+    task = Task(**data)
+    for one in dataclasses.fields(Task):
+        value, like = getattr(task, one.name), getattr(Task("question", "", ""), one.name)
+        if type(value) is not type(like):
+            raise TypeError(f"{one.name} is {value!r}")
+    if task.kind not in get_args(Kind) or task.language not in LANGUAGES:
+        raise ValueError(f"{task.kind}, {task.language}")
+    if len(task.marks) > task.atoms or not all(type(mark) is bool for mark in task.marks):
+        raise ValueError(f"marks {task.marks}")
+    if task.course and not re.fullmatch(r"[qtd]\d+", task.course):
+        raise ValueError(f"course {task.course}")
+    if task.marks:
+        Moment.parse(task.at)
+    return task
