@@ -134,9 +134,9 @@ class CodingView(RepetitionView):
     def _introduce(self) -> None:
         number, count = self._exam.number(self._task), len(self._exam.tasks)
         part = part_name(self._task.course)[self._language]
-        self._screen.text()
         head = WORDS["head"].format(number=number, count=count, part=part)[self._language]
-        self._screen.text(self._screen.strong(head))
+        self._screen.leave()  # the keys of the task before
+        self._screen.text("\n" + self._screen.strong(head))
         super()._introduce()
 
     def _tell(self, name: str, **values: object) -> None:

@@ -43,6 +43,7 @@ class QuestionView:
 
     def run(self) -> Left:
         """Go on until the question is left."""
+        self._screen.leave()  # the keys of the task before
         self._introduce()
         try:
             while True:
@@ -128,54 +129,52 @@ class QuestionView:
 
     def _reveal(self) -> None:
         self._exam.reveal(self._task, len(self._card.atoms), self._language)
-        self._show_answer()
+        self._print(*self._answer())
 
-    def _show_answer(self) -> None:
-        if self._task.typed:
-            self._say("your_answer", typed=self._task.typed)
-        self._screen.text(self._screen.strong(WORDS["answer"][self._language]))
-        self._show_point()
+    def _answer(self) -> list[str]:
+        """What was typed, and the first atom that is not marked."""
+        typed = [self._words("your_answer", typed=self._task.typed)] if self._task.typed else []
+        return [*typed, self._screen.strong(self._words("answer")), self._point()]
 
-    def _show_point(self) -> None:
+    def _point(self) -> str:
         """The next atom to mark."""
         count, at = len(self._card.atoms), len(self._task.marks)
         text = self._card.atoms[at]
-        self._print(WORDS["point"].format(number=at + 1, count=count, text=text)[self._language] if count > 1 else text)
+        return self._words("point", number=at + 1, count=count, text=text) if count > 1 else text
 
     def _mark(self, had: bool) -> None:
         self._exam.mark(self._task, had, self._tools.history)
-        self._say("had" if had else "missed")
-        if not self._task.done:
-            self._show_point()
-            return
-        for text in self._card.more:
-            self._print(text)
-        self._left = "done"
+        said = self._words("had" if had else "missed")
+        if self._task.done:
+            self._print(said, *self._card.more)
+            self._left = "done"
+        else:
+            self._print(said, self._point())
 
     def _unmark(self) -> None:
         if self._exam.unmark(self._task):
-            self._say("unmarked")
-            self._show_point()
+            self._print(self._words("unmarked"), self._point())
 
     # ---- what is shown ----------------------------------------
 
     def _introduce(self) -> None:
         number, count = self._exam.number(self._task), len(self._exam.tasks)
-        part = part_name(self._task.course)
+        part = part_name(self._task.course)[self._language]
         if len(self._card.atoms) > 1:
-            part = WORDS["in_full"].format(part=part[self._language], atoms=len(self._card.atoms))
-        head = WORDS["head"].format(number=number, count=count, part=part[self._language])
-        self._screen.text()
-        self._print(self._screen.strong(head[self._language]))
-        self._print(self._card.front)
-        if self._task.atoms:  # broken off while it was marked
-            self._show_answer()
+            part = self._words("in_full", part=part, atoms=len(self._card.atoms))
+        head = self._screen.strong(self._words("head", number=number, count=count, part=part))
+        # Where it was broken off while it was marked, the answer is shown again.
+        self._print("", head, self._card.front, *(self._answer() if self._task.atoms else ()))
 
-    def _say(self, name: str, **values: object) -> None:
-        self._print(WORDS[name].format(**values)[self._language])
+    def _say(self, name: str) -> None:
+        self._print(self._words(name))
 
-    def _print(self, text: str) -> None:
-        self._screen.text(wrapped(text, self._screen.width))
+    def _words(self, name: str, **values: object) -> str:
+        return WORDS[name].format(**values)[self._language]
+
+    def _print(self, *texts: str) -> None:
+        """Print them one below the other, in one go: a terminal that cannot redraw shows the keys after each print."""
+        self._screen.text("\n".join(wrapped(text, self._screen.width) for text in texts))
 
     def _status(self) -> str:
         clock = f"{self._exam.number(self._task)}/{len(self._exam.tasks)} · {self._clock.shown(self._language)}"
