@@ -166,7 +166,7 @@ class Papers:
         """What the learner reads before the first task."""
         minutes = exam.terms.minutes
         if resumed:
-            words = WORDS["go_on"].format(day=exam.begun.day, left=_minutes(exam.left), minutes=minutes)
+            words = WORDS["go_on"].format(day=exam.begun.local.date(), left=_minutes(exam.left), minutes=minutes)
             return [words[self._language]]
         counts = {kind: sum(task.kind == kind for task in exam.tasks) for kind in ("question", "kata", "design")}
         begin = WORDS["begin"].format(

@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["report_text"]
 
 _HEAD = Bilingual("Exam of {day}: {used} of {minutes} min", "{day} 的考试：用时 {used}/{minutes} 分钟")
-_QUESTIONS = Bilingual(
-    "Questions: {answered} of {all} answered; you marked {had} of {of} points as known",
-    "概念题：作答 {answered}/{all} 题；自评答到 {had}/{of} 点",
-)
-_DESIGNS = Bilingual(
-    "Design questions: {answered} of {all} answered; you marked {had} of {of} points as known",
-    "设计题：作答 {answered}/{all} 题；自评答到 {had}/{of} 点",
-)
+_QUESTIONS = Bilingual("Questions: {answered} of {all} answered", "概念题：作答 {answered}/{all} 题")
+_DESIGNS = Bilingual("Design questions: {answered} of {all} answered", "设计题：作答 {answered}/{all} 题")
+_POINTS = Bilingual("; you marked {had} of {of} points as known", "；自评答到 {had}/{of} 点")
+_LEFT = Bilingual("{number} ({name})", "{number}（{name}）")
 _KATAS = Bilingual("Katas: {passed} of {all} passed", "编码练习：通过 {passed}/{all} 道")
 _NOT_REACHED = Bilingual("Not reached: {tasks}", "未做到：{tasks}")
 _BY_ITEM = Bilingual("By item of the readiness checklist", "按自查清单逐项")
@@ -55,21 +51,24 @@ def report_text(report: Mapping[str, Any], language: Language, width: int, file:
 
 def _summary(report: Mapping[str, Any], language: Language) -> list[str]:
     totals = report["totals"]
-    words = {
-        "day": Moment.parse(report["begun"]).day,
-        "used": round(report["used_minutes"]),
-        "minutes": report["minutes"],
-    }
-    lines = [_HEAD.format(**words), _QUESTIONS.format(**totals["questions"]), _KATAS.format(**totals["katas"])]
+    day, used = f"{Moment.parse(report['begun']).local:%Y-%m-%d %H:%M}", round(report["used_minutes"])
+    shown = [_HEAD.format(day=day, used=used, minutes=report["minutes"])[language]]
+    shown.append(_marked(_QUESTIONS, totals["questions"], language))
+    shown.append(_KATAS.format(**totals["katas"])[language])
     if totals["designs"]["all"]:
-        lines.append(_DESIGNS.format(**totals["designs"]))
+        shown.append(_marked(_DESIGNS, totals["designs"], language))
     left = [task for task in report["tasks"] if task["state"] == "not-reached"]
-    shown = [line[language] for line in lines]
     if left:
-        names = ", " if language == "en" else "、"
-        listed = names.join(f"{task['number']} ({_name(task, language)})" for task in left)
+        comma = Bilingual(", ", "、")[language]
+        listed = comma.join(_LEFT.format(number=task["number"], name=_name(task, language))[language] for task in left)
         shown.append(_NOT_REACHED.format(tasks=listed)[language])
     return shown
+
+
+def _marked(words: Bilingual, totals: Mapping[str, int], language: Language) -> str:
+    """How many were answered, and what was known of them."""
+    said = words.format(**totals)[language]
+    return said + _POINTS.format(**totals)[language] if totals["of"] else said
 
 
 def _name(task: Mapping[str, Any], language: Language) -> str:
