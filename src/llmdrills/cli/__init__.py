@@ -40,6 +40,7 @@ COMMANDS: tuple[str, ...] = (
     "stats",
     "report",
     "readiness",
+    "exam",
     "build",
     "check",
     "preview",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.practice.stats import Stats
 
-__all__ = ["render"]
+__all__ = ["page", "plain", "render"]
 
 _MOST = 20  # slips shown, those still open first
 
@@ -123,28 +123,33 @@ def render(
     stats: Stats, readiness: Mapping[str, Any], language: Language, titles: Mapping[str, Bilingual] | None = None
 ) -> str:
     """The page as HTML. `readiness`: what `Readiness.to_json` gives; `titles`: of the katas, by id."""
-    page = _Page(language, titles or {})
+    made = _Page(language, titles or {})
     body = "".join(
         [
-            f"<header><h1>{page.say('title')}</h1><p class='soft'>{page.say('as of', day=stats.day)}</p></header>",
-            page.tiles(stats),
-            page.section("year", plots.heat_map(stats.heat, language, page.say("year"))),
-            page.section("forecast", plots.forecast(stats.forecast, language, page.say("forecast"))),
-            page.section("calibration", page.calibration(stats)),
-            page.section("hardest", page.hardest(stats)),
-            page.section("slips", page.slips(stats)),
-            page.section("readiness", page.readiness(readiness)),
+            f"<header><h1>{made.say('title')}</h1><p class='soft'>{made.say('as of', day=stats.day)}</p></header>",
+            made.tiles(stats),
+            made.section("year", plots.heat_map(stats.heat, language, made.say("year"))),
+            made.section("forecast", plots.forecast(stats.forecast, language, made.say("forecast"))),
+            made.section("calibration", made.calibration(stats)),
+            made.section("hardest", made.hardest(stats)),
+            made.section("slips", made.slips(stats)),
+            made.section("readiness", made.readiness(readiness)),
         ]
     )
+    return page(made.say("title"), body, language)
+
+
+def page(title: str, body: str, language: Language, css: str = "") -> str:
+    """A whole page with the look of the report. `title` and `body` are HTML; `css` comes after the report's own."""
     lang = "zh-Hans" if language == "zh" else "en"
     return (
         f'<!doctype html>\n<html lang="{lang}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{page.say('title')}</title><style>{_CSS}</style></head><body>{body}</body></html>\n"
+        f"<title>{title}</title><style>{_CSS}{css}</style></head><body>{body}</body></html>\n"
     )
 
 
-def _plain(markdown: str) -> str:
+def plain(markdown: str) -> str:
     """A note's one-line Markdown as text: without the marks of math and code."""
     return escape(re.sub(r"[$`*]|\\(?=[a-z])", "", markdown))
 
@@ -253,7 +258,7 @@ class _Page:
         evidence.append(self.say("notes", n=count) if done is None else self.say("notes counted", n=count, done=done))
         listed = "".join(f"<li>{one}</li>" for one in evidence)
         return (
-            f"<li><span class='state {state}'>{self.say(state)}</span><b>{_plain(item['title'][self.language])}</b>"
+            f"<li><span class='state {state}'>{self.say(state)}</span><b>{plain(item['title'][self.language])}</b>"
             f"<ul class='evidence'>{listed}</ul>{_code(self.say('next', what=item['next'][self.language]))}</li>"
         )
 

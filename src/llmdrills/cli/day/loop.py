@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from typing import TYPE_CHECKING
 
-from llmdrills.cli.day.background_grader import BackgroundGrader
-from llmdrills.cli.day.desk import Desk
-from llmdrills.cli.day.events import EditorFailed, Events, Key, Redraw
-from llmdrills.cli.day.keys import Keyboard
-from llmdrills.cli.day.repetition_view import RepetitionView, Tools
+from llmdrills.cli.day.events import Events, Key, Redraw
+from llmdrills.cli.day.repetition_view import RepetitionView
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
+from llmdrills.cli.day.workplace import at_the_desk
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history, practice_file
 from llmdrills.cli.repair import begin_repair, starter_of
@@ -25,9 +21,7 @@ from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
+    from llmdrills.cli.day.repetition_view import Tools
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.practice.plan import Item, Plan
@@ -35,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["run_day"]
 
 _LOOK = 60.0  # seconds between two looks at whether the learner wants the repair
-_TERMINATED = 128 + signal.SIGTERM
 
 
 def run_day(here: Place, *, topic: str | None, seed: int) -> int:
@@ -48,25 +41,8 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
         screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
         if not plan.items and plan.repair is None:
             return 0
-        grader = BackgroundGrader(events, here.settings.text("device"))
-        desk = Desk(here.settings, lambda failure: events.post(EditorFailed(failure)))
-        if desk.trouble is not None:
-            screen.text(desk.trouble.told(here.language))
-        try:
-            with contextlib.closing(desk), grader, Keyboard() as keyboard, _signals(events, keyboard):
-                tools = Tools(
-                    screen=screen,
-                    keyboard=keyboard,
-                    events=events,
-                    grader=grader,
-                    history=history,
-                    here=here,
-                    katas=day.by_id,
-                    desk=desk,
-                )
-                return day.practise(tools, plan)
-        finally:
-            screen.leave()
+        with at_the_desk(here, screen, events, history, day.by_id) as tools:
+            return day.practise(tools, plan)
 
 
 class _Day:
@@ -146,29 +122,3 @@ class _Day:
         starter = first_text(kata, variant, self._here.language, seed)
         begun = repetitions.start(self._history, kata, variant.id, file, starter, seed=seed)
         return RepetitionView(tools, kata, begun, resumed=False)
-
-
-@contextlib.contextmanager
-def _signals(events: Events, keyboard: Keyboard) -> Iterator[None]:
-    """Redraw after a resize, take the terminal again after a stop (Ctrl-Z, fg), leave in order when asked to end."""
-
-    def resized(_number: int, _frame: FrameType | None) -> None:
-        events.post(Redraw())
-
-    def continued(_number: int, _frame: FrameType | None) -> None:
-        keyboard.resume()
-        events.post(Redraw())
-
-    def terminated(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(_TERMINATED)
-
-    wanted = {signal.SIGWINCH: resized, signal.SIGCONT: continued, signal.SIGTERM: terminated}
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
