@@ -236,7 +236,8 @@ class Grader:
         def run() -> tuple[CaseSet, Attempt]:
             if begun is None:
                 return self._run(further)
-            return begun.cases, begun.end()
+            answered = begun.end()
+            return begun.cases, answered
 
         try:
             yield functools.cache(run)
@@ -338,7 +339,8 @@ class Grader:
         for last in (False, True):
             try:
                 running = RunningAttempt(self._pool, spec, self._cancel_read)
-                return running.cases, running.end()
+                attempt = running.end()
+                return running.cases, attempt
             except ServerDied as died:
                 self._pool.forget()
                 if last:

@@ -63,6 +63,7 @@ class AttemptRun:
         self._learner = learner
         self._cancel = cancel
         self._reap = reap
+        self._begun = False
         self._ready = False
         self._loaded = False
         self._loading: Raised | None = None
@@ -75,10 +76,18 @@ class AttemptRun:
         self._beside: Sequence[AttemptRun] = ()
 
     def begin(self) -> None:
-        """Give the learner's process the file, and the questions as far as they are known. Does not wait."""
-        nonce = secrets.token_bytes(16)
-        self._learner.channel.expect(nonce, NOTICE_BYTES)
-        self._learner.channel.put(_job(self._spec, nonce, self._printed.mark))
+        """Give the learner's process the file and the questions, where they are known. Does not wait.
+
+        Else that happens as soon as they are: no code of the attempt runs before the cases' files are sealed.
+        """
+        if not self._feed.listed:
+            return
+        if not self._begun:
+            self._begun = True
+            nonce = secrets.token_bytes(16)
+            self._learner.channel.expect(nonce, NOTICE_BYTES)
+            self._learner.channel.put(_job(self._spec, nonce, self._printed.mark))
+            self._clock.begin()
         self._send_questions()
 
     def end(self, beside: Sequence[AttemptRun] = ()) -> Attempt:
@@ -104,12 +113,6 @@ class AttemptRun:
         if self._feed.files_changed():
             self._ended = Ended("forbidden", self._case, FILES_CHANGED)
         return self.attempt()
-
-    def go_on(self) -> Attempt:
-        """After its end, put the other part's questions too, in the same process. Raises what `end` raises."""
-        self._drawn = None
-        self._send_questions()
-        return self.end()
 
     @property
     def began(self) -> bool:
@@ -148,7 +151,7 @@ class AttemptRun:
     @property
     def _busy(self) -> bool:
         """Whether the learner's process has something to do, so that the clock runs."""
-        return not self._loaded or len(self._answers) < self._sent
+        return self._begun and (not self._loaded or len(self._answers) < self._sent)
 
     @property
     def _step(self) -> Step:
@@ -210,7 +213,7 @@ class AttemptRun:
         for frame in self._oracle.channel.frames():
             self._feed.take(frame)
             for run in (self, *self._beside):
-                run._send_questions()
+                run.begin()
         if self._oracle.channel.closed and not self._feed.prepared:
             raise GraderError(
                 f"the oracle ended ({ended_how(self._reap(self._oracle))})", "run `llmdrills check` on this kata"

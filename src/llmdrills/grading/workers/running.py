@@ -26,13 +26,21 @@ __all__ = ["RunningAttempt"]
 class RunningAttempt:
     """An attempt that has begun. Call `end` once, or `drop` where its answers are not needed.
 
-    With `question` it is asked that alone, which must be about one of its cases. Making it raises what
-    `WorkerPool.assign` raises.
+    With `question` it is asked that only, which must be about one of its cases; `alone` runs it in a single process.
+    Making it raises what `WorkerPool.assign` raises.
     """
 
-    def __init__(self, pool: WorkerPool, spec: AttemptSpec, cancel: int, question: Question | None = None) -> None:
-        self._pool = pool
-        parts = _parts(spec) if question is None else [None]
+    def __init__(
+        self,
+        pool: WorkerPool,
+        spec: AttemptSpec,
+        cancel: int,
+        question: Question | None = None,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self._pool, self._spec, self._cancel = pool, spec, cancel
+        parts = _parts(spec) if question is None and not alone else [None]
         workers = pool.assign(spec, len(parts))
         self.cases: CaseSet = workers.cases
         feed = self.cases.feed
@@ -81,12 +89,16 @@ class RunningAttempt:
         found: list[Attempt] = []
         for run in self._runs:
             found.append(run.end(beside=self._runs[len(found) + 1 :]))
-            if found[-1].loading is not None or found[-1].ended is not None:
+            ended = found[-1].ended
+            if ended is not None and (ended.case or ended.by != "crashed"):
                 break
-        if len(found) > 1 and _did_not_load(found[-1]):
-            # The file loaded in one process and not in the other, as where it takes down what both use: the first
-            # process goes on alone.
-            found = [self._runs[0].go_on()]
+        if len({_is_loading(part) for part in found}) > 1:
+            # The file loads in one process and not in the other, as where it takes down what both use: what it does
+            # alone is what counts.
+            self._reap()
+            alone = RunningAttempt(self._pool, self._spec, self._cancel, alone=True)
+            self.cases = alone.cases
+            return alone.end()
         if found[-1].loading is not None or found[-1].ended is not None:
             self._reap()  # the rest is not asked any more
         else:
@@ -110,8 +122,9 @@ def _parts(spec: AttemptSpec) -> list[bool | None]:
     return [None] if whole else [False, True]
 
 
-def _did_not_load(attempt: Attempt) -> bool:
-    return attempt.loading is not None or (attempt.ended is not None and not attempt.answers)
+def _is_loading(attempt: Attempt) -> bool:
+    """Whether the file did not load, or the process ended meanwhile."""
+    return attempt.loading is not None or (attempt.ended is not None and not attempt.ended.case)
 
 
 def joined(parts: Sequence[Attempt]) -> Attempt:
