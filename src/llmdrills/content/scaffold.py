@@ -87,6 +87,7 @@ def new_kata(root: Path, kata_id: str) -> tuple[Path, ...]:
     files: dict[str, Callable[[str, str], str]] = {
         "reference.py": templates.reference,
         "cases.py": templates.cases,
+        "cases.zh.yaml": templates.case_texts,
         "slips.yaml": templates.slips,
         "kata.yaml": templates.kata,  # written last, because a folder with a kata.yaml counts as a kata
     }

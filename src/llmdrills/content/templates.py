@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NOTES", "cases", "deck", "kata", "note", "reference"]
+__all__ = ["NOTES", "case_texts", "cases", "deck", "kata", "note", "reference"]
 
 _HEAD = """\
 id: {name}
@@ -150,6 +150,21 @@ def by_torch(x):
     return torch.softmax(x, dim=-1)
 '''
 
+_CASE_TEXTS = """\
+base:
+  title: 基本情形
+  en: "dimensions that differ: another axis gives other sums"
+  zh: 各维大小不同：弄错轴，和就不同
+large:
+  title: 很大的数值
+  en: exponentials that overflow unless the maximum is taken away
+  zh: 不先减去最大值，指数就会溢出
+gradient:
+  title: 梯度
+  en: the gradient must reach x
+  zh: 梯度必须传到 x
+"""
+
 _SLIPS = """\
 slips:
   - id: wrong-axis
@@ -199,6 +214,11 @@ def reference(kata_id: str, entry: str) -> str:
 def cases(kata_id: str, entry: str) -> str:
     """Its cases.py."""
     return _CASES.format(id=kata_id, entry=entry)
+
+
+def case_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
+    """Its cases.zh.yaml."""
+    return _CASE_TEXTS
 
 
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
