@@ -9,10 +9,19 @@ from typing import Any
 from llmdrills.content.casetexts import case_texts_shape
 from llmdrills.content.deckfile import DECK
 from llmdrills.content.katafile import KATA
+from llmdrills.content.referencetexts import reference_texts_shape
 from llmdrills.content.shapes import Record
 from llmdrills.content.slips import SLIPS
 
-__all__ = ["SCHEMAS", "case_texts_schema", "deck_schema", "kata_schema", "slips_schema", "write_schemas"]
+__all__ = [
+    "SCHEMAS",
+    "case_texts_schema",
+    "deck_schema",
+    "kata_schema",
+    "reference_texts_schema",
+    "slips_schema",
+    "write_schemas",
+]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -40,11 +49,17 @@ def case_texts_schema() -> dict[str, Any]:
     } | case_texts_shape().schema()
 
 
+def reference_texts_schema() -> dict[str, Any]:
+    """What drills/KATA/reference.zh.yaml may hold. Whether each `en` stands in reference.py is `llmdrills check`'s."""
+    return _whole(reference_texts_shape(), "llmdrills reference texts (drills/KATA/reference.zh.yaml)")
+
+
 SCHEMAS = {
     "deck.json": deck_schema,
     "kata.json": kata_schema,
     "slips.json": slips_schema,
     "case-texts.json": case_texts_schema,
+    "reference-texts.json": reference_texts_schema,
 }
 """File name in docs/schema → what it holds."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NOTES", "case_texts", "cases", "deck", "kata", "note", "reference"]
+__all__ = ["NOTES", "case_texts", "cases", "deck", "kata", "note", "reference", "reference_texts"]
 
 _HEAD = """\
 id: {name}
@@ -165,6 +165,14 @@ gradient:
   zh: 梯度必须传到 x
 """
 
+_REFERENCE_TEXTS = """\
+texts:
+  - en: Turn the last axis of x (..., N) into probabilities.
+    zh: 把 x (..., N) 的最后一维变成概率。
+  - en: "(..., N), the largest is 0: no exponential overflows"
+    zh: (..., N)，最大值为 0：指数不会溢出
+"""
+
 _SLIPS = """\
 slips:
   - id: wrong-axis
@@ -219,6 +227,11 @@ def cases(kata_id: str, entry: str) -> str:
 def case_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
     """Its cases.zh.yaml."""
     return _CASE_TEXTS
+
+
+def reference_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # as above
+    """Its reference.zh.yaml."""
+    return _REFERENCE_TEXTS
 
 
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llmdrills.content.casetexts import FILE_NAME, CaseText, read_case_texts
 from llmdrills.content.computed import Computed
 from llmdrills.content.model import Clause, Kata, Note, Position, Workspace
+from llmdrills.content.referencetexts import REFERENCE_TEXTS, read_reference_texts
 from llmdrills.content.report import Report
 from llmdrills.language import Bilingual, Language
 
@@ -56,6 +57,10 @@ class Context:
                 yield None, path, both[language], place(kata, f"{path}.{language}")
             for slip in kata.slips:
                 yield None, f"slip {slip.id}", slip.feedback[language], slip.position
+            for said in (
+                read_reference_texts(kata.folder, Report(self.workspace.root))[0].values() if language == "zh" else ()
+            ):
+                yield None, "reference.zh.yaml", said, Position(kata.position.file.parent / REFERENCE_TEXTS, 1, 1)
             for name, text in self.case_texts(kata)[0].items():
                 at = self.at_case(kata, name)
                 yield None, f"case {name}", text.why[language], at
