@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from llmdrills.content.casetexts import AGAIN, DERIVED_WHY, DRAWN_WHY, FILE_NAME, case_texts, read_case_texts
 from llmdrills.content.kernels import read_cases
+from llmdrills.content.lint.chinese import _HALF, _LOOSE
+from llmdrills.content.lint.texts import prose
 from llmdrills.content.load import kata_folders, load_katas
 from llmdrills.content.report import Report
+from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.wording import describe
 from tests.helpers.english_left import bilingual_constants, english_left
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +56,33 @@ def test_should_say_every_constant_text_of_the_program_in_chinese() -> None:
     left = {place: both.zh for place, both in found if english_left(both.zh)}
     same = {place: both.zh for place, both in found if both.en == both.zh and english_left(both.en)}
     assert (left, same) == ({}, {})
+
+
+def test_should_write_every_constant_text_with_full_width_punctuation_and_spaces() -> None:
+    """Half-width punctuation beside Chinese, and a space beside full-width punctuation, come from gluing texts."""
+    found = {}
+    for place, both in bilingual_constants():
+        shown = prose(re.sub(r"\{[^{}]*\}", "x", both.zh))
+        if (_HALF.search(shown) or _LOOSE.search(shown)) and "_WEEKDAYS" not in place:
+            found[place] = both.zh
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("finding", "zh"),
+    [
+        (f.WrongShape("[1]", (2, 3), (3, 2)), "result[1] 的形状应为 (2, 3)，得到的是 (3, 2)"),
+        (f.WrongShape("", (2,), ()), "返回值的形状应为 (2,)，得到的是 ()"),
+        (f.WrongDtype("[0]", "float32", "float16"), "result[0] 的 dtype 应为 float32，得到的是 float16"),
+        (f.WrongType("gradient of Q", "torch.Tensor", "tuple"), "对 Q 的梯度的类型应为 torch.Tensor，得到的是 tuple"),
+        (f.WrongStructure("", "2 items", "3 items"), "返回值应有 2 项，得到的是 3 项"),
+        (f.WrongDevice("", "cuda", "cpu"), "返回值应位于 cuda，得到的在 cpu"),
+        (f.Unreadable("[2]", "too large"), "result[2] 里没有可以比较的数值（太大）"),
+        (f.NoGradient("gradient of V"), "对 V 的梯度没有传回来：计算图在某处断开了"),
+    ],
+)
+def test_should_put_a_finding_together_as_one_chinese_sentence(finding: f.Finding, zh: str) -> None:
+    assert describe(finding).zh == zh
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])

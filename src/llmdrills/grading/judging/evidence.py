@@ -200,7 +200,7 @@ def _crash(raised: Raised) -> Bilingual:
         what = given(raised.operation, raised.operands)
         if " @ " not in what:
             what = f"{raised.operation}({what})"
-        parts = _joined(parts, Bilingual(what, what))
+        parts = _joined(parts, Bilingual(what, what.replace(", not contiguous", "，不连续")))
     wrong = disagreement(raised.operation, raised.operands)
     return parts if wrong is None else _joined(parts, wrong)
 

@@ -62,6 +62,7 @@ _COUNTS = Bilingual(
     "用例“{case}”：{flops:,} 次浮点运算，最大张量 {largest:,} 个元素，同时存活 {alive:,} 个",
 )
 _NO_DIAGNOSIS = Bilingual("None of the known mistakes explains this.", "没有匹配到任何已知的错误写法。")
+_GRADIENT = Bilingual("gradient of {}", "对 {} 的梯度")
 _NOT_CONTIGUOUS = Bilingual("not contiguous", "不连续")
 _REQUIRES_GRAD = Bilingual("requires grad", "需要梯度")
 
@@ -234,7 +235,10 @@ def _around(finding: Mapping[str, Any], language: Language) -> list[str]:
     labels = [_EXPECTED[language], _GOT[language]]
     pad = max(_columns(label) for label in labels)
     lead = ", ".join(map(str, index[:-1]))
-    place = finding["path"] if finding["path"].startswith("gradient") else result_at(finding["path"])
+    path = finding["path"]
+    place = (
+        _GRADIENT[language].format(path.removeprefix("gradient of ")) if path.startswith("grad") else result_at(path)
+    )
     lines = [f"  {place}[{lead + ', ' if lead else ''}{start}:{start + len(widths)}]"] if index else [f"  {place}"]
     for label, row in zip(labels, rows, strict=True):
         cells = "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
