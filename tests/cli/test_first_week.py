@@ -33,11 +33,21 @@ class Words:
     due: str
     nothing: str
     rated: str
+    repair: str  # the end of a day that offers one
 
 
 WORDS = {
-    "en": Words("waiting for a save", r"Enter (?:Good|Easy)", "due again on", "nothing is due|Done for today", "Hard"),
-    "zh": Words("等待保存", r"Enter (?:良好|简单)", "到期", "没有到期的练习|今天的练习已完成|今天完成了", "困难"),
+    "en": Words(
+        "waiting for a save",
+        r"Enter (?:Good|Easy)",
+        "due again on",
+        "nothing is due|Done for today",
+        "Hard",
+        "Enter end",
+    ),
+    "zh": Words(
+        "等待保存", r"Enter (?:良好|简单)", "到期", "没有到期的练习|今天的练习已完成|今天完成了", "困难", "Enter 结束"
+    ),
 }
 
 
@@ -83,6 +93,10 @@ class Newcomer:
             terminal.press("\r")
             terminal.expect(words.due)
             terminal.press("\r")
+        while terminal.child.isalive() and not re.search(words.repair, terminal.text):
+            assert terminal.screen  # reads what there is
+        if terminal.child.isalive():
+            terminal.press("\r")  # no repair today
         assert terminal.ended() == 0
         self.shown += terminal.text
         self.met.append(katas)
