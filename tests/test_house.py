@@ -240,12 +240,12 @@ def test_should_end_a_line_of_a_page_only_where_a_sentence_ends(page: str):
         if line.strip()
         and not re.match(r"#|\||!\[|```|    ", line)
         and not re.match(begins, following.lstrip() if following.startswith("  ") else following)
-        and not re.search(r"[.!?:][)”\"*]*$", line)
+        and not re.search(r"[.!?:。！？：][)）”\"*]*$", line)
     ]
     assert broken == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "CONTRIBUTING.md"])
 def test_should_name_only_targets_of_the_makefile(page: str):
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / page).read_text("utf-8"), re.MULTILINE))

@@ -43,7 +43,7 @@ __all__ = [
 class LLMDrillsError(Exception):
     """Something the user can act on; `what` says what is wrong and `todo` what to do next, both in English.
 
-    Given as `Bilingual`, they can be told in Chinese too.
+    Their Chinese is the one of a `Bilingual`, or the one that messages.zh.txt has for the English.
     """
 
     exit_code = 2
@@ -59,9 +59,18 @@ class LLMDrillsError(Exception):
         return f"{self.what}: {self.todo}" if self.todo else self.what
 
     def told(self, language: Language) -> str:
-        """What `str` says, in that language where the error was given in both."""
-        colon = "：" if language == "zh" and self._what.zh != self._what.en else ": "
-        return colon.join(part for part in (self._what[language], self._todo[language]) if part)
+        """What `str` says, in that language."""
+        return _told(self._what, self._todo, language)
+
+
+def _told(what: Bilingual, todo: Bilingual, language: Language) -> str:
+    """The two parts of a message; what has no Chinese yet stays in English."""
+    if language == "en":
+        return ": ".join(part for part in (what.en, todo.en) if part)
+    from llmdrills.messages import in_chinese
+
+    parts = [one.zh if one.zh != one.en else in_chinese(one.en) for one in (what, todo)]
+    return "：".join(part for part in parts if part)
 
 
 class UsageError(LLMDrillsError):
@@ -84,7 +93,12 @@ class Problem:
     rule: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.what}: {self.todo}"
+        return self.told("en")
+
+    def told(self, language: Language) -> str:
+        """The place, what is wrong and what to write, on one line; the place is the same in both languages."""
+        both = Bilingual(self.what, self.what), Bilingual(self.todo, self.todo)
+        return f"{self.file}:{self.line}:{self.column}: {_told(*both, language)}"
 
 
 class ContentError(LLMDrillsError):
@@ -99,7 +113,11 @@ class ContentError(LLMDrillsError):
         )
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return self.told("en")
+
+    def told(self, language: Language) -> str:
+        """Every problem, one a line."""
+        return "\n".join(problem.told(language) for problem in self.problems)
 
 
 class BuildError(LLMDrillsError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["LANGUAGES", "Bilingual", "Language"]
+__all__ = ["LANGUAGES", "Bilingual", "Language", "chinese"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -22,5 +22,32 @@ class Bilingual:
         return self.en if language == "en" else self.zh
 
     def format(self, **values: object) -> Bilingual:
-        """Fill `{name}` fields in both languages."""
-        return Bilingual(self.en.format(**values), self.zh.format(**values))
+        """Fill `{name}` fields in both languages; a value that is `Bilingual` itself gives to each its own."""
+        return Bilingual(*(one.format(**{k: _told(v, name) for k, v in values.items()}) for name, one in self._both()))
+
+    def _both(self) -> tuple[tuple[Language, str], ...]:
+        return ("en", self.en), ("zh", self.zh)
+
+
+def _told(value: object, language: Language) -> object:
+    return value[language] if isinstance(value, Bilingual) else value
+
+
+def chinese(*parts: str) -> str:
+    """The pieces of a Chinese sentence as one: a space where a Chinese character meets a letter, a digit or code."""
+    text = ""
+    for part in parts:
+        if text and part and _meet(text[-1], part[0]):
+            text += " "
+        text += part
+    return text
+
+
+def _meet(one: str, other: str) -> bool:
+    if one.isspace() or other.isspace():
+        return False
+    return (_is_chinese(one) and other.isascii()) or (one.isascii() and _is_chinese(other))
+
+
+def _is_chinese(letter: str) -> bool:
+    return "\u3400" <= letter <= "\u9fff"

@@ -201,7 +201,7 @@ def _next(
         days = "one more day" if left == 1 else f"{left} days"
         return Bilingual(
             f"pass {one.kata} without help on {days}: llmdrills start {one.kata}",
-            f"再在 {left} 天里独立通过 {one.kata}：llmdrills start {one.kata}",
+            f"还需在另外 {left} 个不同的日子各独立通过一次 {one.kata}：llmdrills start {one.kata}",
         )
     fading = [one for one in katas if one.state == "fading"]
     if fading:

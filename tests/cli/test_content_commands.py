@@ -156,7 +156,14 @@ def test_should_begin_a_deck_a_note_and_a_kata_that_are_clean(run, small):
     name, _, line = made.rpartition(":")
     assert "id: my-note" in Path(name).read_text().splitlines()[int(line) - 1]
     files = [Path(line).name for line in run("new", "kata", "my-kata", cwd=small).out.splitlines()]
-    assert sorted(files) == ["cases.py", "kata.yaml", "reference.py", "slips.yaml"]
+    assert sorted(files) == [
+        "cases.py",
+        "cases.zh.yaml",
+        "kata.yaml",
+        "reference.py",
+        "reference.zh.yaml",
+        "slips.yaml",
+    ]
     ran = run("check", "--quick", "--json", cwd=small)
     assert [p for p in ran.json["problems"] if p["rule"] not in {"unshown-value", "stale-value"}] == []
     assert "my-kata" in run("list", cwd=small).out

@@ -91,7 +91,7 @@ def test_should_leave_out_a_rating_and_a_skip_that_were_undone(run, two_days):
 def test_should_speak_chinese(run, two_days, slip):
     text = run("history", "show", KATA, "--lang", "zh").out
     assert f"答案不对 0/1 → {slip.feedback.zh}" in text
-    assert "吃力" in text
+    assert "困难" in text
     assert "attempt" not in text.split("third")[0]
 
 

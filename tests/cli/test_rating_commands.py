@@ -86,7 +86,7 @@ def test_should_refuse_a_rating_higher_than_earned(ws, passed, small, home):
         assert "more than this repetition earned (Hard)" in ran.err
     ran = ws("rate", KATA, "good", "--lang", "zh")
     assert ran.code == 2
-    assert "高于本次练习应得的评级（吃力）" in ran.err
+    assert "高于本次练习应得的评级（困难）" in ran.err
     assert ws("rate", KATA, "hard").code == 0
 
 
@@ -198,7 +198,7 @@ def test_should_find_nothing_to_undo_where_nothing_was_done(ws, home):
 
 def test_should_speak_chinese(ws, passed):
     assert "到期" in ws("rate", KATA, "--lang", "zh").out
-    assert "已撤销：rms-norm 的评级“轻松”" in ws("undo", "--lang", "zh").out
+    assert "已撤销：rms-norm 的评级“简单”" in ws("undo", "--lang", "zh").out
     assert "今天跳过" in ws("skip", KATA, "--lang", "zh").out
     ran = ws("rate", KATA, "--lang", "zh")
     assert ran.code == 2

@@ -142,7 +142,14 @@ def test_should_report_the_problems_of_the_deck_that_a_new_note_goes_into(folder
 
 def test_should_make_a_new_kata_that_loads_and_passes_the_linter(folder: Folder) -> None:
     paths = new_kata(folder.root, "my-softmax")
-    assert {path.name for path in paths} == {"kata.yaml", "reference.py", "cases.py", "slips.yaml"}
+    assert {path.name for path in paths} == {
+        "kata.yaml",
+        "reference.py",
+        "cases.py",
+        "cases.zh.yaml",
+        "reference.zh.yaml",
+        "slips.yaml",
+    }
     kata = folder.load().kata("my-softmax")
     assert kata is not None
     assert (kata.entry, len(kata.slips)) == ("my_softmax", 2)

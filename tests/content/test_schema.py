@@ -63,5 +63,5 @@ def test_should_find_the_committed_schemas_true_to_the_code(root: Path) -> None:
 
 
 def test_should_write_schemas_once(tmp_path: Path) -> None:
-    assert len(write_schemas(tmp_path)) == 3
+    assert len(write_schemas(tmp_path)) == len(SCHEMAS)
     assert write_schemas(tmp_path) == []

@@ -4,6 +4,7 @@ not use."""
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import pytest
 from llmdrills.content.load import kata_folders
 from llmdrills.content.model import Kata
 from llmdrills.grading.judging.judge import judge
+from llmdrills.grading.judging.report import why_text
 from llmdrills.grading.judging.telling import feedback
+from llmdrills.grading.judging.verdict import Verdict
 from llmdrills.grading.kernels.expectations import prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Attempt, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
+from tests.helpers.english_left import english_left
 
 ROOT = Path(__file__).parents[2]
 KATAS = sorted(folder.name for folder in kata_folders(ROOT))
@@ -26,6 +30,10 @@ FAMILIES = {
     ("rope-pairing", "half-split"): 20,
     ("sampling-parameters", "standard"): 20,
 }
+
+
+_RAISED = re.compile(r"\w+Error: [^（，。；：]*")
+"""What an exception says is Python's or torch's."""
 
 
 @pytest.mark.slow
@@ -59,3 +67,11 @@ def test_should_diagnose_each_slip_as_itself(name: str, shipped_kata: Callable[[
             assert verdict.diagnosis.id in {wrong.id, declared[wrong.id]}
             assert verdict.diagnosis.explains == verdict.diagnosis.failing
             assert verdict.diagnosis.message == feedback(kata, variant.id, wrong.id).zh
+            told = " ".join(line.strip() for line in f"{verdict.message}\n{_prose(verdict)}".splitlines())
+            assert english_left(_RAISED.sub("", told)) == [], wrong.id
+
+
+def _prose(verdict: Verdict) -> str:
+    """The rest of the report, without the snippet and what the attempt itself said: they are Python, and no prose."""
+    text = why_text(verdict, "zh")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("    "))

@@ -67,7 +67,7 @@ def test_should_look_for_a_second_mistake_where_a_further_draw_refutes_the_first
 ) -> None:
     verdict = grader.grade(shipped_kata("speculative-decoding"), "exact-law", SPECULATIVE, seed=11, language="zh")
     assert (verdict.diagnosis.id, verdict.diagnosis.second) == ("deterministic-draft", "nothing-left-to-normalise")
-    assert verdict.diagnosis.message.startswith("有两处错误。1. ")
+    assert verdict.diagnosis.message.startswith("有两处错误：（1）")
 
 
 def test_should_say_where_a_mistake_does_not_explain_everything(

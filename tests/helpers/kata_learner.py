@@ -45,7 +45,7 @@ def make_kata(
         position=position,
         requires=requires,
         proves=proves,
-        slips=tuple(Slip(slip, text, "", position) for slip in SLIPS),
+        slips=tuple(Slip(slip, Bilingual(slip, slip), "", position) for slip in SLIPS),
     )
 
 

@@ -285,7 +285,7 @@ def test_should_tell_every_reason_in_both_languages(learner: KataLearner, today:
     learner.on(0).passes(ATTENTION, Rating.GOOD)
     (item,) = today(9, katas=(ATTENTION,)).items
     assert item.why.en == "7 days overdue: recall is down to 78%"
-    assert item.why.zh == "逾期 7 天：保持率降到 78%"
+    assert item.why.zh == "逾期 7 天：记忆保持率降到 78%"
 
 
 def test_should_version_and_complete_the_json(learner: KataLearner, today: Today) -> None:

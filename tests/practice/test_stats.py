@@ -89,6 +89,14 @@ def test_should_take_the_katas_failed_most_for_the_hardest(learner: KataLearner)
     assert [(one.kata, one.lapses, one.reviews) for one in found.hardest] == [("rope", 3, 3)]
 
 
+def test_should_tell_a_slip_by_its_text_and_one_without_a_text_by_its_id(learner: KataLearner) -> None:
+    repetition = learner.on(0).begin(ROPE)
+    repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())
+    (met,) = gather(learner).slips
+    assert met.text == next(slip.feedback for slip in ROPE.slips if slip.id == "wrong-pairs")
+    assert "text" not in gather(learner).to_json()["misconceptions"][0]
+
+
 def test_should_beat_a_slip_by_a_clean_pass_on_a_later_day(learner: KataLearner) -> None:
     repetition = learner.on(0).begin(ROPE)
     repetition.attempt("code", verdict("wrong", "wrong-pairs"), learner.tick())

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import coloured, rich_console
+from llmdrills.decks.labels import TOPIC_LABELS
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
@@ -15,19 +16,20 @@ if TYPE_CHECKING:
 __all__ = ["kata_markdown", "print_markdown"]
 
 CONTRACT = Bilingual("Contract", "约定")
-FORBIDDEN = Bilingual("Not allowed", "不许使用")
+FORBIDDEN = Bilingual("Not allowed", "禁用")
 BUDGET = Bilingual("Cost", "开销")
 VARIANT = Bilingual("Variant", "变体")
+COLON = Bilingual(": ", "：")
 MINUTES = Bilingual("{minutes} minutes · {topic} · write `{entry}`", "{minutes} 分钟 · {topic} · 编写 `{entry}`")
 
 
 def kata_markdown(kata: Kata, variant: Variant, language: Language) -> str:
     """The kata's task: title, prompt, contract, what is not allowed and what it may cost."""
     lines = [f"# {kata.title[language]}", ""]
-    lines += [MINUTES.format(minutes=kata.minutes, topic=kata.topic, entry=kata.entry)[language], ""]
+    lines += [MINUTES.format(minutes=kata.minutes, topic=TOPIC_LABELS[kata.topic], entry=kata.entry)[language], ""]
     lines += [kata.prompt[language].strip(), "", f"## {CONTRACT[language]}", ""]
     if len(kata.variants) > 1:
-        lines += [f"**{VARIANT[language]}: {variant.id}** — {variant.title[language]}", ""]
+        lines += [f"**{VARIANT[language]}{COLON[language]}{variant.title[language]}** (`{variant.id}`)", ""]
     lines += [f"- {line[language]}" for line in variant.contract]
     if kata.forbidden:
         lines += ["", f"## {FORBIDDEN[language]}", ""]

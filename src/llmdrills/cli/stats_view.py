@@ -18,6 +18,7 @@ _HEAT = " ░▒▓█"  # none, up to 1, 2, 4, more reviews a day
 _BAR = 30
 _MIN = Bilingual("min", "分钟")
 _WEEKDAYS = Bilingual("Mon,,Wed,,Fri,,Sun", "一,,三,,五,,日")
+_BRACKETS = Bilingual(" ({})", "（{}）")
 _W = {
     "streak": Bilingual("streak {now} d (longest {longest} d)", "连续 {now} 天（最长 {longest} 天）"),
     "total": Bilingual(
@@ -36,10 +37,10 @@ _W = {
     "hardest": Bilingual("Hardest katas", "最难的练习"),
     "hard": Bilingual(
         "difficulty {difficulty:.1f}, {lapses} lapses in {reviews} reviews, recall now {recall:.0%}",
-        "难度 {difficulty:.1f}，{reviews} 次复习中遗忘 {lapses} 次，当前保持率 {recall:.0%}",
+        "难度 {difficulty:.1f}，{reviews} 次复习中遗忘 {lapses} 次，当前记忆保持率 {recall:.0%}",
     ),
-    "slips": Bilingual("Known mistakes", "常见错误"),
-    "beaten": Bilingual("beaten", "已克服"),
+    "slips": Bilingual("Known mistakes", "犯过的常见错误"),
+    "beaten": Bilingual("beaten", "已改正"),
     "met": Bilingual("met {times}×, last {last}", "出现 {times} 次，最近 {last}"),
     "empty": Bilingual("Nothing yet: begin with `llmdrills today`.", "还没有记录：运行 `llmdrills today` 开始。"),
 }
@@ -77,13 +78,14 @@ def _lines(stats: Stats, language: Language) -> Iterator[str]:
             words = _W["hard"].format(
                 difficulty=hard.difficulty, lapses=hard.lapses, reviews=hard.reviews, recall=hard.retrievability
             )
-            yield f"  {hard.kata}: {words[language]}"
+            yield f"  {hard.kata}{Bilingual(': ', '：')[language]}{words[language]}"
     if stats.slips:
         yield from ("", _W["slips"][language])
         for met in stats.slips:
             mark = f"✓ {_W['beaten'][language]}" if met.beaten else "✗"
             words = _W["met"].format(times=met.times, last=met.last)
-            yield f"  {mark} {met.kata}: {met.slip} ({words[language]})"
+            colon = Bilingual(": ", "：")[language]
+            yield f"  {mark} {met.kata}{colon}{met.text[language]}{_BRACKETS[language].format(words[language])}"
 
 
 def _heat_map(days: tuple[Day, ...], language: Language) -> Iterator[str]:

@@ -21,9 +21,9 @@ OUTCOMES: dict[Outcome, Bilingual] = {
     "crashed": Bilingual("crashed", "崩溃"),
     "timeout": Bilingual("timed out", "超时"),
     "memory": Bilingual("out of memory", "内存超限"),
-    "forbidden": Bilingual("forbidden call", "用了不许用的调用"),
+    "forbidden": Bilingual("forbidden call", "用了禁用的调用"),
     "over-budget": Bilingual("over budget", "开销超限"),
-    "error": Bilingual("grader error", "判题器出错"),
+    "error": Bilingual("grader error", "评分程序出错"),
 }
 BY_OPTION = Bilingual("`--why --seed {seed}` shows {what}.", "`--why --seed {seed}` 可以查看{what}。")
 """How to see the rest after `llmdrills grade`."""

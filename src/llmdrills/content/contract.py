@@ -101,10 +101,10 @@ def _gradients_zh(names: tuple[str, ...]) -> str:
 
 def _refused(forbidden: Sequence[Forbidden], *, counted: bool) -> Bilingual:
     """Which calls are refused: the kata's own, and what would hide a call or its cost from the grader."""
-    hiding = "torch.compile, torch.jit, eval, exec, threads"
+    hiding = ("torch.compile", "torch.jit", "eval", "exec")
     calls = [f"`{one.call}`" for one in forbidden]
-    en = [*calls, f"what hides calls from the grader ({hiding})"]
-    zh = [*calls, f"会让评分程序看不到调用的写法（{hiding} 等）"]
+    en = [*calls, f"what hides calls from the grader ({', '.join(hiding)}, threads)"]
+    zh = [*calls, f"会让评分程序看不到调用的写法（{'、'.join(hiding)}、线程等）"]
     if counted:
         en.append("numpy on arrays, because the cost is counted (np.sqrt of a number and np.inf are fine)")
         zh.append("对数组使用 numpy，因为要统计开销（对单个数用 np.sqrt、用 np.inf 都可以）")

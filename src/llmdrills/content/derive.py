@@ -28,7 +28,7 @@ _SHAPE = re.compile(r"#\s*\([\w\s,.*+\-/·…₀-₉√]*\)")
 
 _QUESTION = Bilingual(
     "A try at the kata **{title}**. Which line is wrong, and what should it say?",
-    "这是编码练习**{title}**的一次尝试。哪一行写错了？应该怎么写？",
+    "下面是编码练习“**{title}**”的一份有错的实现。哪一行写错了？应该怎么写？",
 )
 _OF_VARIANT = Bilingual("{title}: {variant}", "{title}：{variant}")
 _CONTRACT = Bilingual("Contract:", "约定：")
@@ -101,7 +101,7 @@ def _front(kata: Kata, variant: Variant, code: str) -> Bilingual:
 
 def _back(slip: Slip, exposed: Exposed | None) -> Bilingual:
     def text(lang: Language) -> str:
-        parts = [slip.feedback[lang], f"{_RIGHT[lang]}\n\n```python\n{_dedent(slip.fix)}\n```"]
+        parts = [_of_somebody(slip.feedback[lang], lang), f"{_RIGHT[lang]}\n\n```python\n{_dedent(slip.fix)}\n```"]
         if exposed:
             lines = [exposed.call, _EXPECTED[lang].format(value=exposed.expected), _GOT[lang].format(value=exposed.got)]
             shown = "\n".join(lines).replace("```", "'''")
@@ -109,6 +109,11 @@ def _back(slip: Slip, exposed: Exposed | None) -> Bilingual:
         return "\n\n".join(parts)
 
     return Bilingual(text("en"), text("zh"))
+
+
+def _of_somebody(feedback: str, lang: Language) -> str:
+    """The feedback of a slip on a card, whose code nobody of its readers wrote: no "you" in Chinese."""
+    return feedback.replace("你的", "代码的").replace("你", "代码") if lang == "zh" else feedback
 
 
 def _dedent(code: str) -> str:

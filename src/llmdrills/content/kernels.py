@@ -61,6 +61,7 @@ class CasesFile:
 
     slips: list[Slip] = field(default_factory=list)  # those that @misconception registers, the old form
     cases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name → variants; none: all
+    whys: dict[str, str] = field(default_factory=dict)  # name → why it is there
     equivalents: dict[str, RightKernel] = field(default_factory=dict)
     peers: int = 0
     domains: list[tuple[str, ...]] = field(default_factory=list)  # the variants of each; none: all
@@ -166,6 +167,7 @@ class _Reading:
         elif name in self.found.cases:
             self.wrong(call, f"two cases are named `{name}`", "give one of them another name")
         self.found.cases[name] = tuple(values.get("variants", ()))
+        self.found.whys[name] = values["why"]
         graded = [self.clauses[one] for one in values.get("variants") or self.variants if one in self.clauses]
         for clause in values.get("clauses", ()):
             if not any(clause in known for known in graded):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from llmdrills.content.definitions import own_text
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import find_reference
+from llmdrills.content.referencetexts import told_in
 from llmdrills.content.report import Report
 from llmdrills.content.starter import code_text, import_lines, renamed, starter_text, top_text
 
@@ -70,18 +71,21 @@ def first_text(kata: Kata, variant: Variant, language: Language, seed: int = 0) 
     Raises ContentError when a file of the kata cannot be read.
     """
     if kata.starter.function:
-        return top_text(kata, variant, language) + "\n" + code_text(kata, kata.starter.function)
+        code = code_text(kata, kata.starter.function)
+        return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.folder)
     if kata.starter.slips:
         from llmdrills.content.catalogue import with_slips
 
         whole = kata if kata.slips else with_slips(kata)
-        return top_text(kata, variant, language) + "\n" + broken_text(whole, variant, choose(whole, variant, seed))
+        code = broken_text(whole, variant, choose(whole, variant, seed))
+        return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.folder)
     return starter_text(kata, variant, language)
 
 
 def repair_text(kata: Kata, variant: Variant, language: Language, seed: int, slips: tuple[Slip, ...]) -> str:
     """A repair of the variant: the wrong kernel below the contract, with its seed in the header."""
-    return top_text(kata, variant, language, mode="repair", seed=seed) + "\n" + broken_text(kata, variant, slips)
+    code = told_in(language, broken_text(kata, variant, slips), kata.folder)
+    return top_text(kata, variant, language, mode="repair", seed=seed) + "\n" + code
 
 
 def broken_text(kata: Kata, variant: Variant, slips: tuple[Slip, ...]) -> str:

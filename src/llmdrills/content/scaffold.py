@@ -86,7 +86,9 @@ def new_kata(root: Path, kata_id: str) -> tuple[Path, ...]:
         raise UsageError(f"the kata `{kata_id}` would have the entry `{entry}`", "begin the id with a letter")
     files: dict[str, Callable[[str, str], str]] = {
         "reference.py": templates.reference,
+        "reference.zh.yaml": templates.reference_texts,
         "cases.py": templates.cases,
+        "cases.zh.yaml": templates.case_texts,
         "slips.yaml": templates.slips,
         "kata.yaml": templates.kata,  # written last, because a folder with a kata.yaml counts as a kata
     }

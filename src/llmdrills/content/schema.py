@@ -6,12 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from llmdrills.content.casetexts import case_texts_shape
 from llmdrills.content.deckfile import DECK
 from llmdrills.content.katafile import KATA
+from llmdrills.content.referencetexts import reference_texts_shape
 from llmdrills.content.shapes import Record
 from llmdrills.content.slips import SLIPS
 
-__all__ = ["SCHEMAS", "deck_schema", "kata_schema", "slips_schema", "write_schemas"]
+__all__ = [
+    "SCHEMAS",
+    "case_texts_schema",
+    "deck_schema",
+    "kata_schema",
+    "reference_texts_schema",
+    "slips_schema",
+    "write_schemas",
+]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,7 +41,26 @@ def slips_schema() -> dict[str, Any]:
     return _whole(SLIPS, "llmdrills slips (drills/KATA/slips.yaml)")
 
 
-SCHEMAS = {"deck.json": deck_schema, "kata.json": kata_schema, "slips.json": slips_schema}
+def case_texts_schema() -> dict[str, Any]:
+    """What drills/KATA/cases.zh.yaml may hold. Whether it says what cases.py says is `llmdrills check`'s to find."""
+    return {
+        "$schema": _DRAFT,
+        "title": "llmdrills case texts (drills/KATA/cases.zh.yaml)",
+    } | case_texts_shape().schema()
+
+
+def reference_texts_schema() -> dict[str, Any]:
+    """What drills/KATA/reference.zh.yaml may hold. Whether each `en` stands in reference.py is `llmdrills check`'s."""
+    return _whole(reference_texts_shape(), "llmdrills reference texts (drills/KATA/reference.zh.yaml)")
+
+
+SCHEMAS = {
+    "deck.json": deck_schema,
+    "kata.json": kata_schema,
+    "slips.json": slips_schema,
+    "case-texts.json": case_texts_schema,
+    "reference-texts.json": reference_texts_schema,
+}
 """File name in docs/schema → what it holds."""
 
 

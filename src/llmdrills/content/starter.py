@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llmdrills.content.definitions import definitions, needed_names, source
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import Reference, bound_names, find_reference
+from llmdrills.content.referencetexts import told_in
 from llmdrills.content.report import Report
 from llmdrills.language import Bilingual
 
@@ -24,6 +25,7 @@ __all__ = ["code_text", "header", "import_lines", "read_header", "renamed", "sol
 _TITLE = Bilingual("{}: {}", "{}：{}")
 _CONTRACT = Bilingual("What is graded:", "评分约定：")
 _CODING = re.compile(r"(coding)([:=])")  # in the first two lines Python takes it for the file's encoding (PEP 263)
+_YOURS = Bilingual("{} is yours to write", "{} 由你来写")
 _HEADER_LINES = 30
 _HEADER = re.compile(r"^\s*#.*\bllmdrills\s*:", re.IGNORECASE)
 _FIELD = r"\b{}\s*[=:]\s*[\"']?([a-z0-9]+(?:-[a-z0-9]+)*)"
@@ -58,9 +60,10 @@ def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
     body = [
         _signature(reference, name),
         *_docstring(reference),
-        f'    raise NotImplementedError("{name} is yours to write")',
+        f'    raise NotImplementedError("{_YOURS[language].format(name)}")',
     ]
-    return "\n".join([top_text(kata, variant, language), *imports, *([""] * 2 if imports else [""]), *body]) + "\n"
+    code = "\n".join([*imports, *([""] * 2 if imports else [""]), *body]) + "\n"
+    return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.folder)
 
 
 def top_text(kata: Kata, variant: Variant, language: Language, **fields: str | int) -> str:
@@ -76,12 +79,13 @@ def top_text(kata: Kata, variant: Variant, language: Language, **fields: str | i
     return "\n".join(top) + "\n"
 
 
-def solution_text(kata: Kata, variant: Variant) -> str:
+def solution_text(kata: Kata, variant: Variant, language: Language = "en") -> str:
     """The reference of a variant as a file that passes: named as the entry, with the imports and helpers that it uses.
+    Its comments are in that language.
 
     Raises ContentError when reference.py can't be read or lacks the function.
     """
-    return header(kata.id, variant.id) + "\n\n" + code_text(kata, variant.reference)
+    return header(kata.id, variant.id) + "\n\n" + told_in(language, code_text(kata, variant.reference), kata.folder)
 
 
 def code_text(kata: Kata, function: str) -> str:

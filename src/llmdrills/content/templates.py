@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NOTES", "cases", "deck", "kata", "note", "reference"]
+__all__ = ["NOTES", "case_texts", "cases", "deck", "kata", "note", "reference", "reference_texts"]
 
 _HEAD = """\
 id: {name}
@@ -150,6 +150,29 @@ def by_torch(x):
     return torch.softmax(x, dim=-1)
 '''
 
+_CASE_TEXTS = """\
+base:
+  title: 基本情形
+  en: "dimensions that differ: another axis gives other sums"
+  zh: 各维大小不同：弄错轴，和就不同
+large:
+  title: 很大的数值
+  en: exponentials that overflow unless the maximum is taken away
+  zh: 不先减去最大值，指数就会溢出
+gradient:
+  title: 梯度
+  en: the gradient must reach x
+  zh: 梯度必须传到 x
+"""
+
+_REFERENCE_TEXTS = """\
+texts:
+  - en: Turn the last axis of x (..., N) into probabilities.
+    zh: 把 x (..., N) 的最后一维变成概率。
+  - en: "(..., N), the largest is 0: no exponential overflows"
+    zh: (..., N)，最大值为 0：指数不会溢出
+"""
+
 _SLIPS = """\
 slips:
   - id: wrong-axis
@@ -199,6 +222,16 @@ def reference(kata_id: str, entry: str) -> str:
 def cases(kata_id: str, entry: str) -> str:
     """Its cases.py."""
     return _CASES.format(id=kata_id, entry=entry)
+
+
+def case_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
+    """Its cases.zh.yaml."""
+    return _CASE_TEXTS
+
+
+def reference_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # as above
+    """Its reference.zh.yaml."""
+    return _REFERENCE_TEXTS
 
 
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata

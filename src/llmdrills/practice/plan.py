@@ -190,7 +190,7 @@ class _Planner:
                 continue
             if is_easier(kata, variant):  # begun because it was asked for by name: the plan never goes back to it
                 continue
-            why = Bilingual("you began it and have not rated it yet", "已开始，尚未评分")
+            why = Bilingual("you began it and have not rated it yet", "已开始，尚未评级")
             items.append(replace(self._item(kata, "unfinished", why), variant=variant))
         # What was begun just now comes first even if the day's minutes are spent: it is half done.
         return self._fit(items[:1], anyway=True) + self._fit(items[1:])
@@ -208,10 +208,10 @@ class _Planner:
         late = self.day - (self.schedule.due_day(kata.id) or self.day)
         recall = round(100 * self._recall(kata))
         if late == 0:
-            why = Bilingual(f"due today: recall is down to {recall}%", f"今天到期：保持率降到 {recall}%")
+            why = Bilingual(f"due today: recall is down to {recall}%", f"今天到期：记忆保持率降到 {recall}%")
         else:
             days = "1 day" if late == 1 else f"{late} days"
-            why = Bilingual(f"{days} overdue: recall is down to {recall}%", f"逾期 {late} 天：保持率降到 {recall}%")
+            why = Bilingual(f"{days} overdue: recall is down to {recall}%", f"逾期 {late} 天：记忆保持率降到 {recall}%")
         return self._item(kata, "due", why)
 
     def _catch_up(self, waiting: list[Kata]) -> int:

@@ -121,7 +121,7 @@ def calibration(bins: Sequence[Bin], language: Language, label: str) -> str:
             f'<circle class="dot" cx="{x(one.predicted):.1f}" cy="{y(one.measured):.1f}" r="{radius:.1f}">'
             f"<title>{escape(tip)}</title></circle>"
         )
-    across = "predicted recall" if language == "en" else "预测的保持率"
+    across = "predicted recall" if language == "en" else "预测的记忆保持率"
     parts.append(f'<text class="mid" x="{x(0.5):.1f}" y="{size - 4}">{across}</text>')
     return _svg(size, size, label, parts)
 

@@ -32,9 +32,9 @@ class Rating(IntEnum):
 
 _LABELS = {
     Rating.AGAIN: Bilingual("Again", "重来"),
-    Rating.HARD: Bilingual("Hard", "吃力"),
+    Rating.HARD: Bilingual("Hard", "困难"),
     Rating.GOOD: Bilingual("Good", "良好"),
-    Rating.EASY: Bilingual("Easy", "轻松"),
+    Rating.EASY: Bilingual("Easy", "简单"),
 }
 
 

@@ -27,20 +27,20 @@ _T = {
     "known": Bilingual("katas recalled now", "现在还记得的练习"),
     "of met": Bilingual("expected, of {n} met", "期望值，共练过 {n} 个"),
     "reviews": Bilingual("repetitions", "复习次数"),
-    "attempts": Bilingual("{n} attempts graded", "判题 {n} 次"),
+    "attempts": Bilingual("{n} attempts graded", "评分 {n} 次"),
     "minutes": Bilingual("minutes", "分钟"),
     "repairs": Bilingual("repairs done", "已完成的修复练习"),
     "begun": Bilingual("begun: {n}", "共开始 {n} 个"),
     "days": Bilingual("on {n} days", "共 {n} 天"),
-    "recall": Bilingual("recalled when due", "到期时的保持率"),
+    "recall": Bilingual("recalled when due", "到期时的记忆保持率"),
     "predicted": Bilingual("predicted: {n}", "预测 {n}"),
     "year": Bilingual("The year", "这一年"),
     "forecast": Bilingual("What falls due", "未来到期"),
-    "calibration": Bilingual("Recall: measured against predicted", "保持率：实际与预测"),
+    "calibration": Bilingual("Recall: measured against predicted", "记忆保持率：实际与预测"),
     "calibration note": Bilingual(
         "Each dot holds reviews with a similar prediction. Below the line FSRS expects too much of you, above it too "
         "little.",
-        "每个点是一组预测相近的复习。在线下方说明 FSRS 高估了你，上方说明低估了你。",
+        "每个点是一组预测相近的复习。点在对角线下方，说明 FSRS 高估了你；在上方，说明低估了你。",
     ),
     "calibration none": Bilingual(
         "Nothing to measure yet: a kata has to come back on another day first.",
@@ -48,14 +48,14 @@ _T = {
     ),
     "hardest": Bilingual("Hardest katas", "最难的练习"),
     "hardest none": Bilingual("Nothing failed so far.", "还没有失败过。"),
-    "hardest head": Bilingual("kata|failed|recall now|minutes", "练习|失败|现在的保持率|分钟"),
-    "slips": Bilingual("Known mistakes met", "遇到过的常见错误"),
+    "hardest head": Bilingual("kata|failed|recall now|minutes", "练习|失败|现在的记忆保持率|分钟"),
+    "slips": Bilingual("Known mistakes met", "犯过的常见错误"),
     "slips none": Bilingual("None so far.", "还没有。"),
-    "slips head": Bilingual("kata|mistake|times|last|beaten", "练习|错误|次数|最近|已克服"),
-    "slips sum": Bilingual("{all} met, {beaten} beaten", "遇到 {all} 个，已克服 {beaten} 个"),
-    "beaten": Bilingual("✓ beaten", "✓ 已克服"),
+    "slips head": Bilingual("kata|mistake|times|last|beaten", "练习|错误|次数|最近|已改正"),
+    "slips sum": Bilingual("{all} met, {beaten} beaten", "犯过 {all} 个，已改正 {beaten} 个"),
+    "beaten": Bilingual("✓ beaten", "✓ 已改正"),
     "open": Bilingual("○ not yet", "○ 尚未"),
-    "readiness": Bilingual("Readiness", "准备情况"),
+    "readiness": Bilingual("Readiness", "达标自查"),
     "readiness sum": Bilingual(
         "{ready} of {all} ready, {fading} fading, {not_shown} not shown yet",
         "{all} 项中 {ready} 项已具备，{fading} 项正在遗忘，{not_shown} 项尚未证明",
@@ -64,7 +64,7 @@ _T = {
     "fading": Bilingual("◐ fading", "◐ 正在遗忘"),
     "not-shown": Bilingual("○ not shown yet", "○ 尚未证明"),
     "clean": Bilingual(
-        "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，保持率 {recall}"
+        "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，记忆保持率 {recall}"
     ),
     "never": Bilingual("{kata}: not practised yet", "{kata}：还没练过"),
     "notes": Bilingual(
@@ -213,7 +213,7 @@ class _Page:
         rows = [
             [
                 self.title(one.kata),
-                f"<code>{escape(one.slip)}</code>",
+                _code(escape(one.text[self.language])),
                 str(one.times),
                 str(one.last),
                 self.beaten(one.beaten),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmdrills.content.mistakes import mistakes
+from llmdrills.language import Bilingual
 from llmdrills.practice import repairs, replay
 from llmdrills.practice.evidence import clean_passes, counts
 from llmdrills.practice.moments import Moment, from_day_number
@@ -80,6 +82,7 @@ class Met:
     times: int
     last: date
     beaten: bool
+    text: Bilingual  # what it is, in words; its id where there are none
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,10 @@ class Stats:
     def to_json(self) -> dict[str, Any]:
         """Schema 1: it may gain keys, never lose one."""
         data = {**asdict(self), "repairs": self.repairs._asdict()}
-        slips = [{"misconception" if key == "slip" else key: one[key] for key in one} for one in data.pop("slips")]
+        slips = [
+            {"misconception" if key == "slip" else key: one[key] for key in one if key != "text"}
+            for one in data.pop("slips")
+        ]
         return {"schema": 1, **_plain(data), "misconceptions": _plain(slips)}
 
 
@@ -227,7 +233,7 @@ def _slips(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
         "FROM attempts WHERE diagnosis IS NOT NULL AND session NOT IN (SELECT id FROM sessions WHERE mode IS NOT NULL) "
         "GROUP BY kata, diagnosis ORDER BY last DESC"
     )
-    found = []
+    found, words = [], dict[str, dict[str, Bilingual]]()
     for row in rows:
         kata = katas.get(row["kata"])
         if kata is None or not counts(row["diagnosis"], kata):
@@ -236,7 +242,19 @@ def _slips(history: History, katas: Mapping[str, Kata]) -> tuple[Met, ...]:
         variants = {stronger(kata, variant) for variant in row["variants"].split(",")}
         passes = clean_passes(history, kata, after=row["last"])
         beaten = any(one.variant in variants and one.day > last for one in passes)
-        found.append(Met(row["kata"], row["diagnosis"], row["times"], from_day_number(last), beaten))
+        slip = row["diagnosis"]
+        if kata.id not in words:
+            words[kata.id] = mistakes(kata)
+        found.append(
+            Met(
+                kata=kata.id,
+                slip=slip,
+                times=row["times"],
+                last=from_day_number(last),
+                beaten=beaten,
+                text=words[kata.id].get(slip, Bilingual(slip, slip)),
+            )
+        )
     return tuple(found)
 
 

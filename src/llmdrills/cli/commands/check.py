@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, tell_notices
+from llmdrills.cli.console import note, print_json, spoken, tell_notices
 from llmdrills.cli.options import JsonOption, WorkspaceOption, find_kata, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
@@ -112,7 +112,7 @@ def _search(here: Place, katas: Sequence[Kata], *, jobs: int | None, cache: bool
         return 1 if count else 0
     for report in found:
         for problem in report.problems:
-            print(problem)
+            print(problem.told(spoken()))
         for variant in report.variants:
             refused = ", ".join(f"{number} because {why}" for why, number in variant.refused.items())
             said = f"{variant.draws} draws ({refused or 'none refused'}), {variant.mutants} wrong kernels"
@@ -137,7 +137,7 @@ def _show(found: Audit, *, matrix: bool, linted: str) -> None:
                         + ", ".join(variant.redundant)
                     )
     for problem in found.problems:
-        print(problem)
+        print(problem.told(spoken()))
     kernels = sum(len(variant.matrix.slips) for report in found.katas for variant in report.variants)
     cached = sum(report.cached for report in found.katas)
     summary = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"

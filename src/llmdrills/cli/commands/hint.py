@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 _COSTS = Bilingual(
     "A hint counts: the repetition of {kata} that is open is now rated Hard at most.",
-    "提示会计入评级：{kata} 当前这次练习最高只能评为“吃力”。",
+    "提示会计入评级：{kata} 当前这次练习最高只能评为“困难”。",
 )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MARK = {"ready": "✓", "fading": "~", "not-shown": "○"}
-_KATA = Bilingual("{kata}: {days} clean passes, recall {recall}", "{kata}：无帮助通过 {days} 天，保持率 {recall}")
+_KATA = Bilingual("{kata}: {days} clean passes, recall {recall}", "{kata}：独立通过 {days} 天，记忆保持率 {recall}")
 _NEVER = Bilingual("not practised yet", "尚未练习")
 _NOTES = Bilingual("{count} notes, reviewed in Anki", "{count} 条笔记，在 Anki 中复习")
 _SUM = Bilingual(

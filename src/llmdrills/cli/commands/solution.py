@@ -32,7 +32,7 @@ def command(kata: KataArgument, variant: VariantOption = None, workspace: Worksp
     """
     here = place(workspace)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
-    text = solution_text(found, find_variant(found, variant))
+    text = solution_text(found, find_variant(found, variant), here.language)
     with open_repetition(here, found) as repetition:
         if repetition is not None:
             costs = repetition.next_look_costs

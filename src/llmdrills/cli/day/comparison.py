@@ -66,7 +66,11 @@ class Comparison:
         said = {line for starter in starters for line in starter.splitlines() if line.startswith("#")}
         self._entry = kata.entry
         self._mine = _parts(_without(mine, said), kata.entry)
-        self._reference = _parts(_without(solution_text(kata, variant), said), kata.entry)
+        # The learner's docstring is the starter's, in the language in which the repetition began.
+        written = set(mine.splitlines())
+        known = [solution_text(kata, variant, language) for language in LANGUAGES]
+        nearest = max(known, key=lambda text: len(written.intersection(text.splitlines())))
+        self._reference = _parts(_without(nearest, said), kata.entry)
 
     def difference(self, language: Language) -> str:
         """A diff from the learner's file to the reference; empty when they say the same."""

@@ -249,7 +249,7 @@ class RepetitionView:
         mine = (self._read() or b"").decode("utf-8", errors="replace")
         found = Comparison(self._kata, self._variant, mine)
         if view == "solution":
-            self._screen.markdown(f"```python\n{solution_text(self._kata, self._variant)}```")
+            self._screen.markdown(f"```python\n{solution_text(self._kata, self._variant, self._language)}```")
         elif view == "beside":
             self._screen.table(found.side_by_side(self._screen.width, self._language))
         else:

@@ -39,7 +39,7 @@ WORDS: dict[str, Bilingual] = {
     "warming": Bilingual("starting the grader…", "正在启动判题器…"),
     "hint": Bilingual("Hint {number}/{count}", "提示 {number}/{count}"),
     "hint_costs": Bilingual(
-        "With a hint, this repetition is rated Hard at most.", "看过提示后，本次练习最高只能评为“吃力”。"
+        "With a hint, this repetition is rated Hard at most.", "看过提示后，本次练习最高只能评为“困难”。"
     ),
     "no_more_hints": Bilingual("That was the last hint; s shows the solution.", "提示已经用完；按 s 查看答案。"),
     "nothing_more": Bilingual("There is no more to show of the last verdict.", "上一次的结果没有更多细节。"),
@@ -129,7 +129,7 @@ HELP = Bilingual(
     "s solution · d diff with the reference · c reference beside yours (before a pass: Again)\n"
     "g grade now · v the last verdict in full · e editor · p prompt again · w write the file back\n"
     "r rate · k skip · u undo the last rating or skip · q quit",
-    "h 下一条提示（最高评为“吃力”）· H 已看过的提示\n"
+    "h 下一条提示（最高评为“困难”）· H 已看过的提示\n"
     "s 答案 · d 与参考实现的差异 · c 与参考实现并排（通过前查看：重来）\n"
     "g 立即判题 · v 上次结果的全部细节 · e 编辑器 · p 重看题目 · w 写回文件\n"
     "r 评级 · k 跳过 · u 撤销上次评级或跳过 · q 退出",

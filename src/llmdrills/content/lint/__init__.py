@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmdrills.content.computed import Computed
-from llmdrills.content.lint import chinese, kernels, markup, prompts  # registers the rules
+from llmdrills.content.lint import cases, chinese, kernels, markup, prompts  # registers the rules
 from llmdrills.content.lint.markup import note_digest
 from llmdrills.content.lint.rule import RULES, Context, Found, place
 from llmdrills.content.report import did_you_mean
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "WAIVER", "lint", "note_digest"]
 
-_MODULES = (chinese, kernels, markup, prompts)
+_MODULES = (cases, chinese, kernels, markup, prompts)
 
 WAIVER = "waiver"
 """The rule about waivers themselves; it can't be waived."""

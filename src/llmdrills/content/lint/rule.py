@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llmdrills.content.casetexts import FILE_NAME, CaseText, read_case_texts
 from llmdrills.content.computed import Computed
 from llmdrills.content.model import Clause, Kata, Note, Position, Workspace
+from llmdrills.content.referencetexts import REFERENCE_TEXTS, read_reference_texts
+from llmdrills.content.report import Report
 from llmdrills.language import Bilingual, Language
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
+
+    from llmdrills.content.shapes import Reader
 
 __all__ = ["RULES", "Context", "Found", "Rule", "rule"]
 
@@ -32,6 +38,7 @@ class Context:
 
     workspace: Workspace
     computed: Computed = field(default_factory=Computed)
+    _cases: dict[Path, tuple[Mapping[str, CaseText], Reader | None]] = field(default_factory=dict, compare=False)
 
     def notes(self) -> Iterator[tuple[Note, tuple[Language, ...]]]:
         """Every note and the languages that it is written in."""
@@ -50,6 +57,26 @@ class Context:
                 yield None, path, both[language], place(kata, f"{path}.{language}")
             for slip in kata.slips:
                 yield None, f"slip {slip.id}", slip.feedback[language], slip.position
+            for said in (
+                read_reference_texts(kata.folder, Report(self.workspace.root))[0].values() if language == "zh" else ()
+            ):
+                yield None, "reference.zh.yaml", said, Position(kata.position.file.parent / REFERENCE_TEXTS, 1, 1)
+            for name, text in self.case_texts(kata)[0].items():
+                at = self.at_case(kata, name)
+                yield None, f"case {name}", text.why[language], at
+                yield None, f"case {name}", text.title[language], at
+
+    def case_texts(self, kata: Kata) -> tuple[Mapping[str, CaseText], Reader | None]:
+        """What a Chinese reader is told of the kata's cases, read once; its rule reports what is unreadable."""
+        if kata.folder not in self._cases:
+            self._cases[kata.folder] = read_case_texts(kata.folder, Report(self.workspace.root))
+        return self._cases[kata.folder]
+
+    def at_case(self, kata: Kata, name: str) -> Position:
+        """Where the texts of that case stand; the top of their file where it has none."""
+        reader = self.case_texts(kata)[1]
+        line, column = reader.places.get(f"cases.{name}", (1, 1)) if reader else (1, 1)
+        return Position(kata.position.file.parent / FILE_NAME, line, column)
 
 
 Rule = Callable[[Context], Iterator[Found]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmdrills.grading.judging.verdict import Behaviour
-from llmdrills.language import Bilingual, Language
+from llmdrills.language import Bilingual, Language, chinese
 
 __all__ = ["ALWAYS", "BEHAVIOURS", "EXACTLY", "GIVEN", "HALF", "BehavesLike", "Candidate", "Condition", "worded"]
 
@@ -68,11 +68,11 @@ EXACTLY = "right except where"
 HALF = ("float16", "bfloat16")
 GIVEN = "is given"
 
-_AS_IF = Bilingual("It behaves as if {what}.", "它的表现就像{what}。")
-_AS_IF_WHERE = Bilingual("It behaves as if {what} where {where}.", "当 {where} 时，它的表现就像{what}。")
+_AS_IF = Bilingual("It behaves as if {what}.", "它的表现就像")
+_AS_IF_WHERE = Bilingual("It behaves as if {what} where {where}.", "时，它的表现就像")
 _EXACTLY_WHERE = Bilingual(
     "In the {calls} calls that were tried, it is wrong exactly where {where}.",
-    "在试过的 {calls} 次调用中，它恰好在 {where} 时出错。",
+    "在试过的 {calls} 次调用中，它恰好在",
 )
 
 
@@ -116,16 +116,13 @@ class BehavesLike:
         """What a learner reads."""
         one, where = self.candidate, worded(self.candidate.condition)
         if one.pattern == EXACTLY:
-            what = Bilingual("", "")
-            form = _EXACTLY_WHERE
-        else:
-            what = BEHAVIOURS[one.pattern].format(a=one.argument, d=one.detail)
-            form = _AS_IF if one.condition == ALWAYS else _AS_IF_WHERE
-        chinese = f" {what.zh}" if what.zh.startswith("`") else what.zh
-        return Bilingual(
-            form.en.format(what=what.en, where=where.en, calls=self.calls),
-            form.zh.format(what=chinese, where=where.zh, calls=self.calls),
-        )
+            told = _EXACTLY_WHERE.format(where=where.en, calls=self.calls)
+            return Bilingual(told.en, chinese(told.zh, where.zh, "时出错。"))
+        what = BEHAVIOURS[one.pattern].format(a=one.argument, d=one.detail)
+        if one.condition == ALWAYS:
+            return Bilingual(_AS_IF.en.format(what=what.en), chinese(_AS_IF.zh, what.zh, "。"))
+        english = _AS_IF_WHERE.en.format(what=what.en, where=where.en)
+        return Bilingual(english, chinese("当", where.zh, _AS_IF_WHERE.zh, what.zh, "。"))
 
 
 def worded(condition: Condition) -> Bilingual:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
+from llmdrills.content.casetexts import CaseText
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import returned_again
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
 from llmdrills.grading.judging.operands import disagreement, given
 from llmdrills.grading.judging.snippet import snippet
+from llmdrills.grading.judging.telling import feedback
 from llmdrills.grading.judging.verdict import CaseCounts, LoadFailure, Outcome, Report, ShownCase, Where
 from llmdrills.grading.judging.wording import ENDED, NEXT_STEPS, NOT_LOADED, describe
 from llmdrills.grading.protocol.answer import Attempt, Counts, Expected
@@ -31,9 +34,13 @@ def gather(judgement: Judgement) -> Report:
     return Report(
         passing=[item.expected.case for item in graded if item.outcome == "passed"],
         failing=[item.expected.case for item in graded if item.outcome != "passed"],
-        smallest=None if judgement.shown is None else _shown(spec, judgement.shown, attempt),
+        titles={name: title for name in judgement.told if (title := judgement.title(name)) != name},
+        smallest=None if judgement.shown is None else _shown(spec, judgement.shown, attempt, judgement.told),
         forbidden=[use.to_json() for use in judgement.uses],
         undecided=list(explanation.undecided) if explanation else [],
+        also=[feedback(spec.kata, spec.variant, one)[spec.language] for one in explanation.undecided]
+        if explanation
+        else [],
         recognised=recognised.id if recognised else None,
         seconds={
             "attempt": sum(answer.seconds for _, answer in ran),
@@ -58,11 +65,11 @@ def _next_step(attempt: Attempt, outcome: Outcome) -> Bilingual:
     return NEXT_STEPS[outcome]
 
 
-def _shown(spec: AttemptSpec, item: GradedCase, attempt: Attempt) -> ShownCase:
+def _shown(spec: AttemptSpec, item: GradedCase, attempt: Attempt, told: Mapping[str, CaseText]) -> ShownCase:
     due, raised = item.expected, item.raised
     return {
         "case": due.case,
-        "why": due.why,
+        "why": told[due.case].why[spec.language] if due.case in told else due.why,
         "inputs": list(due.call.inputs),
         "findings": [{**finding.to_json(), "text": describe(finding)[spec.language]} for finding in item.findings],
         "snippet": snippet(spec, due, item.findings),
@@ -193,7 +200,7 @@ def _crash(raised: Raised) -> Bilingual:
         what = given(raised.operation, raised.operands)
         if " @ " not in what:
             what = f"{raised.operation}({what})"
-        parts = _joined(parts, Bilingual(what, what))
+        parts = _joined(parts, Bilingual(what, what.replace(", not contiguous", "，不连续")))
     wrong = disagreement(raised.operation, raised.operands)
     return parts if wrong is None else _joined(parts, wrong)
 

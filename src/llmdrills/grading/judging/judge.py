@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 
+from llmdrills.content.casetexts import CaseText, case_texts
 from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.behaviour import BehavesLike
@@ -96,6 +97,7 @@ class Judge:
             behaviour=None if behaves is None else behaves.told(self._spec.language),
             stage=stage,
             sought=sought,
+            told={} if self.outcome == "passed" else _told_cases(self._spec, graded),
         )
         return _verdict(judgement)
 
@@ -189,9 +191,16 @@ class Judge:
 _HALF_TYPE = re.compile(r"\b(half|bfloat16|float16)\b")
 
 
+def _told_cases(spec: AttemptSpec, graded: Sequence[GradedCase]) -> dict[str, CaseText]:
+    """What a Chinese reader is told of the cases; cases.py itself tells it in English."""
+    if spec.language == "en":
+        return {}
+    return case_texts(spec.kata.folder, {item.expected.case: item.expected.why for item in graded})
+
+
 def _verdict(judgement: Judgement) -> Verdict:
     spec, failed = judgement.spec, judgement.failed
-    words = told(spec, judgement.explanation)
+    words = told(judgement)
     verdict = Verdict(
         kata=spec.kata.id,
         variant=spec.variant,
@@ -204,12 +213,21 @@ def _verdict(judgement: Judgement) -> Verdict:
         note=words.note,
         where=where(judgement) if failed else None,
         behaviour=judgement.behaviour,
-        stage=judgement.stage,
+        stage=_stage(judgement),
         clauses=failing_clauses(judgement) if failed else (),
     )
     verdict = _fit_to_show(verdict)
     headline = printable(_headline(judgement)[spec.language])
     return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
+
+
+def _stage(judgement: Judgement) -> StageFound | None:
+    """The part that differs first; its Chinese was made where the cases have no Chinese names yet."""
+    found = judgement.stage
+    if found is None:
+        return None
+    named = f"用例“{judgement.title(found.case)}”"
+    return dataclasses.replace(found, message=found.message.replace(f"用例 {found.case} ", named))
 
 
 def _fit_to_show(verdict: Verdict) -> Verdict:
@@ -322,11 +340,11 @@ def _headline(judgement: Judgement) -> Bilingual:
     if judgement.uses:
         return describe(judgement.uses[0])
     if attempt.ended is not None:
-        return end_of_process(attempt.ended)
+        return end_of_process(attempt.ended, judgement.title(attempt.ended.case))
     if outcome == "unimplemented" or shown is None:
         return Bilingual("", "")
     fact, name = describe(shown.findings[0]), shown.expected.case
-    return Bilingual(f"case {name}: {fact.en}", f"用例 {name}：{fact.zh}")
+    return Bilingual(f"case {name}: {fact.en}", f"用例“{judgement.title(name)}”：{fact.zh}")
 
 
 def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingual:

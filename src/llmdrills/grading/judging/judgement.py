@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from llmdrills.content.casetexts import CaseText
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
 from llmdrills.grading.judging.verdict import Behaviour, Outcome, StageFound
@@ -65,6 +67,11 @@ class Judgement:
     behaviour: Behaviour | None = None
     stage: StageFound | None = None
     sought: Sought | None = None
+    told: Mapping[str, CaseText] = field(default_factory=dict)  # of each case, in Chinese; empty in English
+
+    def title(self, case: str) -> str:
+        """What a case is called in the learner's language."""
+        return self.told[case].title[self.spec.language] if case in self.told else case
 
     @property
     def failed(self) -> bool:

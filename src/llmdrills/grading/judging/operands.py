@@ -118,7 +118,7 @@ def _plain_product(axes: int) -> Callable[[Shape, Shape], Bilingual | None]:
         if axes == 3 and left[0] != right[0]:
             return Bilingual(
                 f"the first axis is {left[0]} on the left and {right[0]} on the right: they must be equal",
-                f"第一个轴左边是 {left[0]}，右边是 {right[0]}：两者必须相等",
+                f"轴 0 左边是 {left[0]}，右边是 {right[0]}：两者必须相等",
             )
         return _matmul(left, right)
 

@@ -27,6 +27,7 @@ FEWEST = 3
 FAR = 10
 """A number is plainly wrong beyond so many times what the case allows."""
 MOST_AXES = 5
+_CASE = "{case}"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,12 @@ class Recognition:
 
     id: str
     key: tuple[int | str, ...]
-    text: Bilingual
+    text: Bilingual  # may hold `{case}`
+    case: str = ""  # the one in which the text's numbers were seen
+
+    def told(self, title: str) -> Bilingual:
+        """Its text; `title` is what its case is called in Chinese."""
+        return Bilingual(self.text.en.replace(_CASE, self.case), self.text.zh.replace(_CASE, title or self.case))
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def _naming_items(recognition: Recognition, paths: Sequence[str]) -> Recognition
     places = [f"result{path}" for path in paths]
     en, zh = recognition.text.en, recognition.text.zh
     text = Bilingual(f"{', '.join(places)}: {en[0].lower()}{en[1:]}", f"{'、'.join(places)}：{zh}")
-    return Recognition(recognition.id, (*recognition.key, *paths), text)
+    return Recognition(recognition.id, (*recognition.key, *paths), text, recognition.case)
 
 
 def _recognise(pair: _Pair) -> list[Recognition]:
@@ -221,11 +227,11 @@ def _transposed(pair: _Pair) -> Iterator[Recognition]:
 
 def _shape(pair: _Pair) -> Iterator[Recognition]:
     if pair.want.shape != pair.got.shape and pair.equal(pair.want.reshape(-1), pair.got.reshape(-1)):
-        name = pair.expected.case
+        came, due = pair.got.shape, pair.want.shape
         yield Recognition("shape", (), Bilingual(
-            f"The values are right, but in another shape ({pair.got.shape}, not {pair.want.shape}, in case {name}).",
-            f"数值是对的，但形状不对（用例 {name} 中是 {pair.got.shape}，应为 {pair.want.shape}）。",
-        ))  # fmt: skip
+            f"The values are right, but in another shape ({came}, not {due}, in case {_CASE}).",
+            f"数值是对的，但形状不对（用例“{_CASE}”中是 {came}，应为 {due}）。",
+        ), pair.expected.case)  # fmt: skip
 
 
 def _scaled(pair: _Pair) -> Iterator[Recognition]:
@@ -243,9 +249,9 @@ def _scaled(pair: _Pair) -> Iterator[Recognition]:
                 "negated", (), Bilingual("The values are right but for the sign.", "数值是对的，只是符号相反。")
             )
         yield Recognition("scaled", (), Bilingual(
-            f"Every value is the right one times a constant ({factor:.5g} in case {pair.expected.case}).",
-            f"每个数值都是正确值乘以同一个常数（用例 {pair.expected.case} 中为 {factor:.5g}）。",
-        ))  # fmt: skip
+            f"Every value is the right one times a constant ({factor:.5g} in case {_CASE}).",
+            f"每个数值都是正确值乘以同一个常数（用例“{_CASE}”中为 {factor:.5g}）。",
+        ), pair.expected.case)  # fmt: skip
 
 
 def _offset(pair: _Pair) -> Iterator[Recognition]:
@@ -258,9 +264,9 @@ def _offset(pair: _Pair) -> Iterator[Recognition]:
     step = float((pair.got[finite] - pair.want[finite]).mean())
     if abs(step) > 1e-3 and pair.equal(pair.want + step, pair.got):
         yield Recognition("offset", (), Bilingual(
-            f"Every value is off by the same constant ({step:.5g} in case {pair.expected.case}).",
-            f"每个数值都差同一个常数（用例 {pair.expected.case} 中为 {step:.5g}）。",
-        ))  # fmt: skip
+            f"Every value is off by the same constant ({step:.5g} in case {_CASE}).",
+            f"每个数值都差同一个常数（用例“{_CASE}”中为 {step:.5g}）。",
+        ), pair.expected.case)  # fmt: skip
 
 
 def _moved(pair: _Pair) -> Iterator[Recognition]:

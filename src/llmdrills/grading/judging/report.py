@@ -30,8 +30,7 @@ _CLOSING = "，。：；、）】”’？！"
 # How many lines each part of the first screen may take; prints take what is left.
 _HEADLINE, _EXAMPLE, _PRINTED, _ARROW, _CLAUSE = 3, 3, 4, 3, 2
 
-# Why a case is there is written in English only, for authors: a Chinese report names the case alone.
-_SHOWN = Bilingual("The case shown: {case} ({why})", "所示的用例：{case}")
+_SHOWN = Bilingual("The case shown: {case} ({why})", "所示的用例：{title}，即 {case}。{why}。")
 _EXPECTED = Bilingual("expected", "应为")
 _GOT = Bilingual("got", "得到")
 _PASSING = Bilingual("Passing", "通过")
@@ -40,8 +39,8 @@ _PRINTED_HERE = Bilingual("It printed in this case:", "它在这个用例中打�
 _PRINTED_ALL = Bilingual("It printed:", "它打印了：")
 _PRINTED_BRIEFLY = Bilingual("printed: ", "打印：")
 _REPRODUCE = Bilingual("To see it again:", "重现方法：")
-_ALSO = Bilingual("also fits: {names}", "也符合：{names}")
-_ALSO_WHERE = Bilingual("Also, in case {case}: {text}", "另外，用例 {case}：{text}")
+_ALSO = Bilingual(" (Also fits: {texts})", "（也符合：{texts}）")
+_ALSO_WHERE = Bilingual("Also, in case {case}: {text}", "另外，用例“{case}”：{text}")
 _SEED = Bilingual("(seed {seed})", "（随机种子 {seed}）")
 _CONTRACT = Bilingual("The contract: “{text}”", "约定：“{text}”")
 _EASIER = Bilingual(
@@ -60,9 +59,10 @@ _TIME = Bilingual(
 )
 _COUNTS = Bilingual(
     "{case}: {flops:,} floating-point operations, largest tensor {largest:,} elements, {alive:,} alive at once",
-    "{case}：{flops:,} 次浮点运算，最大张量 {largest:,} 个元素，同时存活 {alive:,} 个",
+    "用例“{case}”：{flops:,} 次浮点运算，最大张量 {largest:,} 个元素，同时存活 {alive:,} 个",
 )
-_NO_DIAGNOSIS = Bilingual("None of the known mistakes explains this.", "这不是任何已知的错误写法。")
+_NO_DIAGNOSIS = Bilingual("None of the known mistakes explains this.", "没有匹配到任何已知的错误写法。")
+_GRADIENT = Bilingual("gradient of {}", "对 {} 的梯度")
 _NOT_CONTIGUOUS = Bilingual("not contiguous", "不连续")
 _REQUIRES_GRAD = Bilingual("requires grad", "需要梯度")
 
@@ -109,7 +109,7 @@ def _example(verdict: Verdict, language: Language) -> Iterator[str]:
         return
     shown = report["smallest"]
     if shown is not None and found.case != shown["case"]:
-        yield from _wrap(_ALSO_WHERE[language].format(case=found.case, text=found.message))
+        yield from _wrap(_ALSO_WHERE[language].format(case=_title(report, found.case), text=found.message))
     elif found.kind in _TOLD and found.message and not _is_headline(found, shown):
         yield from _wrap(f"  {found.message}", "  ")
     if found.line and found.expression and found.kind != "crash":
@@ -149,8 +149,8 @@ def _briefly_printed(verdict: Verdict, most: int, language: Language) -> list[st
 
 def _explanation(verdict: Verdict, language: Language) -> list[str]:
     if verdict.diagnosis is not None:
-        others = verdict.report["undecided"]
-        also = f" ({_ALSO[language].format(names=', '.join(others))})" if others else ""
+        others = verdict.report["also"]
+        also = _ALSO[language].format(texts=" ".join(others)) if others else ""
         return _wrap(f"→ {verdict.diagnosis.message}{also}", "  ")
     told = (verdict.behaviour, verdict.note)
     return [line for one in told if one is not None for line in _wrap(f"→ {one.message}", "  ")]
@@ -183,7 +183,7 @@ def _rest(verdict: Verdict, language: Language) -> Iterator[list[str]]:
         yield [_NO_DIAGNOSIS[language]]
     yield [line for use in report["forbidden"][1:] for line in _wrap(_use(use, language))]
     if report["smallest"] is not None:
-        yield from _shown_case(report["smallest"], language)
+        yield from _shown_case(report["smallest"], _title(report, report["smallest"]["case"]), language)
     if report["raised"] is not None:
         yield _traceback(report["raised"]["traceback"])
     yield _names(report, language)
@@ -192,8 +192,13 @@ def _rest(verdict: Verdict, language: Language) -> Iterator[list[str]]:
     yield [] if report.get("draws") else [_NAMED_ONLY[language]]
 
 
-def _shown_case(shown: ShownCase, language: Language) -> Iterator[list[str]]:
-    lines = _wrap(_SHOWN[language].format(case=shown["case"], why=shown["why"]))
+def _title(report: Report, case: str) -> str:
+    """What a case is called in the learner's language."""
+    return report.get("titles", {}).get(case, case)
+
+
+def _shown_case(shown: ShownCase, title: str, language: Language) -> Iterator[list[str]]:
+    lines = _wrap(_SHOWN[language].format(case=shown["case"], title=title, why=shown["why"]))
     lines += [f"  {line}" for line in _inputs(shown["inputs"], language)]
     yield lines
     for finding in shown["findings"][:1]:
@@ -230,7 +235,10 @@ def _around(finding: Mapping[str, Any], language: Language) -> list[str]:
     labels = [_EXPECTED[language], _GOT[language]]
     pad = max(_columns(label) for label in labels)
     lead = ", ".join(map(str, index[:-1]))
-    place = finding["path"] if finding["path"].startswith("gradient") else result_at(finding["path"])
+    path = finding["path"]
+    place = (
+        _GRADIENT[language].format(path.removeprefix("gradient of ")) if path.startswith("grad") else result_at(path)
+    )
     lines = [f"  {place}[{lead + ', ' if lead else ''}{start}:{start + len(widths)}]"] if index else [f"  {place}"]
     for label, row in zip(labels, rows, strict=True):
         cells = "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
@@ -265,7 +273,7 @@ def _names(report: Report, language: Language) -> list[str]:
         line
         for label, names in ((_PASSING, report["passing"]), (_FAILING, report["failing"]))
         if names
-        for line in _wrap(f"{label[language]}{colon}{comma.join(names)}", "  ")
+        for line in _wrap(f"{label[language]}{colon}{comma.join(_title(report, name) for name in names)}", "  ")
     ]
 
 
@@ -291,7 +299,7 @@ def _of_its_end(report: Report, otherwise: str) -> str:
 def _costs(report: Report, language: Language) -> list[str]:
     return [
         _COUNTS[language].format(
-            case=one["case"], flops=one["flops"], largest=one["largest_tensor"], alive=one["alive"]
+            case=_title(report, one["case"]), flops=one["flops"], largest=one["largest_tensor"], alive=one["alive"]
         )
         for one in report["counts"]
     ]

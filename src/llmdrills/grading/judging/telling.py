@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from llmdrills.content.model import Kata
-from llmdrills.grading.judging.diagnosis import Explanation
+from llmdrills.grading.judging.judgement import Judgement
 from llmdrills.grading.judging.verdict import Diagnosis, Note
-from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.language import Bilingual
 
 __all__ = ["Told", "feedback", "told"]
@@ -20,8 +19,9 @@ class Told(NamedTuple):
     note: Note | None
 
 
-def told(spec: AttemptSpec, found: Explanation | None) -> Told:
+def told(judgement: Judgement) -> Told:
     """A whole explanation is the diagnosis; anything less is a note, worded as a part."""
+    spec, found = judgement.spec, judgement.explanation
     if found is None:
         return Told(None, None)
     if found.recognition is not None:
@@ -29,7 +29,7 @@ def told(spec: AttemptSpec, found: Explanation | None) -> Told:
             "In {explains} of the {failing} failing cases: {text}",
             "{failing} 个失败的用例中，有 {explains} 个是：{text}",
         )
-        text = found.recognition.text[spec.language]
+        text = found.recognition.told(judgement.title(found.recognition.case))[spec.language]
         message = words[spec.language].format(explains=found.explains, failing=found.failing, text=text)
         return Told(None, Note("recognised", found.id, message, found.explains, found.failing))
     text = feedback(spec.kata, spec.variant, found.id)[spec.language]
@@ -45,19 +45,19 @@ def told(spec: AttemptSpec, found: Explanation | None) -> Told:
     return Told(None, Note("partial", found.id, message, found.explains, found.failing))
 
 
-_TWO = Bilingual("Two mistakes. 1. {one} 2. {other}", "有两处错误。1. {one} 2. {other}")
+_TWO = Bilingual("Two mistakes. 1. {one} 2. {other}", "有两处错误：（1）{one}（2）{other}")
 _BESIDES = {
     ("types",): Bilingual(
         "{text} This explains every case in float32, but not all in other types.",
-        "{text} 这解释了 float32 输入的全部用例，但没有解释其他类型的全部用例。",
+        "{text}这能解释 float32 输入的全部用例，但不能解释其他类型的全部用例。",
     ),
     ("empty",): Bilingual(
         "{text} This does not explain every case with empty tensors.",
-        "{text} 带空张量的用例，这没有全部解释。",
+        "{text}但带空张量的用例，这不能全部解释。",
     ),
     ("empty", "types"): Bilingual(
         "{text} This does not explain every case with empty tensors or in other types than float32.",
-        "{text} 带空张量的用例，以及 float32 以外类型的用例，这没有全部解释。",
+        "{text}但带空张量的用例，以及 float32 以外类型的用例，这不能全部解释。",
     ),
 }
 _PART = Bilingual(

@@ -187,9 +187,11 @@ class Report(TypedDict, total=False):
 
     passing: list[str]  # names of cases
     failing: list[str]
+    titles: dict[str, str]  # what a case is called in the learner's language, where that is not its name
     smallest: ShownCase | None  # the case that is shown; None where no answer is wrong
     forbidden: list[dict[str, Any]]  # findings of kind "forbidden"
     undecided: list[str]  # ids of slips that fit as well as the diagnosis
+    also: list[str]  # what there is to say of these, in the learner's language
     recognised: str | None  # the id of the note, where it is of that kind
     seconds: Seconds
     counts: list[CaseCounts]

@@ -13,7 +13,7 @@ from typing import Any
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.verdict import Outcome
 from llmdrills.grading.protocol.answer import TOGETHER, Ended
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, chinese
 
 __all__ = [
     "ENDED",
@@ -116,8 +116,8 @@ def missing_entry(entry: str, defined: Sequence[str]) -> Bilingual:
     )
 
 
-def end_of_process(ended: Ended) -> Bilingual:
-    """Why the process stopped, and in which case."""
+def end_of_process(ended: Ended, title: str = "") -> Bilingual:
+    """Why the process stopped, and in which case; `title` is what that is called in Chinese."""
     text, detail = Bilingual(ended.detail, ended.detail), ended.detail
     if ended.by == "timeout":
         together = detail.removeprefix(TOGETHER)
@@ -128,10 +128,10 @@ def end_of_process(ended: Ended) -> Bilingual:
             )
     for en, zh in _ENDS.items():
         if detail.startswith(en):
-            text = Bilingual(detail, zh + detail.removeprefix(en))
+            text = Bilingual(detail, chinese(zh, detail.removeprefix(en).replace(": ", "：").strip()))
     if not ended.case:
         return text
-    return Bilingual(f"{text.en} in case {ended.case}", f"{text.zh}（用例 {ended.case}）")
+    return Bilingual(f"{text.en} in case {ended.case}", f"{text.zh}（用例“{title or ended.case}”）")
 
 
 _ENDS = {
@@ -139,7 +139,7 @@ _ENDS = {
     "no memory was left": "内存已用完",
     "the private channel was closed": "私有通道被关闭",
     "the private channel was written to": "私有通道被写入",
-    "the grader's server ended": "判题服务进程结束",
+    "the grader's server ended": "评分服务进程结束",
 }
 """How an ending begins in English, and in Chinese; what is left out is the name of a signal or a time."""
 
@@ -176,56 +176,98 @@ def _at(path: str, index: tuple[int, ...]) -> Bilingual:
     place = _place(path)
     where = f"[{', '.join(map(str, index))}]" if index else ""
     return Bilingual(
-        f"{place.en} at {where}" if where else place.en, f"{place.zh} 的 {where} 处" if where else place.zh
+        f"{place.en} at {where}" if where else place.en,
+        chinese(place.zh, "在", where, "处") if where else place.zh,
     )
 
 
-def _due(path: str, due_en: str, due_zh: str, got_en: str, got_zh: str) -> Bilingual:
+def _due(path: str, due: Bilingual, got: Bilingual) -> Bilingual:
+    """`due` and `got` follow the place; the Chinese of both begin with their verb."""
     place = _place(path)
-    return Bilingual(f"{place.en} must be {due_en}, got {got_en}", f"{place.zh}应为 {due_zh}，得到的是 {got_zh}")
+    return Bilingual(f"{place.en} must be {due.en}, got {got.en}", f"{chinese(place.zh, due.zh)}，{got.zh}")
+
+
+def _is_due(path: str, what: str, due: str, got: str) -> Bilingual:
+    """The Chinese names `what` is due (a shape, a dtype), the English leaves it out."""
+    return _due(path, Bilingual(due, chinese(what, "应为", due)), Bilingual(got, chinese("得到的是", got)))
 
 
 def _wrong_type(x: f.WrongType) -> Bilingual:
     extra = Bilingual("", "")
     if x.expected == "torch.Tensor" and x.got not in {"None", "tuple", "list", "dict", "float", "int", "bool", "str"}:
         extra = Bilingual(" (the exact type counts, not a subclass)", "（类型必须完全一致，子类不算）")
-    text = _due(x.path, f"a {x.expected}", x.expected, f"{x.got}", x.got)
+    text = _due(
+        x.path,
+        Bilingual(f"a {x.expected}", chinese("的类型应为", x.expected)),
+        Bilingual(x.got, chinese("得到的是", x.got)),
+    )
     if x.got == "None":
         text = Bilingual(f"{text.en}: is a `return` missing?", f"{text.zh}：是不是漏了 `return`？")
     return Bilingual(text.en + extra.en, text.zh + extra.zh)
 
 
 def _wrong_structure(x: f.WrongStructure) -> Bilingual:
-    place, zh = _place(x.path), {"items": "项", "keys": "键"}
+    place = _place(x.path)
     if x.expected_items:
         here = f"{place.en if x.path else 'result'}[{x.at}]"
         return Bilingual(
             f"{place.en}: expected {x.expected_items}, got {x.got_items}; {x.expected} are due, {x.got} came, "
             f"and they differ from {here} on",
-            f"{place.zh}：应为 {x.expected_items}，得到 {x.got_items}；应有 {x.expected.removesuffix(' items')} 项，"
-            f"实有 {x.got.removesuffix(' items')} 项，从 {here} 起不同",
+            f"{place.zh}：应为 {x.expected_items}，得到 {x.got_items}；应有 {_counted(x.expected)}，"
+            f"实有 {_counted(x.got)}，从 {here} 起不同",
         )
-    expected, got = x.expected, x.got
-    for en, chinese in zh.items():
-        expected, got = expected.replace(en, chinese), got.replace(en, chinese)
-    return Bilingual(f"{place.en} must have {x.expected}, got {x.got}", f"{place.zh}应有 {expected}，得到的是 {got}")
+    return Bilingual(
+        f"{place.en} must have {x.expected}, got {x.got}",
+        f"{chinese(place.zh, '应有', _counted(x.expected))}，{chinese('得到的是', _counted(x.got))}",
+    )
+
+
+def _counted(text: str) -> str:
+    """`3 items`, `keys 'a', 'b'` or `5 results` in Chinese."""
+    for en, zh in (("items", "项"), ("results", "个结果"), ("keys", "键"), ("another number", "另一个数目")):
+        if text.endswith(en):
+            return chinese(text.removesuffix(en).rstrip(), zh)
+        if text.startswith(en):
+            return chinese(zh, text.removeprefix(en).lstrip())
+    return text
 
 
 def _wrong_shape(x: f.WrongShape) -> Bilingual:
-    return _due(x.path, f"of shape {shape(x.expected)}", f"形状 {shape(x.expected)}", shape(x.got), shape(x.got))
+    due, got = shape(x.expected), shape(x.got)
+    return _due(
+        x.path, Bilingual(f"of shape {due}", chinese("的形状应为", due)), Bilingual(got, chinese("得到的是", got))
+    )
 
 
 def _wrong_dtype(x: f.WrongDtype) -> Bilingual:
-    return _due(x.path, x.expected, x.expected, x.got, x.got)
+    return _is_due(x.path, "的 dtype", x.expected, x.got)
 
 
 def _wrong_device(x: f.WrongDevice) -> Bilingual:
-    return _due(x.path, f"on {x.expected}", f"位于 {x.expected}", x.got, x.got)
+    return _due(
+        x.path,
+        Bilingual(f"on {x.expected}", chinese("应位于", x.expected)),
+        Bilingual(x.got, chinese("得到的在", x.got)),
+    )
 
 
 def _unreadable(x: f.Unreadable) -> Bilingual:
     place = _place(x.path)
-    return Bilingual(f"{place.en} holds no numbers to compare ({x.why})", f"{place.zh}里没有可以比较的数值（{x.why}）")
+    why = _UNREADABLE.get(x.why, Bilingual(x.why, x.why))
+    return Bilingual(
+        f"{place.en} holds no numbers to compare ({why.en})", f"{chinese(place.zh, '里没有可以比较的数值')}（{why.zh}）"
+    )
+
+
+_UNREADABLE = {
+    "unreadable": Bilingual("unreadable", "读不出来"),
+    "subclass": Bilingual("subclass", "张量的子类"),
+    "meta": Bilingual("meta", "位于 meta 设备"),
+    "layout": Bilingual("layout", "不是普通的存储布局"),
+    "dtype": Bilingual("dtype", "这种 dtype 无法比较"),
+    "too large": Bilingual("too large", "太大"),
+}
+"""Why a tensor's numbers are not there; any other text is the name of a layout."""
 
 
 def _not_finite(x: f.NotFinite) -> Bilingual:
@@ -282,7 +324,8 @@ def _input_changed(x: f.InputChanged) -> Bilingual:
 def _no_gradient(x: f.NoGradient) -> Bilingual:
     place = _place(x.path)
     return Bilingual(
-        f"{place.en} never arrives: something detaches the graph", f"{place.zh}没有传回来：计算图在某处断开了"
+        f"{place.en} never arrives: something detaches the graph",
+        chinese(place.zh, "没有传回来：计算图在某处断开了"),
     )
 
 
@@ -335,8 +378,8 @@ def _earlier_result(x: f.EarlierResultChanged) -> Bilingual:  # noqa: ARG001  # 
 
 def _globals(x: f.GlobalsChanged) -> Bilingual:
     names = {"default dtype": "默认 dtype", "grad mode": "梯度模式"}
-    chinese = "、".join(names.get(name, name) for name in x.names)
-    return Bilingual(f"the call left torch's {' and '.join(x.names)} changed", f"调用结束后，torch 的{chinese}被改动了")
+    told = "、".join(names.get(name, name) for name in x.names)
+    return Bilingual(f"the call left torch's {' and '.join(x.names)} changed", f"调用结束后，torch 的{told}被改动了")
 
 
 def _over_budget(x: f.OverBudget) -> Bilingual:

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from llmdrills.content.casetexts import AGAIN, DERIVED_WHY
 from llmdrills.content.contract import ALWAYS
 from llmdrills.grading.authoring import Call, Case, CaseMaker, Inputs
 
@@ -33,18 +34,23 @@ def derived_cases(cases: Iterable[Case]) -> Iterator[Case]:
     if first is None or not first.derive:
         return
     tags = (*first.tags, DERIVED)
-    for kind, why, change in _KINDS:
+    for kind, change in _KINDS:
         yield dataclasses.replace(
             first,
             name=f"{first.name}-{kind}",
-            why=why,
+            why=DERIVED_WHY[kind].en,
             make=_changed(first.make, change),
             tags=tags,
             clauses=(ALWAYS,),
         )
-    why = "three calls in a row: other values in new objects, then the first values written into those objects"
     yield dataclasses.replace(
-        first, name=f"{first.name}-again", why=why, make=_again(first.make), tags=tags, grads=(), clauses=(ALWAYS,)
+        first,
+        name=f"{first.name}-{AGAIN}",
+        why=DERIVED_WHY[AGAIN].en,
+        make=_again(first.make),
+        tags=tags,
+        grads=(),
+        clauses=(ALWAYS,),
     )
 
 
@@ -105,8 +111,8 @@ def _requiring_grad(value: Any) -> Any:
     return value.detach().clone().requires_grad_()
 
 
-_KINDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("non-contiguous", "the same inputs as views of other storage, as a transpose leaves them", _non_contiguous),
-    ("expanded", "the batch is one entry expanded, with stride 0", _expanded),
-    ("requires-grad", "the inputs require grad, as parameters and their activations do", _requiring_grad),
+_KINDS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("non-contiguous", _non_contiguous),
+    ("expanded", _expanded),
+    ("requires-grad", _requiring_grad),
 )

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from llmdrills.content.casetexts import DRAWN_WHY
 from llmdrills.content.drawslock import read_lock, source_of
 from llmdrills.errors import ContentError
 from llmdrills.grading.authoring import Call, Case, Domain, Draw, Kernel
@@ -144,7 +145,7 @@ def draw_case(domain: Domain, seed: int, folder: Path) -> Drawn:
         marks["several calls"] = True
     case = Case(
         name=f"draw-{seed}",
-        why="a call that the contract allows, drawn at random",
+        why=DRAWN_WHY.en,
         make=lambda _inputs: tuple(calls),
         line=domain.line,
         grads=source.grads if len(calls) == 1 else (),

@@ -1,0 +1,71 @@
+"""The tutorial of the first day is executed in both languages: its commands, its edits, and its table in a terminal."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.documents import checkout, edits_and_commands, rows, run
+from tests.helpers.english_left import english_left
+from tests.helpers.terminal import Terminal
+
+PAGES = ["tutorial.md", "tutorial.zh.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path, home: Path, run_solution) -> None:
+    folder = checkout(root, tmp_path / "llmdrills")
+    text = (root / "docs" / page).read_text("utf-8")
+    by_hand, _, later = text.partition("<!-- terminal:")
+    file = Path()
+    for kind, what, expected in edits_and_commands(by_hand):
+        if kind == "edit":
+            assert file.exists()
+            file.write_text(what, "utf-8")
+        else:
+            printed = run(what, expected, folder)
+            file = Path(printed.strip()) if what.startswith("llmdrills start") else file
+    seen = _day(folder, home, list(rows(text)), run_solution("scaled-dot-product-attention"))
+    for _, command, expected in edits_and_commands(later):
+        run(command, expected, folder)
+    left = english_left(seen, ("llmdrills",)) if page.endswith(".zh.md") else []
+    assert left == []
+
+
+def _day(folder: Path, home: Path, table: list, solution: str) -> str:
+    """Do the table's rows in `llmdrills today`; what the terminal showed."""
+    assert len(table) > 5
+    terminal = Terminal("today", cwd=folder, columns=100, rows=50)
+    file = home / "practice" / "scaled-dot-product-attention.py"
+    for row in table:
+        terminal.expect(_escaped(row.seen))
+        if row.act == "save" and row.what == "solution":
+            file.write_text(solution, "utf-8")
+        elif row.act == "save":
+            shutil.copyfile(folder / row.what, file)
+        elif row.act == "press":
+            terminal.press({"Enter": "\r"}.get(row.what, row.what))
+    assert terminal.ended() == 0
+    return terminal.text
+
+
+def _escaped(text: str) -> str:
+    """The text as a pattern, at whatever white space the terminal broke its line."""
+    return r"\s*".join(re.escape(word) for word in text.split())
+
+
+@pytest.fixture
+def run_solution(run):
+    """The reference kernel, asked for before the day begins: later it would count."""
+    known = {"scaled-dot-product-attention": run("solution", "scaled-dot-product-attention").out}
+    return known.__getitem__
+
+
+def test_should_say_the_same_in_both_languages(root: Path) -> None:
+    english, chinese = (edits_and_commands((root / "docs" / page).read_text("utf-8")) for page in PAGES)
+    assert [one[:2] for one in chinese] == [("run", "llmdrills config set lang zh"), *(one[:2] for one in english)]
+    pairs = zip(rows((root / "docs" / PAGES[0]).read_text()), rows((root / "docs" / PAGES[1]).read_text()), strict=True)
+    assert [(one.act, one.what) for one, other in pairs if one[1:] != other[1:]] == []

@@ -1,0 +1,88 @@
+"""Documents that are executed: their commands run, what they print is compared, their tables are done in a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Row", "checkout", "edits_and_commands", "matches", "rows", "run", "steps"]
+
+_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_EDIT = re.compile(r"^```python\n((?:(?!^```).)*)^```\n\n<!-- edit:", re.MULTILINE | re.DOTALL)
+_TERMINAL = re.compile(r"<!-- terminal:.*?-->\n(.*?)<!-- end of terminal -->", re.DOTALL)
+
+
+class Row(NamedTuple):
+    """One row of a table: what is seen, and what is done: "save" a file, "press" a key, or nothing."""
+
+    seen: str
+    act: str
+    what: str
+
+
+def steps(text: str) -> list[tuple[str, str]]:
+    """(command, expected output), in order."""
+    return [(one, output) for kind, one, output in edits_and_commands(text) if kind == "run"]
+
+
+def edits_and_commands(text: str) -> list[tuple[str, str, str]]:
+    """("run", command, expected output) and ("edit", Python, ""), in the order of the document."""
+    found: list[tuple[int, tuple[str, str, str]]] = []
+    for block in _BLOCK.finditer(text):
+        for part in re.split(r"^\$ ", block[1], flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((block.start(), ("run", command, output)))
+    found += [(edit.start(), ("edit", edit[1], "")) for edit in _EDIT.finditer(text)]
+    return [one for _, one in sorted(found, key=lambda pair: pair[0])]
+
+
+def rows(text: str) -> Iterator[Row]:
+    """The rows of the tables that are done in a terminal."""
+    for table in _TERMINAL.findall(text):
+        for line in table.strip().splitlines()[2:]:
+            seen, done = (cell.strip() for cell in line.strip("|").split("|"))
+            what = re.search(r"`([^`]+)`", done)
+            act = "save" if done.startswith(("save", "保存")) else "press" if done.startswith(("press", "按")) else ""
+            yield Row(seen.strip("`"), act, what[1] if what and act else "")
+
+
+def matches(expected: str, got: str) -> bool:
+    """Line by line; a line that is only … stands for any lines, within a line it is any characters."""
+    pattern = ""
+    for line in expected.rstrip("\n").split("\n"):
+        part = r"(?:.*\n)*?" if line == "…" else ".*".join(map(re.escape, line.split("…"))) + r"\n"
+        pattern += part
+    return re.fullmatch(pattern, got.rstrip("\n") + "\n") is not None
+
+
+def checkout(root: Path, target: Path, *files: str) -> Path:
+    """What a reader has in front of them, without the tests."""
+    for part in ("decks", "drills", "docs"):
+        shutil.copytree(root / part, target / part)
+    for file in files:
+        shutil.copy(root / file, target)
+    return target
+
+
+def run(command: str, expected: str, folder: Path) -> str:
+    """Run a command of a document there, and compare; what it printed."""
+    script = Path(sys.executable).parent
+    ran = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": f"{script}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode in {0, 1}, (command, ran.stderr)
+    assert matches(expected or "…", ran.stdout), f"$ {command}\n{ran.stdout}\n--- is not\n{expected}"
+    return ran.stdout
