@@ -1,8 +1,9 @@
 """Break text into the lines of a terminal: at words, Chinese by its own rules, and never inside a command or a path.
 
-What is not broken: a word, whatever stands between two backticks, and what `whole` made one. A line can therefore be
-too long only where one of these alone is longer than the terminal is wide. What is not covered: breaking between two
-Chinese words rather than inside one, which no terminal program does, and scripts that are written from right to left.
+What is not broken: a word, a command and other short code between two backticks, and what `whole` made one. A line can
+therefore be too long only where one of these alone is longer than the terminal is wide. What is not covered: breaking
+between two Chinese words rather than inside one, which no terminal program does, and scripts that are written from
+right to left.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ __all__ = ["breaks", "columns", "plain", "whole", "wrap"]
 _KEPT = "\ue000"  # a space at which no line ends; of the private use area, so that no text holds it
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WIDE = "\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-_PIECE = re.compile(rf"\s+|`[^`\n]+`|[{_WIDE}]|[^\s`{_WIDE}]+|`")
+# A command is not broken, however long it is; other code is, where it would fill the line: a learner's may be anything.
+_PIECE = re.compile(rf"\s+|`llmdrills [^`\n]+`|`[^`\n]{{1,60}}`|[{_WIDE}]|[^\s`{_WIDE}]+|`")
 _CLOSING = frozenset("，。：；、！？）】》」』〉〕”’…％·,.:;!?)]}%")
 _OPENING = frozenset("（【《「『〈〔“‘([{")
 _CHINESE_MARK = frozenset("，。：；、！？）】》」』〉〕·")  # it begins no line, not even where a space stands before it

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llmdrills.cli.console import print_json
-from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, place
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
@@ -27,7 +27,7 @@ def command(
     new: Annotated[
         int | None, typer.Option("--new", metavar="N", help="New katas, at most.", show_default=False)
     ] = None,
-    topic: Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only katas of this topic.")] = None,
+    topic: TopicOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the plan's random audit.")] = 0,
     no_input: Annotated[bool, typer.Option("--no-input", help="Print the plan and ask for nothing.")] = False,
     device: DeviceOption = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmdrills.cli.day.comparison import Comparison
@@ -18,6 +19,7 @@ from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
 from llmdrills.files import read_source
+from llmdrills.lines import whole
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating, reason
 from llmdrills.practice.undoing import last_step
@@ -204,8 +206,8 @@ class RepetitionView:
         finally:
             # What cannot be recorded is shown all the same, before the loop ends over it.
             if not event.superseded:
-                shown = verdict_text(event.verdict, self._language, colour=self._screen.colour, rest=BY_KEY)
-                self._screen.text(shown)
+                colour, width = self._screen.colour, self._screen.width
+                self._screen.text(verdict_text(event.verdict, self._language, colour=colour, rest=BY_KEY, width=width))
         if event.superseded:
             return
         self._verdict = event.verdict
@@ -216,8 +218,8 @@ class RepetitionView:
         """Show what the first screen of the last verdict left out."""
         from llmdrills.grading.judging.report import why_text
 
-        told = "" if self._verdict is None else why_text(self._verdict, self._language)
-        self._screen.text(told) if told else self._say("nothing_more")
+        told = "" if self._verdict is None else why_text(self._verdict, self._language, self._screen.width)
+        self._screen.text(told, laid=True) if told else self._say("nothing_more")
 
     # ---- hints and solutions ----------------------------------------
 
@@ -383,7 +385,8 @@ class RepetitionView:
         self._screen.markdown(kata_markdown(self._kata, self._variant, self._language))
 
     def _say(self, name: str, **values: object) -> None:
-        self._screen.text(WORDS[name].format(**values)[self._language])
+        kept = {key: whole(value) if isinstance(value, Path) else value for key, value in values.items()}
+        self._screen.text(WORDS[name].format(**kept)[self._language])
 
     def _status(self) -> str:
         state = self._repetition.state

@@ -50,10 +50,10 @@ class Screen:
             highlight=False,
         )
 
-    def text(self, words: str = "") -> None:
-        """Print plain text above the status line."""
+    def text(self, words: str = "", *, laid: bool = False) -> None:
+        """Print plain text above the status line; `laid`: its lines are as long as they should be."""
         self._lift()
-        self._stream.write(laid_out(words, min(self.width, MEASURE)) + "\n")
+        self._stream.write(laid_out(words, None if laid else min(self.width, MEASURE)) + "\n")
         self._lower()
 
     def markdown(self, words: str) -> None:
