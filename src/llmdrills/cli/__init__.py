@@ -195,7 +195,7 @@ def main() -> None:
         _run(arguments)
     except ContentError as error:
         note(str(error))
-        note(f"llmdrills: {error.what}: {error.todo}")
+        note(f"llmdrills: {error.told(spoken())}")
         sys.exit(error.exit_code)
     except LLMDrillsError as error:
         note(f"llmdrills: {error.told(spoken())}")

@@ -101,7 +101,7 @@ def laid_out(text: str, width: int | None) -> str:
     return plain(text) if width is None else "\n".join(wrap(text, width))
 
 
-def tell(text: str, *, table: bool = False) -> None:
+def tell(text: str = "", *, table: bool = False) -> None:
     """Print what a person reads on stdout; a table may be as wide as the terminal."""
     _print(text, sys.stdout, table=table)
 

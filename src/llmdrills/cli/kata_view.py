@@ -20,7 +20,7 @@ CONTRACT = Bilingual("Contract", "约定")
 FORBIDDEN = Bilingual("Not allowed", "不许使用")
 BUDGET = Bilingual("Cost", "开销")
 VARIANT = Bilingual("Variant", "变体")
-MINUTES = Bilingual("{minutes} minutes · {topic} · write `{entry}`", "{minutes} 分钟 · {topic} · 编写 `{entry}`")
+MINUTES = Bilingual("{minutes} min · {topic} · write `{entry}`", "{minutes} 分钟 · {topic} · 编写 `{entry}`")
 
 
 def kata_markdown(kata: Kata, variant: Variant, language: Language) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import print_json
+from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.more_view import more_text
 from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, place
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
@@ -56,8 +57,10 @@ def command(
     katas = load_catalogue(here.workspace, here.locations.cache)
     with open_history(here) as history:
         options = plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed)
-        plan = plans.today(history, katas, Moment.now(), options)
+        now = Moment.now()
+        plan = plans.today(history, katas, now, options)
+        more = "" if plan.items or json else more_text(history, katas, now, options, here.language)
     if json:
         print_json(plan.to_json())
     else:
-        print(plan_text(plan, here.language))
+        tell(plan_text(plan, here.language, more))

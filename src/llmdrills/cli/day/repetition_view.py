@@ -11,7 +11,7 @@ from llmdrills.cli.day.events import EditorFailed, Failed, Graded, Key, Looked, 
 from llmdrills.cli.day.keys import ENTER
 from llmdrills.cli.day.words import HELP, WORDS, keys_of
 from llmdrills.cli.kata_view import kata_markdown
-from llmdrills.cli.rating_view import RATED, choice_lines
+from llmdrills.cli.rating_view import RATED, choice_lines, days_of
 from llmdrills.cli.record import earned
 from llmdrills.cli.repair import mistake_of
 from llmdrills.cli.undo_view import name_step, undo_last
@@ -19,6 +19,7 @@ from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
 from llmdrills.files import read_source
+from llmdrills.language import counted
 from llmdrills.lines import whole
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating, reason
@@ -288,8 +289,8 @@ class RepetitionView:
         except UsageError as error:  # rated in another window
             self._screen.text(error.told(self._language))
         else:
-            label, due = rating.label[self._language], choice.due
-            words = RATED.format(kata=self._kata.id, rating=label, due=due, days=choice.days)
+            label, days = rating.label[self._language], days_of(choice)[self._language]
+            words = RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=days)
             self._screen.text(words[self._language])
 
     def _undo(self) -> None:
@@ -317,8 +318,8 @@ class RepetitionView:
         """Skip the kata; what was scored in it is named first, and it is skipped only when asked twice."""
         if self._repetition.scored and not self._repetition.confirmed("skip"):
             facts = self._repetition.facts()
-            runs = f"{facts.runs} graded run{'s' if facts.runs != 1 else ''}"
             name = "sure_skip_seen" if facts.solution else "sure_skip"
+            runs = counted(facts.runs, "graded run", "").en
             self._say(name, kata=self._kata.id, runs=runs, count=facts.runs)
             return
         self._repetition.skip()
