@@ -72,7 +72,10 @@ def program() -> str:
         return "llmdrills"
     import shlex
 
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # the folder is gone, and a relative path with it
+        return "llmdrills"
     ran = ran.absolute()
     return shlex.quote(str(ran.relative_to(here) if ran.is_relative_to(here) else ran))
 

@@ -27,12 +27,12 @@ def language_of(arguments: Sequence[str]) -> Language:
     named = _option(arguments, "--workspace", "-w")
     try:
         workspace = paths.find_workspace(Path(named) if named else None)
-    except LLMDrillsError:
+    except (LLMDrillsError, OSError):  # OSError: the current folder is gone
         workspace = None
     for flags, root in (({"lang": given}, workspace), ({}, workspace), ({}, None)):
         try:
             found = settings.load_settings(paths.locations().config_file, root, flags)
-        except LLMDrillsError:
+        except (LLMDrillsError, OSError):
             continue
         return cast("Language", found.text("lang"))
     return settings.locale_language()[0]

@@ -53,7 +53,7 @@ def command(
       llmdrills check --write
       llmdrills check --holes rms-norm
 
-    Exit status: 0 clean, 1 problems found, 2 the workspace cannot be read.
+    Exit status: 0 clean, 1 problem or more found, 2 the workspace cannot be read.
     """
     from llmdrills.grading.proving.audit import audit, write_audit
 
