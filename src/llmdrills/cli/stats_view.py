@@ -61,12 +61,12 @@ def _lines(stats: Stats, language: Language, width: int) -> Iterator[str]:
         minutes=stats.minutes,
         days=_days(stats.days_practised)[language],
     )[language]
-    met = counted(stats.katas_met, "kata", "个练习")[language]
-    yield _W["known"].format(met=met, known=stats.katas_known)[language]
+    katas = counted(stats.katas_met, "kata", "个练习")[language]
+    yield _W["known"].format(met=katas, known=stats.katas_known)[language]
     if stats.repairs.begun:
         begun = stats.repairs.begun
-        words = {"passed": stats.repairs.passed, "begun": begun, "repairs": counted(begun, "repair", "").en}
-        yield _W["repairs"].format(**words)[language]
+        repairs = counted(begun, "repair", "").en
+        yield _W["repairs"].format(passed=stats.repairs.passed, begun=begun, repairs=repairs)[language]
     if stats.predicted is not None and stats.measured is not None:
         words = _W["retention"].format(predicted=f"{stats.predicted:.0%}", measured=f"{stats.measured:.0%}")
         yield words[language]

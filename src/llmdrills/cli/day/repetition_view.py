@@ -290,8 +290,7 @@ class RepetitionView:
             self._screen.text(error.told(self._language))
         else:
             label, days = rating.label[self._language], days_of(choice)[self._language]
-            words = RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=days)
-            self._screen.text(words[self._language])
+            self._screen.text(RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=days)[self._language])
 
     def _undo(self) -> None:
         """Undo a skip of today at once; a rating, or what is of another day, only when asked twice."""
