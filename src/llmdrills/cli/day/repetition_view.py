@@ -318,8 +318,7 @@ class RepetitionView:
         if self._repetition.scored and not self._repetition.confirmed("skip"):
             facts = self._repetition.facts()
             name = "sure_skip_seen" if facts.solution else "sure_skip"
-            runs = counted(facts.runs, "graded run", "").en
-            self._say(name, kata=self._kata.id, runs=runs, count=facts.runs)
+            self._say(name, kata=self._kata.id, runs=counted(facts.runs, "graded run", "").en, count=facts.runs)
             return
         self._repetition.skip()
         self._say("repair_skipped" if self._repetition.repair else "skipped", kata=self._kata.id)
