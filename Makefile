@@ -14,7 +14,7 @@ today: decks
 	@$(BIN)/llmdrills today --no-input
 
 decks: $(VENV)/.installed
-	@$(BIN)/llmdrills build
+	@$(BIN)/llmdrills build --brief
 
 check: $(VENV)/.installed
 	$(BIN)/llmdrills check

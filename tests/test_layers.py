@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.helpers.rooms import ROOMS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "llmdrills"
-BASE = {"errors", "files", "language", "messages", "parent", "paths", "settings", "__init__"}
+BASE = {"errors", "files", "language", "lines", "mathtext", "messages", "parent", "paths", "settings", "__init__"}
 MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "content": BASE | {"content"},

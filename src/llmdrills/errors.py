@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,8 +108,8 @@ class ContentError(LLMDrillsError):
         self.problems: tuple[Problem, ...] = tuple(sorted(problems))
         count = len(self.problems)
         super().__init__(
-            f"{count} problem{'s' if count != 1 else ''} in the workspace",
-            "fix the places above and run again",
+            Bilingual(counted(count, "problem", "").en + " in the workspace", f"工作区有 {count} 处问题"),
+            Bilingual("fix the places above and run again", "请修正上面列出的位置后重新运行"),
         )
 
     def __str__(self) -> str:

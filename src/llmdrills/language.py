@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["LANGUAGES", "Bilingual", "Language", "chinese"]
+__all__ = ["LANGUAGES", "Bilingual", "Language", "chinese", "counted"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -51,3 +51,11 @@ def _meet(one: str, other: str) -> bool:
 
 def _is_chinese(letter: str) -> bool:
     return "\u3400" <= letter <= "\u9fff"
+
+
+def counted(count: int, one: str, chinese: str, many: str = "") -> Bilingual:
+    """A number with what it counts: `1 day`, `2 days`. `many`: the plural, where it is not `one` with an s.
+
+    `chinese` is the measure word with its noun.
+    """
+    return Bilingual(f"{count} {one if count == 1 else many or one + 's'}", f"{count} {chinese}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
 from llmdrills.practice.evidence import clean_days
 from llmdrills.practice.schedule import load
 from llmdrills.settings import Scheduling
@@ -200,24 +200,24 @@ def _next(
         left = CLEAN_DAYS - one.clean_days
         days = "one more day" if left == 1 else f"{left} days"
         return Bilingual(
-            f"pass {one.kata} without help on {days}: llmdrills start {one.kata}",
-            f"还需在另外 {left} 个不同的日子各独立通过一次 {one.kata}：llmdrills start {one.kata}",
+            f"pass {one.kata} without help on {days}: `llmdrills start {one.kata}`",
+            f"还需在另外 {left} 个不同的日子各独立通过一次 {one.kata}：`llmdrills start {one.kata}`",
         )
     fading = [one for one in katas if one.state == "fading"]
     if fading:
         weakest = min(fading, key=lambda evidence: evidence.retrievability or 0.0)
         return Bilingual(
-            f"do {weakest.kata} again before you forget it: llmdrills start {weakest.kata}",
-            f"趁还没忘，再做一次 {weakest.kata}：llmdrills start {weakest.kata}",
+            f"do {weakest.kata} again before you forget it: `llmdrills start {weakest.kata}`",
+            f"趁还没忘，再做一次 {weakest.kata}：`llmdrills start {weakest.kata}`",
         )
     if not katas and anki is None:
         return Bilingual(
-            f"no kata proves this; learn its {len(notes)} notes in Anki (search {search}). Their reviews live in Anki "
-            "and are not counted here yet",
+            f"no kata proves this; learn its {counted(len(notes), 'note', '').en} in Anki (search {search}). "
+            "Their reviews live in Anki and are not counted here yet",
             f"没有对应的编码练习；在 Anki 里学习它的 {len(notes)} 条笔记（搜索 {search}）。"
             "复习记录在 Anki 中，这里暂不统计",
         )
     return Bilingual(
-        f"keep it: `llmdrills today` brings it back in time, Anki its {len(notes)} notes",
+        f"keep it: `llmdrills today` brings it back in time, Anki its {counted(len(notes), 'note', '').en}",
         f"保持即可：`llmdrills today` 会按时安排，{len(notes)} 条笔记由 Anki 安排",
     )

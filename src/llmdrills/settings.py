@@ -1,4 +1,5 @@
-"""Settings, and where each value came from: flag > environment > project file > user file > default.
+"""Settings, and where each value came from: flag > environment > project file > user file > default (for the
+language: the locale first).
 
 The project file is `llmdrills.toml` in the workspace, the user file `config.toml`: `llmdrills paths` shows where.
 """
@@ -6,15 +7,19 @@ The project file is `llmdrills.toml` in the workspace, the user file `config.tom
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.errors import SettingError
+from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from llmdrills.language import Language
 
 __all__ = [
     "OPTIONS",
@@ -24,6 +29,7 @@ __all__ = [
     "Settings",
     "convert",
     "load_settings",
+    "locale_language",
     "read_settings",
 ]
 
@@ -40,6 +46,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     is_folder: bool = False  # an absolute path; `~` stands for the user's home
+    is_language: bool = False  # `zh_CN` and `zh-Hans` mean zh; unset, the locale decides
     personal: bool = False  # not for a workspace to set: it would depend on the folder that one stands in
 
     @property
@@ -49,7 +56,7 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("lang", str, "en", "language of prompts, feedback and labels", choices=("en", "zh")),
+    Option("lang", str, "en", "language of prompts, feedback and labels", choices=LANGUAGES, is_language=True),
     Option("minutes", int, 20, "minutes of practice a day", low=1, high=600),
     Option("new", int, 2, "new katas a day, at most", low=0, high=50),
     Option("device", str, "auto", "where attempts run", choices=("auto", "cpu", "cuda", "mps")),
@@ -145,10 +152,27 @@ def _settle(option: Option, layers: list[tuple[str, Mapping[str, Any]]]) -> Sett
                 else f"{source}: {option.name}"
             )
             return Setting(_convert(option, values[option.name], shown), shown)
+    if option.is_language:
+        return Setting(*locale_language())
     return Setting(option.default, "default")
 
 
+def locale_language() -> tuple[Language, str]:
+    """The language of the locale, with the variable that says so; English unless it is Chinese."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return ("zh", variable) if _bare(value) == "zh" else ("en", "default")
+    return "en", "default"
+
+
+def _bare(language: str) -> str:
+    """`zh_CN.UTF-8` as `zh`."""
+    return re.split(r"[_.@-]", language.strip().lower())[0]
+
+
 def _convert(option: Option, value: object, shown: str) -> int | float | str:
+    if option.is_language and isinstance(value, str) and _bare(value) in option.choices:
+        return _bare(value)
     wants = {int: "a whole number", float: "a number", str: "text"}[option.kind]
     if (
         isinstance(value, bool)

@@ -344,7 +344,7 @@ def test_should_say_what_was_earned_when_it_comes_back_and_how_to_record_it(run,
     assert ran.code == 0
     assert ran.err == ""
     assert re.search(r"^You earned (Good|Easy) \(.*\)\. It comes back on:$", ran.out, re.MULTILINE)
-    assert re.search(r"^  1 Again +\d{4}-\d\d-\d\d \(in \d+ d\)$", ran.out, re.MULTILINE)
+    assert re.search(r"^  1 Again +\d{4}-\d\d-\d\d \(in \d+ days?\)$", ran.out, re.MULTILINE)
     assert f"`llmdrills rate {KATA}` records" in ran.out
     found = run("grade", file, "--json").json
     assert found["recorded"] is True

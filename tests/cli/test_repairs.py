@@ -150,7 +150,7 @@ def test_should_list_repairs_apart_in_the_past_and_in_the_figures(ws, repair, ho
     figures = ws("stats", "--json").json
     assert figures["repairs"] == {"begun": 1, "passed": 0, "attempts": 1}
     assert (figures["attempts"], figures["reviews"], figures["misconceptions"]) == (0, 0, [])
-    assert "0 of 1 repairs done" in ws("stats").out
+    assert "0 of 1 repair done" in ws("stats").out
     page = home / "report.html"
     assert ws("report", page).code == 0
     assert "repairs done" in page.read_text()

@@ -58,7 +58,11 @@ class Terminal:
         return [row.rstrip() for row in self._screen.display]
 
     def expect(self, pattern: str, timeout: float | None = None) -> str:
-        """Wait until the pattern appears after what the last `expect` found; the text that matched."""
+        """Wait until the pattern appears after what the last `expect` found; the text that matched.
+
+        A space of the pattern stands for a line's end, too.
+        """
+        pattern = pattern.replace(" ", r"\s+")
         end = time.monotonic() + (timeout or self.child.timeout)
         while True:
             found = re.compile(pattern).search(self.text, self._seen)

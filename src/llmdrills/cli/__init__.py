@@ -16,7 +16,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from llmdrills.cli.console import note, speak, spoken, told
+from llmdrills.cli.speech import first_word, language_of
 from llmdrills.errors import ContentError, LLMDrillsError, UsageError
+from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,32 +57,61 @@ COMMANDS: tuple[str, ...] = (
     "paths",
 )
 INTERRUPTED = 130
+_INTERRUPTED = Bilingual(
+    "interrupted; nothing is lost, and `llmdrills today` continues from here",
+    "已中断；进度已保存，运行 `llmdrills today` 可从这里继续",
+)
+_OUTPUT = Bilingual("the output", "输出")
+_NO_SPACE = Bilingual(
+    "cannot write {where}: {why}: free some space, and run this again",
+    "无法写入 {where}：{why}：请腾出空间后重新运行",
+)
+_INTERNAL = Bilingual(
+    "internal error: {what}\nplease report it with the output of `llmdrills doctor`; LLMDRILLS_DEBUG=1 shows where it "
+    "happened",
+    "内部错误：{what}\n请附上 `llmdrills doctor` 的输出报告此问题；设置 LLMDRILLS_DEBUG=1 可查看出错位置",
+)
+
+
+_ABOUT = Bilingual(
+    "Anki decks and ten-minute PyTorch katas for people who learn how large language models work.\n\n"
+    "Start with `llmdrills today`.",
+    "面向大语言模型学习者的 Anki 牌组和十分钟 PyTorch 编码练习。\n\n从 `llmdrills today` 开始。",
+)
 
 
 def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """The app with these commands only: importing one command's module instead of twenty keeps the daily one quick."""
+    """The app with these commands only: importing one command's module instead of twenty keeps the daily one quick.
+
+    Its help is in the language that is spoken now. A module may hold its help as `HELP: Bilingual`; a docstring is
+    English alone.
+    """
     import typer
 
-    from llmdrills.cli.options import version_callback
+    from llmdrills.cli.console import told
+    from llmdrills.cli.help import Command, Group
+    from llmdrills.cli.options import root_callback
 
     app = typer.Typer(
         name="llmdrills",
-        help="Anki decks and ten-minute PyTorch katas for people who learn how large language models work.\n\n"
-        "Start with `llmdrills today`.",
-        no_args_is_help=True,
+        cls=Group,
+        help=told(_ABOUT),
+        invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    app.callback()(version_callback)
+    app.callback(help=told(_ABOUT))(root_callback)
     for name in names:
         module = importlib.import_module(f"llmdrills.cli.commands.{name}")
+        words = getattr(module, "HELP", None)
         if hasattr(module, "app"):
             for registered in module.app.registered_commands:
                 registered.callback = _guarded(registered.callback)
-            app.add_typer(module.app, name=name)
+                registered.cls = Command
+            app.add_typer(module.app, name=name, cls=Group)
         else:
-            app.command(name)(_guarded(module.command))
+            app.command(name, cls=Command, help=None if words is None else told(words))(_guarded(module.command))
     return app
 
 
@@ -94,9 +126,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             finally:
                 _flush()
         except KeyboardInterrupt:
-            print(
-                "\nllmdrills: interrupted; nothing is lost, and `llmdrills today` continues from here", file=sys.stderr
-            )
+            note(f"\nllmdrills: {told(_INTERRUPTED)}")
             sys.exit(INTERRUPTED)
         except BrokenPipeError as error:
             _silence()
@@ -145,7 +175,7 @@ def _as_it_is_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:
     """The one command that these arguments name; all of them for help, completion and mistakes."""
-    first = arguments[0] if arguments else ""
+    first = first_word(arguments)
     completing = any(variable.endswith("_COMPLETE") and "LLMDRILLS" in variable for variable in os.environ)
     return (first,) if first in COMMANDS and not completing else COMMANDS
 
@@ -153,26 +183,25 @@ def _wanted(arguments: Sequence[str]) -> Sequence[str]:
 def main() -> None:
     """Run the command that `sys.argv` names, and exit."""
     _speak_utf8()
-    if sys.argv[1:2] == ["grade"] and not {"-h", "--help"} & set(sys.argv):
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
+    if first_word(arguments) == "grade" and not {"-h", "--help"} & set(arguments):
         from llmdrills.grading.workers.launcher import start_early
 
         start_early()
+    speak(language_of(arguments))
     try:
-        build_app(_wanted(sys.argv[1:]))(prog_name="llmdrills")  # also when run as `python -m llmdrills`
+        _run(arguments)
     except ContentError as error:
-        print(error, file=sys.stderr)
-        print(f"llmdrills: {error.what}: {error.todo}", file=sys.stderr)
+        note(str(error))
+        note(f"llmdrills: {error.told(spoken())}")
         sys.exit(error.exit_code)
     except LLMDrillsError as error:
-        from llmdrills.cli.console import spoken
-
-        print(f"llmdrills: {error.told(spoken())}", file=sys.stderr)
+        note(f"llmdrills: {error.told(spoken())}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print(
-            "llmdrills: interrupted; nothing is lost, and `llmdrills today` continues from here",
-            file=sys.stderr,
-        )
+        note(f"llmdrills: {told(_INTERRUPTED)}")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _silence()
@@ -182,15 +211,26 @@ def main() -> None:
             raise
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
             _silence()
-            where = error.filename or "the output"
-            print(
-                f"llmdrills: cannot write {where}: {error.strerror}: free some space, and run this again",
-                file=sys.stderr,
-            )
+            where = error.filename or told(_OUTPUT)
+            note(f"llmdrills: {told(_NO_SPACE.format(where=where, why=error.strerror))}")
             sys.exit(UsageError.exit_code)
-        print(
-            f"llmdrills: internal error: {type(error).__name__}: {error}\n"
-            "please report it with the output of `llmdrills doctor`; LLMDRILLS_DEBUG=1 shows where it happened",
-            file=sys.stderr,
-        )
+        note(f"llmdrills: {told(_INTERNAL.format(what=f'{type(error).__name__}: {error}'))}")
         sys.exit(UsageError.exit_code)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Run the command and exit; what Typer finds wrong with the arguments is raised as UsageError."""
+    from typer.exceptions import TyperException
+
+    try:
+        # prog_name: also when run as `python -m llmdrills`
+        code = build_app(_wanted(arguments))(args=list(arguments), prog_name="llmdrills", standalone_mode=False)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.message, file=sys.stderr)
+            sys.exit(UsageError.exit_code)
+        from llmdrills.cli.misuse import as_usage_error
+
+        first = first_word(arguments)
+        raise as_usage_error(error, f"llmdrills {first}" if first in COMMANDS else "llmdrills") from None
+    sys.exit(code if isinstance(code, int) else 0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
+from llmdrills.lines import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,18 +24,21 @@ _STATUS = {
     "unchanged": Bilingual("unchanged", "不变"),
     "retired": Bilingual("retired", "停用"),
 }
-_WROTE = Bilingual(
-    "{path}: {notes} notes, {cards} cards, {kib} KiB", "{path}：{notes} 条笔记，{cards} 张卡片，{kib} KiB"
-)
+_WROTE = Bilingual("{path}: {notes}, {cards}, {kib} KiB", "{path}：{notes}，{cards}，{kib} KiB")
 _WOULD = Bilingual(
-    "{path}: {notes} notes, {cards} cards (dry run: not written)",
-    "{path}：{notes} 条笔记，{cards} 张卡片（试运行，未写入）",
+    "{path}: {notes}, {cards} (dry run: not written)",
+    "{path}：{notes}，{cards}（试运行，未写入）",
 )
 _COLLECTION = Bilingual(
     "In a collection that holds the previous release, Anki will find:",
     "对于已导入上一版的牌组，Anki 的处理结果：",
 )
 _FIRST = Bilingual("The first release: every note is new.", "这是首个版本：所有笔记都是新增。")
+_SAME = Bilingual("Nothing changed since the last release.", "与上一版相比没有变化。")
+_IMPORT = Bilingual(
+    "Into Anki: double-click a package, or choose File > Import and take {path}. Leave the import options as they are.",
+    "导入 Anki：双击牌组包，或在 Anki 中选择“文件 > 导入”并打开 {path}。导入选项保持默认即可。",
+)
 _LOCK_MOVED = Bilingual("{path} was updated: commit it with the content.", "{path} 已更新：请与内容一起提交。")
 _LOCK_WOULD = Bilingual("{path} would move.", "{path} 将会更新。")
 _LOCK_STILL = Bilingual("{path} is up to date.", "{path} 无需更新。")
@@ -48,20 +52,31 @@ _OPTION = Bilingual(
 _REFUSED = Bilingual("{name}: {change}. Do not release this.", "{name}：{change}。请不要发布。")
 
 
-def build_text(report: BuildReport, root: Path, language: Language, *, verbose: bool = False) -> str:
-    """The whole report; paths relative to where they are shown from, `root`."""
+def build_text(
+    report: BuildReport, root: Path, language: Language, *, verbose: bool = False, brief: bool = False
+) -> str:
+    """The whole report; paths relative to where they are shown from, `root`. `brief`: only what to do with it."""
     lines = []
     for package in report.packages:
         words = _WOULD if report.dry_run else _WROTE
         kib = (package.bytes + 1023) // 1024
-        shown = words.format(path=_near(package.path, root), notes=package.notes, cards=package.cards, kib=kib)
+        shown = words.format(
+            path=whole(_near(package.path, root)),
+            notes=counted(package.notes, "note", "条笔记")[language],
+            cards=counted(package.cards, "card", "张卡片")[language],
+            kib=kib,
+        )
         lines.append(shown[language])
+    if report.packages and not report.dry_run:
+        lines.append(_IMPORT.format(path=whole(_near(report.packages[0].path, root)))[language])
+    if brief:
+        return "\n".join(lines)
     for forecast in report.forecasts:
         lines += list(_forecast(forecast, language, verbose=verbose))
     if any(forecast.count("updated") for forecast in report.forecasts):
         lines.append(_RETAG[language])
     lock = _LOCK_MOVED if report.lock.moved else _LOCK_WOULD if report.lock.stale else _LOCK_STILL
-    lines.append(lock.format(path=_near(report.lock.path, root))[language])
+    lines.append(lock.format(path=whole(_near(report.lock.path, root)))[language])
     return "\n".join(lines)
 
 
@@ -72,6 +87,9 @@ def _near(path: Path, root: Path) -> Path:
 def _forecast(forecast: Forecast, language: Language, *, verbose: bool) -> Iterator[str]:
     if all(note.status == "new" for note in forecast.notes):
         yield f"[{forecast.language}] {_FIRST[language]}"
+        return
+    if all(note.status == "unchanged" for note in forecast.notes):
+        yield f"[{forecast.language}] {_SAME[language]}"
         return
     yield f"[{forecast.language}] {_COLLECTION[language]}"
     for deck in forecast.decks:
@@ -101,9 +119,9 @@ def _details(note: NoteForecast) -> str:
     if note.moved_from:
         details.append(f"was in {note.moved_from}; existing cards stay there")
     if note.status != "new" and note.cards_added:
-        details.append(f"+{note.cards_added} cards")
+        details.append(f"+{counted(note.cards_added, 'card', '').en}")
     if note.cards_emptied:
-        details.append(f"{note.cards_emptied} cards left to Empty Cards")
+        details.append(f"{counted(note.cards_emptied, 'card', '').en} left to Empty Cards")
     if note.why:
         details.append(note.why)
     return f" ({'; '.join(details)})" if details else ""

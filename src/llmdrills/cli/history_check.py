@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import ContentError, LLMDrillsError
+from llmdrills.language import counted
 from llmdrills.practice import exchange, plan, replay, stats, tally
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
@@ -77,7 +78,7 @@ def _copy(path: Path, folder: Path) -> Path:
 
 def _state(history: History) -> Tried:
     events = sum(history.counts().values())
-    found = f"{events} event{'s' if events != 1 else ''}"
+    found = counted(events, "event", "").en
     if history.recovery is not None:
         return Tried(
             found, "it is damaged; `llmdrills today` sets it aside, saves what can be read, and says what is missing"

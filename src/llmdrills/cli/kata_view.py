@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from llmdrills.cli.console import coloured, rich_console
+from llmdrills.cli.console import coloured, rich_console, tell
 from llmdrills.decks.labels import TOPIC_LABELS
 from llmdrills.language import Bilingual
+from llmdrills.mathtext import unicode_math
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata, Variant
@@ -20,7 +22,7 @@ FORBIDDEN = Bilingual("Not allowed", "禁用")
 BUDGET = Bilingual("Cost", "开销")
 VARIANT = Bilingual("Variant", "变体")
 COLON = Bilingual(": ", "：")
-MINUTES = Bilingual("{minutes} minutes · {topic} · write `{entry}`", "{minutes} 分钟 · {topic} · 编写 `{entry}`")
+MINUTES = Bilingual("{minutes} min · {topic} · write `{entry}`", "{minutes} 分钟 · {topic} · 编写 `{entry}`")
 
 
 def kata_markdown(kata: Kata, variant: Variant, language: Language) -> str:
@@ -41,10 +43,11 @@ def kata_markdown(kata: Kata, variant: Variant, language: Language) -> str:
 
 
 def print_markdown(text: str) -> None:
-    """Rendered on a terminal, as written on a pipe."""
-    if coloured(sys.stdout):
-        from rich.markdown import Markdown
+    """Rendered on a terminal, as written on a pipe; the math in it as Unicode on both."""
+    dumb = os.environ.get("TERM", "") in {"", "dumb"}
+    if coloured(sys.stdout) or (sys.stdout.isatty() and not dumb):
+        from llmdrills.cli.markdown_view import rendered
 
-        rich_console().print(Markdown(text, code_theme="ansi_dark"))
+        rich_console().print(rendered(text))
     else:
-        print(text, end="" if text.endswith("\n") else "\n")
+        tell(unicode_math(text).removesuffix("\n"))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from llmdrills import __version__, paths, settings
-from llmdrills.cli.console import speak
+from llmdrills.cli.console import speak, tell, told
+from llmdrills.cli.panels import POINTER
 from llmdrills.errors import UsageError
-from llmdrills.language import Bilingual
+from llmdrills.language import LANGUAGES, Bilingual
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from llmdrills.content.model import Kata, Variant
     from llmdrills.language import Language
@@ -27,15 +28,19 @@ __all__ = [
     "KataArgument",
     "LangOption",
     "Place",
+    "TopicOption",
     "VariantOption",
     "WorkspaceOption",
     "complete_kata",
+    "complete_topic",
+    "complete_variant",
     "find_kata",
     "find_variant",
     "nearest",
+    "one_of",
     "own_workspace",
     "place",
-    "version_callback",
+    "root_callback",
 ]
 
 
@@ -45,19 +50,15 @@ _LIST = Bilingual("`llmdrills list` shows all of them", "运行 `llmdrills list`
 _NO_VARIANT = Bilingual("{kata} has no variant {wanted!r}", "{kata} 没有名为 {wanted!r} 的变体")
 
 
+_LANG_HELP = Bilingual("Language of everything shown.", "显示语言。")
+_VERSION_HELP = Bilingual("Print the version and exit.", "打印版本并退出。")
+_BEFORE_COMMAND: list[str | None] = [None]  # the --lang that stood before the command
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"llmdrills {__version__}")
         raise typer.Exit
-
-
-def version_callback(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
-    ] = False,
-) -> None:
-    """The options of `llmdrills` itself."""
 
 
 def complete_kata(incomplete: str) -> list[str]:
@@ -73,21 +74,71 @@ def complete_kata(incomplete: str) -> list[str]:
         return []
 
 
+def complete_variant(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The variants of the kata that stands before, for a shell."""
+    from llmdrills.content.catalogue import load_catalogue
+
+    try:
+        here = place()
+        katas = load_catalogue(here.workspace, here.locations.cache)
+        wanted = [kata for kata in katas if kata.id == ctx.params.get("kata")] or katas
+        found = dict.fromkeys(variant.id for kata in wanted for variant in kata.variants)
+        return [name for name in found if name.startswith(incomplete)]
+    except Exception:  # a shell that completes has no place to show an error
+        return []
+
+
+def complete_topic(incomplete: str) -> list[str]:
+    """The topics of the katas, for a shell."""
+    from llmdrills.content.kata import TOPICS
+
+    return [topic for topic in TOPICS if topic.startswith(incomplete)]
+
+
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """Completes these words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
 KataArgument = Annotated[
     str,
     typer.Argument(metavar="KATA", help="The kata's id.", autocompletion=complete_kata, show_default=False),
 ]
 VariantOption = Annotated[
     str | None,
-    typer.Option("--variant", metavar="VARIANT", help="Which contract of the kata.", show_default=False),
+    typer.Option(
+        "--variant",
+        metavar="VARIANT",
+        help="Which contract of the kata.",
+        autocompletion=complete_variant,
+        show_default=False,
+    ),
 ]
 LangOption = Annotated[
     str | None,
-    typer.Option("--lang", metavar="en|zh", help="Language of prompts, feedback and labels.", show_default=False),
+    typer.Option(
+        "--lang", metavar="en|zh", help=told(_LANG_HELP), autocompletion=one_of(*LANGUAGES), show_default=False
+    ),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where the attempt runs.", show_default=False),
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda|mps",
+        help="Where the attempt runs.",
+        autocompletion=one_of("auto", "cpu", "cuda", "mps"),
+        show_default=False,
+    ),
+]
+TopicOption = Annotated[
+    str | None,
+    typer.Option(
+        "--topic", metavar="TOPIC", help="Only katas of this topic.", autocompletion=complete_topic, show_default=False
+    ),
 ]
 WorkspaceOption = Annotated[
     Path | None,
@@ -119,10 +170,33 @@ class Place:
 def place(workspace: Path | None = None, **flags: Any) -> Place:
     """Resolve the workspace and the settings; a flag of None counts as not given."""
     root = paths.find_workspace(workspace)
+    if flags.get("lang") is None:
+        flags["lang"] = _BEFORE_COMMAND[0]
     found = paths.locations()
     here = Place(root, found, settings.load_settings(found.config_file, root, flags))
     speak(here.language)
     return here
+
+
+def root_callback(
+    ctx: typer.Context,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang", metavar="en|zh", help=told(_LANG_HELP), autocompletion=one_of(*LANGUAGES), show_default=False
+        ),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help=told(_VERSION_HELP)),
+    ] = False,
+) -> None:
+    """The options of `llmdrills` itself; alone, it says where to begin."""
+    _BEFORE_COMMAND[:] = [lang]
+    if ctx.invoked_subcommand is None and not ctx.resilient_parsing:
+        if lang is not None:
+            place()  # a language that there is none of is told
+        tell(told(POINTER))
 
 
 def own_workspace(given: Path | None, here: Place) -> Path:

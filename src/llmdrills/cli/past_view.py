@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.verdict_view import OUTCOMES
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
+from llmdrills.lines import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,10 @@ def past_text(found: Sequence[PastRepetition], diagnoses: Mapping[str, Bilingual
             known = diagnoses.get(one.mistake)
             lines.append(f"  {_MISTAKE.format(text=known[language] if known else one.mistake)[language]}")
         for kept in one.kept:
-            lines += [f"  {_KEPT[language]}", *(f"    {line}" for line in kept.decode("utf-8", "replace").splitlines())]
+            lines += [
+                f"  {_KEPT[language]}",
+                *(whole(f"    {line}") for line in kept.decode("utf-8", "replace").splitlines()),
+            ]
     last = next((one.attempts[-1] for one in found if one.attempts), None)
     if last is not None:
         code = last.code.decode("utf-8", "replace").rstrip()
@@ -65,7 +69,7 @@ def past_text(found: Sequence[PastRepetition], diagnoses: Mapping[str, Bilingual
             "",
             _CODE.format(number=last.number)[language],
             "",
-            code,
+            whole(code),
             "",
             _MORE.format(kata=found[0].kata)[language],
         ]
@@ -99,11 +103,11 @@ def _head(one: PastRepetition, language: Language) -> str:
 
 
 def _attempts(count: int) -> Bilingual:
-    return Bilingual(f"{count} attempt{'s' if count != 1 else ''}", f"{count} 次提交")
+    return counted(count, "attempt", "次提交")
 
 
 def _hints(count: int) -> Bilingual:
-    return Bilingual(f"{count} hint{'s' if count != 1 else ''}", f"看过 {count} 条提示")
+    return Bilingual(counted(count, "hint", "").en, f"看过 {count} 条提示")
 
 
 def _attempt(attempt: PastAttempt, diagnoses: Mapping[str, Bilingual], language: Language) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
 
 if TYPE_CHECKING:
     from llmdrills.language import Language
@@ -15,29 +15,33 @@ __all__ = ["plan_text"]
 _HEAD = Bilingual("Today, {day}: {count}, about {minutes} min", "今天 {day}：{count}，约 {minutes} 分钟")
 _MIN = Bilingual("min", "分钟")
 _NOTHING = Bilingual("Today, {day}: nothing is due", "今天 {day}：没有到期的练习")
-_STREAK = Bilingual("streak {days} d", "已连续 {days} 天")
+_FINISHED = Bilingual("Done for today, {day}", "今天 {day} 的练习已完成")
+_STREAK = Bilingual("streak: {days}", "已连续 {days}")
 _SPENT = Bilingual("{minutes} min done", "已练习 {minutes} 分钟")
 _ASIDE = Bilingual("Set aside until {until}: {kata}. {advice}", "暂停到 {until}：{kata}。{advice}")
 _REPAIR = Bilingual(
     "If you like: repair {kata}, about {minutes} min ({why}; not rated): `llmdrills start {kata} --repair`",
     "可选：修复 {kata}，约 {minutes} 分钟（{why}，不评级）：`llmdrills start {kata} --repair`",
 )
-_NEXT_DUE = Bilingual("Next due: {day}", "下次到期：{day}")
+_NEXT_DUE = Bilingual("The next kata is due on {day}.", "下一个练习 {day} 到期。")
 _NEXT = Bilingual(
     "Next: run `llmdrills today` in a terminal, or `llmdrills start {kata}`.",
     "下一步：在终端里运行 `llmdrills today`，或运行 `llmdrills start {kata}`。",
 )
 
 
-def plan_text(plan: Plan, language: Language) -> str:
-    """What the day holds, why, and the next command; without a line end at the end."""
-    lines = [_head(plan, language)]
+def plan_text(plan: Plan, language: Language, more: str = "", head: str = "") -> str:
+    """What the day holds, why, and the next command; without a line end at the end.
+
+    `more`: what could be practised besides, for a plan that holds nothing; `head`: the first line, where it is known.
+    """
+    lines = [head or _head(plan, language)]
     width = max((len(item.kata) for item in plan.items), default=0)
     lines += [
         f"  {number}. {item.kata:<{width}}  {item.minutes:>3} {_MIN[language]}  {item.why[language]}"
         for number, item in enumerate(plan.items, 1)
     ]
-    if plan.note[language]:
+    if plan.items and plan.note[language]:
         lines.append(plan.note[language])
     lines += [
         _ASIDE.format(until=leech.until, kata=leech.kata, advice=leech.advice[language])[language]
@@ -48,21 +52,21 @@ def plan_text(plan: Plan, language: Language) -> str:
         lines.append(_REPAIR[language].format(**words))
     if plan.items:
         lines.append(_NEXT.format(kata=plan.items[0].kata)[language])
-    elif plan.next_due:
-        lines.append(_NEXT_DUE.format(day=plan.next_due)[language])
+    else:
+        lines += [_NEXT_DUE.format(day=plan.next_due)[language]] if plan.next_due else []
+        lines += [more] if more else []
     return "\n".join(lines)
 
 
 def _head(plan: Plan, language: Language) -> str:
     if not plan.items:
-        head = _NOTHING.format(day=plan.day)[language]
+        head = (_FINISHED if plan.spent else _NOTHING).format(day=plan.day)[language]
     else:
-        n = len(plan.items)
-        count = Bilingual(f"{n} kata{'s' if n != 1 else ''}", f"{n} 个练习")
+        count = counted(len(plan.items), "kata", "个练习")
         head = _HEAD.format(day=plan.day, count=count[language], minutes=plan.minutes)[language]
     extras = []
     if plan.streak:
-        extras.append(_STREAK.format(days=plan.streak)[language])
+        extras.append(_STREAK.format(days=counted(plan.streak, "day", "天")[language])[language])
     if plan.spent:
         extras.append(_SPENT.format(minutes=plan.spent)[language])
     return " · ".join([head, *extras])

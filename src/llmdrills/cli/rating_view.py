@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
 from llmdrills.practice.rating import Rating, reason
 
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from llmdrills.practice.rating import Facts
     from llmdrills.practice.repetition import Choice
 
-__all__ = ["NAMES", "RATED", "choice_lines", "choices_json", "earned_text"]
+__all__ = ["NAMES", "RATED", "choice_lines", "choices_json", "days_of", "earned_text"]
 
 NAMES: dict[str, Rating] = {rating.name.lower(): rating for rating in Rating}
 """The words for a rating on the command line and in JSON."""
 
-RATED = Bilingual("{kata}: {rating}; due again on {due} (in {days} d)", "{kata}：{rating}；{due} 到期（{days} 天后）")
-_IN_DAYS = Bilingual("in {days} d", "{days} 天后")
+RATED = Bilingual("{kata}: {rating}; due again on {due} (in {days})", "{kata}：{rating}；{due} 到期（{days}后）")
+_IN_DAYS = Bilingual("in {days}", "{days}后")
 _EARNED = Bilingual(
     "You earned {rating} ({reason}). It comes back on:", "本次应得评级：{rating}（{reason}）。下次复习日期："
 )
@@ -35,7 +35,7 @@ def choice_lines(choices: Sequence[Choice], language: Language, *, mark: str = "
     """A line for each rating that may be given, with the day on which the kata comes back; `mark` ends the last."""
     lines = []
     for choice in choices:
-        days = _IN_DAYS.format(days=choice.days)[language]
+        days = _IN_DAYS.format(days=days_of(choice)[language])[language]
         line = f"  {int(choice.rating)} {choice.rating.label[language]:<6} {choice.due} ({days})"
         lines.append(f"{line}  {mark}" if mark and choice is choices[-1] else line)
     return lines
@@ -50,6 +50,11 @@ def earned_text(kata: str, choices: Sequence[Choice], facts: Facts, language: La
     lower = "|".join(choice.rating.name.lower() for choice in choices[:-1])
     lines.append((_RECORD.format(**words, lower=lower) if lower else _RECORD_ONLY.format(**words))[language])
     return "\n".join(lines)
+
+
+def days_of(choice: Choice) -> Bilingual:
+    """In how many days the kata comes back."""
+    return counted(choice.days, "day", "天")
 
 
 def choices_json(choices: Sequence[Choice]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from llmdrills.cli.console import note
 from llmdrills.cli.repair import Mistake, mistake_of
 from llmdrills.errors import HistoryError, LLMDrillsError
 from llmdrills.language import Bilingual
+from llmdrills.lines import whole
 from llmdrills.practice import backups, schedule
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
@@ -133,7 +134,7 @@ def own_file(here: Place, kata: Kata, path: Path | None = None) -> Path:
 def tell_place(here: Place, repetition: Repetition) -> None:
     """Say where a repetition goes on that began in another folder than the one for practice today."""
     if repetition.file != practice_file(here, repetition.kata, repair=repetition.repair):
-        words = _ELSEWHERE.format(kata=repetition.kata.id, folder=repetition.file.parent)
+        words = _ELSEWHERE.format(kata=repetition.kata.id, folder=whole(repetition.file.parent))
         note(words[here.language])
 
 

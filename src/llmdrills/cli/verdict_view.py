@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from llmdrills.cli.console import coloured
+from llmdrills.cli.console import coloured, laid_out, tell, terminal_width
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
@@ -41,9 +41,16 @@ _DIFFER = Bilingual(
 _COLOURS = {"passed": "32", "unimplemented": "33"}
 
 
-def verdict_text(verdict: Verdict, language: Language, *, colour: bool, rest: Bilingual | None = None) -> str:
+def verdict_text(
+    verdict: Verdict,
+    language: Language,
+    *,
+    colour: bool,
+    rest: Bilingual | None = None,
+    width: int | None = None,
+) -> str:
     """The first screen: one headline, the judge's message, and `rest`, which says how to see more (BY_OPTION or
-    BY_KEY) where there is more."""
+    BY_KEY) where there is more. `width`: columns of the terminal; None: as the judge laid it out."""
     symbol = "✓" if verdict.passed else "○" if verdict.outcome == "unimplemented" else "✗"
     good = sum(case.outcome == "passed" for case in verdict.cases)
     count = f" {good}/{len(verdict.cases)}" if verdict.cases else ""
@@ -52,11 +59,22 @@ def verdict_text(verdict: Verdict, language: Language, *, colour: bool, rest: Bi
         lines[0] = f"\x1b[1;{_COLOURS.get(verdict.outcome, '31')}m{lines[0]}\x1b[0m"
     if "parity" in verdict.report:
         lines.append(_parity(verdict.report["parity"], verdict.device, language))
-    if verdict.message.strip():
-        lines.append(verdict.message.rstrip())
+    message = _message(verdict, language, width, by_key=rest is BY_KEY)
+    if message.strip():
+        lines.append(message.rstrip())
     if rest is not None and (what := _left_out(verdict)) is not None:
         lines.append(rest[language].format(seed=verdict.seed, what=what[language]))
     return "\n".join(lines) + "\n"
+
+
+def _message(verdict: Verdict, language: Language, width: int | None, *, by_key: bool) -> str:
+    """The judge's message, laid out anew for a terminal or for the keys of the daily loop."""
+    headline = verdict.report.get("headline")
+    if headline is None or (width is None and not by_key):
+        return verdict.message
+    from llmdrills.grading.judging.report import WIDTH, first_screen
+
+    return first_screen(verdict, headline, language, WIDTH if width is None else width, by_key=by_key)
 
 
 def _left_out(verdict: Verdict) -> Bilingual | None:
@@ -75,9 +93,9 @@ def _parity(parity: Parity, device: str, language: Language) -> str:
 
 def print_verdict(verdict: Verdict, language: Language, *, why: bool = False) -> None:
     """Print it on stdout; `why` adds everything that the first screen leaves out."""
-    rest = None if why else BY_OPTION
-    print(verdict_text(verdict, language, colour=coloured(sys.stdout), rest=rest), end="")
+    rest, width = None if why else BY_OPTION, terminal_width(sys.stdout)
+    tell(verdict_text(verdict, language, colour=coloured(sys.stdout), rest=rest, width=width).removesuffix("\n"))
     if why:
-        from llmdrills.grading.judging.report import why_text
+        from llmdrills.grading.judging.report import WIDTH, why_text
 
-        print(f"\n{why_text(verdict, language)}".rstrip())
+        print(laid_out(f"\n{why_text(verdict, language, width or WIDTH)}".rstrip(), None))

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.kata import TOPICS
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
 from llmdrills.practice.agenda import Item, Plan, RepairOffer, SetAside
 from llmdrills.practice.moments import from_day_number
 from llmdrills.practice.repairs import latest
@@ -210,8 +210,10 @@ class _Planner:
         if late == 0:
             why = Bilingual(f"due today: recall is down to {recall}%", f"今天到期：记忆保持率降到 {recall}%")
         else:
-            days = "1 day" if late == 1 else f"{late} days"
-            why = Bilingual(f"{days} overdue: recall is down to {recall}%", f"逾期 {late} 天：记忆保持率降到 {recall}%")
+            why = Bilingual(
+                f"{counted(late, 'day', '').en} overdue: recall is down to {recall}%",
+                f"逾期 {late} 天：记忆保持率降到 {recall}%",
+            )
         return self._item(kata, "due", why)
 
     def _catch_up(self, waiting: list[Kata]) -> int:
@@ -335,8 +337,10 @@ class _Planner:
     def _note(self, items: list[Item], waiting: list[Kata]) -> Bilingual:
         if waiting:
             days = self._catch_up(waiting) + 1
+            more = "1 more is due and waits" if len(waiting) == 1 else f"{len(waiting)} more are due and wait"
+            pace = counted(days, "day", "").en
             return Bilingual(
-                f"{len(waiting)} more are due and wait, the most forgotten first: at this pace it takes {days} days.",
+                f"{more}, the most forgotten first: at this pace it takes {pace}.",
                 f"还有 {len(waiting)} 个到期的练习在排队：按这个节奏要 {days} 天，最生疏的先来。",
             )
         if items:
@@ -359,6 +363,6 @@ def _advice(kata: Kata, failures: int) -> Bilingual:
     en = f"failed {failures} times in a row: let it rest, and go through its cards in Anki (search {cards})"
     zh = f"连续 {failures} 次没过：先放一放，在 Anki 里复习它的卡片（搜索 {cards}）"
     if first:
-        en += f"; then do again what it builds on: llmdrills start {kata.requires[0]}"
-        zh += f"；再重做前置练习：llmdrills start {kata.requires[0]}"
+        en += f"; then do again what it builds on: `llmdrills start {kata.requires[0]}`"
+        zh += f"；再重做前置练习：`llmdrills start {kata.requires[0]}`"
     return Bilingual(en, zh)

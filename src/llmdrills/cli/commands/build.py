@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills.cli.build_view import build_text
-from llmdrills.cli.console import print_json, tell_notices
+from llmdrills.cli.console import print_json, tell, tell_notices
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
 from llmdrills.paths import came_with_the_package
@@ -29,6 +29,7 @@ def command(
     new_lock: Annotated[
         bool, typer.Option("--new-lock", help="Start a new lock, because the old one is lost and cannot be restored.")
     ] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Print the packages and what to do with them.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every note that changes.")] = False,
     lang: LangOption = None,
     json: JsonOption = False,
@@ -61,7 +62,7 @@ def command(
     if json:
         print_json(report.to_json())
     else:
-        print(build_text(report, Path.cwd(), here.language, verbose=verbose))
+        tell(build_text(report, Path.cwd(), here.language, verbose=verbose, brief=brief))
 
 
 def out_folder(here: Place) -> Path:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, spoken, tell_notices
-from llmdrills.cli.options import JsonOption, WorkspaceOption, find_kata, place
+from llmdrills.cli.console import note, print_json, spoken, tell, tell_notices
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
+from llmdrills.language import counted
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
 
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
@@ -39,6 +40,7 @@ def command(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="On how many seeds; 20 before a release.")] = 5,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes at once.")] = None,
     json: JsonOption = False,
+    lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Check the workspace: lint notes, run their proofs, prove the graders of the katas.
@@ -51,11 +53,11 @@ def command(
       llmdrills check --write
       llmdrills check --holes rms-norm
 
-    Exit status: 0 clean, 1 problems found, 2 the workspace cannot be read.
+    Exit status: 0 clean, 1 problem or more found, 2 the workspace cannot be read.
     """
     from llmdrills.grading.proving.audit import audit, write_audit
 
-    here = place(workspace)
+    here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
     wanted = [find_kata(loaded.katas, name) for name in katas] if katas else list(loaded.katas)
     if holes:
@@ -79,7 +81,7 @@ def command(
     if json:
         print_json(found.to_json())
     else:
-        linted = f"{len(loaded.notes)} notes and {len(loaded.katas)} katas were read; no code was run"
+        linted = f"read {_n(loaded.notes, 'note')} and {_n(loaded.katas, 'kata')}; no code was run"
         _show(found, matrix=matrix, linted=linted if quick else "")
     raise typer.Exit(0 if found.clean else 1)
 
@@ -97,12 +99,12 @@ def _search(here: Place, katas: Sequence[Kata], *, jobs: int | None, cache: bool
     from llmdrills.grading.proving.check import search_holes
     from llmdrills.grading.proving.lock import write_draws
 
-    tell = _progress()
+    show = _progress()
     found = search_holes(
         katas,
         cache_dir=here.locations.cache if cache else None,
         jobs=jobs,
-        progress=(lambda report: tell(report.kata, report.cached)) if tell else None,
+        progress=(lambda report: show(report.kata, report.cached)) if show else None,
     )
     own = not came_with_the_package(here.workspace)
     changed = [report.kata for kata, report in zip(katas, found, strict=True) if own and write_draws(kata, report)]
@@ -112,17 +114,17 @@ def _search(here: Place, katas: Sequence[Kata], *, jobs: int | None, cache: bool
         return 1 if count else 0
     for report in found:
         for problem in report.problems:
-            print(problem.told(spoken()))
+            tell(problem.told(spoken()))
         for variant in report.variants:
             refused = ", ".join(f"{number} because {why}" for why, number in variant.refused.items())
-            said = f"{variant.draws} draws ({refused or 'none refused'}), {variant.mutants} wrong kernels"
-            note(f"{report.kata} ({variant.variant}): {said}, {len(variant.seeds)} seeds chosen")
+            said = f"{_n(variant.draws, 'draw')} ({refused or 'none refused'}), {_n(variant.mutants, 'wrong kernel')}"
+            note(f"{report.kata} ({variant.variant}): {said}, {_n(variant.seeds, 'seed')} chosen")
             for condition in variant.uncovered:
                 note(f"  not covered: {condition}")
     if changed:
         note(f"draws.lock is written for {', '.join(changed)}: commit it")
-    said = f"{count} holes are open" if count else "no hole is open"
-    print(f"{'✗' if count else '✓'} {len(found)} katas searched: {said}")
+    said = f"{_n(count, 'hole')} open" if count else "no hole is open"
+    tell(f"{'✗' if count else '✓'} {_n(found, 'kata')} searched: {said}")
     return 1 if count else 0
 
 
@@ -137,12 +139,19 @@ def _show(found: Audit, *, matrix: bool, linted: str) -> None:
                         + ", ".join(variant.redundant)
                     )
     for problem in found.problems:
-        print(problem.told(spoken()))
+        tell(problem.told(spoken()))
     kernels = sum(len(variant.matrix.slips) for report in found.katas for variant in report.variants)
     cached = sum(report.cached for report in found.katas)
-    summary = f"{len(found.katas)} katas ({cached} unchanged), {kernels} wrong kernels, {len(found.proofs)} proofs"
+    summary = (
+        f"{_n(found.katas, 'kata')} ({cached} unchanged), {_n(kernels, 'wrong kernel')}, {_n(found.proofs, 'proof')}"
+    )
     count = len(found.problems)
-    print(f"{'✗' if count else '✓'} {linted or summary}: {f'{count} problems' if count else 'clean'}")
+    tell(f"{'✗' if count else '✓'} {linted or summary}: {_n(count, 'problem') if count else 'clean'}")
+
+
+def _n(what: int | Sized, one: str) -> str:
+    """How many there are, with the word for it."""
+    return counted(what if isinstance(what, int) else len(what), one, "").en
 
 
 def _table(variant: VariantReport) -> str:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills import paths
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.options import ONE_OF, JsonOption, LangOption, WorkspaceOption, nearest, place
 from llmdrills.cli.settings_file import change, template
 from llmdrills.errors import SettingError, UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
+from llmdrills.lines import whole
 from llmdrills.settings import OPTIONS, Option, convert, load_settings
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ def _names(incomplete: str) -> list[str]:
     return [option.name for option in OPTIONS if option.name.startswith(incomplete)]
 
 
+def _values(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What the setting that stands before may be, where that is one of a few words."""
+    choices = next((option.choices for option in OPTIONS if option.name == ctx.params.get("name")), ())
+    return [word for word in choices if word.startswith(incomplete)]
+
+
 def _option(name: str) -> Option:
     known = {option.name: option for option in OPTIONS}
     if name not in known:
@@ -91,13 +98,15 @@ def get_command(
         print(found[name].value)
     else:
         for key, setting in found.items():
-            print(f"{key:<11} {setting.value!s:<8} {setting.source}")
+            tell(f"{key:<11} {whole(setting.value):<8} {whole(setting.source)}", table=True)
 
 
 @app.command("set")
 def set_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which setting.", autocompletion=_names)],
-    value: Annotated[str | None, typer.Argument(metavar="[VALUE]", help="Its value.", show_default=False)] = None,
+    value: Annotated[
+        str | None, typer.Argument(metavar="[VALUE]", help="Its value.", autocompletion=_values, show_default=False)
+    ] = None,
     *,
     default: Annotated[
         bool, typer.Option("--default", help="Take it out of the file: the default holds again.")
@@ -124,11 +133,11 @@ def set_command(
     language = here.language if here is not None else "en"
     now = place(workspace, lang=lang).settings.values[name]
     if wanted is None:
-        print(_RESET.format(name=name, value=now.value if now.value != "" else "(unset)", path=path)[language])
+        tell(_RESET.format(name=name, value=now.value if now.value != "" else "(unset)", path=whole(path))[language])
         return
-    print(_SET.format(name=name, value=wanted, path=path)[language])
+    tell(_SET.format(name=name, value=whole(wanted), path=whole(path))[language])
     if now.source != f"{path}: {name}":
-        note(_STRONGER.format(source=now.source, name=name, value=now.value)[language])
+        note(_STRONGER.format(source=whole(now.source), name=name, value=now.value)[language])
 
 
 def _settled(workspace: Path | None, lang: str | None) -> Place | None:
@@ -164,6 +173,6 @@ def edit_command(lang: LangOption = None, workspace: WorkspaceOption = None) -> 
             note(failure.text[language])
     else:
         editor.open(path)
-        note(_OPENED.format(path=path, editor=editor.name)[language])
+        note(_OPENED.format(path=whole(path), editor=editor.name)[language])
     print(path)
     load_settings(path, paths.find_workspace(workspace))  # what is wrong with it now is told

@@ -14,13 +14,14 @@ from pathlib import Path
 import typer
 
 from llmdrills import __version__
-from llmdrills.cli.console import print_json
+from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.day.pane import find_tmux
 from llmdrills.cli.day.trial import fault_of
-from llmdrills.cli.options import JsonOption, Place, WorkspaceOption, place
+from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import LLMDrillsError, UsageError
+from llmdrills.language import counted
 from llmdrills.practice import backups
 from llmdrills.practice.moments import Moment
 
@@ -38,7 +39,7 @@ class Check:
     fault: str = ""
 
 
-def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
     """Check this installation, and print a report that can be pasted into an issue.
 
     \b
@@ -48,7 +49,7 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
 
     Exit status: 0 all well, 1 something must be fixed.
     """
-    here = place(workspace)
+    here = place(workspace, lang=lang)
     checks = [_safely(look, here) for look in _LOOKS]
     faults = [check for check in checks if check.fault]
     if json:
@@ -56,11 +57,15 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
         print_json({"schema": 1, "healthy": not faults, "checks": rows})
     else:
         for check in checks:
-            print(f"{'✗' if check.fault else '✓'} {check.name:<14} {check.found}")
+            tell(f"{'✗' if check.fault else '✓'} {check.name:<14} {check.found}")
             if check.fault:
-                print(f"  fault: {check.fault}")
-        print(f"\n{len(faults)} fault{'s' if len(faults) != 1 else ''} found" if faults else "\nall well")
+                tell(f"  fault: {check.fault}")
+        tell(f"\n{_n(len(faults), 'fault')} found" if faults else "\nall well")
     raise typer.Exit(1 if faults else 0)
+
+
+def _n(count: int, one: str) -> str:
+    return counted(count, one, "").en
 
 
 def _safely(look: Callable[[Place], Check], here: Place) -> Check:
@@ -102,7 +107,7 @@ def _workspace(here: Place) -> Check:
         loaded = load_workspace(here.workspace)
     except LLMDrillsError as error:
         return Check("workspace", str(here.workspace), f"{error.what}; `llmdrills check` lists them")
-    return Check("workspace", f"{here.workspace}: {len(loaded.notes)} notes, {len(loaded.katas)} katas")
+    return Check("workspace", f"{here.workspace}: {_n(len(loaded.notes), 'note')}, {_n(len(loaded.katas), 'kata')}")
 
 
 def _history(here: Place) -> Check:
@@ -120,7 +125,7 @@ def _backups(here: Place) -> Check:
     found = backups.listed(here.locations.history_file)
     if not found:
         return Check("backups", "none yet: one is made on each day of practice")
-    events = f"{found[0].events} event{'s' if found[0].events != 1 else ''}"
+    events = _n(found[0].events, "event")
     return Check("backups", f"{len(found)} in {found[0].file.parent}; the newest, {found[0].name}, has {events}")
 
 

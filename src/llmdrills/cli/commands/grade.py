@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.options import (
     DeviceOption,
     JsonOption,
@@ -35,6 +35,7 @@ from llmdrills.content.starter import read_header
 from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.files import MOST_SOURCE_BYTES, check_size, read_source
 from llmdrills.language import Bilingual
+from llmdrills.lines import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -271,9 +272,9 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
     else:
         print_verdict(verdict, language, why=task.why)
         if recorded and recorded.earned:
-            print(earned_text(kata.id, *recorded.earned, language))
+            tell(earned_text(kata.id, *recorded.earned, language))
         if recorded and recorded.mistake:
-            print(recorded.mistake.told(language))
+            tell(recorded.mistake.told(language))
             note(UNRATED[language].format(kata=kata.id))
     sys.stdout.flush()
     if recorded and not recorded.done and verdict.outcome != "error":
@@ -287,7 +288,7 @@ def _not_recorded(task: _Task, recorded: Recorded) -> Bilingual:
         return _NOTHING_OPEN.format(kata=task.kata.id)
     if recorded.file.absolute() == task.path.absolute():
         return _OTHER_VARIANT.format(kata=task.kata.id, variant=task.variant, open=recorded.variant)
-    return _OTHER_FILE.format(kata=task.kata.id, file=recorded.file)
+    return _OTHER_FILE.format(kata=task.kata.id, file=whole(recorded.file))
 
 
 def _watch(task: _Task) -> None:
@@ -297,7 +298,7 @@ def _watch(task: _Task) -> None:
     # One seed for all saves: what failed stays until it is fixed, and the oracle can work beforehand.
     seed = seed_of(_read(task.path, task.kata)) if task.seed is None else task.seed
     task = dataclasses.replace(task, seed=seed, parity=False)
-    note(f"watching {task.path}: save to grade, Ctrl-C to stop")
+    note(f"watching {whole(task.path)}: save to grade, Ctrl-C to stop")
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next

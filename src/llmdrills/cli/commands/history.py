@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, complete_kata, find_kata, place
 from llmdrills.cli.past_view import overview_text, past_text, told_diagnosis
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue, with_slips
 from llmdrills.errors import HistoryError, UsageError
 from llmdrills.files import replacing
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
+from llmdrills.lines import whole
 from llmdrills.practice import backups
 from llmdrills.practice.exchange import import_file, import_lines, write_export
 from llmdrills.practice.history import History
@@ -96,10 +97,10 @@ def show_command(
     if json:
         print_json({"schema": 1, "repetitions": [one.to_json() for one in past]})
     elif kata is None:
-        print(overview_text(past, here.language))
+        tell(overview_text(past, here.language))
     else:
         diagnoses = told_diagnosis(with_slips(found)) if found is not None else {}
-        print(past_text(past, diagnoses, here.language))
+        tell(past_text(past, diagnoses, here.language))
 
 
 def _kata(here: Place, wanted: str | None) -> Kata | None:
@@ -129,6 +130,7 @@ def export_command(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="The file to write; stdout unless given.")
     ] = None,
+    lang: LangOption = None,
 ) -> None:
     """Write every event as JSON lines.
 
@@ -139,12 +141,12 @@ def export_command(
       llmdrills history export > history.jsonl
       llmdrills history export history.jsonl
     """
-    with open_history(place()) as history:
+    with open_history(place(lang=lang)) as history:
         if file is None:
             write_export(history, sys.stdout)
             return
         count = _replace(history, file)
-    note(f"{count} events written to {file}")
+    note(f"{counted(count, 'event', '').en} written to {whole(file)}")
 
 
 def _replace(history: History, file: Path) -> int:
@@ -187,7 +189,8 @@ def import_command(
         aside = [{"line": one.line, "kind": one.kind, "id": one.id, "what": one.message.en} for one in found.set_aside]
         print_json({"schema": 1, "new": found.new, "known": found.known, "set_aside": aside})
         return
-    print(_IMPORTED.format(new=found.new, known=found.known)[here.language])
+    new = counted(found.new, "new event", "条")[here.language]
+    tell(_IMPORTED.format(new=new, known=found.known)[here.language])
     for line in _set_aside(found.set_aside, here.language):
         note(line)
 
@@ -237,7 +240,8 @@ def restore_command(
         print_json({"schema": 1, "backup": chosen.name, "events": done.events, "aside": aside})
         return
     said = _REPLACED if replace else (_RESTORED if done.events else _NOTHING)
-    print(said.format(n=done.events, name=chosen.name, aside=done.aside)[here.language])
+    words = {"events": counted(done.events, "event", "条")[here.language], "aside": whole(done.aside)}
+    tell(said.format(n=done.events, name=chosen.name, **words)[here.language])
 
 
 def _list(found: Sequence[Backup], language: Language, *, json: bool) -> None:
@@ -246,20 +250,21 @@ def _list(found: Sequence[Backup], language: Language, *, json: bool) -> None:
         print_json({"schema": 1, "backups": rows})
         return
     for one in found:
-        print(_LISTED.format(name=one.name, n=one.events, file=one.file)[language])
+        events = counted(one.events, "event", "条")[language]
+        tell(_LISTED.format(name=one.name, n=events, file=whole(one.file))[language], table=True)
     if not found:
         note(_NO_BACKUPS[language])
 
 
 _NAMED = 10
-_IMPORTED = Bilingual("{new} new events, {known} known already", "新增 {new} 条，已有 {known} 条")
+_IMPORTED = Bilingual("{new}, {known} known already", "新增 {new}，已有 {known} 条")
 _SET_ASIDE = Bilingual(
     "Not taken, because of values that no event can have: {n}. The file still holds them; correct it and import it "
     "again, or leave them out.",
     "有 {n} 条因数值不合理而未导入。它们仍在文件里：可以改正后重新导入，也可以不管。",
 )
 _MORE = Bilingual("  and {n} more; --json lists them all", "  另有 {n} 条；--json 会全部列出")
-_LISTED = Bilingual("{name}  {n:>7} events  {file}", "{name}  {n:>7} 条  {file}")
+_LISTED = Bilingual("{name}  {n:>14}  {file}", "{name}  {n:>9}  {file}")
 _NO_BACKUPS = Bilingual(
     "There is no backup yet: one is made on each day of practice.", "还没有备份：每个练习日会自动备份一次。"
 )
@@ -268,6 +273,6 @@ _NOTHING = Bilingual(
 )
 _RESTORED = Bilingual("Events brought back from the backup {name}: {n}.", "已从备份 {name} 恢复 {n} 条记录。")
 _REPLACED = Bilingual(
-    "The history is the backup {name} now, with {n} events. What was there before is kept as {aside}.",
+    "The history is the backup {name} now, with {events}. What was there before is kept as {aside}.",
     "历史记录已换成备份 {name}，共 {n} 条。原来的文件保留为 {aside}。",
 )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from llmdrills.cli.console import print_json
-from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.options import JsonOption, LangOption, TopicOption, WorkspaceOption, place
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.model import TOPICS
 from llmdrills.errors import UsageError
@@ -19,7 +15,7 @@ _MIN = Bilingual("min", "分钟")
 
 
 def command(
-    topic: Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only katas of this topic.")] = None,
+    topic: TopicOption = None,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -59,4 +55,4 @@ def command(
         variants = f" ({', '.join(v.id for v in kata.variants)})" if len(kata.variants) > 1 else ""
         minutes = f"{kata.minutes:>2} {_MIN[here.language]}"
         head = f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {minutes}"
-        print(f"{head}  {kata.title[here.language]}{variants}")
+        tell(f"{head}  {kata.title[here.language]}{variants}", table=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.options import WorkspaceOption, own_workspace, place
+from llmdrills.cli.options import LangOption, WorkspaceOption, own_workspace, place
 from llmdrills.content.scaffold import new_deck, new_kata, new_note
 
 __all__ = ["app"]
@@ -28,6 +28,7 @@ def note_command(
     kind: Annotated[
         str, typer.Option("--type", metavar="TYPE", help="question, cloze, checklist, number.")
     ] = "question",
+    lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Append a note to a deck.
@@ -37,13 +38,15 @@ def note_command(
       llmdrills new note concepts attention-dropout
       llmdrills new note concepts kv-cache-bytes-mine --type number
     """
-    path, line = new_note(own_workspace(workspace, place(workspace)), deck, note, kind)
+    path, line = new_note(own_workspace(workspace, place(workspace, lang=lang)), deck, note, kind)
     print(f"{path}:{line}")
 
 
 @app.command("deck")
 def deck_command(
-    deck: Annotated[str, typer.Argument(metavar="ID", help="The deck's id.")], workspace: WorkspaceOption = None
+    deck: Annotated[str, typer.Argument(metavar="ID", help="The deck's id.")],
+    lang: LangOption = None,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """Begin a deck.
 
@@ -51,12 +54,14 @@ def deck_command(
     Examples:
       llmdrills new deck interview
     """
-    print(new_deck(own_workspace(workspace, place(workspace)), deck))
+    print(new_deck(own_workspace(workspace, place(workspace, lang=lang)), deck))
 
 
 @app.command("kata")
 def kata_command(
-    kata: Annotated[str, typer.Argument(metavar="ID", help="The kata's id.")], workspace: WorkspaceOption = None
+    kata: Annotated[str, typer.Argument(metavar="ID", help="The kata's id.")],
+    lang: LangOption = None,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """Begin a kata: the template is a small one that works, and you replace it piece by piece.
 
@@ -64,5 +69,5 @@ def kata_command(
     Examples:
       llmdrills new kata layer-norm
     """
-    for path in new_kata(own_workspace(workspace, place(workspace)), kata):
+    for path in new_kata(own_workspace(workspace, place(workspace, lang=lang)), kata):
         print(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.console import print_json
+from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.options import JsonOption, LangOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.practice.optimize import optimize
@@ -26,4 +26,4 @@ def command(lang: LangOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(found.to_json())
     else:
-        print(found.message[here.language])
+        tell(found.message[here.language])

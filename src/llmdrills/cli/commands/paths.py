@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.console import print_json
-from llmdrills.cli.options import JsonOption, WorkspaceOption, place
+from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.lines import whole
 from llmdrills.settings import OPTIONS
 
 __all__ = ["command"]
 
 
-def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
     """Show where files are kept, and where each setting comes from.
 
     \b
@@ -17,7 +18,7 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
       llmdrills paths
       LLMDRILLS_HOME=/tmp/try llmdrills paths --json
     """
-    here = place(workspace)
+    here = place(workspace, lang=lang)
     folders = {
         "workspace": here.workspace,
         "practice": here.practice,
@@ -30,9 +31,9 @@ def command(json: JsonOption = False, workspace: WorkspaceOption = None) -> None
         print_json({"schema": 1, "paths": {k: str(v) for k, v in folders.items()}, "settings": settings})
         return
     for name, path in folders.items():
-        print(f"{name:<11} {path}{'' if path.exists() else '  (not there yet)'}")
-    print()
+        tell(f"{name:<11} {whole(path)}{'' if path.exists() else '  (not there yet)'}", table=True)
+    tell()
     for option in OPTIONS:
         setting = here.settings.values[option.name]
         shown = setting.value if setting.value != "" else "(unset)"
-        print(f"{option.name:<11} {shown!s:<8} from {setting.source:<28} {option.help}")
+        tell(f"{option.name:<11} {whole(shown):<8} from {whole(setting.source):<28} {option.help}", table=True)

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from llmdrills.cli.console import note
-from llmdrills.cli.options import WorkspaceOption, place
+from llmdrills.cli.options import LangOption, WorkspaceOption, place
 from llmdrills.errors import UsageError
+from llmdrills.language import counted
 
 __all__ = ["command"]
 
@@ -17,6 +18,7 @@ __all__ = ["command"]
 def command(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+    lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show every card as Anki will, and reload on every save.
@@ -33,14 +35,14 @@ def command(
     from llmdrills.decks.preview.gallery import load_gallery
     from llmdrills.decks.preview.server import PreviewServer
 
-    here = place(workspace)
+    here = place(workspace, lang=lang)
     gallery = load_gallery(here.workspace, here.locations.cache)
     try:
         server = PreviewServer(gallery, port)
     except OSError as error:
         raise UsageError(f"cannot use port {port}: {error.strerror}", "choose another --port, or none") from error
     server.start()
-    print(f"{server.address}  ({len(gallery.cards)} cards)", flush=True)
+    print(f"{server.address}  ({counted(len(gallery.cards), 'card', '').en})", flush=True)
     _tell(gallery.problems)
     if browser:
         typer.launch(server.address)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.options import (
     ONE_OF,
     JsonOption,
@@ -17,7 +17,7 @@ from llmdrills.cli.options import (
     nearest,
     place,
 )
-from llmdrills.cli.rating_view import NAMES, RATED
+from llmdrills.cli.rating_view import NAMES, RATED, days_of
 from llmdrills.cli.record import earned, open_repetition
 from llmdrills.cli.repair import refuse_repair
 from llmdrills.content.catalogue import load_catalogue
@@ -91,7 +91,7 @@ def command(
         )
         return
     label = review.rating.label[here.language]
-    print(RATED.format(kata=found.id, rating=label, due=choice.due, days=choice.days)[here.language])
+    tell(RATED.format(kata=found.id, rating=label, due=choice.due, days=days_of(choice)[here.language])[here.language])
     note(_TAKE_BACK[here.language])
 
 

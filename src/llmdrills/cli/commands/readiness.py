@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmdrills.cli.console import print_json
+from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
+from llmdrills.mathtext import unicode_math
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import LABELS, assess
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MARK = {"ready": "✓", "fading": "~", "not-shown": "○"}
-_KATA = Bilingual("{kata}: {days} clean passes, recall {recall}", "{kata}：独立通过 {days} 天，记忆保持率 {recall}")
+_KATA = Bilingual("{kata}: {days}, recall {recall}", "{kata}：独立通过 {days}，记忆保持率 {recall}")
 _NEVER = Bilingual("not practised yet", "尚未练习")
-_NOTES = Bilingual("{count} notes, reviewed in Anki", "{count} 条笔记，在 Anki 中复习")
+_NOTES = Bilingual("{count}, reviewed in Anki", "{count}，在 Anki 中复习")
 _SUM = Bilingual(
     "{ready} ready, {fading} fading, {rest} not shown yet", "{ready} 项已具备，{fading} 项正在遗忘，{rest} 项尚未证明"
 )
@@ -53,15 +54,16 @@ def _show(found: Readiness, language: Language) -> None:
     for item in found.items:
         _show_item(item, language)
     rest = found.count("not-shown")
-    print(_SUM.format(ready=found.count("ready"), fading=found.count("fading"), rest=rest)[language])
-    print(_ANKI[language])
+    tell(_SUM.format(ready=found.count("ready"), fading=found.count("fading"), rest=rest)[language])
+    tell(_ANKI[language])
 
 
 def _show_item(item: ItemState, language: Language) -> None:
-    print(f"{_MARK[item.state]} {LABELS[item.state][language]}: {item.title[language].strip()}")
+    tell(f"{_MARK[item.state]} {LABELS[item.state][language]}: {unicode_math(item.title[language].strip())}")
     for kata in item.katas:
         recall = _NEVER[language] if kata.retrievability is None else f"{kata.retrievability:.0%}"
-        print("    " + _KATA.format(kata=kata.kata, days=kata.clean_days, recall=recall)[language])
+        days = counted(kata.clean_days, "clean pass", "天", "clean passes")[language]
+        tell("    " + _KATA.format(kata=kata.kata, days=days, recall=recall)[language])
     if item.notes:
-        print("    " + _NOTES.format(count=len(item.notes))[language])
-    print(f"    → {item.next[language]}\n")
+        tell("    " + _NOTES.format(count=counted(len(item.notes), "note", "条笔记")[language])[language])
+    tell(f"    → {item.next[language]}\n")

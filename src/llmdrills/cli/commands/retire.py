@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import print_json
-from llmdrills.cli.options import JsonOption, WorkspaceOption, own_workspace, place
+from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, own_workspace, place
+from llmdrills.lines import whole
 
 __all__ = ["command"]
 
@@ -16,6 +17,7 @@ def command(
     note: Annotated[str, typer.Argument(metavar="ID", help="The note's id.")],
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; learners read it.")],
     json: JsonOption = False,
+    lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Retire a note: new packages leave it out, and the upgrade package empties its cards.
@@ -26,10 +28,10 @@ def command(
     """
     from llmdrills.decks.retire import retire
 
-    done = retire(own_workspace(workspace, place(workspace)), note, why)
+    done = retire(own_workspace(workspace, place(workspace, lang=lang)), note, why)
     if json:
         print_json(done.to_json())
         return
     if done.file is not None:
-        print(f"{done.file}:{done.line}: taken out:\n\n{done.text.rstrip()}\n")
-    print(f"{note} is a tombstone now ({', '.join(done.languages)}). Run `llmdrills build`, and commit decks/.")
+        tell(f"{done.file}:{done.line}: taken out:\n\n{whole(done.text.rstrip())}\n")
+    tell(f"{note} is a tombstone now ({', '.join(done.languages)}). Run `llmdrills build`, and commit decks/.")

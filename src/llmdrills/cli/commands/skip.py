@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.options import JsonOption, KataArgument, LangOption, WorkspaceOption, find_kata, place
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
@@ -50,7 +50,7 @@ def command(
     if json:
         print_json({"schema": 1, "kata": found.id, "begun": left is not None, "repair": repair})
         return
-    print((_REPAIR if repair else _ALREADY if already else _SKIPPED).format(kata=found.id)[here.language])
+    tell((_REPAIR if repair else _ALREADY if already else _SKIPPED).format(kata=found.id)[here.language])
     if dropped is not None:
         note(_UNRATED.format(rating=dropped.label[here.language])[here.language])
     note(_TAKE_BACK[here.language])

@@ -6,7 +6,15 @@ import sys
 
 from llmdrills.cli.console import coloured, note
 from llmdrills.cli.kata_view import print_markdown
-from llmdrills.cli.options import KataArgument, VariantOption, WorkspaceOption, find_kata, find_variant, place
+from llmdrills.cli.options import (
+    KataArgument,
+    LangOption,
+    VariantOption,
+    WorkspaceOption,
+    find_kata,
+    find_variant,
+    place,
+)
 from llmdrills.cli.record import open_repetition
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import solution_text
@@ -20,7 +28,9 @@ _COSTS = Bilingual(
 )
 
 
-def command(kata: KataArgument, variant: VariantOption = None, workspace: WorkspaceOption = None) -> None:
+def command(
+    kata: KataArgument, variant: VariantOption = None, lang: LangOption = None, workspace: WorkspaceOption = None
+) -> None:
     """Print the reference kernel, as a file that passes.
 
     \b
@@ -30,7 +40,7 @@ def command(kata: KataArgument, variant: VariantOption = None, workspace: Worksp
 
     While the kata is being practised, looking at it before a pass counts as Again.
     """
-    here = place(workspace)
+    here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     text = solution_text(found, find_variant(found, variant), here.language)
     with open_repetition(here, found) as repetition:

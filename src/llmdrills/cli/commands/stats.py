@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.console import print_json
+import sys
+
+from llmdrills.cli.console import print_json, tell, terminal_width
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.cli.stats_view import stats_text
@@ -28,4 +30,4 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     if json:
         print_json(found.to_json())
     else:
-        print(stats_text(found, here.language))
+        tell(stats_text(found, here.language, terminal_width(sys.stdout) or 80))

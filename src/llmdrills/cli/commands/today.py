@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import print_json
-from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.more_view import more_text
+from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, place
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
@@ -27,7 +28,7 @@ def command(
     new: Annotated[
         int | None, typer.Option("--new", metavar="N", help="New katas, at most.", show_default=False)
     ] = None,
-    topic: Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only katas of this topic.")] = None,
+    topic: TopicOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the plan's random audit.")] = 0,
     no_input: Annotated[bool, typer.Option("--no-input", help="Print the plan and ask for nothing.")] = False,
     device: DeviceOption = None,
@@ -56,8 +57,10 @@ def command(
     katas = load_catalogue(here.workspace, here.locations.cache)
     with open_history(here) as history:
         options = plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed)
-        plan = plans.today(history, katas, Moment.now(), options)
+        now = Moment.now()
+        plan = plans.today(history, katas, now, options)
+        more = "" if plan.items or json else more_text(history, katas, now, options, here.language)
     if json:
         print_json(plan.to_json())
     else:
-        print(plan_text(plan, here.language))
+        tell(plan_text(plan, here.language, more))

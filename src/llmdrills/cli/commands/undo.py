@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history, tell_place
 from llmdrills.cli.undo_view import name_step, undo_last
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.language import Bilingual
+from llmdrills.lines import whole
 
 __all__ = ["command"]
 
@@ -52,16 +53,16 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
         )
         return
     if step is None:
-        print(_NOTHING[language])
+        tell(_NOTHING[language])
         return
-    print(_UNDONE.format(what=name_step(step)[language])[language])
+    tell(_UNDONE.format(what=name_step(step)[language])[language])
     words = f"skip {step.kata}" if step.rating is None else f"rate {step.kata} {step.rating.name.lower()}"
     if repetition is not None:
-        print(_OPEN.format(file=repetition.file)[language])
+        tell(_OPEN.format(file=whole(repetition.file))[language])
         if put_back:
             note(_PUT_BACK.format(kata=step.kata)[language])
         tell_place(here, repetition)
     elif step.kata in katas:
-        print(_PLANNED.format(kata=step.kata)[language])
+        tell(_PLANNED.format(kata=step.kata)[language])
     if step.kata in katas and (repetition is not None or step.rating is None):
         note(_BACK.format(command=words)[language])

@@ -10,11 +10,13 @@ from llmdrills.cli.day.repetition_view import RepetitionView
 from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.day.workplace import at_the_desk
+from llmdrills.cli.more_view import more_text
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history, practice_file
 from llmdrills.cli.repair import begin_repair, starter_of
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.repair import first_text
+from llmdrills.language import counted
 from llmdrills.practice import plan as plans
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
@@ -38,7 +40,8 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
     with contextlib.closing(Events()) as events, open_history(here, check=True) as history:
         day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()
-        screen.text(plan_text(plan, here.language))  # the first frame: torch is not up yet
+        more = day.more() if not plan.items else ""
+        screen.text(plan_text(plan, here.language, more))  # the first frame: torch is not up yet
         if not plan.items and plan.repair is None:
             return 0
         with at_the_desk(here, screen, events, history, day.by_id) as tools:
@@ -59,6 +62,10 @@ class _Day:
         """The plan that the history implies now."""
         return plans.today(self._history, self._katas, Moment.now(), self._options)
 
+    def more(self) -> str:
+        """What could be practised once the plan is done."""
+        return more_text(self._history, self._katas, Moment.now(), self._options, self._here.language)
+
     def practise(self, tools: Tools, plan: Plan) -> int:
         """One kata after another; then the repair that the day offers, where the learner wants it."""
         asked = bool(plan.items)
@@ -74,16 +81,17 @@ class _Day:
             if outcome == "rated" and plan.items:
                 tools.screen.text("\n" + plan_text(plan, self._here.language))
         if asked:
-            words = WORDS["done"].format(katas=rated, minutes=plan.spent)
-            tools.screen.text(words[self._here.language])
-            tools.screen.text(plan_text(plan, self._here.language))
+            language = self._here.language
+            count = counted(rated, "kata", "个练习")[language]
+            head = WORDS["done"].format(katas=count, minutes=plan.spent)[language]
+            tools.screen.text("\n" + plan_text(plan, language, self.more(), head))
         if plan.repair is None or not self._wants_repair(tools, plan.repair.kata):
             return 0
         if self._repair(tools, plan.repair.kata).run() == "quit":
             tools.screen.text(WORDS["quit"][self._here.language])
             return 0
         plan = self.plan()
-        tools.screen.text(plan_text(plan, self._here.language))
+        tools.screen.text(plan_text(plan, self._here.language, "" if plan.items else self.more()))
         return self.practise(tools, plan) if plan.items else 0  # an undo may have brought a kata back
 
     def _wants_repair(self, tools: Tools, kata: str) -> bool:

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmdrills.cli.console import terminal_size
 from llmdrills.cli.day.editor import SOON, Failure
-from llmdrills.cli.day.screen import terminal_size
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmdrills.cli.day.comparison import Comparison
@@ -10,7 +11,7 @@ from llmdrills.cli.day.events import EditorFailed, Failed, Graded, Key, Looked, 
 from llmdrills.cli.day.keys import ENTER
 from llmdrills.cli.day.words import HELP, WORDS, keys_of
 from llmdrills.cli.kata_view import kata_markdown
-from llmdrills.cli.rating_view import RATED, choice_lines
+from llmdrills.cli.rating_view import RATED, choice_lines, days_of
 from llmdrills.cli.record import earned
 from llmdrills.cli.repair import mistake_of
 from llmdrills.cli.undo_view import name_step, undo_last
@@ -18,6 +19,8 @@ from llmdrills.cli.verdict_view import BY_KEY, verdict_text
 from llmdrills.content.starter import solution_text
 from llmdrills.errors import UsageError
 from llmdrills.files import read_source
+from llmdrills.language import counted
+from llmdrills.lines import whole
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating, reason
 from llmdrills.practice.undoing import last_step
@@ -204,8 +207,8 @@ class RepetitionView:
         finally:
             # What cannot be recorded is shown all the same, before the loop ends over it.
             if not event.superseded:
-                shown = verdict_text(event.verdict, self._language, colour=self._screen.colour, rest=BY_KEY)
-                self._screen.text(shown)
+                colour, width = self._screen.colour, self._screen.width
+                self._screen.text(verdict_text(event.verdict, self._language, colour=colour, rest=BY_KEY, width=width))
         if event.superseded:
             return
         self._verdict = event.verdict
@@ -216,8 +219,8 @@ class RepetitionView:
         """Show what the first screen of the last verdict left out."""
         from llmdrills.grading.judging.report import why_text
 
-        told = "" if self._verdict is None else why_text(self._verdict, self._language)
-        self._screen.text(told) if told else self._say("nothing_more")
+        told = "" if self._verdict is None else why_text(self._verdict, self._language, self._screen.width)
+        self._screen.text(told, laid=True) if told else self._say("nothing_more")
 
     # ---- hints and solutions ----------------------------------------
 
@@ -286,9 +289,8 @@ class RepetitionView:
         except UsageError as error:  # rated in another window
             self._screen.text(error.told(self._language))
         else:
-            label, due = rating.label[self._language], choice.due
-            words = RATED.format(kata=self._kata.id, rating=label, due=due, days=choice.days)
-            self._screen.text(words[self._language])
+            label, days = rating.label[self._language], days_of(choice)[self._language]
+            self._screen.text(RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=days)[self._language])
 
     def _undo(self) -> None:
         """Undo a skip of today at once; a rating, or what is of another day, only when asked twice."""
@@ -315,9 +317,8 @@ class RepetitionView:
         """Skip the kata; what was scored in it is named first, and it is skipped only when asked twice."""
         if self._repetition.scored and not self._repetition.confirmed("skip"):
             facts = self._repetition.facts()
-            runs = f"{facts.runs} graded run{'s' if facts.runs != 1 else ''}"
             name = "sure_skip_seen" if facts.solution else "sure_skip"
-            self._say(name, kata=self._kata.id, runs=runs, count=facts.runs)
+            self._say(name, kata=self._kata.id, runs=counted(facts.runs, "graded run", "").en, count=facts.runs)
             return
         self._repetition.skip()
         self._say("repair_skipped" if self._repetition.repair else "skipped", kata=self._kata.id)
@@ -383,7 +384,8 @@ class RepetitionView:
         self._screen.markdown(kata_markdown(self._kata, self._variant, self._language))
 
     def _say(self, name: str, **values: object) -> None:
-        self._screen.text(WORDS[name].format(**values)[self._language])
+        kept = {key: whole(value) if isinstance(value, Path) else value for key, value in values.items()}
+        self._screen.text(WORDS[name].format(**kept)[self._language])
 
     def _status(self) -> str:
         state = self._repetition.state

@@ -6,27 +6,19 @@ Nothing is drawn over except that last line, so a resize can spoil nothing, and 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from llmdrills.cli.console import coloured
+from llmdrills.cli.console import MEASURE, coloured, laid_out, terminal_size
+from llmdrills.lines import columns
+from llmdrills.mathtext import unicode_math
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Screen", "cut", "terminal_size"]
+__all__ = ["Screen", "cut"]
 
 _CLEAR_LINE = "\r\x1b[2K"
-
-
-def terminal_size(stream: TextIO) -> os.terminal_size:
-    """The size of the terminal that the stream is, now; elsewhere what the environment says, or 80 columns."""
-    try:
-        size = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError):  # no terminal, or no descriptor at all
-        return shutil.get_terminal_size()
-    return size if size.columns else shutil.get_terminal_size()
 
 
 class Screen:
@@ -45,34 +37,34 @@ class Screen:
         """Columns, now: those of the terminal, not a COLUMNS from before it was resized."""
         return terminal_size(self._stream).columns
 
-    def console(self) -> Console:
-        """A rich console as wide as the terminal is now; used inside `block`."""
+    def console(self, most: int | None = None) -> Console:
+        """A rich console as wide as the terminal is now."""
         from rich.console import Console
 
         return Console(
             file=self._stream,
-            width=self.width,
+            width=min(self.width, most) if most else self.width,
             force_terminal=self._moves,
             no_color=not self.colour,
             color_system="auto" if self.colour else None,
             highlight=False,
         )
 
-    def text(self, words: str = "") -> None:
-        """Print plain text above the status line."""
+    def text(self, words: str = "", *, laid: bool = False) -> None:
+        """Print plain text above the status line; `laid`: its lines are as long as they should be."""
         self._lift()
-        self._stream.write(words + "\n")
+        self._stream.write(laid_out(words, None if laid else min(self.width, MEASURE)) + "\n")
         self._lower()
 
     def markdown(self, words: str) -> None:
         """Print Markdown, rendered where the terminal can."""
         if not self._moves:
-            self.text(words.rstrip())
+            self.text(unicode_math(words.rstrip()))
             return
-        from rich.markdown import Markdown
+        from llmdrills.cli.markdown_view import rendered
 
         self._lift()
-        self.console().print(Markdown(words, code_theme="ansi_dark"))
+        self.console(MEASURE).print(rendered(words))
         self._lower()
 
     def table(self, table: object) -> None:
@@ -120,12 +112,16 @@ class Screen:
 
 
 def cut(words: str, width: int) -> str:
-    """As much of the words as fits in so many columns; Chinese characters take two."""
-    import unicodedata
+    """As much of the words as fits in so many columns.
 
-    used = 0
-    for at, letter in enumerate(words):
-        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        if used > width:
-            return words[: max(at - 1, 0)] + "…"
-    return words
+    Of keys between dots, whole ones are left out before the last, which says how to see all of them.
+    """
+    parts = words.split(" · ")
+    while len(parts) > 2 and columns(" · ".join(parts)) > width:
+        del parts[-2]
+    words = " · ".join(parts)
+    if columns(words) <= width:
+        return words
+    while words and columns(words) >= width:
+        words = words[:-1]
+    return words + "…"

@@ -114,7 +114,7 @@ WORDS: dict[str, Bilingual] = {
         "今天跳过 {kata}；按 u 或运行 `llmdrills undo` 可以撤销。",
     ),
     "done": Bilingual(
-        "Done for today: {katas} rated, {minutes} min.", "今天完成：评级 {katas} 个，共 {minutes} 分钟。"
+        "Done for today: {katas} rated, {minutes} min.", "今天的练习已完成：评级 {katas}，共 {minutes} 分钟。"
     ),
     "quit": Bilingual(
         "Nothing is lost: `llmdrills today` goes on here.", "进度已保存：运行 `llmdrills today` 即可继续。"

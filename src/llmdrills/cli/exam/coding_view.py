@@ -149,4 +149,4 @@ class CodingView(RepetitionView):
         clock = f"{self._exam.number(self._task)}/{len(self._exam.tasks)} · {self._clock.shown(self._language)}"
         doing = DAY["grading" if self._tools.grader.busy else "waiting"][self._language]
         choices = (WORDS[name].format(doing=doing)[self._language] for name in ("kata_keys", "kata_keys_short"))
-        return fitting(self._screen.width, *(f"{clock} · {keys}" for keys in choices))
+        return fitting(self._screen.width, *(f"{clock} · {keys}" for keys in choices), f"{clock} · {doing}")

@@ -218,6 +218,7 @@ def _verdict(judgement: Judgement) -> Verdict:
     )
     verdict = _fit_to_show(verdict)
     headline = printable(_headline(judgement)[spec.language])
+    verdict.report["headline"] = headline
     return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
 
 

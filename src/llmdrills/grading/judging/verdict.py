@@ -201,6 +201,7 @@ class Report(TypedDict, total=False):
     ended: dict[str, Any] | None  # why the process stopped: by, case, detail, output (of that case)
     draws: int  # how many of the cases were drawn from the kata's domain
     passes: str  # the variant that asks for less of the same and that the failing attempt passes; "" where none is
+    headline: str  # the fact that the message begins with
     next: str  # the next step, in the learner's language
     parity: Parity  # only where two devices were compared
 

@@ -18,6 +18,7 @@ from llmdrills.language import Bilingual, chinese
 __all__ = [
     "ENDED",
     "FORBIDDEN_WHY",
+    "NEXT_BY_KEY",
     "NEXT_STEPS",
     "NOT_LOADED",
     "describe",
@@ -60,6 +61,15 @@ NEXT_STEPS: dict[Outcome, Bilingual] = {
         "这与你的代码无关。`llmdrills doctor` 会指出环境的问题。",
     ),
 }
+NEXT_BY_KEY: dict[Outcome, Bilingual] = {
+    "wrong": Bilingual("h gives a hint.", "按 h 查看提示。"),
+    "crashed": Bilingual("h gives a hint.", "按 h 查看提示。"),
+    "unimplemented": Bilingual(
+        "Write the function and save: it is graded then; h gives a hint.",
+        "写完函数并保存，就会自动判题；按 h 查看提示。",
+    ),
+}
+"""The same in the daily loop, which has keys, for every next step above that names the command for hints."""
 NOT_LOADED = Bilingual(
     "No case was run: make the file load, and grade again.", "还没有运行任何用例：先让文件能够加载，再评一次。"
 )

@@ -1,0 +1,64 @@
+"""The commands as `llmdrills --help` shows them: in panels, what a learner needs every day first.
+
+A command that stands here is shown once it is a command (`COMMANDS`); `SUMMARIES` keeps its line short enough for 80
+columns in both languages.
+"""
+
+from __future__ import annotations
+
+from llmdrills.language import Bilingual
+
+__all__ = ["MOST_DAILY", "PANELS", "POINTER", "SUMMARIES"]
+
+MOST_DAILY = 8
+"""So many commands at most in the first panel: more are not read."""
+
+POINTER = Bilingual(
+    "`llmdrills today` shows what is due today and practises it, one kata at a time.\n"
+    "`llmdrills --help` lists all commands.",
+    "运行 `llmdrills today` 查看今天到期的练习，并逐个完成。\n运行 `llmdrills --help` 查看全部命令。",
+)
+"""What `llmdrills` alone says."""
+
+PANELS: tuple[tuple[Bilingual, tuple[str, ...]], ...] = (
+    (Bilingual("Practise", "练习"), ("today", "exam", "start", "grade", "rate", "undo", "hint", "solution")),
+    (
+        Bilingual("Look up and set up", "查询与设置"),
+        (
+            *("list", "show", "skip", "stats", "report", "readiness", "history"),
+            *("optimize", "config", "doctor", "paths", "update", "ask", "play", "web"),
+        ),
+    ),
+    (Bilingual("Author", "编写内容"), ("check", "new", "init", "preview", "retire")),
+    (Bilingual("Anki", "Anki"), ("build", "anki")),
+    (Bilingual("Class", "课堂"), ("grade-all",)),
+)
+
+SUMMARIES: dict[str, Bilingual] = {
+    "today": Bilingual("Practise what is due today.", "完成今天到期的练习。"),
+    "exam": Bilingual("Take a timed exam: questions, katas, one design.", "限时测验：概念题、编码题和一道设计题。"),
+    "start": Bilingual("Begin a kata: write its starter, print its path.", "开始一道题：写出起始文件并打印路径。"),
+    "grade": Bilingual("Grade your file against the kata's reference.", "判题：将你的文件与参考实现对比。"),
+    "rate": Bilingual("Rate a kata that you passed, for the schedule.", "为已通过的题评级，并安排下次复习。"),
+    "undo": Bilingual("Take back the last rating or skip.", "撤销上一次评级或跳过。"),
+    "hint": Bilingual("Show a hint; the rating is then Hard at most.", "查看提示；之后最高评为“吃力”。"),
+    "solution": Bilingual("Show the reference; it then counts as Again.", "查看参考实现；之后记为“重来”。"),
+    "list": Bilingual("List the katas.", "列出全部练习。"),
+    "show": Bilingual("Show a kata's task and contract.", "查看题目和约定。"),
+    "skip": Bilingual("Leave a kata out of today's plan.", "今天跳过一道题。"),
+    "stats": Bilingual("What you did, remember, and what falls due.", "练习统计、记忆情况和到期安排。"),
+    "report": Bilingual("Write a page with your figures.", "生成一页统计报告。"),
+    "readiness": Bilingual("Answer the readiness checklist from evidence.", "用练习记录回答能力清单。"),
+    "history": Bilingual("Past attempts; export, import, restore.", "以往的提交；导出、导入与恢复。"),
+    "optimize": Bilingual("Fit the schedule to your own memory.", "按你的记忆拟合复习安排。"),
+    "config": Bilingual("Show and change the settings.", "查看和修改设置。"),
+    "doctor": Bilingual("Check this installation.", "检查安装是否正常。"),
+    "paths": Bilingual("Show where files are kept.", "显示文件存放位置。"),
+    "check": Bilingual("Check notes and katas, and prove the graders.", "检查笔记和练习，并验证判题器。"),
+    "new": Bilingual("Begin a note, a deck or a kata.", "新建笔记、牌组或练习。"),
+    "init": Bilingual("Copy the decks and drills, to edit them.", "复制一份牌组和练习，以便修改。"),
+    "preview": Bilingual("Show the cards in a browser.", "在浏览器中预览卡片。"),
+    "retire": Bilingual("Retire a note without losing reviews.", "停用一条笔记，不丢失复习记录。"),
+    "build": Bilingual("Build the packages to import into Anki.", "构建可导入 Anki 的牌组包。"),
+}
+"""A line each; a command without one shows the first sentence of its help."""
