@@ -126,7 +126,7 @@ def test_should_count_lowered_ratings(learner: KataLearner) -> None:
 def test_should_show_nothing_at_first_and_name_the_next_step(learner: KataLearner) -> None:
     found = ready(learner)
     assert set(states(found).values()) == {"not-shown"}
-    assert found.items[0].next.en == "pass attention without help on 2 days: llmdrills start attention"
+    assert found.items[0].next.en == "pass attention without help on 2 days: `llmdrills start attention`"
     assert found.items[0].notes == ("ready-attention", "n-attention")
 
 
