@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content import load_katas
-from llmdrills.content.starter import header, read_header, solution_text, starter_text
+from llmdrills.content.repair import broken_text, candidates
+from llmdrills.content.starter import header, read_header, renamed, solution_text, starter_text
 from llmdrills.errors import ContentError
 from llmdrills.language import LANGUAGES
 from tests.helpers.content_folder import Folder
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def starter(folder: Folder, language: str = "en") -> str:
@@ -159,3 +162,26 @@ def test_should_let_a_header_be_edited(line: str) -> None:
 @pytest.mark.parametrize("text", ["", "import torch\n", "# llmdrills: kata=x\n", "x = 'llmdrills: kata=a variant=b'\n"])
 def test_should_find_no_header_in_a_file_without_one(text: str) -> None:
     assert read_header(text) is None
+
+
+def test_should_give_the_entry_its_name_and_leave_attributes_and_keywords_alone() -> None:
+    source = (
+        "def repeat(x, n):\n    y = x.repeat(n)\n    return f(\n        repeat=repeat,\n        by=g(n, repeat=2))\n"
+    )
+    told = renamed(source, "repeat", "entry")
+    assert told.splitlines()[0] == "def entry(x, n):"
+    assert "x.repeat(n)" in told
+    assert "repeat=entry," in told
+    assert "repeat=2" in told
+
+
+def test_should_ship_solutions_and_repairs_that_call_no_method_of_the_entrys_name() -> None:
+    """A reference may be called like the method that it uses, as `repeat_interleave` is."""
+    for kata in load_katas(ROOT):
+        for variant in kata.variants:
+            texts = [solution_text(kata, variant, "en")]
+            texts += [broken_text(kata, variant, (slip,)) for slip in candidates(kata, variant)]
+            for text in texts:
+                called = {ast.unparse(node) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+                alike = {one for one in called if one.endswith(f".{kata.entry}")}
+                assert alike <= {f"F.{kata.entry}"}, (kata.id, variant.id)  # torch's own function of that name

@@ -170,12 +170,23 @@ def _docstring(reference: Reference) -> list[str]:
 
 
 def renamed(source: str, old: str, new: str) -> str:
-    """The text with one name for another, in code only."""
+    """The text with one name for another, in code only; an attribute or a keyword of that name is another thing."""
     lines = source.split("\n")
-    for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
+    tokens = [
+        token
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in (tokenize.NL, tokenize.COMMENT)
+    ]
+    depth, found = 0, []
+    for at, token in enumerate(tokens):
+        depth += {"(": 1, ")": -1}.get(token.string, 0)
         if token.type == tokenize.NAME and token.string == old:
-            line, start = token.start
-            lines[line - 1] = lines[line - 1][:start] + new + lines[line - 1][token.end[1] :]
+            keyword = depth > 0 and tokens[at - 1].string in "(," and tokens[at + 1].string == "="
+            if not keyword and tokens[at - 1].string != ".":
+                found.append(token)
+    for token in reversed(found):
+        line, start = token.start
+        lines[line - 1] = lines[line - 1][:start] + new + lines[line - 1][token.end[1] :]
     return "\n".join(lines)
 
 
