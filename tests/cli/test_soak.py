@@ -48,7 +48,7 @@ PHASES = {
 }
 KINDS = {"wrong": "✗", "right": "✓", "loop": "✗"}
 WORDS = {"passed": "passed", "wrong": "wrong", "timed out": "timeout"}
-_BEGUN = r"(?:Write|Back to where you were:) \S*/practice/([\w-]+)\.py|Done for today"
+_BEGUN = r"(?:Write|Back to where you were:)\s+\S*/practice/([\w-]+)\.py|Done for today"
 _RATED = re.compile(r"^([\w-]+): (Again|Hard|Good|Easy); due again on", re.MULTILINE)
 _UNDONE = re.compile(r"^Undone: the (?:rating|skip)", re.MULTILINE)
 _SKIPPED = re.compile(r"^([\w-]+) is skipped for today\.", re.MULTILINE)
