@@ -33,6 +33,7 @@ TERMS = (
 _NO_PROSE = re.compile(
     r"```.*?```|\$\$.*?\$\$|`[^`]*`|\$[^$]*\$"  # code and formulas
     r"|^ {4,}.*$|^\S*[>$] .*$"  # a snippet, a shell's line
+    r"|\x08\nExamples:(?:\n  .*)+"  # the examples of a command's help, which are told where it is written
     r"|https?://\S+|\]\([^)]*\)|<[^<>]*>"
     r"|--?[a-z][\w-]*(?:[= ][A-Z]+\b)?|\{[^{}]*\}"  # options, fields
     r"|[\w.~-]*/[\w./~*-]+|[\w-]+\.(?:py|yaml|lock|json|toml|md|html|apkg|svg|sqlite3?|csv|txt|db)\b"  # paths

@@ -83,14 +83,13 @@ _ABOUT = Bilingual(
 def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     """The app with these commands only: importing one command's module instead of twenty keeps the daily one quick.
 
-    Its help is in the language that is spoken now. A module may hold its help as `HELP: Bilingual`; a docstring is
-    English alone.
+    Its help is in the language that is spoken now: each module holds it as `HELP: Bilingual`.
     """
     import typer
 
     from llmdrills.cli.console import told
     from llmdrills.cli.help import Command, Group
-    from llmdrills.cli.options import root_callback
+    from llmdrills.cli.options import group_callback, root_callback
 
     app = typer.Typer(
         name="llmdrills",
@@ -104,14 +103,14 @@ def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     app.callback(help=told(_ABOUT))(root_callback)
     for name in names:
         module = importlib.import_module(f"llmdrills.cli.commands.{name}")
-        words = getattr(module, "HELP", None)
         if hasattr(module, "app"):
             for registered in module.app.registered_commands:
                 registered.callback = _guarded(registered.callback)
                 registered.cls = Command
+            module.app.callback()(group_callback)
             app.add_typer(module.app, name=name, cls=Group)
         else:
-            app.command(name, cls=Command, help=None if words is None else told(words))(_guarded(module.command))
+            app.command(name, cls=Command, help=told(module.HELP))(_guarded(module.command))
     return app
 
 

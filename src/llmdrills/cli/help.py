@@ -226,8 +226,10 @@ def _said(text: str) -> str:
     head = told(_TYPERS[head]) if head in _TYPERS else head
     if not mark:
         return head
-    parts = [_extra(part) for part in extra.removesuffix("]").split("; ")]
-    return f"{head} [{'; '.join(part for part in parts if part)}]" if any(parts) else head
+    parts = [part for part in map(_extra, extra.removesuffix("]").split("; ")) if part]
+    if not parts:
+        return head
+    return told(Bilingual(f"{head} [{'; '.join(parts)}]", f"{head.removesuffix('。')}（{'；'.join(parts)}）。"))
 
 
 def _extra(part: str) -> str:

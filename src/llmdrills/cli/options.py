@@ -36,6 +36,7 @@ __all__ = [
     "complete_variant",
     "find_kata",
     "find_variant",
+    "group_callback",
     "nearest",
     "one_of",
     "own_workspace",
@@ -106,14 +107,19 @@ def one_of(*words: str) -> Callable[[str], list[str]]:
 
 KataArgument = Annotated[
     str,
-    typer.Argument(metavar="KATA", help="The kata's id.", autocompletion=complete_kata, show_default=False),
+    typer.Argument(
+        metavar="KATA",
+        help=told(Bilingual("The kata's id.", "练习的 id。")),
+        autocompletion=complete_kata,
+        show_default=False,
+    ),
 ]
 VariantOption = Annotated[
     str | None,
     typer.Option(
         "--variant",
         metavar="VARIANT",
-        help="Which contract of the kata.",
+        help=told(Bilingual("Which contract of the kata.", "练习的变体，即采用哪一种约定。")),
         autocompletion=complete_variant,
         show_default=False,
     ),
@@ -129,7 +135,7 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda|mps",
-        help="Where the attempt runs.",
+        help=told(Bilingual("Where the attempt runs.", "在哪种设备上运行你的代码。")),
         autocompletion=one_of("auto", "cpu", "cuda", "mps"),
         show_default=False,
     ),
@@ -137,14 +143,26 @@ DeviceOption = Annotated[
 TopicOption = Annotated[
     str | None,
     typer.Option(
-        "--topic", metavar="TOPIC", help="Only katas of this topic.", autocompletion=complete_topic, show_default=False
+        "--topic",
+        metavar="TOPIC",
+        help=told(Bilingual("Only katas of this topic.", "只看这个主题的练习。")),
+        autocompletion=complete_topic,
+        show_default=False,
     ),
 ]
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", metavar="FOLDER", help="The folder with decks/ and drills/.", show_default=False),
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="FOLDER",
+        help=told(Bilingual("The folder with decks/ and drills/.", "含有 decks/ 和 drills/ 的工作区文件夹。")),
+        show_default=False,
+    ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help=told(Bilingual("Print JSON for programs.", "输出供程序读取的 JSON。")))
+]
 
 
 @dataclass(frozen=True)
@@ -197,6 +215,12 @@ def root_callback(
         if lang is not None:
             place()  # a language that there is none of is told
         tell(told(POINTER))
+
+
+def group_callback(lang: LangOption = None) -> None:
+    """The option of a group of commands, such as `llmdrills history`: it holds for the command behind it."""
+    if lang is not None:
+        _BEFORE_COMMAND[:] = [lang]
 
 
 def own_workspace(given: Path | None, here: Place) -> Path:

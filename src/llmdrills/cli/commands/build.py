@@ -9,42 +9,90 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills.cli.build_view import build_text
-from llmdrills.cli.console import print_json, tell, tell_notices
+from llmdrills.cli.console import print_json, tell, tell_notices, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
+from llmdrills.language import Bilingual
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
     from llmdrills.decks.build import Progress
 
-__all__ = ["command", "out_folder"]
+__all__ = ["HELP", "command", "out_folder"]
+
+HELP = manual(
+    Bilingual(
+        "Build the Anki packages, and say what Anki will do with them.",
+        "构建 Anki 牌组包，并说明导入后 Anki 会做什么。",
+    ),
+    "llmdrills build",
+    "llmdrills build --dry-run",
+    "llmdrills build --frozen --out dist",
+    more=Bilingual(
+        "Import build/llmdrills-en.apkg or build/llmdrills-zh.apkg with Anki's default options.",
+        "用 Anki 的默认选项导入 build/llmdrills-en.apkg 或 build/llmdrills-zh.apkg。",
+    ),
+)
+
+_OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help=told(Bilingual("Where packages go; build/ unless given.", "牌组包的输出文件夹；默认为 build/。")),
+    ),
+]
+_DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help=told(Bilingual("Say what Anki would do, and write nothing.", "只说明 Anki 会做什么，不写任何文件。")),
+    ),
+]
+_FrozenOption = Annotated[
+    bool,
+    typer.Option(
+        "--frozen", help=told(Bilingual("Fail when the lock is stale (for CI).", "锁文件过期即报错（用于 CI）。"))
+    ),
+]
+_NewLockOption = Annotated[
+    bool,
+    typer.Option(
+        "--new-lock",
+        help=told(
+            Bilingual(
+                "Start a new lock, because the old one is lost and cannot be restored.",
+                "旧的锁文件已丢失且无法恢复时，重新建立一份。",
+            )
+        ),
+    ),
+]
+_BriefOption = Annotated[
+    bool,
+    typer.Option(
+        "--brief", help=told(Bilingual("Print the packages and what to do with them.", "只打印牌组包和使用方法。"))
+    ),
+]
+_VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help=told(Bilingual("Name every note that changes.", "逐条列出有变动的笔记。"))),
+]
 
 
 def command(
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where packages go; build/ unless given.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what Anki would do, and write nothing.")] = False,
-    frozen: Annotated[bool, typer.Option("--frozen", help="Fail when the lock is stale (for CI).")] = False,
-    new_lock: Annotated[
-        bool, typer.Option("--new-lock", help="Start a new lock, because the old one is lost and cannot be restored.")
-    ] = False,
-    brief: Annotated[bool, typer.Option("--brief", help="Print the packages and what to do with them.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every note that changes.")] = False,
+    out: _OutOption = None,
+    dry_run: _DryRunOption = False,
+    frozen: _FrozenOption = False,
+    new_lock: _NewLockOption = False,
+    brief: _BriefOption = False,
+    verbose: _VerboseOption = False,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Build the Anki packages, and say what Anki will do with them.
-
-    \b
-    Examples:
-      llmdrills build
-      llmdrills build --dry-run
-      llmdrills build --frozen --out dist
-
-    Import build/llmdrills-en.apkg or build/llmdrills-zh.apkg with Anki's default options.
-    """
+    """Run `llmdrills build`."""
     from llmdrills.decks.build import BuildOptions, build
 
     here = place(workspace, lang=lang)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, spoken, tell, tell_notices
+from llmdrills.cli.console import note, print_json, spoken, tell, tell_notices, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
-from llmdrills.language import counted
+from llmdrills.language import Bilingual, counted
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
@@ -22,39 +23,108 @@ if TYPE_CHECKING:
     from llmdrills.grading.proving.audit import Audit
     from llmdrills.grading.proving.reports import VariantReport
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Check the workspace: lint notes, run their proofs, prove the graders of the katas.",
+        "检查工作区：静态检查笔记，运行笔记中的验算代码，并验证各练习的评分器。",
+    ),
+    "llmdrills check",
+    "llmdrills check --quick",
+    "llmdrills check rope-pairing --matrix",
+    "llmdrills check --write",
+    "llmdrills check --holes rms-norm",
+    more=Bilingual(
+        "Exit status: 0 clean, 1 problem or more found, 2 the workspace cannot be read.",
+        "退出状态：0 没有问题，1 发现问题，2 无法读取工作区。",
+    ),
+)
+
+_KatasArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KATA",
+        help=told(Bilingual("Prove these katas' graders; all unless given.", "只验证这些练习的评分器；默认验证全部。")),
+    ),
+]
+_QuickOption = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help=told(Bilingual("Lint only: run no proof and no kata.", "只做静态检查，不运行验算代码，也不运行练习。")),
+    ),
+]
+_HolesOption = Annotated[
+    bool,
+    typer.Option(
+        "--holes",
+        help=told(
+            Bilingual(
+                "Look for wrong kernels that the cases let pass; write draws.lock.",
+                "查找能通过所有用例的错误实现；写出 draws.lock。",
+            )
+        ),
+    ),
+]
+_MatrixOption = Annotated[
+    bool,
+    typer.Option(
+        "--matrix",
+        help=told(
+            Bilingual(
+                "Print the kill matrix of each kata and variant.",
+                "打印每个练习、每个变体的检出矩阵：哪个用例检出哪种错误。",
+            )
+        ),
+    ),
+]
+_WriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--write",
+        help=told(
+            Bilingual("Write decks/computed.json, which `build` reads.", "写出供 `build` 读取的 decks/computed.json。")
+        ),
+    ),
+]
+_CacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache", help=told(Bilingual("Use the results of earlier checks.", "沿用以前的检查结果。"))
+    ),
+]
+_SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help=told(Bilingual("Seed of the cases.", "用例的随机种子。")))
+]
+_SeedsOption = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        min=1,
+        help=told(Bilingual("On how many seeds; 20 before a release.", "用多少个随机种子检查；发布前用 20 个。")),
+    ),
+]
+_JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help=told(Bilingual("Processes at once.", "并行进程数。")))
+]
 
 
 def command(
-    katas: Annotated[
-        list[str] | None, typer.Argument(metavar="KATA", help="Prove these katas' graders; all unless given.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Lint only: run no proof and no kata.")] = False,
-    holes: Annotated[
-        bool, typer.Option("--holes", help="Look for wrong kernels that the cases let pass; write draws.lock.")
-    ] = False,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Print the kill matrix of each kata and variant.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Write decks/computed.json, which `build` reads.")] = False,
-    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use the results of earlier checks.")] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the cases.")] = 0,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="On how many seeds; 20 before a release.")] = 5,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes at once.")] = None,
+    katas: _KatasArgument = None,
+    quick: _QuickOption = False,
+    holes: _HolesOption = False,
+    matrix: _MatrixOption = False,
+    write: _WriteOption = False,
+    cache: _CacheOption = True,
+    seed: _SeedOption = 0,
+    seeds: _SeedsOption = 5,
+    jobs: _JobsOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Check the workspace: lint notes, run their proofs, prove the graders of the katas.
-
-    \b
-    Examples:
-      llmdrills check
-      llmdrills check --quick
-      llmdrills check rope-pairing --matrix
-      llmdrills check --write
-      llmdrills check --holes rms-norm
-
-    Exit status: 0 clean, 1 problem or more found, 2 the workspace cannot be read.
-    """
+    """Run `llmdrills check`."""
     from llmdrills.grading.proving.audit import audit, write_audit
 
     here = place(workspace, lang=lang)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills import paths
-from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.console import note, print_json, tell, told
 from llmdrills.cli.day.editor import find_editor
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import ONE_OF, JsonOption, LangOption, WorkspaceOption, nearest, place
 from llmdrills.cli.settings_file import change, template
 from llmdrills.errors import SettingError, UsageError
@@ -23,15 +24,40 @@ if TYPE_CHECKING:
 
     from llmdrills.cli.options import Place
 
-__all__ = ["app"]
+__all__ = ["HELP", "app"]
 
-app = typer.Typer(
-    help="Show and change the settings.\n\n\b\nExamples:\n"
-    "  llmdrills config get\n"
-    "  llmdrills config set minutes 30\n"
-    "  llmdrills config edit",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+HELP = manual(
+    Bilingual("Show and change the settings.", "查看和修改设置。"),
+    "llmdrills config get",
+    "llmdrills config set minutes 30",
+    "llmdrills config edit",
+)
+app = typer.Typer(help=told(HELP), no_args_is_help=True, rich_markup_mode=None)
+_GET_HELP = manual(
+    Bilingual(
+        "Print the value of a setting; without a name, all of them with where each comes from.",
+        "打印一项设置的值；不写名称时列出全部设置及其来源。",
+    ),
+    "llmdrills config get minutes",
+    "llmdrills config get",
+    "llmdrills config get --json",
+)
+_SET_HELP = manual(
+    Bilingual(
+        "Change a setting in your own file of settings, whose comments stay.",
+        "修改个人设置文件中的一项设置，文件里的注释保持不变。",
+    ),
+    "llmdrills config set minutes 30",
+    "llmdrills config set practice ~/katas",
+    "llmdrills config set editor_kind window",
+    "llmdrills config set minutes --default",
+)
+_EDIT_HELP = manual(
+    Bilingual(
+        "Open your file of settings in your editor, and check it afterwards.",
+        "用你的编辑器打开设置文件，编辑后检查其内容。",
+    ),
+    "llmdrills config edit",
 )
 
 _UNKNOWN = Bilingual("there is no setting {name!r}", "没有名为 {name!r} 的设置")
@@ -71,23 +97,22 @@ def _option(name: str) -> Option:
     return known[name]
 
 
-@app.command("get")
+@app.command("get", help=told(_GET_HELP))
 def get_command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only this one.", autocompletion=_names, show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help=told(Bilingual("Only this one.", "只看这一项。")),
+            autocompletion=_names,
+            show_default=False,
+        ),
     ] = None,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Print the value of a setting; without a name, all of them with where each comes from.
-
-    \b
-    Examples:
-      llmdrills config get minutes
-      llmdrills config get
-      llmdrills config get --json
-    """
+    """Run `llmdrills config get`."""
     here = place(workspace, lang=lang)
     wanted = list(OPTIONS) if name is None else [_option(name)]
     found = {option.name: here.settings.values[option.name] for option in wanted}
@@ -101,28 +126,35 @@ def get_command(
             tell(f"{key:<11} {whole(setting.value):<8} {whole(setting.source)}", table=True)
 
 
-@app.command("set")
+@app.command("set", help=told(_SET_HELP))
 def set_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which setting.", autocompletion=_names)],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help=told(Bilingual("Which setting.", "设置的名称。")), autocompletion=_names),
+    ],
     value: Annotated[
-        str | None, typer.Argument(metavar="[VALUE]", help="Its value.", autocompletion=_values, show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[VALUE]",
+            help=told(Bilingual("Its value.", "设置的值。")),
+            autocompletion=_values,
+            show_default=False,
+        ),
     ] = None,
     *,
     default: Annotated[
-        bool, typer.Option("--default", help="Take it out of the file: the default holds again.")
+        bool,
+        typer.Option(
+            "--default",
+            help=told(
+                Bilingual("Take it out of the file: the default holds again.", "从文件中移除这一项，恢复默认值。")
+            ),
+        ),
     ] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Change a setting in your own file of settings, whose comments stay.
-
-    \b
-    Examples:
-      llmdrills config set minutes 30
-      llmdrills config set practice ~/katas
-      llmdrills config set editor_kind window
-      llmdrills config set minutes --default
-    """
+    """Run `llmdrills config set`."""
     here = _settled(workspace, lang)
     option = _option(name)
     if value is None and not default:
@@ -148,14 +180,9 @@ def _settled(workspace: Path | None, lang: str | None) -> Place | None:
         return None
 
 
-@app.command("edit")
+@app.command("edit", help=told(_EDIT_HELP))
 def edit_command(lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
-    """Open your file of settings in your editor, and check it afterwards.
-
-    \b
-    Examples:
-      llmdrills config edit
-    """
+    """Run `llmdrills config edit`."""
     path = paths.locations().config_file
     here = _settled(workspace, lang)
     language = here.language if here is not None else "en"

@@ -18,14 +18,25 @@ from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.day.pane import find_tmux
 from llmdrills.cli.day.trial import fault_of
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
 from llmdrills.errors import LLMDrillsError, UsageError
-from llmdrills.language import counted
+from llmdrills.language import Bilingual, counted
 from llmdrills.practice import backups
 from llmdrills.practice.moments import Moment
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Check this installation, and print a report that can be pasted into an issue.",
+        "检查安装是否正常，并打印一份可以贴到 issue 里的报告。",
+    ),
+    "llmdrills doctor",
+    "llmdrills doctor --json",
+    more=Bilingual("Exit status: 0 all well, 1 something must be fixed.", "退出状态：0 一切正常，1 有需要修复的问题。"),
+)
 
 _STRICT_TABLES = (3, 37, 0)  # the SQLite that brought them
 
@@ -40,15 +51,7 @@ class Check:
 
 
 def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
-    """Check this installation, and print a report that can be pasted into an issue.
-
-    \b
-    Examples:
-      llmdrills doctor
-      llmdrills doctor --json
-
-    Exit status: 0 all well, 1 something must be fixed.
-    """
+    """Run `llmdrills doctor`."""
     here = place(workspace, lang=lang)
     checks = [_safely(look, here) for look in _LOOKS]
     faults = [check for check in checks if check.fault]

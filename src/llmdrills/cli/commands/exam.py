@@ -7,12 +7,30 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Sit a timed exam: concept questions, katas without help, a design question, one report.",
+        "限时考试：概念题、无提示的编码练习和一道设计题，最后给出一份报告。",
+    ),
+    "llmdrills exam",
+    "llmdrills exam --minutes 20 --katas 1 --questions 5",
+    "llmdrills exam --list",
+    "llmdrills exam --json",
+    more=Bilingual(
+        "`q` or Ctrl-C breaks it off: nothing is lost, and `llmdrills exam` goes on. Its report is a page, too. "
+        "--json prints the report of the last exam, and begins none. Without a terminal, --list prints the list.",
+        "按 `q` 或 Ctrl-C 暂停：进度不会丢失，再运行 `llmdrills exam` 即可继续。报告同时写成网页。"
+        "--json 输出上一次考试的报告，不开始新的考试。没有终端时，--list 只打印题目列表。",
+    ),
+)
 
 _NO_TERMINAL = Bilingual("an exam needs a terminal", "考试需要在终端中进行")
 _RUN_THERE = Bilingual(
@@ -23,20 +41,58 @@ _RUN_THERE = Bilingual(
 
 _MinutesOption = Annotated[
     int | None,
-    typer.Option("--minutes", metavar="N", min=1, max=600, help="Minutes on the clock; 45.", show_default=False),
+    typer.Option(
+        "--minutes",
+        metavar="N",
+        min=1,
+        max=600,
+        help=told(Bilingual("Minutes on the clock; 45.", "限时多少分钟；默认 45。")),
+        show_default=False,
+    ),
 ]
 _KatasOption = Annotated[
-    int | None, typer.Option("--katas", metavar="N", min=0, max=100, help="Katas to draw; 3.", show_default=False)
+    int | None,
+    typer.Option(
+        "--katas",
+        metavar="N",
+        min=0,
+        max=100,
+        help=told(Bilingual("Katas to draw; 3.", "抽取几道编码练习；默认 3。")),
+        show_default=False,
+    ),
 ]
 _QuestionsOption = Annotated[
     int | None,
-    typer.Option("--questions", metavar="N", min=0, max=1000, help="Questions to draw; 10.", show_default=False),
+    typer.Option(
+        "--questions",
+        metavar="N",
+        min=0,
+        max=1000,
+        help=told(Bilingual("Questions to draw; 10.", "抽取几道概念题；默认 10。")),
+        show_default=False,
+    ),
 ]
 _SeedOption = Annotated[
-    int | None, typer.Option("--seed", metavar="N", min=0, help="Draw the exam of this seed.", show_default=False)
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        help=told(Bilingual("Draw the exam of this seed.", "用这个随机种子抽题。")),
+        show_default=False,
+    ),
 ]
 _ListOption = Annotated[
-    bool, typer.Option("--list", help="The course's own questions, tasks and designs in order; nothing is drawn.")
+    bool,
+    typer.Option(
+        "--list",
+        help=told(
+            Bilingual(
+                "The course's own questions, tasks and designs in order; nothing is drawn.",
+                "按顺序做课程自带的概念题、编程题和设计题，不抽题。",
+            )
+        ),
+    ),
 ]
 
 
@@ -51,18 +107,7 @@ def command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Sit a timed exam: concept questions, katas without help, a design question, one report.
-
-    \b
-    Examples:
-      llmdrills exam
-      llmdrills exam --minutes 20 --katas 1 --questions 5
-      llmdrills exam --list
-      llmdrills exam --json
-
-    `q` or Ctrl-C breaks it off: nothing is lost, and `llmdrills exam` goes on. Its report is a page, too. --json prints
-    the report of the last exam, and begins none. Without a terminal, --list prints the list.
-    """
+    """Run `llmdrills exam`."""
     here = place(workspace, lang=lang, device=device)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     if json and not listed:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     DeviceOption,
     JsonOption,
@@ -44,7 +45,25 @@ if TYPE_CHECKING:
     from llmdrills.grading.client import Grader
     from llmdrills.grading.judging.verdict import Verdict
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual("Grade a file against a kata's reference.", "对照练习的参考实现，给你的文件评分。"),
+    "llmdrills grade rope-pairing",
+    "llmdrills grade mine.py",
+    "llmdrills grade rope-pairing mine.py --variant half-split",
+    "llmdrills grade rope-pairing --why --seed 7",
+    "llmdrills grade rope-pairing --watch",
+    "cat mine.py | llmdrills grade rope-pairing - --json",
+    more=Bilingual(
+        "An existing path, or what ends in .py, is a file; anything else is a kata. What is graded is recorded "
+        "if it is the practice file of a repetition that is open; after a pass, `llmdrills rate` records the "
+        "rating.\n\nExit status: 0 passed, 1 not passed, 2 usage, configuration or grader error.",
+        "已存在的路径或以 .py 结尾的参数视为文件，其余视为练习。如果评分的文件是进行中的练习文件，"
+        "结果会记入历史；通过后运行 `llmdrills rate` 记录评级。\n\n退出状态：0 通过，1 未通过，"
+        "2 用法、配置或评分器出错。",
+    ),
+)
 
 _STDIN = Path("-")
 _FAILED = Bilingual("llmdrills: this attempt is not recorded: {error}", "llmdrills：这次作答没有记入历史：{error}")
@@ -76,7 +95,12 @@ _KataOrFile = Annotated[
     str,
     typer.Argument(
         metavar="KATA|FILE",
-        help="The kata's id; or a file, whose first line names the kata.",
+        help=told(
+            Bilingual(
+                "The kata's id; or a file, whose first line names the kata.",
+                "练习的 id；或一个文件，其首行写明是哪个练习。",
+            )
+        ),
         autocompletion=complete_kata,
         show_default=False,
     ),
@@ -85,19 +109,49 @@ _FileArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[FILE|-]",
-        help="Your file, or - for standard input; the kata's practice file unless given.",
+        help=told(
+            Bilingual(
+                "Your file, or - for standard input; the kata's practice file unless given.",
+                "你的文件，- 表示标准输入；默认为该练习的练习文件。",
+            )
+        ),
         show_default=False,
     ),
 ]
 _SeedOption = Annotated[
     int | None,
-    typer.Option("--seed", min=0, help="The seed of the inputs; the file's own unless given.", show_default=False),
+    typer.Option(
+        "--seed",
+        min=0,
+        help=told(
+            Bilingual("The seed of the inputs; the file's own unless given.", "输入的随机种子；默认用文件自带的种子。")
+        ),
+        show_default=False,
+    ),
 ]
 _ParityOption = Annotated[
-    bool, typer.Option("--parity", help="Grade on the CPU and on the device, and compare the verdicts.")
+    bool,
+    typer.Option(
+        "--parity",
+        help=told(
+            Bilingual(
+                "Grade on the CPU and on the device, and compare the verdicts.",
+                "在 CPU 和指定设备上各评分一次，并比较评分结果。",
+            )
+        ),
+    ),
 ]
 _WhyOption = Annotated[
-    bool, typer.Option("--why", help="Show the inputs, the numbers around, a snippet and the rest, too.")
+    bool,
+    typer.Option(
+        "--why",
+        help=told(
+            Bilingual(
+                "Show the inputs, the numbers around, a snippet and the rest, too.",
+                "同时显示输入、附近的数值、可运行的代码片段和其余细节。",
+            )
+        ),
+    ),
 ]
 
 
@@ -109,27 +163,18 @@ def command(
     device: DeviceOption = None,
     parity: _ParityOption = False,
     why: _WhyOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Grade on every save, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help=told(Bilingual("Grade on every save, until Ctrl-C.", "每次保存后自动评分，按 Ctrl-C 结束。")),
+        ),
+    ] = False,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Grade a file against a kata's reference.
-
-    \b
-    Examples:
-      llmdrills grade rope-pairing
-      llmdrills grade mine.py
-      llmdrills grade rope-pairing mine.py --variant half-split
-      llmdrills grade rope-pairing --why --seed 7
-      llmdrills grade rope-pairing --watch
-      cat mine.py | llmdrills grade rope-pairing - --json
-
-    An existing path, or what ends in .py, is a file; anything else is a kata. What is graded is recorded if it is the
-    practice file of a repetition that is open; after a pass, `llmdrills rate` records the rating.
-
-    Exit status: 0 passed, 1 not passed, 2 usage, configuration or grader error.
-    """
+    """Run `llmdrills grade`."""
     from llmdrills.grading.client import Grader
 
     here = place(workspace, lang=lang, device=device)

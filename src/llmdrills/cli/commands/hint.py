@@ -6,15 +6,29 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import note
+from llmdrills.cli.console import note, told
 from llmdrills.cli.kata_view import print_markdown
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import KataArgument, LangOption, WorkspaceOption, find_kata, place
 from llmdrills.cli.record import open_repetition
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Show a hint: the first is a nudge, the last is nearly the answer.",
+        "查看提示：第一条只点明方向，最后一条已接近答案。",
+    ),
+    "llmdrills hint rope-pairing",
+    "llmdrills hint rope-pairing 2",
+    more=Bilingual(
+        "While the kata is being practised, a hint counts: a pass after it is rated Hard.",
+        "练习进行中，看提示会计入评级：之后通过只评为“困难”。",
+    ),
+)
 
 _COSTS = Bilingual(
     "A hint counts: the repetition of {kata} that is open is now rated Hard at most.",
@@ -24,20 +38,20 @@ _COSTS = Bilingual(
 
 def command(
     kata: KataArgument,
-    number: Annotated[int, typer.Argument(metavar="[N]", help="Which hint; the first is the smallest nudge.")] = 1,
-    all_hints: Annotated[bool, typer.Option("--all", help="Every hint, in order.")] = False,
+    number: Annotated[
+        int,
+        typer.Argument(
+            metavar="[N]",
+            help=told(Bilingual("Which hint; the first is the smallest nudge.", "第几条提示；第一条透露得最少。")),
+        ),
+    ] = 1,
+    all_hints: Annotated[
+        bool, typer.Option("--all", help=told(Bilingual("Every hint, in order.", "按顺序显示全部提示。")))
+    ] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show a hint: the first is a nudge, the last is nearly the answer.
-
-    \b
-    Examples:
-      llmdrills hint rope-pairing
-      llmdrills hint rope-pairing 2
-
-    While the kata is being practised, a hint counts: a pass after it is rated Hard.
-    """
+    """Run `llmdrills hint`."""
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     count = len(found.hints)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, complete_kata, find_kata, place
 from llmdrills.cli.past_view import overview_text, past_text, told_diagnosis
 from llmdrills.cli.record import open_history
@@ -33,17 +34,64 @@ if TYPE_CHECKING:
     from llmdrills.practice.exchange import SetAside
     from llmdrills.practice.past import PastRepetition
 
-__all__ = ["app"]
+__all__ = ["HELP", "app"]
 
-app = typer.Typer(
-    help="Show what you did before, export the history, import the one of another machine, or restore a backup.\n\n\b\n"
-    "Examples:\n"
-    "  llmdrills history show rope-pairing\n"
-    "  llmdrills history export > history.jsonl\n"
-    "  llmdrills history import laptop.jsonl\n"
-    "  llmdrills history restore",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+HELP = manual(
+    Bilingual(
+        "Show what you did before, export the history, import the one of another machine, or restore a backup.",
+        "查看以往的练习，导出历史记录，导入另一台机器的历史记录，或从备份恢复。",
+    ),
+    "llmdrills history show rope-pairing",
+    "llmdrills history export > history.jsonl",
+    "llmdrills history import laptop.jsonl",
+    "llmdrills history restore",
+)
+app = typer.Typer(help=told(HELP), no_args_is_help=True, rich_markup_mode=None)
+_SHOW_HELP = manual(
+    Bilingual(
+        "Show past repetitions: of one kata with every attempt, its verdict and its code.",
+        "查看以往的练习；指定练习时，列出每次提交的评分结果和代码。",
+    ),
+    "llmdrills history show",
+    "llmdrills history show rope-pairing",
+    "llmdrills history show rope-pairing --code 3 > earlier.py",
+    "llmdrills history show rope-pairing --json",
+)
+_EXPORT_HELP = manual(
+    Bilingual(
+        "Write every event as JSON lines.\n\nAttempts come with their code.",
+        "以 JSON Lines 格式导出全部记录。\n\n每次提交都附带代码。",
+    ),
+    "llmdrills history export > history.jsonl",
+    "llmdrills history export history.jsonl",
+)
+_IMPORT_HELP = manual(
+    Bilingual(
+        "Bring in events that are not here yet.\n\nThe order of imports does not matter.",
+        "导入这里还没有的记录。\n\n导入的先后顺序不影响结果。",
+    ),
+    "llmdrills history import laptop.jsonl",
+    "ssh laptop llmdrills history export | llmdrills history import -",
+    more=Bilingual(
+        "An event with a value that no event can have, such as a rating of 99, is set aside and named. A backup "
+        "is made first: `llmdrills history restore --replace` goes back to it.",
+        "数值不合理的记录（例如评级为 99）不会导入，并会逐条列出。导入前会先备份："
+        "运行 `llmdrills history restore --replace` 可恢复到导入之前。",
+    ),
+)
+_RESTORE_HELP = manual(
+    Bilingual(
+        "Bring back from a backup what the history lacks.\n\nA backup is made on each day of practice, and five "
+        "are kept.",
+        "从备份中补回历史里缺少的记录。\n\n每个练习日备份一次，保留最近五份。",
+    ),
+    "llmdrills history restore",
+    "llmdrills history restore --list",
+    "llmdrills history restore 2026-06-07 --replace",
+    more=Bilingual(
+        "Nothing that is there is changed, unless --replace says so: then what was there is kept in a file beside it.",
+        "现有记录不会改动；只有加上 --replace 才会替换，原有记录另存为同一文件夹下的文件。",
+    ),
 )
 
 
@@ -53,13 +101,13 @@ _WHOSE = Bilingual("--code needs a kata", "--code 需要指定练习")
 _NAME_KATA = Bilingual("run `llmdrills history show KATA --code N`", "运行 `llmdrills history show KATA --code N`")
 
 
-@app.command("show")
+@app.command("show", help=told(_SHOW_HELP))
 def show_command(
     kata: Annotated[
         str | None,
         typer.Argument(
             metavar="[KATA]",
-            help="Only this kata, with its attempts.",
+            help=told(Bilingual("Only this kata, with its attempts.", "只看这个练习，并列出每次提交。")),
             autocompletion=complete_kata,
             show_default=False,
         ),
@@ -67,22 +115,25 @@ def show_command(
     *,
     code: Annotated[
         int | None,
-        typer.Option("--code", metavar="N", min=1, help="Print the code of attempt N alone.", show_default=False),
+        typer.Option(
+            "--code",
+            metavar="N",
+            min=1,
+            help=told(Bilingual("Print the code of attempt N alone.", "只打印第 N 次提交的代码。")),
+            show_default=False,
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="So many repetitions, at most.")] = 10,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit", metavar="N", min=1, help=told(Bilingual("So many repetitions, at most.", "最多显示几次练习。"))
+        ),
+    ] = 10,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show past repetitions: of one kata with every attempt, its verdict and its code.
-
-    \b
-    Examples:
-      llmdrills history show
-      llmdrills history show rope-pairing
-      llmdrills history show rope-pairing --code 3 > earlier.py
-      llmdrills history show rope-pairing --json
-    """
+    """Run `llmdrills history show`."""
     here = place(workspace, lang=lang)
     found = _kata(here, kata)
     past: list[PastRepetition] = []
@@ -125,22 +176,18 @@ def _print_code(history: History, kata: str | None, number: int) -> None:
     sys.stdout.buffer.write(code)
 
 
-@app.command("export")
+@app.command("export", help=told(_EXPORT_HELP))
 def export_command(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The file to write; stdout unless given.")
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help=told(Bilingual("The file to write; stdout unless given.", "要写入的文件；默认写到标准输出。")),
+        ),
     ] = None,
     lang: LangOption = None,
 ) -> None:
-    """Write every event as JSON lines.
-
-    Attempts come with their code.
-
-    \b
-    Examples:
-      llmdrills history export > history.jsonl
-      llmdrills history export history.jsonl
-    """
+    """Run `llmdrills history export`."""
     with open_history(place(lang=lang)) as history:
         if file is None:
             write_export(history, sys.stdout)
@@ -163,24 +210,19 @@ def _replace(history: History, file: Path) -> int:
     return count
 
 
-@app.command("import")
+@app.command("import", help=told(_IMPORT_HELP))
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote; - for stdin.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help=told(Bilingual("What `export` wrote; - for stdin.", "`export` 写出的文件；- 表示标准输入。")),
+        ),
+    ],
     lang: LangOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring in events that are not here yet.
-
-    The order of imports does not matter.
-
-    \b
-    Examples:
-      llmdrills history import laptop.jsonl
-      ssh laptop llmdrills history export | llmdrills history import -
-
-    An event with a value that no event can have, such as a rating of 99, is set aside and named.
-    A backup is made first: `llmdrills history restore --replace` goes back to it.
-    """
+    """Run `llmdrills history import`."""
     here = place(lang=lang)
     with open_history(here) as history:
         backups.keep(history, always=True)
@@ -205,28 +247,33 @@ def _set_aside(events: Sequence[SetAside], language: Language) -> Iterator[str]:
         yield _MORE.format(n=len(events) - _NAMED)[language]
 
 
-@app.command("restore")
+@app.command("restore", help=told(_RESTORE_HELP))
 def restore_command(
     backup: Annotated[
-        str | None, typer.Argument(metavar="[BACKUP]", help="The beginning of its name; the newest unless given.")
+        str | None,
+        typer.Argument(
+            metavar="[BACKUP]",
+            help=told(
+                Bilingual(
+                    "The beginning of its name; the newest unless given.", "备份名称的开头部分；默认为最新的备份。"
+                )
+            ),
+        ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Go back to it: drop what came after.")] = False,
-    list_them: Annotated[bool, typer.Option("--list", help="List the backups.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help=told(Bilingual("Go back to it: drop what came after.", "退回到这份备份，丢弃之后的记录。")),
+        ),
+    ] = False,
+    list_them: Annotated[
+        bool, typer.Option("--list", help=told(Bilingual("List the backups.", "列出全部备份。")))
+    ] = False,
     lang: LangOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring back from a backup what the history lacks.
-
-    A backup is made on each day of practice, and five are kept.
-
-    \b
-    Examples:
-      llmdrills history restore
-      llmdrills history restore --list
-      llmdrills history restore 2026-06-07 --replace
-
-    Nothing that is there is changed, unless --replace says so: then what was there is kept in a file beside it.
-    """
+    """Run `llmdrills history restore`."""
     here = place(lang=lang)
     path = here.locations.history_file
     if list_them:

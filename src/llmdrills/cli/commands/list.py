@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, TopicOption, WorkspaceOption, place
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.model import TOPICS
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual("List the katas.", "列出全部练习。"),
+    "llmdrills list",
+    "llmdrills list --topic position",
+    "llmdrills list --json",
+)
 
 _MIN = Bilingual("min", "分钟")
 
@@ -20,14 +28,7 @@ def command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """List the katas.
-
-    \b
-    Examples:
-      llmdrills list
-      llmdrills list --topic position
-      llmdrills list --json
-    """
+    """Run `llmdrills list`."""
     here = place(workspace, lang=lang)
     if topic is not None and topic not in TOPICS:
         raise UsageError(f"there is no topic {topic!r}", f"use one of {', '.join(TOPICS)}")

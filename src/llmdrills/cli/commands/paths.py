@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.language import Bilingual
 from llmdrills.lines import whole
 from llmdrills.settings import OPTIONS
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Show where files are kept, and where each setting comes from.", "显示各类文件的存放位置，以及每项设置的来源。"
+    ),
+    "llmdrills paths",
+    "LLMDRILLS_HOME=/tmp/try llmdrills paths --json",
+)
 
 
 def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
-    """Show where files are kept, and where each setting comes from.
-
-    \b
-    Examples:
-      llmdrills paths
-      LLMDRILLS_HOME=/tmp/try llmdrills paths --json
-    """
+    """Run `llmdrills paths`."""
     here = place(workspace, lang=lang)
     folders = {
         "workspace": here.workspace,

@@ -7,29 +7,43 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import note
+from llmdrills.cli.console import note, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import LangOption, WorkspaceOption, place
 from llmdrills.errors import UsageError
-from llmdrills.language import counted
+from llmdrills.language import Bilingual, counted
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Show every card as Anki will, and reload on every save.", "按 Anki 中的样子显示每张卡片，保存文件后自动刷新。"
+    ),
+    "llmdrills preview",
+    "llmdrills preview --no-open --port 8080",
+    more=Bilingual("Only this machine can reach it. Ctrl-C ends it.", "只有本机可以访问。按 Ctrl-C 结束。"),
+)
 
 
 def command(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
-    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65535,
+            help=told(
+                Bilingual("Port on 127.0.0.1; 0 takes a free one.", "127.0.0.1 上的端口；0 表示自动选择空闲端口。")
+            ),
+        ),
+    ] = 0,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help=told(Bilingual("Open it in the browser.", "在浏览器中打开。")))
+    ] = True,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show every card as Anki will, and reload on every save.
-
-    \b
-    Examples:
-      llmdrills preview
-      llmdrills preview --no-open --port 8080
-
-    Only this machine can reach it. Ctrl-C ends it.
-    """
+    """Run `llmdrills preview`."""
     from watchfiles import watch
 
     from llmdrills.decks.preview.gallery import load_gallery

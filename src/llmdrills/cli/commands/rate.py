@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     ONE_OF,
     JsonOption,
@@ -25,7 +26,18 @@ from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice.rating import Rating
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Rate the repetition of a kata that you passed, or gave up: this schedules it.",
+        "为已通过或已放弃的一次练习评级，并据此安排下次复习。",
+    ),
+    "llmdrills rate rope-pairing",
+    "llmdrills rate rope-pairing hard",
+    "llmdrills rate rope-pairing --json",
+    more=Bilingual("`llmdrills undo` takes it back.", "运行 `llmdrills undo` 可以撤销。"),
+)
 
 _NOT_OPEN = Bilingual("no repetition of {kata} is open", "{kata} 没有进行中的练习")
 _BEGIN = Bilingual(
@@ -46,7 +58,12 @@ def command(
         str | None,
         typer.Argument(
             metavar="[again|hard|good|easy]",
-            help="What was earned unless given; a rating can be lowered, not raised.",
+            help=told(
+                Bilingual(
+                    "What was earned unless given; a rating can be lowered, not raised.",
+                    "默认为应得的评级；只能调低，不能调高。",
+                )
+            ),
             autocompletion=_complete,
             show_default=False,
         ),
@@ -55,16 +72,7 @@ def command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Rate the repetition of a kata that you passed, or gave up: this schedules it.
-
-    \b
-    Examples:
-      llmdrills rate rope-pairing
-      llmdrills rate rope-pairing hard
-      llmdrills rate rope-pairing --json
-
-    `llmdrills undo` takes it back.
-    """
+    """Run `llmdrills rate`."""
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     wanted = _rating(rating)

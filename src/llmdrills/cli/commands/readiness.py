@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.readiness import ItemState, Readiness
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Answer the readiness checklist from evidence: what you wrote, and would still recall.",
+        "根据证据回答达标自查清单：你写出过什么，现在还记得多少。",
+    ),
+    "llmdrills readiness",
+    "llmdrills readiness --json",
+)
 
 _MARK = {"ready": "✓", "fading": "~", "not-shown": "○"}
 _KATA = Bilingual("{kata}: {days}, recall {recall}", "{kata}：独立通过 {days}，记忆保持率 {recall}")
@@ -33,13 +43,7 @@ _ANKI = Bilingual(
 
 
 def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """Answer the readiness checklist from evidence: what you wrote, and would still recall.
-
-    \b
-    Examples:
-      llmdrills readiness
-      llmdrills readiness --json
-    """
+    """Run `llmdrills readiness`."""
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
     with open_history(here) as history:

@@ -7,31 +7,41 @@ from typing import Annotated
 
 import typer
 
+from llmdrills.cli.console import told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
+from llmdrills.language import Bilingual
 from llmdrills.practice import report, stats
 from llmdrills.practice.moments import Moment
 from llmdrills.readiness import assess
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Write one page with your figures and the readiness checklist: no network, light and dark, printable.",
+        "生成一页报告，含练习统计和达标自查清单：无需联网，支持浅色与深色，可以打印。",
+    ),
+    "llmdrills report",
+    "llmdrills report november.html --open",
+)
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write it.")] = Path("llmdrills-report.html"),
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE]", help=told(Bilingual("Where to write it.", "写到哪个文件。")))
+    ] = Path("llmdrills-report.html"),
+    open_it: Annotated[
+        bool, typer.Option("--open", help=told(Bilingual("Open it in the browser.", "在浏览器中打开。")))
+    ] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write one page with your figures and the readiness checklist: no network, light and dark, printable.
-
-    \b
-    Examples:
-      llmdrills report
-      llmdrills report november.html --open
-    """
+    """Run `llmdrills report`."""
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
     scheduling, now = here.settings.scheduling, Moment.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmdrills.cli.console import print_json
 from llmdrills.cli.kata_view import kata_markdown, print_markdown
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     JsonOption,
     KataArgument,
@@ -15,8 +16,17 @@ from llmdrills.cli.options import (
     place,
 )
 from llmdrills.content.catalogue import load_catalogue
+from llmdrills.language import Bilingual
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Show a kata: what to write, and the contract that is graded.", "查看一个练习：要写什么，以及评分依据的约定。"
+    ),
+    "llmdrills show rope-pairing",
+    "llmdrills show rope-pairing --variant half-split --lang zh",
+)
 
 
 def command(
@@ -26,13 +36,7 @@ def command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show a kata: what to write, and the contract that is graded.
-
-    \b
-    Examples:
-      llmdrills show rope-pairing
-      llmdrills show rope-pairing --variant half-split --lang zh
-    """
+    """Run `llmdrills show`."""
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     chosen = find_variant(found, variant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, KataArgument, LangOption, WorkspaceOption, find_kata, place
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
@@ -10,7 +11,20 @@ from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.moments import Moment
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Leave a kata out of today's plan; one that you began is closed without a rating.",
+        "今天的计划里跳过一个练习；已经开始的那次就此结束，不评级。",
+    ),
+    "llmdrills skip rope-pairing",
+    "llmdrills undo",
+    more=Bilingual(
+        "Your file and your attempts stay. `llmdrills undo` takes the last skip back.",
+        "你的文件和提交都会保留。运行 `llmdrills undo` 可撤销上一次跳过。",
+    ),
+)
 
 _SKIPPED = Bilingual("{kata} is skipped for today.", "今天跳过 {kata}。")
 _REPAIR = Bilingual(
@@ -28,15 +42,7 @@ def command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Leave a kata out of today's plan; one that you began is closed without a rating.
-
-    \b
-    Examples:
-      llmdrills skip rope-pairing
-      llmdrills undo
-
-    Your file and your attempts stay. `llmdrills undo` takes the last skip back.
-    """
+    """Run `llmdrills skip`."""
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     repair = False

@@ -6,6 +6,7 @@ import sys
 
 from llmdrills.cli.console import coloured, note
 from llmdrills.cli.kata_view import print_markdown
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     KataArgument,
     LangOption,
@@ -20,7 +21,17 @@ from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import solution_text
 from llmdrills.language import Bilingual
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual("Print the reference kernel, as a file that passes.", "打印参考实现，即一个能通过评分的文件。"),
+    "llmdrills solution rope-pairing",
+    "llmdrills solution rope-pairing --variant half-split > mine.py",
+    more=Bilingual(
+        "While the kata is being practised, looking at it before a pass counts as Again.",
+        "练习进行中，如果在通过之前查看参考实现，会记为“重来”。",
+    ),
+)
 
 _COSTS = Bilingual(
     "The repetition of {kata} that is open now counts as Again: write it from memory, then `llmdrills rate {kata}`.",
@@ -31,15 +42,7 @@ _COSTS = Bilingual(
 def command(
     kata: KataArgument, variant: VariantOption = None, lang: LangOption = None, workspace: WorkspaceOption = None
 ) -> None:
-    """Print the reference kernel, as a file that passes.
-
-    \b
-    Examples:
-      llmdrills solution rope-pairing
-      llmdrills solution rope-pairing --variant half-split > mine.py
-
-    While the kata is being practised, looking at it before a pass counts as Again.
-    """
+    """Run `llmdrills solution`."""
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     text = solution_text(found, find_variant(found, variant), here.language)

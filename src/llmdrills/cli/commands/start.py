@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdrills.cli.console import note
+from llmdrills.cli.console import note, told
 from llmdrills.cli.day.desk import open_once
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     KataArgument,
     LangOption,
@@ -33,7 +34,22 @@ if TYPE_CHECKING:
     from llmdrills.practice.history import History
     from llmdrills.practice.unfinished import Begun
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Write a kata's starter to the practice folder, and print its path.",
+        "把练习的起始文件写入练习文件夹，并打印其路径。",
+    ),
+    "llmdrills start rope-pairing",
+    "llmdrills start rope-pairing --variant half-split --edit",
+    "llmdrills start rope-pairing --again",
+    "llmdrills start rope-pairing --repair",
+    more=Bilingual(
+        "A repair has a file of its own and is not rated; after the pass the verdict names the mistake.",
+        "修复练习有单独的文件，不评级；通过后，评分结果会说明那处错误是什么。",
+    ),
+)
 
 _GOES_ON = Bilingual(
     "{kata} continues where you left it ({variant}); use --again to begin again.",
@@ -65,34 +81,52 @@ _DISCARDED = Bilingual(
     "{kata}（{variant}）的那次通过未评级；运行 `llmdrills undo` 可以恢复。",
 )
 
+_AgainOption = Annotated[
+    bool,
+    typer.Option(
+        "--again",
+        help=told(
+            Bilingual("Begin again; earlier code is archived in the history.", "重新开始；之前的代码存入历史记录。")
+        ),
+    ),
+]
+_DiscardOption = Annotated[
+    bool,
+    typer.Option(
+        "--discard",
+        help=told(
+            Bilingual("Begin again although a pass waits for its rating.", "即使有一次通过还未评级，也重新开始。")
+        ),
+    ),
+]
+_RepairOption = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help=told(
+            Bilingual(
+                "Begin from code with one known mistake in it, instead of a blank.",
+                "不从空白文件开始，而从含有一处已知错误的代码开始。",
+            )
+        ),
+    ),
+]
+_EditOption = Annotated[
+    bool, typer.Option("--edit", "-e", help=told(Bilingual("Open it in your editor.", "用你的编辑器打开。")))
+]
+
 
 def command(
     kata: KataArgument,
     variant: VariantOption = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Begin again; earlier code is archived in the history.")
-    ] = False,
-    discard: Annotated[
-        bool, typer.Option("--discard", help="Begin again although a pass waits for its rating.")
-    ] = False,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Begin from code with one known mistake in it, instead of a blank.")
-    ] = False,
-    edit: Annotated[bool, typer.Option("--edit", "-e", help="Open it in your editor.")] = False,
+    again: _AgainOption = False,
+    discard: _DiscardOption = False,
+    repair: _RepairOption = False,
+    edit: _EditOption = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a kata's starter to the practice folder, and print its path.
-
-    \b
-    Examples:
-      llmdrills start rope-pairing
-      llmdrills start rope-pairing --variant half-split --edit
-      llmdrills start rope-pairing --again
-      llmdrills start rope-pairing --repair
-
-    A repair has a file of its own and is not rated; after the pass the verdict names the mistake.
-    """
+    """Run `llmdrills start`."""
     here = place(workspace, lang=lang)
     found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
     wanted = find_variant(found, variant) if variant is not None else None

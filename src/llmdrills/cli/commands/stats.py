@@ -5,24 +5,26 @@ from __future__ import annotations
 import sys
 
 from llmdrills.cli.console import print_json, tell, terminal_width
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
 from llmdrills.cli.stats_view import stats_text
 from llmdrills.content.catalogue import load_catalogue
+from llmdrills.language import Bilingual
 from llmdrills.practice import stats
 from llmdrills.practice.moments import Moment
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual("Show what you did, what you remember, and what falls due.", "查看练习统计、记忆情况和到期安排。"),
+    "llmdrills stats",
+    "llmdrills stats --json",
+)
 
 
 def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """Show what you did, what you remember, and what falls due.
-
-    \b
-    Examples:
-      llmdrills stats
-      llmdrills stats --json
-    """
+    """Run `llmdrills stats`."""
     here = place(workspace, lang=lang)
     katas = load_catalogue(here.workspace, here.locations.cache)
     with open_history(here) as history:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import print_json, tell
+from llmdrills.cli.console import print_json, tell, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.more_view import more_text
 from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, place
 from llmdrills.cli.plan_view import plan_text
@@ -15,37 +16,61 @@ from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.kata import TOPICS
 from llmdrills.errors import UsageError
+from llmdrills.language import Bilingual
 from llmdrills.practice import plan as plans
 from llmdrills.practice.moments import Moment
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Practise what is due: one kata at a time, graded on every save.", "完成今天到期的练习：一次一个，保存即评分。"
+    ),
+    "llmdrills today",
+    "llmdrills today --minutes 30 --topic position",
+    "llmdrills today --json",
+    more=Bilingual(
+        "Without a terminal, with --no-input or with --json it prints the plan and ends.",
+        "没有终端，或使用 --no-input、--json 时，只打印计划。",
+    ),
+)
 
 
 def command(
     minutes: Annotated[
-        int | None, typer.Option("--minutes", metavar="N", help="Minutes of practice today.", show_default=False)
+        int | None,
+        typer.Option(
+            "--minutes",
+            metavar="N",
+            help=told(Bilingual("Minutes of practice today.", "今天练习多少分钟。")),
+            show_default=False,
+        ),
     ] = None,
     new: Annotated[
-        int | None, typer.Option("--new", metavar="N", help="New katas, at most.", show_default=False)
+        int | None,
+        typer.Option(
+            "--new", metavar="N", help=told(Bilingual("New katas, at most.", "最多几个新练习。")), show_default=False
+        ),
     ] = None,
     topic: TopicOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the plan's random audit.")] = 0,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Print the plan and ask for nothing.")] = False,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", min=0, help=told(Bilingual("Seed of the plan's random audit.", "计划中随机抽查所用的种子。"))
+        ),
+    ] = 0,
+    no_input: Annotated[
+        bool,
+        typer.Option(
+            "--no-input", help=told(Bilingual("Print the plan and ask for nothing.", "只打印计划，不进入交互。"))
+        ),
+    ] = False,
     device: DeviceOption = None,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Practise what is due: one kata at a time, graded on every save.
-
-    \b
-    Examples:
-      llmdrills today
-      llmdrills today --minutes 30 --topic position
-      llmdrills today --json
-
-    Without a terminal, with --no-input or with --json it prints the plan and ends.
-    """
+    """Run `llmdrills today`."""
     here = place(workspace, lang=lang, minutes=minutes, new=new, device=device)
     if topic is not None and topic not in TOPICS:
         raise UsageError(f"there is no topic {topic!r}", f"use one of {', '.join(TOPICS)}")

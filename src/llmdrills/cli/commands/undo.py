@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history, tell_place
 from llmdrills.cli.undo_view import name_step, undo_last
@@ -10,7 +11,20 @@ from llmdrills.content.catalogue import load_catalogue
 from llmdrills.language import Bilingual
 from llmdrills.lines import whole
 
-__all__ = ["command"]
+__all__ = ["HELP", "command"]
+
+HELP = manual(
+    Bilingual(
+        "Take back the last rating, or the last skip: its repetition is open again, with its file in place.",
+        "撤销上一次评级或跳过：那次练习重新打开，文件也恢复原样。",
+    ),
+    "llmdrills undo",
+    "llmdrills undo --json",
+    more=Bilingual(
+        "Nothing is deleted: the history keeps what was undone. Undoing twice takes back the one before.",
+        "不会删除任何记录：撤销过的内容仍保留在历史中。再撤销一次，即撤销更早的那一次。",
+    ),
+)
 
 _NOTHING = Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。")
 _UNDONE = Bilingual("Undone: {what}.", "已撤销：{what}。")
@@ -24,15 +38,7 @@ _BACK = Bilingual("`llmdrills {command}` takes this back.", "运行 `llmdrills {
 
 
 def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
-    """Take back the last rating, or the last skip: its repetition is open again, with its file in place.
-
-    \b
-    Examples:
-      llmdrills undo
-      llmdrills undo --json
-
-    Nothing is deleted: the history keeps what was undone. Undoing twice takes back the one before.
-    """
+    """Run `llmdrills undo`."""
     here = place(workspace, lang=lang)
     language = here.language
     katas = {kata.id: kata for kata in load_catalogue(here.workspace, here.locations.cache)}
