@@ -11,13 +11,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmdrills.errors import SettingError
-from llmdrills.language import LANGUAGES
+from llmdrills.language import LANGUAGES, Bilingual, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from llmdrills.language import Language
 
@@ -28,6 +28,7 @@ __all__ = [
     "Setting",
     "Settings",
     "convert",
+    "find_language",
     "load_settings",
     "locale_language",
     "read_settings",
@@ -73,6 +74,29 @@ OPTIONS: tuple[Option, ...] = (
     Option("interval", int, 365, "longest interval, in days", low=1, high=36500),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
+
+_KINDS = {
+    int: Bilingual("a whole number", "整数"),
+    float: Bilingual("a number", "数字"),
+    str: Bilingual("text", "文本"),
+}
+_IS = Bilingual("{shown} is {value!r}", "{shown} 的值 {value!r} 不可用")
+_WRITE = Bilingual("write {wants}", "请写{wants}")
+_FROM_TO = Bilingual("write {wants} from {low} to {high}", "请写 {low} 到 {high} 之间的{wants}")
+_ONE_OF = Bilingual("write one of {words}", "请使用以下之一：{words}")
+_WHOLE_PATH = Bilingual("write a whole path, from / or ~ on", "请写完整路径，以 / 或 ~ 开头")
+_UNKNOWN = Bilingual("{path}: unknown setting {name!r}", "{path}：没有名为 {name!r} 的设置")
+_USE_ONE_OF = Bilingual("use one of {words}", "请使用以下之一：{words}")
+_PERSONAL = Bilingual("{file}: {name} cannot be set by a workspace", "{file}：工作区不能设置 {name}")
+_TAKE_OUT = Bilingual(
+    "take it out, and run `llmdrills config set {name} VALUE`",
+    "请从该文件中移除这一项，再运行 `llmdrills config set {name} VALUE`",
+)
+_NO_TOML = Bilingual("{path} is not valid TOML", "{path} 不是有效的 TOML")
+_LINE = Bilingual("{error}", "请修正第 {line} 行第 {column} 列的语法错误")
+_END = Bilingual("{error}", "请补全文件末尾的内容")
+_NO_TEXT = Bilingual("{error}", "请改用 UTF-8 编码保存")
+_CANNOT_READ = Bilingual("cannot read {path}", "无法读取 {path}")
 
 
 @dataclass(frozen=True)
@@ -125,8 +149,7 @@ def load_settings(user_file: Path, workspace: Path | None = None, flags: Mapping
     for option in OPTIONS:
         if option.personal and project_file is not None and option.name in dict(layers)[str(project_file)]:
             raise SettingError(
-                f"{project_file}: {option.name} cannot be set by a workspace",
-                f"take it out, and run `llmdrills config set {option.name} VALUE`",
+                _PERSONAL.format(file=project_file, name=option.name), _TAKE_OUT.format(name=option.name)
             )
     return Settings({option.name: _settle(option, layers) for option in OPTIONS})
 
@@ -157,6 +180,25 @@ def _settle(option: Option, layers: list[tuple[str, Mapping[str, Any]]]) -> Sett
     return Setting(option.default, "default")
 
 
+def find_language(user_file: Path, workspace: Path | None, flags: Iterable[str]) -> Language:
+    """The language of the strongest level that names one, whatever else is wrong with the settings.
+
+    `flags`: what was given as --lang, the strongest first.
+    """
+    files = [path for path in (workspace and workspace / "llmdrills.toml", user_file) if path is not None]
+    for value in (*flags, os.environ.get("LLMDRILLS_LANG"), *map(_language_in, files)):
+        if isinstance(value, str) and _bare(value) in LANGUAGES:
+            return cast("Language", _bare(value))
+    return locale_language()[0]
+
+
+def _language_in(file: Path) -> object:
+    try:
+        return _parse(file).get("lang")
+    except SettingError:  # told where the settings are needed
+        return None
+
+
 def locale_language() -> tuple[Language, str]:
     """The language of the locale, with the variable that says so; English unless it is Chinese."""
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -173,21 +215,21 @@ def _bare(language: str) -> str:
 def _convert(option: Option, value: object, shown: str) -> int | float | str:
     if option.is_language and isinstance(value, str) and _bare(value) in option.choices:
         return _bare(value)
-    wants = {int: "a whole number", float: "a number", str: "text"}[option.kind]
+    wrong, wants = _IS.format(shown=shown, value=value), _KINDS[option.kind]
     if (
         isinstance(value, bool)
         or not isinstance(value, (str, int, float))
         or (option.kind is int and isinstance(value, float))
     ):
-        raise SettingError(f"{shown} is {value!r}", f"write {wants}")
+        raise SettingError(wrong, _WRITE.format(wants=wants))
     try:
         converted = option.kind(value)
     except ValueError:
-        raise SettingError(f"{shown} is {value!r}", f"write {wants}") from None
+        raise SettingError(wrong, _WRITE.format(wants=wants)) from None
     if option.choices and converted not in option.choices:
-        raise SettingError(f"{shown} is {value!r}", f"write one of {', '.join(option.choices)}")
+        raise SettingError(wrong, _ONE_OF.format(words=listed(option.choices)))
     if not isinstance(converted, str) and not ((option.low or 0) <= converted <= (option.high or float("inf"))):
-        raise SettingError(f"{shown} is {value!r}", f"write {wants} from {option.low} to {option.high}")
+        raise SettingError(wrong, _FROM_TO.format(wants=wants, low=option.low, high=option.high))
     if option.is_folder and converted:
         return _folder(str(converted), shown)
     return converted
@@ -199,22 +241,34 @@ def _folder(text: str, shown: str) -> str:
     except RuntimeError:  # ~name of nobody
         path = Path(text)
     if not path.is_absolute():
-        raise SettingError(f"{shown} is {text!r}", "write a whole path, from / or ~ on")
+        raise SettingError(_IS.format(shown=shown, value=text), _WHOLE_PATH)
     return str(path)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    values = _parse(path)
+    for name in values:
+        if name not in _BY_NAME:
+            raise SettingError(_UNKNOWN.format(path=path, name=name), _USE_ONE_OF.format(words=listed(_BY_NAME)))
+    return values
+
+
+def _parse(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"cannot read {path}", str(error)) from error
+    except UnicodeDecodeError as error:
+        raise SettingError(_CANNOT_READ.format(path=path), _NO_TEXT.format(error=error)) from error
+    except OSError as error:
+        raise SettingError(_CANNOT_READ.format(path=path), str(error)) from error
     try:
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingError(f"{path} is not valid TOML", str(error)) from error
-    for name in values:
-        if name not in _BY_NAME:
-            raise SettingError(f"{path}: unknown setting {name!r}", f"use one of {', '.join(_BY_NAME)}")
-    return values
+        raise SettingError(_NO_TOML.format(path=path), _fault(error)) from error
+
+
+def _fault(error: tomllib.TOMLDecodeError) -> Bilingual:
+    """Where the parser stopped; its English names what it wanted there, too."""
+    found = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
+    return _LINE.format(error=error, line=found[1], column=found[2]) if found else _END.format(error=error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def test_should_show_every_item_every_task_and_what_was_typed_as_text(browser: A
     assert "<b>&expected" in page.locator("pre").inner_text()
     shown = page.locator("body").inner_text()
     assert "$" not in shown
+    assert not re.search(r"\\[a-z]+|\b(?:frac|sqrt|mathrm|text)\{", shown), "TeX that is left, or half of it"
     assert "llmdrills::course::" in shown
     page.close()
 

@@ -183,8 +183,9 @@ def main() -> None:
     """Run the command that `sys.argv` names, and exit."""
     _speak_utf8()
     arguments = sys.argv[1:]
-    if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:], "--help"]
+    if first_word(arguments) == "help":
+        arguments.remove("help")
+        arguments.append("--help")
     if first_word(arguments) == "grade" and not {"-h", "--help"} & set(arguments):
         from llmdrills.grading.workers.launcher import start_early
 

@@ -19,7 +19,7 @@ __all__ = ["as_usage_error"]
 _HELP = Bilingual("`{command} --help` shows what it takes", "运行 `{command} --help` 查看用法")
 _ALL = Bilingual("`{command} --help` lists the commands", "运行 `{command} --help` 查看全部命令")
 _NO_COMMAND = Bilingual("there is no command {name!r}", "没有名为 {name!r} 的命令")
-_GIVE_COMMAND = Bilingual("{command} needs a command", "{command} 后面需要一个命令")
+_GIVE_COMMAND = Bilingual("{command} needs a command", "`{command}` 后面需要一个命令")
 _NO_OPTION = Bilingual("there is no option {name}", "没有选项 {name}")
 _MISSING = Bilingual("{name} is missing", "缺少 {name}")
 _NO_VALUE = Bilingual("{name} needs a value", "{name} 需要一个值")
@@ -29,6 +29,7 @@ _WHOLE = Bilingual("{name} must be a whole number", "{name} 必须是整数")
 _NUMBER = Bilingual("{name} must be a number", "{name} 必须是数字")
 _AT_LEAST = Bilingual("{name} must be {limit} or more", "{name} 不能小于 {limit}")
 _AT_MOST = Bilingual("{name} must be {limit} or less", "{name} 不能大于 {limit}")
+_ODD = Bilingual("{said}", "命令行有误（{said}）")
 _BAD = Bilingual("{name} cannot be that ({why})", "{name} 的值不可用（{why}）")
 
 
@@ -57,7 +58,7 @@ def as_usage_error(error: TyperException, command: str) -> UsageError:
         return UsageError(_TOO_MUCH.format(words=found[1]), help_it)
     if said == "Missing command.":
         return UsageError(_GIVE_COMMAND.format(command=path), _ALL.format(command=path))
-    return UsageError(said.rstrip("."), help_it)
+    return UsageError(_ODD.format(said=said.rstrip(".")), help_it)
 
 
 def _options(ctx: Any) -> Sequence[str]:

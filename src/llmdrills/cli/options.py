@@ -13,7 +13,7 @@ from llmdrills import __version__, paths, settings
 from llmdrills.cli.console import speak, tell, told
 from llmdrills.cli.panels import POINTER
 from llmdrills.errors import UsageError
-from llmdrills.language import LANGUAGES, Bilingual
+from llmdrills.language import LANGUAGES, Bilingual, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +31,7 @@ __all__ = [
     "TopicOption",
     "VariantOption",
     "WorkspaceOption",
+    "check_topic",
     "complete_kata",
     "complete_topic",
     "complete_variant",
@@ -48,6 +49,16 @@ __all__ = [
 ONE_OF = Bilingual("use one of {words}", "请使用以下之一：{words}")
 _NO_KATA = Bilingual("there is no kata {wanted!r}", "没有名为 {wanted!r} 的练习")
 _LIST = Bilingual("`llmdrills list` shows all of them", "运行 `llmdrills list` 查看全部练习")
+_NOT_YOURS = Bilingual("this workspace came with the package", "此工作区是随软件包安装的，不能修改")
+_COPY = Bilingual(
+    "`llmdrills init` makes a copy that is yours to change", "请运行 `llmdrills init` 复制一份，再修改自己的副本"
+)
+_OUTSIDE = Bilingual("{folder} is not in a workspace", "{folder} 不在任何工作区中")
+_GO_INSIDE = Bilingual(
+    "change to a workspace, name one with --workspace, or make one with `llmdrills init`",
+    "请进入一个工作区，用 --workspace 指定，或运行 `llmdrills init` 新建",
+)
+_NO_TOPIC = Bilingual("there is no topic {wanted!r}", "没有名为 {wanted!r} 的主题")
 _NO_VARIANT = Bilingual("{kata} has no variant {wanted!r}", "{kata} 没有名为 {wanted!r} 的变体")
 
 
@@ -226,15 +237,10 @@ def group_callback(lang: LangOption = None) -> None:
 def own_workspace(given: Path | None, here: Place) -> Path:
     """The workspace that the user may change: the one named, or the one around the current folder. Else UsageError."""
     if paths.came_with_the_package(here.workspace):
-        raise UsageError(
-            "this workspace came with the package", "`llmdrills init` makes a copy that is yours to change"
-        )
+        raise UsageError(_NOT_YOURS, _COPY)
     named = given is not None or bool(os.environ.get("LLMDRILLS_WORKSPACE"))
     if not named and not Path.cwd().resolve().is_relative_to(here.workspace):
-        raise UsageError(
-            f"{Path.cwd()} is not in a workspace",
-            "change to a workspace, name one with --workspace, or make one with `llmdrills init`",
-        )
+        raise UsageError(_OUTSIDE.format(folder=Path.cwd()), _GO_INSIDE)
     return here.workspace
 
 
@@ -252,9 +258,17 @@ def find_variant(kata: Kata, wanted: str | None) -> Variant:
         return kata.variants[0]
     found = kata.variant(wanted)
     if found is None:
-        ids = ", ".join(variant.id for variant in kata.variants)
+        ids = listed(variant.id for variant in kata.variants)
         raise UsageError(_NO_VARIANT.format(kata=kata.id, wanted=wanted), ONE_OF.format(words=ids))
     return found
+
+
+def check_topic(wanted: str | None) -> None:
+    """Raise UsageError for a topic that there is none of."""
+    from llmdrills.content.kata import TOPICS
+
+    if wanted is not None and wanted not in TOPICS:
+        raise UsageError(_NO_TOPIC.format(wanted=wanted), ONE_OF.format(words=listed(TOPICS)))
 
 
 def nearest(wanted: str, known: Iterable[str], otherwise: Bilingual) -> Bilingual:

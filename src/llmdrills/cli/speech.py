@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from llmdrills import paths, settings
 from llmdrills.errors import LLMDrillsError
@@ -23,19 +23,13 @@ _WITH_VALUE = ("--lang",)  # the options of `llmdrills` itself that take a value
 
 def language_of(arguments: Sequence[str]) -> Language:
     """The language for these arguments. What is wrong with them, or with a setting, is told later, in the next best."""
-    given = _option(arguments, "--lang")
-    named = _option(arguments, "--workspace", "-w")
+    given = _values(arguments, "--lang")
+    named = next(iter(_values(arguments, "--workspace", "-w")), None)
     try:
         workspace = paths.find_workspace(Path(named) if named else None)
     except (LLMDrillsError, OSError):  # OSError: the current folder is gone
         workspace = None
-    for flags, root in (({"lang": given}, workspace), ({}, workspace), ({}, None)):
-        try:
-            found = settings.load_settings(paths.locations().config_file, root, flags)
-        except (LLMDrillsError, OSError):
-            continue
-        return cast("Language", found.text("lang"))
-    return settings.locale_language()[0]
+    return settings.find_language(paths.locations().config_file, workspace, given)
 
 
 def first_word(arguments: Sequence[str]) -> str:
@@ -49,13 +43,13 @@ def first_word(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _option(arguments: Sequence[str], *names: str) -> str | None:
-    """The last value of an option, as the parser will find it."""
-    found = None
+def _values(arguments: Sequence[str], *names: str) -> list[str]:
+    """The values that an option is given, the last first: that is the one which the parser will take."""
+    found: list[str] = []
     for at, word in enumerate(arguments):
         if word == "--":
             break
         name, sign, value = word.partition("=")
         if name in names:
-            found = value if sign else next(iter(arguments[at + 1 : at + 2]), None)
+            found[:0] = [value] if sign else arguments[at + 1 : at + 2]
     return found

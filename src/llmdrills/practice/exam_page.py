@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.language import Bilingual
+from llmdrills.mathtext import unicode_math
 from llmdrills.practice.exam_words import EVIDENCE, figures, part_name, searches
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
@@ -173,4 +174,5 @@ class _Page:
 
 def _short(markdown: str) -> str:
     """The beginning of a question, as HTML, for a line of its own."""
-    return plain(markdown if len(markdown) <= 70 else f"{markdown[:68].rstrip()}…")
+    shown = unicode_math(markdown)  # before it is cut, which might be inside of a formula
+    return plain(shown if len(shown) <= 70 else f"{shown[:68].rstrip()}…")

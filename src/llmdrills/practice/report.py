@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.language import Bilingual
+from llmdrills.mathtext import unicode_math
 from llmdrills.practice import plots
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def page(title: str, body: str, language: Language, css: str = "") -> str:
 
 
 def plain(markdown: str) -> str:
-    """A note's one-line Markdown as text: without the marks of math and code."""
-    return escape(re.sub(r"[$`*]|\\(?=[a-z])", "", markdown))
+    """A note's one-line Markdown as text: math as Unicode, and without the marks of code."""
+    return escape(re.sub(r"[$`*]", "", unicode_math(markdown)))
 
 
 def _code(text: str) -> str:

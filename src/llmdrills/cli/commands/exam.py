@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import note, print_json, told
+from llmdrills.cli.console import note, print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.errors import UsageError
@@ -119,7 +119,7 @@ def command(
         from llmdrills.cli.exam.papers import Papers
 
         papers = Papers.load(here)
-        print_json(papers.list_json()) if json else print(papers.list_text())
+        print_json(papers.list_json()) if json else tell(papers.list_text())
         return
     if not interactive:
         raise UsageError(_NO_TERMINAL, _RUN_THERE)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.manual import manual
-from llmdrills.cli.options import JsonOption, LangOption, TopicOption, WorkspaceOption, place
+from llmdrills.cli.options import JsonOption, LangOption, TopicOption, WorkspaceOption, check_topic, place
 from llmdrills.content.catalogue import load_catalogue
-from llmdrills.content.model import TOPICS
-from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
 __all__ = ["HELP", "command"]
@@ -30,8 +28,7 @@ def command(
 ) -> None:
     """Run `llmdrills list`."""
     here = place(workspace, lang=lang)
-    if topic is not None and topic not in TOPICS:
-        raise UsageError(f"there is no topic {topic!r}", f"use one of {', '.join(TOPICS)}")
+    check_topic(topic)
     katas = [k for k in load_catalogue(here.workspace, here.locations.cache) if topic in (None, k.topic)]
     if json:
         rows = [

@@ -10,12 +10,10 @@ import typer
 from llmdrills.cli.console import print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.more_view import more_text
-from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, place
+from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, check_topic, place
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
-from llmdrills.content.kata import TOPICS
-from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import plan as plans
 from llmdrills.practice.moments import Moment
@@ -72,8 +70,7 @@ def command(
 ) -> None:
     """Run `llmdrills today`."""
     here = place(workspace, lang=lang, minutes=minutes, new=new, device=device)
-    if topic is not None and topic not in TOPICS:
-        raise UsageError(f"there is no topic {topic!r}", f"use one of {', '.join(TOPICS)}")
+    check_topic(topic)
     interactive = not (json or no_input) and sys.stdin.isatty() and sys.stdout.isatty()
     if interactive:
         from llmdrills.cli.day.loop import run_day

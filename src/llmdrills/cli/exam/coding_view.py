@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmdrills.cli.day.events import Graded
 from llmdrills.cli.day.repetition_view import RepetitionView
 from llmdrills.cli.day.words import WORDS as DAY
-from llmdrills.cli.exam.lines import fitting, wrapped
+from llmdrills.cli.exam.question_view import fitting
 from llmdrills.cli.exam.words import HELP_KATA, WORDS
 from llmdrills.cli.rating_view import RATED
 from llmdrills.cli.record import earned
@@ -143,7 +143,7 @@ class CodingView(RepetitionView):
         self._print(WORDS[name].format(**values)[self._language])
 
     def _print(self, text: str) -> None:
-        self._screen.text(wrapped(text, self._screen.width))
+        self._screen.text(text)
 
     def _status(self) -> str:
         clock = f"{self._exam.number(self._task)}/{len(self._exam.tasks)} · {self._clock.shown(self._language)}"

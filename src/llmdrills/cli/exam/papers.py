@@ -15,6 +15,7 @@ from llmdrills.content.course import COURSE_TAG, course_of
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
+from llmdrills.mathtext import unicode_math
 from llmdrills.practice import exam_page, exam_report, schedule
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.exam import Exam, Terms
@@ -63,6 +64,8 @@ _MAKE_ROOM = Bilingual(
     "请腾出空间或使该文件夹可写，再运行 `llmdrills exam` 写出报告",
 )
 _UNREADABLE = Bilingual("cannot read {file}", "无法读取 {file}")
+_KATA = Bilingual("{title} ({kata})", "{title}（{kata}）")
+_LISTED = Bilingual("{part}: {title}", "{part}：{title}")
 _DELETE = Bilingual("move it away, and run this again", "请移走该文件，再运行一次")
 
 
@@ -193,19 +196,19 @@ class Papers:
 
     def list_text(self) -> str:
         """The same, a line each."""
-        colon = "：" if self._language == "zh" else ": "
         return "\n".join(
-            f"{part_name(one.course)[self._language]}{colon}{self._title(one)}" for one in listed(self.course)
+            _LISTED.format(part=part_name(one.course), title=unicode_math(self._title(one)))[self._language]
+            for one in listed(self.course)
         )
 
     def _title(self, one: Drawn) -> str:
         if one.kind == "kata":
-            return f"{self.katas[one.id].title[self._language]} ({one.id})"
+            return _KATA.format(title=self.katas[one.id].title, kata=one.id)[self._language]
         return self.notes[one.id].front[self._language].strip()
 
     # ---- the end ----------------------------------------
 
-    def report(self, exam: Exam, history: History, width: int) -> str:
+    def report(self, exam: Exam, history: History) -> str:
         """Write the report of an exam that has ended, as HTML and as JSON, and return it as text with the paths.
 
         The exam's own file is gone after that. Raises UsageError when a file cannot be written; then it is kept.
@@ -220,7 +223,7 @@ class Papers:
         _write(page, exam_page.render(found, self._language))
         _write(page.with_suffix(".json"), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         exam.clear()
-        return report_text(found, self._language, width, page)
+        return report_text(found, self._language, page)
 
 
 def reports_folder(here: Place) -> Path:

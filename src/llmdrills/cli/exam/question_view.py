@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from llmdrills.cli.day.events import Key, Redraw
 from llmdrills.cli.day.keys import ENTER
-from llmdrills.cli.exam.lines import columns, fitting, wrapped
 from llmdrills.cli.exam.words import HELP_NOTE, WORDS
+from llmdrills.lines import columns
+from llmdrills.mathtext import unicode_math
 from llmdrills.practice.exam_words import part_name
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from llmdrills.practice.exam import Exam, Task
     from llmdrills.practice.exam_cards import Card
 
-__all__ = ["Left", "QuestionView"]
+__all__ = ["Left", "QuestionView", "fitting"]
 
 Left = Literal["done", "later", "end", "quit", "time"]
 _LOOK = 1.0  # seconds without an event after which the clock is looked at
@@ -35,7 +36,11 @@ class QuestionView:
         self._language = tools.here.language
         self._exam = exam
         self._task = task
-        self._card = card
+        self._card = card._replace(
+            front=unicode_math(card.front),
+            atoms=tuple(map(unicode_math, card.atoms)),
+            more=tuple(map(unicode_math, card.more)),
+        )
         self._clock = clock
         self._draft: str | None = None  # what is being typed; None: keys are commands
         self._ending = False  # x was pressed, and again ends the exam
@@ -174,7 +179,7 @@ class QuestionView:
 
     def _print(self, *texts: str) -> None:
         """Print them one below the other, in one go: a terminal that cannot redraw shows the keys after each print."""
-        self._screen.text("\n".join(wrapped(text, self._screen.width) for text in texts))
+        self._screen.text("\n".join(texts))
 
     def _status(self) -> str:
         clock = f"{self._exam.number(self._task)}/{len(self._exam.tasks)} · {self._clock.shown(self._language)}"
@@ -184,6 +189,11 @@ class QuestionView:
         name = "mark_keys" if self._task.atoms else "answer_keys"
         keys = (WORDS[name][self._language], WORDS[f"{name}_short"][self._language])
         return fitting(width, *(f"{clock} · {one}" for one in keys))
+
+
+def fitting(width: int, *choices: str) -> str:
+    """The first of the texts that fits, else the last."""
+    return next((text for text in choices if columns(text) < width), choices[-1])
 
 
 def _tail(text: str, width: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.cli.exam.lines import wrapped
 from llmdrills.language import Bilingual
+from llmdrills.lines import whole
+from llmdrills.mathtext import unicode_math
 from llmdrills.practice.exam_words import EVIDENCE, figures, part_name, searches
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
@@ -37,16 +38,15 @@ _OPEN = Bilingual(
 )
 _LEARN = Bilingual("To learn, search in Anki's browser:", "接下来在 Anki 浏览器中搜索：")
 _NAMED = Bilingual("  {number}. {part}: {search}", "  {number}. {part}：{search}")
-_PAGE = Bilingual("The whole report, with every answer: {file}", "完整报告（含每一题的作答）：{file}")
+_PAGE = Bilingual("The whole report, with every answer:", "完整报告（含每一题的作答）：")
 
 
-def report_text(report: Mapping[str, Any], language: Language, width: int, file: Path) -> str:
-    """The report in lines of at most `width` columns; `file` is the page that holds all of it."""
+def report_text(report: Mapping[str, Any], language: Language, file: Path) -> str:
+    """The report, to be laid out by the screen; `file` is the page that holds all of it."""
     lines = [*_summary(report, language), "", _BY_ITEM[language]]
     lines += [_item(item, language) for item in report["items"]]
     lines += [_OWN_MARKS[language], "", *_katas(report, language), *_learn(report, language)]
-    shown = [wrapped(line, width) for line in lines]
-    return "\n".join([*shown, "", wrapped(_PAGE.format(file="")[language], width).rstrip(), str(file)])
+    return "\n".join([*lines, "", _PAGE[language], whole(file)])
 
 
 def _summary(report: Mapping[str, Any], language: Language) -> list[str]:
@@ -77,7 +77,7 @@ def _name(task: Mapping[str, Any], language: Language) -> str:
 
 def _item(item: Mapping[str, Any], language: Language) -> str:
     evidence = EVIDENCE[item["evidence"]].format(**figures(item))[language]
-    return f"{evidence} · {item['title'][language].strip()}"
+    return f"{evidence} · {unicode_math(item['title'][language].strip())}"
 
 
 def _katas(report: Mapping[str, Any], language: Language) -> list[str]:

@@ -10,7 +10,6 @@ from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.workplace import at_the_desk
 from llmdrills.cli.exam.clock import Clock
 from llmdrills.cli.exam.coding_view import CodingView
-from llmdrills.cli.exam.lines import wrapped
 from llmdrills.cli.exam.papers import Papers
 from llmdrills.cli.exam.question_view import QuestionView
 from llmdrills.cli.exam.words import WORDS
@@ -64,18 +63,18 @@ def run_exam(here: Place, asked: Asked) -> int:
         exam = papers.begin(history, asked) if found is None else papers.go_on(found, asked)
         exam.record(history)
         for line in papers.opening(exam, resumed=found is not None):
-            screen.text(wrapped(line, screen.width))
+            screen.text(line)
         if exam.ended is None:
             with at_the_desk(here, screen, events, history, papers.katas) as tools:
                 left = _Sitting(tools, papers, exam).run()
                 if left == "time":
                     screen.text(WORDS["time_over"][here.language])
             if left == "quit":
-                screen.text(wrapped(WORDS["broken_off"][here.language], screen.width))
+                screen.text(WORDS["broken_off"][here.language])
                 return 0
             exam.end()
         screen.text()
-        screen.text(papers.report(exam, history, screen.width))
+        screen.text(papers.report(exam, history))
     return 0
 
 
