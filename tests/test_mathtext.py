@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from llmdrills.content import load_workspace
+from llmdrills.content.computed import load_computed
+from llmdrills.language import LANGUAGES
 from llmdrills.mathtext import unicode_math
+from llmdrills.practice.exam_cards import card_of
+from llmdrills.practice.report import plain
 
 EXAMPLES = {
     r"$\epsilon$": "ε",
@@ -58,3 +63,18 @@ def texts_of(note):
     for value in vars(note).values():
         found += [one for one in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(one, Bilingual)]
     return found
+
+
+def test_should_leave_no_tex_in_what_an_exam_asks(root: Path) -> None:
+    workspace, computed = load_workspace(root), load_computed(root)
+    left = {}
+    for note in workspace.notes:
+        for language in LANGUAGES:
+            card = card_of(note, language, computed)
+            shown = unicode_math("\n".join((card.front, *card.atoms, *card.more)))
+            if found := re.findall(r"\$|\\[a-z]+", re.sub(r"`[^`]*`", "", shown)):
+                left[note.id, language] = found
+            page = plain("\n".join((card.front, *card.atoms)))
+            if re.search(r"\b(?:frac|sqrt|mathrm|text)\{", page):
+                left[note.id, "page"] = page
+    assert left == {}
