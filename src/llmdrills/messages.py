@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import resources
 
-__all__ = ["in_chinese"]
+from llmdrills.language import Bilingual
+
+__all__ = ["in_both", "in_chinese"]
 
 _FIELD = re.compile(r"\{([a-z])\}")
 _MOST_NESTED = 3
@@ -21,6 +22,11 @@ _MOST_NESTED = 3
 def in_chinese(text: str) -> str:
     """The Chinese of a message, or of a phrase that fills one; the text itself where there is none."""
     return _told(text, _MOST_NESTED)
+
+
+def in_both(text: object) -> Bilingual:
+    """A message, or a phrase that fills one, in both languages: what the system says of an error, too."""
+    return Bilingual(str(text), in_chinese(str(text)))
 
 
 def _told(text: str, depth: int) -> str:
@@ -72,6 +78,8 @@ def _expression(english: str) -> str:
 
 
 def _pairs() -> Iterator[tuple[str, str]]:
+    from importlib import resources  # here, because most commands have no message to tell
+
     text = resources.files("llmdrills").joinpath("messages.zh.txt").read_text("utf-8")
     english = ""
     for line in text.splitlines():

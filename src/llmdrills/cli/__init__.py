@@ -20,6 +20,7 @@ from llmdrills.cli.console import note, speak, spoken, told
 from llmdrills.cli.speech import first_word, language_of
 from llmdrills.errors import ContentError, LLMDrillsError, UsageError
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,8 +195,8 @@ def main() -> None:
     try:
         _run(arguments)
     except ContentError as error:
-        note(str(error))
-        note(f"llmdrills: {error.told(spoken())}")
+        note(error.told(spoken()))
+        note(f"llmdrills: {error.summary(spoken())}")
         sys.exit(error.exit_code)
     except LLMDrillsError as error:
         note(f"llmdrills: {error.told(spoken())}")
@@ -211,8 +212,8 @@ def main() -> None:
             raise
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
             _silence()
-            where = error.filename or told(_OUTPUT)
-            note(f"llmdrills: {told(_NO_SPACE.format(where=where, why=error.strerror))}")
+            where = error.filename or _OUTPUT
+            note(f"llmdrills: {told(_NO_SPACE.format(where=where, why=in_both(error.strerror)))}")
             sys.exit(UsageError.exit_code)
         note(f"llmdrills: {told(_INTERNAL.format(what=f'{type(error).__name__}: {error}'))}")
         sys.exit(UsageError.exit_code)

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills.cli.build_view import build_text
-from llmdrills.cli.console import print_json, tell, tell_notices
+from llmdrills.cli.console import print_json, tell, tell_notices, told
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
+from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
     from llmdrills.decks.build import Progress
 
 __all__ = ["command", "out_folder"]
+
+_PROGRESS = Bilingual("{what}: {done}/{total}", "{what}：{done}/{total}")
 
 
 def command(
@@ -78,6 +82,7 @@ def _progress() -> Progress | None:
 
     def show(what: str, done: int, total: int) -> None:
         end = "\n" if done >= total else ""
-        print(f"\r{what}: {done}/{total}\x1b[K", end=end, file=sys.stderr, flush=True)
+        line = _PROGRESS.format(what=in_both(what), done=done, total=total)
+        print(f"\r{told(line)}\x1b[K", end=end, file=sys.stderr, flush=True)
 
     return show

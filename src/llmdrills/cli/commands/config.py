@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills import paths
-from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.console import note, print_json, spoken, tell
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.options import ONE_OF, JsonOption, LangOption, WorkspaceOption, nearest, place
-from llmdrills.cli.settings_file import change, template
+from llmdrills.cli.settings_file import UNSET, change, source_of, template
 from llmdrills.errors import SettingError, UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
@@ -98,7 +98,7 @@ def get_command(
         print(found[name].value)
     else:
         for key, setting in found.items():
-            tell(f"{key:<11} {whole(setting.value):<8} {whole(setting.source)}", table=True)
+            tell(f"{key:<11} {whole(setting.value):<8} {whole(source_of(setting)[here.language])}", table=True)
 
 
 @app.command("set")
@@ -130,10 +130,11 @@ def set_command(
     wanted = None if default or value is None else convert(option, value)
     path = paths.locations().config_file
     change(path, name, wanted)
-    language = here.language if here is not None else "en"
+    language = here.language if here is not None else spoken()
     now = place(workspace, lang=lang).settings.values[name]
     if wanted is None:
-        tell(_RESET.format(name=name, value=now.value if now.value != "" else "(unset)", path=whole(path))[language])
+        shown = UNSET if now.value == "" else now.value
+        tell(_RESET.format(name=name, value=shown, path=whole(path))[language])
         return
     tell(_SET.format(name=name, value=whole(wanted), path=whole(path))[language])
     if now.source != f"{path}: {name}":
@@ -158,7 +159,7 @@ def edit_command(lang: LangOption = None, workspace: WorkspaceOption = None) -> 
     """
     path = paths.locations().config_file
     here = _settled(workspace, lang)
-    language = here.language if here is not None else "en"
+    language = here.language if here is not None else spoken()
     configured = (here.settings.text("editor"), here.settings.text("editor_kind")) if here is not None else ("", "auto")
     editor = find_editor(*configured)
     if editor is None:
@@ -166,7 +167,7 @@ def edit_command(lang: LangOption = None, workspace: WorkspaceOption = None) -> 
     if editor.in_terminal and not sys.stdin.isatty():
         raise UsageError(_NO_TERMINAL.format(editor=editor.name), _ELSEWHERE.format(path=path))
     if not path.exists():
-        write_atomically(path, template())
+        write_atomically(path, template(language))
     if editor.in_terminal:
         failure = editor.run(path)
         if failure is not None:

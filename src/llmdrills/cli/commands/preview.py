@@ -10,9 +10,11 @@ import typer
 from llmdrills.cli.console import note
 from llmdrills.cli.options import LangOption, WorkspaceOption, place
 from llmdrills.errors import UsageError
-from llmdrills.language import counted
+from llmdrills.language import Bilingual, counted
 
 __all__ = ["command"]
+
+_SERVED = Bilingual("{address}  ({cards})", "{address}  （{cards}）")
 
 
 def command(
@@ -42,7 +44,8 @@ def command(
     except OSError as error:
         raise UsageError(f"cannot use port {port}: {error.strerror}", "choose another --port, or none") from error
     server.start()
-    print(f"{server.address}  ({counted(len(gallery.cards), 'card', '').en})", flush=True)
+    cards = counted(len(gallery.cards), "card", "张卡片")
+    print(_SERVED.format(address=server.address, cards=cards)[here.language], flush=True)
     _tell(gallery.problems)
     if browser:
         typer.launch(server.address)
