@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import note, speak, spoken, told
 from llmdrills.cli.speech import first_word, language_of
+from llmdrills.cli.variables import tell_misspelt
 from llmdrills.errors import ContentError, LLMDrillsError, UsageError
 from llmdrills.language import Bilingual
 from llmdrills.messages import in_both
@@ -177,8 +178,12 @@ def _as_it_is_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:
     """The one command that these arguments name; all of them for help, completion and mistakes."""
     first = first_word(arguments)
-    completing = any(variable.endswith("_COMPLETE") and "LLMDRILLS" in variable for variable in os.environ)
-    return (first,) if first in COMMANDS and not completing else COMMANDS
+    return (first,) if first in COMMANDS and not _completing() else COMMANDS
+
+
+def _completing() -> bool:
+    """Whether a shell asks for completion; what is printed then is not for a reader."""
+    return any(variable.endswith("_COMPLETE") and "LLMDRILLS" in variable for variable in os.environ)
 
 
 def main() -> None:
@@ -192,6 +197,8 @@ def main() -> None:
 
         start_early()
     speak(language_of(arguments))
+    if not _completing():
+        tell_misspelt()
     try:
         _run(arguments)
     except ContentError as error:
@@ -222,10 +229,15 @@ def main() -> None:
 def _run(arguments: Sequence[str]) -> None:
     """Run the command and exit; what Typer finds wrong with the arguments is raised as UsageError."""
     from typer.exceptions import TyperException
+    from typer.main import get_command
+
+    from llmdrills.cli.completion import speak_for
 
     try:
         # prog_name: also when run as `python -m llmdrills`
-        code = build_app(_wanted(arguments))(args=list(arguments), prog_name="llmdrills", standalone_mode=False)
+        command = get_command(build_app(_wanted(arguments)))
+        speak_for(command)
+        code = command(args=list(arguments), prog_name="llmdrills", standalone_mode=False)
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.message, file=sys.stderr)

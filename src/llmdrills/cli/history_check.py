@@ -17,6 +17,7 @@ from llmdrills.messages import in_both
 from llmdrills.practice import exchange, plan, replay, stats, tally
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
+from llmdrills.practice.schema import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +100,9 @@ def _state(history: History) -> Tried:
     found = counted(events, "event", "条记录")
     if history.recovery is not None:
         return Tried(found, _DAMAGED)
-    told = [f"{kind} {event}" for kind, event in history.unsound()]
+    told = [Bilingual(f"{kind} {event}", f"{KINDS[kind].zh} {event}") for kind, event in history.unsound()]
     if told:
-        named = ", ".join(told[:_SHOWN])
+        named = Bilingual(", ".join(one.en for one in told[:_SHOWN]), "、".join(one.zh for one in told[:_SHOWN]))
         more = _MORE.format(n=len(told) - _SHOWN) if len(told) > _SHOWN else ""
         found = _LEFT_OUT.format(found=found, n=len(told), named=named, more=more)
     return Tried(found)

@@ -90,7 +90,7 @@ def open_history(here: Place, *, check: bool = False) -> Iterator[History]:
         try:
             backups.keep(history)
         except HistoryError as error:
-            note(_NO_BACKUP.format(why=error)[here.language])
+            note(_NO_BACKUP.format(why=error.in_both)[here.language])
         yield history
 
 

@@ -36,6 +36,7 @@ from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.files import MOST_SOURCE_BYTES, check_size, read_source
 from llmdrills.language import Bilingual
 from llmdrills.lines import whole
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,7 +261,8 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
     try:
         recorded = record_attempt(task.here, kata, path, code, verdict)
     except (LLMDrillsError, OSError) as error:
-        note(_FAILED[language].format(error=error.told(language) if isinstance(error, LLMDrillsError) else error))
+        what = error.in_both if isinstance(error, LLMDrillsError) else in_both(error)
+        note(_FAILED.format(error=what)[language])
     if task.json:
         choices = recorded.earned.choices if recorded and recorded.earned else ()
         mistake = recorded.mistake if recorded else None

@@ -38,7 +38,7 @@ def command(
     from llmdrills.decks.preview.server import PreviewServer
 
     here = place(workspace, lang=lang)
-    gallery = load_gallery(here.workspace, here.locations.cache)
+    gallery = load_gallery(here.workspace, here.locations.cache, told=here.language)
     try:
         server = PreviewServer(gallery, port)
     except OSError as error:
@@ -54,7 +54,7 @@ def command(
         for changes in watch(*folders, raise_interrupt=True, debounce=100):
             if all(Path(path).name.startswith(".") for _, path in changes):
                 continue
-            gallery = load_gallery(here.workspace, here.locations.cache, gallery)
+            gallery = load_gallery(here.workspace, here.locations.cache, gallery, told=here.language)
             server.show(gallery)
             _tell(gallery.problems)
     finally:

@@ -42,6 +42,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _WITH_VALUE = frozenset({"-u", "--unset", "-C", "--chdir"})  # options of env
 
 _SETTING = Bilingual("LLMDRILLS_EDITOR or the setting `editor`", "LLMDRILLS_EDITOR 或设置 `editor`")
+_ENDED = Bilingual("{editor} ended at once with status {status}", "{editor} 立即退出，状态码 {status}")
+_ENDED_SAYING = Bilingual("{words}: {said}", "{words}：{said}")
 _CANNOT = Bilingual(
     "cannot start the editor {program!r} (from {source}): {why}", "无法启动编辑器 {program!r}（来自 {source}）：{why}"
 )
@@ -63,11 +65,8 @@ class Failure:
     @property
     def text(self) -> Bilingual:
         """The same in a sentence."""
-        said = f": {self.said}" if self.said else ""
-        return Bilingual(
-            f"{self.editor} ended at once with status {self.status}{said}",
-            f"{self.editor} 立即退出，状态码 {self.status}{said.replace(': ', '：', 1)}",
-        )
+        words = _ENDED.format(editor=self.editor, status=self.status)
+        return _ENDED_SAYING.format(words=words, said=self.said) if self.said else words
 
 
 @dataclass(frozen=True)
