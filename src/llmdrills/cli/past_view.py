@@ -37,6 +37,7 @@ _WHICH = Bilingual(
     "`llmdrills history show KATA` shows its attempts.", "运行 `llmdrills history show KATA` 查看各次提交。"
 )
 _NOTHING = Bilingual("Nothing yet: begin with `llmdrills today`.", "还没有记录：运行 `llmdrills today` 开始。")
+_COMMA = Bilingual(", ", "、")
 _MOST_NAMES = 4
 
 
@@ -127,8 +128,6 @@ def _attempt(attempt: PastAttempt, diagnoses: Mapping[str, Bilingual], language:
         return f"{line} → {known[language] if known else attempt.diagnosis}"
     failing = [name for name, outcome in attempt.cases if outcome != "passed"]
     if failing and good:
-        names = Bilingual(", ", "、")[language].join(failing[:_MOST_NAMES]) + (
-            " …" if len(failing) > _MOST_NAMES else ""
-        )
+        names = _COMMA[language].join(failing[:_MOST_NAMES]) + (" …" if len(failing) > _MOST_NAMES else "")
         line += f" · {_FAILING.format(names=names)[language]}"
     return line

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNSET", "change", "source_of", "template"]
 
-UNSET = Bilingual("(unset)", "（未设置）")
+UNSET = Bilingual("(unset)", "未设置")
 
 _DEFAULT = Bilingual("default", "默认值")
 _HEAD = Bilingual(

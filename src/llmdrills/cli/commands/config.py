@@ -40,7 +40,7 @@ _GIVE = Bilingual(
     "give one, or --default to take the setting out of the file", "请给出值，或用 --default 从文件中移除该设置"
 )
 _SET = Bilingual("{name} = {value} (in {path})", "{name} = {value}（写入 {path}）")
-_RESET = Bilingual("{name} is not in {path}; it is {value} now", "{name} 已不在 {path} 中；当前值为 {value}")
+_RESET = Bilingual("{name} is not in {path}; it is {value} now", "{name} 已不在 {path} 中；当前值：{value}")
 _STRONGER = Bilingual(
     "{source} is stronger: here {name} stays {value}.", "{source} 优先级更高：此处 {name} 仍为 {value}。"
 )

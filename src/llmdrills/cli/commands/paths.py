@@ -19,7 +19,7 @@ _NAMES = {
     "cache": Bilingual("cache", "缓存"),
 }
 _NOT_YET = Bilingual("  (not there yet)", "（尚未创建）")
-_SETTING = Bilingual("{name} {value} from {source} {help}", "{name} {value} 来自 {source} {help}")
+_SETTING = Bilingual("{name} {value} from {source} {help}", "{name} {value} {source} {help}")
 
 
 def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:

@@ -165,11 +165,9 @@ class RepetitionView:
             return read_source(self._file)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            self._say("unreadable", file=self._file, why=in_both(error.strerror))
-            return None
-        except UsageError as error:
-            self._say("unreadable", file=self._file, why=error.what_in_both)
+        except (OSError, UsageError) as error:
+            why = error.what_in_both if isinstance(error, UsageError) else in_both(error.strerror)
+            self._say("unreadable", file=self._file, why=why)
             return None
 
     def _grade_if_new(self) -> None:
