@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-__all__ = ["LANGUAGES", "Bilingual", "Language", "chinese", "counted"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LANGUAGES", "Bilingual", "Language", "chinese", "counted", "listed"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -51,6 +54,12 @@ def _meet(one: str, other: str) -> bool:
 
 def _is_chinese(letter: str) -> bool:
     return "\u3400" <= letter <= "\u9fff"
+
+
+def listed(names: Iterable[str]) -> Bilingual:
+    """Names in a row: `en, zh`."""
+    found = list(names)
+    return Bilingual(", ".join(found), "、".join(found))
 
 
 def counted(count: int, one: str, chinese: str, many: str = "") -> Bilingual:

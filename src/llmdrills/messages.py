@@ -16,6 +16,8 @@ from llmdrills.language import Bilingual
 __all__ = ["in_both", "in_chinese"]
 
 _FIELD = re.compile(r"\{([a-z])\}")
+_NAMES = re.compile(r"[\w.'`-]+(?:(?:, | and )[\w.'`-]+)+")  # `en, zh`
+_PLACE = re.compile(r"(\S+:\d+): (.*)", re.DOTALL)
 _MOST_NESTED = 3
 
 
@@ -38,6 +40,10 @@ def _told(text: str, depth: int) -> str:
         if found is not None:
             fields = {name: _told(value, depth - 1) for name, value in found.groupdict().items()}
             return _tidy(_filled(chinese, fields))
+    if _NAMES.fullmatch(text):
+        return re.sub(", | and ", "、", text)
+    if (place := _PLACE.fullmatch(text)) is not None and (said := _told(place[2], depth - 1)) != place[2]:
+        return f"{place[1]}: {said}"
     parts = text.split("; ")
     if len(parts) > 1:
         told = [_told(part, depth - 1) for part in parts]

@@ -13,7 +13,7 @@ from llmdrills import __version__, paths, settings
 from llmdrills.cli.console import speak, tell, told
 from llmdrills.cli.panels import POINTER
 from llmdrills.errors import UsageError
-from llmdrills.language import LANGUAGES, Bilingual
+from llmdrills.language import LANGUAGES, Bilingual, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -228,8 +228,8 @@ def find_variant(kata: Kata, wanted: str | None) -> Variant:
         return kata.variants[0]
     found = kata.variant(wanted)
     if found is None:
-        ids = ", ".join(variant.id for variant in kata.variants)
-        raise UsageError(_NO_VARIANT.format(kata=kata.id, wanted=wanted), ONE_OF.format(words=ids))
+        ids = [variant.id for variant in kata.variants]
+        raise UsageError(_NO_VARIANT.format(kata=kata.id, wanted=wanted), ONE_OF.format(words=listed(ids)))
     return found
 
 

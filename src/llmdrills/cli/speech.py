@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["first_word", "language_of"]
 
+_OPTION = next(option for option in settings.OPTIONS if option.is_language)
 _WITH_VALUE = ("--lang",)  # the options of `llmdrills` itself that take a value
 
 
@@ -35,6 +38,9 @@ def language_of(arguments: Sequence[str]) -> Language:
         except (LLMDrillsError, OSError):
             continue
         return cast("Language", found.text("lang"))
+    for said in (given, os.environ.get(_OPTION.variable)):  # another setting is wrong: this one may be right
+        with contextlib.suppress(LLMDrillsError):
+            return cast("Language", settings.convert(_OPTION, said or ""))
     return settings.locale_language()[0]
 
 

@@ -14,7 +14,7 @@ from llmdrills.cli.options import ONE_OF, JsonOption, LangOption, WorkspaceOptio
 from llmdrills.cli.settings_file import UNSET, change, source_of, template
 from llmdrills.errors import SettingError, UsageError
 from llmdrills.files import write_atomically
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, listed
 from llmdrills.lines import whole
 from llmdrills.settings import OPTIONS, Option, convert, load_settings
 
@@ -67,7 +67,7 @@ def _values(ctx: typer.Context, incomplete: str) -> list[str]:
 def _option(name: str) -> Option:
     known = {option.name: option for option in OPTIONS}
     if name not in known:
-        raise UsageError(_UNKNOWN.format(name=name), nearest(name, known, ONE_OF.format(words=", ".join(known))))
+        raise UsageError(_UNKNOWN.format(name=name), nearest(name, known, ONE_OF.format(words=listed(known))))
     return known[name]
 
 

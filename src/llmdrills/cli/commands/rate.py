@@ -22,7 +22,7 @@ from llmdrills.cli.record import earned, open_repetition
 from llmdrills.cli.repair import refuse_repair
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, listed
 from llmdrills.practice.rating import Rating
 
 __all__ = ["command"]
@@ -102,6 +102,6 @@ def _rating(word: str | None) -> Rating | None:
     numbers = {str(int(rating)): rating for rating in Rating}
     found = NAMES.get(word.lower()) or numbers.get(word)
     if found is None:
-        words = ONE_OF.format(words=", ".join(NAMES))
+        words = ONE_OF.format(words=listed(NAMES))
         raise UsageError(_NO_RATING.format(word=word), nearest(word.lower(), NAMES, words))
     return found
