@@ -13,7 +13,7 @@ from tests.helpers.english_left import english_left
 from tests.helpers.messages import messages
 
 SOURCE = Path(__file__).parents[1] / "src/llmdrills"
-ROOMS = sorted(path for path in SOURCE.rglob("*.py") if "cli" not in path.relative_to(SOURCE).parts)
+ROOMS = sorted(SOURCE.rglob("*.py"))
 FIELDS = re.compile(r"\{([a-z])\}")
 NO_SENTENCE = {
     '{a} "variants": { {b} }}',  # JSON

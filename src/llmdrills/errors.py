@@ -40,6 +40,9 @@ __all__ = [
 ]
 
 
+_NO_TODO = Bilingual("", "")
+
+
 class LLMDrillsError(Exception):
     """Something the user can act on; `what` says what is wrong and `todo` what to do next, both in English.
 
@@ -61,6 +64,16 @@ class LLMDrillsError(Exception):
     def told(self, language: Language) -> str:
         """What `str` says, in that language."""
         return _told(self._what, self._todo, language)
+
+    @property
+    def what_in_both(self) -> Bilingual:
+        """What is wrong, without what to do, in both languages."""
+        return Bilingual(self.what, _told(self._what, _NO_TODO, "zh"))
+
+    @property
+    def in_both(self) -> Bilingual:
+        """What `str` says, in both languages."""
+        return Bilingual(self.told("en"), self.told("zh"))
 
 
 def _told(what: Bilingual, todo: Bilingual, language: Language) -> str:
@@ -118,6 +131,10 @@ class ContentError(LLMDrillsError):
     def told(self, language: Language) -> str:
         """Every problem, one a line."""
         return "\n".join(problem.told(language) for problem in self.problems)
+
+    def summary(self, language: Language) -> str:
+        """How many problems there are, and what to do: to be said below them."""
+        return _told(self._what, self._todo, language)
 
 
 class BuildError(LLMDrillsError):

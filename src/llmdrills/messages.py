@@ -10,17 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import resources
 
-__all__ = ["in_chinese"]
+from llmdrills.language import Bilingual
+
+__all__ = ["in_both", "in_chinese"]
 
 _FIELD = re.compile(r"\{([a-z])\}")
+_NAMES = re.compile(r"[\w.'`-]+(?:(?:, | and )[\w.'`-]+)+")  # `en, zh`
+_PLACE = re.compile(r"(\S+:\d+): (.*)", re.DOTALL)
 _MOST_NESTED = 3
 
 
 def in_chinese(text: str) -> str:
     """The Chinese of a message, or of a phrase that fills one; the text itself where there is none."""
     return _told(text, _MOST_NESTED)
+
+
+def in_both(text: object) -> Bilingual:
+    """A message, or a phrase that fills one, in both languages: what the system says of an error, too."""
+    return Bilingual(str(text), in_chinese(str(text)))
 
 
 def _told(text: str, depth: int) -> str:
@@ -32,6 +40,10 @@ def _told(text: str, depth: int) -> str:
         if found is not None:
             fields = {name: _told(value, depth - 1) for name, value in found.groupdict().items()}
             return _tidy(_filled(chinese, fields))
+    if _NAMES.fullmatch(text):
+        return re.sub(", | and ", "、", text)
+    if (place := _PLACE.fullmatch(text)) is not None and (said := _told(place[2], depth - 1)) != place[2]:
+        return f"{place[1]}: {said}"
     parts = text.split("; ")
     if len(parts) > 1:
         told = [_told(part, depth - 1) for part in parts]
@@ -72,6 +84,8 @@ def _expression(english: str) -> str:
 
 
 def _pairs() -> Iterator[tuple[str, str]]:
+    from importlib import resources  # here, because most commands have no message to tell
+
     text = resources.files("llmdrills").joinpath("messages.zh.txt").read_text("utf-8")
     english = ""
     for line in text.splitlines():

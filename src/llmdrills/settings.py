@@ -42,7 +42,7 @@ class Option:
     name: str
     kind: type[int] | type[float] | type[str]
     default: int | float | str
-    help: str
+    help: Bilingual
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
@@ -57,21 +57,57 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("lang", str, "en", "language of prompts, feedback and labels", choices=LANGUAGES, is_language=True),
-    Option("minutes", int, 20, "minutes of practice a day", low=1, high=600),
-    Option("new", int, 2, "new katas a day, at most", low=0, high=50),
-    Option("device", str, "auto", "where attempts run", choices=("auto", "cpu", "cuda", "mps")),
-    Option("editor", str, "", "command that opens a file; then VISUAL, then EDITOR"),
+    Option(
+        "lang",
+        str,
+        "en",
+        Bilingual("language of prompts, feedback and labels", "题目、反馈和界面的语言"),
+        choices=LANGUAGES,
+        is_language=True,
+    ),
+    Option("minutes", int, 20, Bilingual("minutes of practice a day", "每天练习的分钟数"), low=1, high=600),
+    Option("new", int, 2, Bilingual("new katas a day, at most", "每天最多的新练习数"), low=0, high=50),
+    Option(
+        "device",
+        str,
+        "auto",
+        Bilingual("where attempts run", "作答代码在哪个设备上运行"),
+        choices=("auto", "cpu", "cuda", "mps"),
+    ),
+    Option(
+        "editor",
+        str,
+        "",
+        Bilingual(
+            "command that opens a file; then VISUAL, then EDITOR", "打开文件的命令；未设置时依次取 VISUAL、EDITOR"
+        ),
+    ),
     Option(
         "editor_kind",
         str,
         "auto",
-        "whether that command takes over the terminal, or opens a window",
+        Bilingual(
+            "whether that command takes over the terminal, or opens a window", "该命令是占用终端，还是打开一个窗口"
+        ),
         choices=("auto", "terminal", "window"),
     ),
-    Option("practice", str, "", "folder of the files that you write in", is_folder=True, personal=True),
-    Option("retention", float, 0.9, "chance of recall at which a kata is due", low=0.7, high=0.97),
-    Option("interval", int, 365, "longest interval, in days", low=1, high=36500),
+    Option(
+        "practice",
+        str,
+        "",
+        Bilingual("folder of the files that you write in", "你编写代码的文件所在的文件夹"),
+        is_folder=True,
+        personal=True,
+    ),
+    Option(
+        "retention",
+        float,
+        0.9,
+        Bilingual("chance of recall at which a kata is due", "记忆保持率降到多少时练习到期"),
+        low=0.7,
+        high=0.97,
+    ),
+    Option("interval", int, 365, Bilingual("longest interval, in days", "最长复习间隔（天）"), low=1, high=36500),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 

@@ -106,9 +106,9 @@ def test_should_put_a_wrong_setting_right(run, file):
 
 def test_should_offer_every_setting_in_a_new_file(tmp_path):
     path = tmp_path / "config.toml"
-    path.write_text(template())
+    path.write_text(template("en"))
     assert tomllib.loads(path.read_text()) == {}
-    set_lines = [line.removeprefix("# ") for line in template().splitlines() if " = " in line]
+    set_lines = [line.removeprefix("# ") for line in template("en").splitlines() if " = " in line]
     assert tomllib.loads("\n".join(set_lines)) == {option.name: option.default for option in OPTIONS}
 
 

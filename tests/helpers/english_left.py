@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from llmdrills.language import Bilingual
 
-__all__ = ["TERMS", "bilingual_constants", "english_left"]
+__all__ = ["TERMS", "bilingual_constants", "english_left", "half_width_left"]
 
 TERMS = (
     *(
@@ -87,3 +87,16 @@ def _inside(value: object, place: str) -> Iterator[tuple[str, Bilingual]]:
     elif isinstance(value, (tuple, list)):
         for at, one in enumerate(value):
             yield from _inside(one, f"{place}[{at}]")
+
+
+_CJK = "\u3400-\u9fff"
+_HALF_WIDTH = re.compile(
+    rf"[{_CJK}”’）] ?[,;:?!](?![\w/])|(?:[,;)]|(?<!:):) ?[{_CJK}]|[?!][{_CJK}]|[{_CJK}]\.(?!\w)"
+    rf"|\([^()]*[{_CJK}][^()]*\)"
+)
+
+
+def half_width_left(text: str) -> list[str]:
+    """The places in a Chinese text where half-width punctuation stands beside a Chinese character; code apart."""
+    said = re.sub(r"^(?:llmdrills: )?(?:\S+:\d+: )?", "", text)  # the program's name, a place: as in any language
+    return [found[0] for found in _HALF_WIDTH.finditer(_NO_PROSE.sub("⟨⟩", said))]

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import note, speak, spoken, told
 from llmdrills.cli.speech import first_word, language_of
+from llmdrills.cli.variables import tell_misspelt
 from llmdrills.errors import ContentError, LLMDrillsError, UsageError
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,8 +177,12 @@ def _as_it_is_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:
     """The one command that these arguments name; all of them for help, completion and mistakes."""
     first = first_word(arguments)
-    completing = any(variable.endswith("_COMPLETE") and "LLMDRILLS" in variable for variable in os.environ)
-    return (first,) if first in COMMANDS and not completing else COMMANDS
+    return (first,) if first in COMMANDS and not _completing() else COMMANDS
+
+
+def _completing() -> bool:
+    """Whether a shell asks for completion; what is printed then is not for a reader."""
+    return any(variable.endswith("_COMPLETE") and "LLMDRILLS" in variable for variable in os.environ)
 
 
 def main() -> None:
@@ -191,11 +197,13 @@ def main() -> None:
 
         start_early()
     speak(language_of(arguments))
+    if not _completing():
+        tell_misspelt()
     try:
         _run(arguments)
     except ContentError as error:
-        note(str(error))
-        note(f"llmdrills: {error.told(spoken())}")
+        note(error.told(spoken()))
+        note(f"llmdrills: {error.summary(spoken())}")
         sys.exit(error.exit_code)
     except LLMDrillsError as error:
         note(f"llmdrills: {error.told(spoken())}")
@@ -211,8 +219,8 @@ def main() -> None:
             raise
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
             _silence()
-            where = error.filename or told(_OUTPUT)
-            note(f"llmdrills: {told(_NO_SPACE.format(where=where, why=error.strerror))}")
+            where = error.filename or _OUTPUT
+            note(f"llmdrills: {told(_NO_SPACE.format(where=where, why=in_both(error.strerror)))}")
             sys.exit(UsageError.exit_code)
         note(f"llmdrills: {told(_INTERNAL.format(what=f'{type(error).__name__}: {error}'))}")
         sys.exit(UsageError.exit_code)
@@ -221,10 +229,15 @@ def main() -> None:
 def _run(arguments: Sequence[str]) -> None:
     """Run the command and exit; what Typer finds wrong with the arguments is raised as UsageError."""
     from typer.exceptions import TyperException
+    from typer.main import get_command
+
+    from llmdrills.cli.completion import speak_for
 
     try:
         # prog_name: also when run as `python -m llmdrills`
-        code = build_app(_wanted(arguments))(args=list(arguments), prog_name="llmdrills", standalone_mode=False)
+        command = get_command(build_app(_wanted(arguments)))
+        speak_for(command)
+        code = command(args=list(arguments), prog_name="llmdrills", standalone_mode=False)
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.message, file=sys.stderr)

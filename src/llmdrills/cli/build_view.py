@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.language import Bilingual, counted
 from llmdrills.lines import whole
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,16 @@ _RETAG = Bilingual(
 _OPTION = Bilingual(
     "{name}: {change}. In Anki's import dialog choose: {settings}", "{name}：{change}。导入时请选择：{settings}"
 )
+_COUNT = Bilingual("{n} {status}", "{status} {n} 条")
+_COMMA = Bilingual(", ", "，")
+_BRACKETS = Bilingual(" ({text})", "（{text}）")
+_DECK = Bilingual("{name}{renamed}: {counts}", "{name}{renamed}：{counts}")
+_CHANGED = Bilingual("{name}: {change}", "{name}：{change}")
+_CHANGES = {"restyled": Bilingual("restyled", "样式有更新"), "renamed": Bilingual("renamed", "字段或模板已改名")}
+_RESTORED = Bilingual("restored", "重新启用")
+_MOVED = Bilingual("was in {deck}; existing cards stay there", "原属 {deck}，已有的卡片留在那里")
+_ADDED = Bilingual("+{cards}", "增加 {cards}")
+_EMPTIED = Bilingual("{cards} left to Empty Cards", "{cards}可用 Anki 的“清空卡片”删除")
 _REFUSED = Bilingual("{name}: {change}. Do not release this.", "{name}：{change}。请不要发布。")
 
 
@@ -94,34 +105,34 @@ def _forecast(forecast: Forecast, language: Language, *, verbose: bool) -> Itera
     yield f"[{forecast.language}] {_COLLECTION[language]}"
     for deck in forecast.decks:
         counts = {"new": deck.new, "updated": deck.updated, "unchanged": deck.unchanged, "retired": deck.retired}
-        shown = ", ".join(f"{count} {_STATUS[status][language]}" for status, count in counts.items() if count)
-        renamed = f" (← {deck.renamed_from})" if deck.renamed_from else ""
-        yield f"  {deck.name}{renamed}: {shown or '0'}"
+        named = [_COUNT.format(n=n, status=_STATUS[status])[language] for status, n in counts.items() if n]
+        renamed = _BRACKETS.format(text=f"← {deck.renamed_from}") if deck.renamed_from else ""
+        shown = {"name": deck.name, "renamed": renamed, "counts": _COMMA[language].join(named) or "0"}
+        yield "  " + _DECK.format(**shown)[language]
     changed = [note for note in forecast.notes if note.status != "unchanged" or note.moved_from]
     for note in changed if verbose else changed[:_SHOWN]:
-        yield f"    {_STATUS[note.status][language]} {note.id}{_details(note)}"
+        yield f"    {_STATUS[note.status][language]} {note.id}{_details(note, language)}"
     if not verbose and len(changed) > _SHOWN:
         yield f"    … +{len(changed) - _SHOWN} (--verbose)"
     for kind in forecast.note_types:
         if kind.verdict == "refused":
-            yield "  " + _REFUSED.format(name=kind.name, change=kind.change)[language]
+            yield "  " + _REFUSED.format(name=kind.name, change=in_both(kind.change))[language]
         elif kind.verdict == "needs-option" and kind.settings is not None:
-            settings = kind.settings[language]
-            yield "  " + _OPTION.format(name=kind.name, change=kind.change, settings=settings)[language]
+            words = {"name": kind.name, "change": in_both(kind.change), "settings": kind.settings}
+            yield "  " + _OPTION.format(**words)[language]
         elif kind.change not in {"unchanged", "new"}:
-            yield f"  {kind.name}: {kind.change}"
+            yield "  " + _CHANGED.format(name=kind.name, change=_CHANGES[kind.change])[language]
 
 
-def _details(note: NoteForecast) -> str:
+def _details(note: NoteForecast, language: Language) -> str:
     details = []
     if note.restored:
-        details.append("restored")
+        details.append(_RESTORED)
     if note.moved_from:
-        details.append(f"was in {note.moved_from}; existing cards stay there")
+        details.append(_MOVED.format(deck=note.moved_from))
     if note.status != "new" and note.cards_added:
-        details.append(f"+{counted(note.cards_added, 'card', '').en}")
+        details.append(_ADDED.format(cards=counted(note.cards_added, "card", "张卡片")))
     if note.cards_emptied:
-        details.append(f"{counted(note.cards_emptied, 'card', '').en} left to Empty Cards")
-    if note.why:
-        details.append(note.why)
-    return f" ({'; '.join(details)})" if details else ""
+        details.append(_EMPTIED.format(cards=counted(note.cards_emptied, "card", "张卡片")))
+    said = [one[language] for one in details] + ([note.why] if note.why else [])
+    return _BRACKETS.format(text=Bilingual("; ", "；")[language].join(said))[language] if said else ""

@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from llmdrills.language import Bilingual
 from llmdrills.lines import plain, wrap
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmdrills.content.model import Kata
-    from llmdrills.language import Bilingual, Language
+    from llmdrills.language import Language
 
 __all__ = [
     "MEASURE",
@@ -44,6 +46,7 @@ __all__ = [
 MEASURE = 100
 """Columns of the longest line of prose: on a wider terminal, a longer one is hard to read."""
 _SPOKEN: list[Language] = ["en"]
+_NOTICE = Bilingual("notice: {what}", "提示：{what}")
 
 
 def speak(language: Language) -> None:
@@ -134,7 +137,7 @@ def tell_notices(katas: Iterable[Kata]) -> None:
     """Say which old forms a workspace still holds: they load, and a new release need not be read for them at once."""
     for kata in katas:
         for notice in kata.notices:
-            note(f"notice: {notice}")
+            note(told(_NOTICE.format(what=in_both(notice))))
 
 
 def print_json(data: Any) -> None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import ContentError, LLMDrillsError
-from llmdrills.language import counted
+from llmdrills.language import Bilingual, counted
+from llmdrills.messages import in_both
 from llmdrills.practice import exchange, plan, replay, stats, tally
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
+from llmdrills.practice.schema import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +28,29 @@ if TYPE_CHECKING:
 __all__ = ["Tried", "try_out"]
 
 _SHOWN = 3  # events named
+_UNREADABLE = Bilingual(
+    "{what}; make the file readable, and see that {folder} has room for a copy",
+    "{what}；请让这个文件可读，并确保 {folder} 有空间放一份副本",
+)
+_MADE_ANEW = Bilingual(
+    "{found}; its figures did not follow from them, and were made anew", "{found}；统计数据与记录不符，已重新计算"
+)
+_DAMAGED = Bilingual(
+    "it is damaged; `llmdrills today` sets it aside, saves what can be read, and says what is missing",
+    "文件已损坏；`llmdrills today` 会把它移到一边，救回可读的部分，并说明缺了什么",
+)
+_LEFT_OUT = Bilingual(
+    "{found}, of which {n} are left out for values that no event can have: {named}{more}",
+    "{found}，其中 {n} 条因数值不合理而未计入：{named}{more}",
+)
+_MORE = Bilingual(" and {n} more", " 等，另有 {n} 条")
 
 
 class Tried(NamedTuple):
     """What was found, and what must be fixed (empty: nothing)."""
 
-    found: str
-    fault: str = ""
+    found: str | Bilingual
+    fault: str | Bilingual = ""
 
 
 def try_out(here: Place) -> Tried:
@@ -48,13 +66,14 @@ def try_out(here: Place) -> Tried:
                 found, fault = _state(history)
                 right = bool(fault) or _follows(history, _katas(here), here)
         except OSError as error:
-            return Tried("", f"{error}; make the file readable, and see that {folder} has room for a copy")
+            return Tried("", _UNREADABLE.format(what=in_both(error), folder=folder))
         except LLMDrillsError as error:
-            return Tried("", str(error).replace(folder, str(path.parent)))
+            said = error.in_both
+            return Tried("", Bilingual(*(text.replace(folder, str(path.parent)) for text in (said.en, said.zh))))
     if not right:
         with History.open(path) as history:
             replay.forget(history)
-        found += "; its figures did not follow from them, and were made anew"
+        found = _MADE_ANEW.format(found=found)
     return Tried(found, fault)
 
 
@@ -78,15 +97,14 @@ def _copy(path: Path, folder: Path) -> Path:
 
 def _state(history: History) -> Tried:
     events = sum(history.counts().values())
-    found = counted(events, "event", "").en
+    found = counted(events, "event", "条记录")
     if history.recovery is not None:
-        return Tried(
-            found, "it is damaged; `llmdrills today` sets it aside, saves what can be read, and says what is missing"
-        )
-    told = [f"{kind} {event}" for kind, event in history.unsound()]
+        return Tried(found, _DAMAGED)
+    told = [Bilingual(f"{kind} {event}", f"{KINDS[kind].zh} {event}") for kind, event in history.unsound()]
     if told:
-        named = ", ".join(told[:_SHOWN]) + (f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else "")
-        found += f", of which {len(told)} are left out for values that no event can have: {named}"
+        named = Bilingual(", ".join(one.en for one in told[:_SHOWN]), "、".join(one.zh for one in told[:_SHOWN]))
+        more = _MORE.format(n=len(told) - _SHOWN) if len(told) > _SHOWN else ""
+        found = _LEFT_OUT.format(found=found, n=len(told), named=named, more=more)
     return Tried(found)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["overview_text", "past_text", "told_diagnosis"]
 
+_HEAD = Bilingual("{day}  {kata} ({variant})", "{day}  {kata}（{variant}）")
 _SOLUTION = Bilingual("looked at the solution", "看过答案")
 _LOWERED = Bilingual("{rating} (earned {earned})", "{rating}（应得{earned}）")
 _SKIPPED = Bilingual("skipped", "已跳过")
@@ -36,6 +37,7 @@ _WHICH = Bilingual(
     "`llmdrills history show KATA` shows its attempts.", "运行 `llmdrills history show KATA` 查看各次提交。"
 )
 _NOTHING = Bilingual("Nothing yet: begin with `llmdrills today`.", "还没有记录：运行 `llmdrills today` 开始。")
+_COMMA = Bilingual(", ", "、")
 _MOST_NAMES = 4
 
 
@@ -83,7 +85,10 @@ def told_diagnosis(kata: Kata) -> dict[str, Bilingual]:
 
 
 def _head(one: PastRepetition, language: Language) -> str:
-    parts = [f"{one.begun.day}  {one.kata} ({one.variant})", _attempts(len(one.attempts))[language]]
+    parts = [
+        _HEAD.format(day=one.begun.day, kata=one.kata, variant=one.variant)[language],
+        _attempts(len(one.attempts))[language],
+    ]
     if one.repair:
         parts.insert(1, _REPAIR[language])
     if one.hints:
@@ -123,6 +128,6 @@ def _attempt(attempt: PastAttempt, diagnoses: Mapping[str, Bilingual], language:
         return f"{line} → {known[language] if known else attempt.diagnosis}"
     failing = [name for name, outcome in attempt.cases if outcome != "passed"]
     if failing and good:
-        names = ", ".join(failing[:_MOST_NAMES]) + (" …" if len(failing) > _MOST_NAMES else "")
+        names = _COMMA[language].join(failing[:_MOST_NAMES]) + (" …" if len(failing) > _MOST_NAMES else "")
         line += f" · {_FAILING.format(names=names)[language]}"
     return line

@@ -30,10 +30,11 @@ _NEXT = Bilingual(
 )
 
 
-def plan_text(plan: Plan, language: Language, more: str = "", head: str = "") -> str:
+def plan_text(plan: Plan, language: Language, more: str = "", head: str = "", *, inside: bool = False) -> str:
     """What the day holds, why, and the next command; without a line end at the end.
 
-    `more`: what could be practised besides, for a plan that holds nothing; `head`: the first line, where it is known.
+    `more`: what could be practised besides, for a plan that holds nothing; `head`: the first line, where it is known;
+    `inside`: in the daily loop, which goes on with the first kata by itself.
     """
     lines = [head or _head(plan, language)]
     width = max((len(item.kata) for item in plan.items), default=0)
@@ -51,7 +52,8 @@ def plan_text(plan: Plan, language: Language, more: str = "", head: str = "") ->
         words = {"kata": plan.repair.kata, "minutes": plan.repair.minutes, "why": plan.repair.why[language]}
         lines.append(_REPAIR[language].format(**words))
     if plan.items:
-        lines.append(_NEXT.format(kata=plan.items[0].kata)[language])
+        if not inside:
+            lines.append(_NEXT.format(kata=plan.items[0].kata)[language])
     else:
         lines += [_NEXT_DUE.format(day=plan.next_due)[language]] if plan.next_due else []
         lines += [more] if more else []

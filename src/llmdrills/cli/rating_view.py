@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.language import Bilingual, counted
+from llmdrills.lines import columns
 from llmdrills.practice.rating import Rating, reason
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NAMES: dict[str, Rating] = {rating.name.lower(): rating for rating in Rating}
 """The words for a rating on the command line and in JSON."""
 
 RATED = Bilingual("{kata}: {rating}; due again on {due} (in {days})", "{kata}：{rating}；{due} 到期（{days}后）")
-_IN_DAYS = Bilingual("in {days}", "{days}后")
+_DUE = Bilingual("{due} (in {days})", "{due}（{days}后）")
 _EARNED = Bilingual(
     "You earned {rating} ({reason}). It comes back on:", "本次应得评级：{rating}（{reason}）。下次复习日期："
 )
@@ -35,8 +36,9 @@ def choice_lines(choices: Sequence[Choice], language: Language, *, mark: str = "
     """A line for each rating that may be given, with the day on which the kata comes back; `mark` ends the last."""
     lines = []
     for choice in choices:
-        days = _IN_DAYS.format(days=days_of(choice)[language])[language]
-        line = f"  {int(choice.rating)} {choice.rating.label[language]:<6} {choice.due} ({days})"
+        due = _DUE.format(due=choice.due, days=days_of(choice))[language]
+        label = choice.rating.label[language]
+        line = f"  {int(choice.rating)} {label}{' ' * (6 - columns(label))} {due}"
         lines.append(f"{line}  {mark}" if mark and choice is choices[-1] else line)
     return lines
 

@@ -46,7 +46,7 @@ __all__ = [
 EASIER = Bilingual(
     "{variant} is an easier form of {stronger}: it is graded, but not rated, and the schedule of {kata} stays "
     "as it is. `llmdrills start {kata}` practises {stronger}.",
-    "{variant} 是 {stronger} 的较容易形式：会判题，但不评级，也不改变 {kata} 的复习安排。"
+    "{variant} 是 {stronger} 的较容易形式：会评分，但不评级，也不改变 {kata} 的复习安排。"
     "运行 `llmdrills start {kata}` 练习 {stronger}。",
 )
 _ELSEWHERE = Bilingual(
@@ -90,7 +90,7 @@ def open_history(here: Place, *, check: bool = False) -> Iterator[History]:
         try:
             backups.keep(history)
         except HistoryError as error:
-            note(_NO_BACKUP.format(why=error)[here.language])
+            note(_NO_BACKUP.format(why=error.in_both)[here.language])
         yield history
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llmdrills.errors import SettingError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 from llmdrills.settings import OPTIONS, read_settings
 
 if TYPE_CHECKING:
@@ -17,8 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-__all__ = ["change", "template"]
+    from llmdrills.language import Language
+    from llmdrills.settings import Setting
 
+__all__ = ["UNSET", "change", "source_of", "template"]
+
+UNSET = Bilingual("(unset)", "未设置")
+
+_DEFAULT = Bilingual("default", "默认值")
+_HEAD = Bilingual(
+    "Settings of llmdrills: take a `# ` away to set one.", "llmdrills 的设置：去掉行首的 `# ` 即可启用该项。"
+)
+_CHOICES = Bilingual("{help} ({choices})", "{help}（{choices}）")
 _CANNOT = Bilingual("cannot write {path} ({why})", "无法写入 {path}（{why}）")
 _RIGHTS = Bilingual("give yourself the right to, or set LLMDRILLS_HOME", "请取得写权限，或设置 LLMDRILLS_HOME")
 _ODD = Bilingual("the line of {name} in {path} cannot be changed by a program", "{path} 中 {name} 一行无法自动修改")
@@ -42,17 +53,24 @@ def change(path: Path, name: str, value: float | str | None) -> None:
             try:
                 write_atomically(path.resolve(), changed)
             except OSError as error:
-                raise SettingError(_CANNOT.format(path=path, why=error.strerror), _RIGHTS) from error
+                raise SettingError(_CANNOT.format(path=path, why=in_both(error.strerror)), _RIGHTS) from error
             return
     raise SettingError(_ODD.format(name=name, path=path), _BY_HAND)
 
 
-def template() -> str:
+def source_of(setting: Setting) -> Bilingual:
+    """Where a value comes from: an option, a variable and a file are their own names."""
+    return _DEFAULT if setting.source == "default" else Bilingual(setting.source, setting.source)
+
+
+def template(language: Language) -> str:
     """A file that sets nothing: every setting with its default, as a comment."""
-    lines = ["# Settings of llmdrills: take a `# ` away to set one.", ""]
+    lines = [f"# {_HEAD[language]}", ""]
     for option in OPTIONS:
-        choices = f" ({', '.join(option.choices)})" if option.choices else ""
-        lines += [f"# {option.help}{choices}", f"# {option.name} = {_toml(option.default)}", ""]
+        said = option.help
+        if option.choices:
+            said = _CHOICES.format(help=said, choices=", ".join(option.choices))
+        lines += [f"# {said[language]}", f"# {option.name} = {_toml(option.default)}", ""]
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["first_word", "language_of"]
 
+_OPTION = next(option for option in settings.OPTIONS if option.is_language)
 _WITH_VALUE = ("--lang",)  # the options of `llmdrills` itself that take a value
 
 

@@ -78,7 +78,7 @@ def _lines(stats: Stats, language: Language, width: int) -> Iterator[str]:
         most = max(day.katas for day in due)
         for day in due:
             bar = "█" * max(1, round(min(_BAR, width // 3) * day.katas / most))
-            yield f"  {day.day}  {bar} {day.katas} ({day.minutes} {_MIN[language]})"
+            yield f"  {day.day}  {bar} {day.katas}{_BRACKETS[language].format(f'{day.minutes} {_MIN[language]}')}"
     if stats.hardest:
         yield from ("", _W["hardest"][language])
         for hard in stats.hardest[:5]:

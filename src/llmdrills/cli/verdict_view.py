@@ -33,6 +33,7 @@ _WITH_SNIPPET = Bilingual(
     "the inputs, a snippet that shows it again, and the rest", "输入、可以重现的代码片段和其他细节"
 )
 _WITHOUT = Bilingual("which cases passed, and all that was printed", "通过的用例和全部打印")
+_HEAD = Bilingual("{kata} ({variant}): {outcome}", "{kata}（{variant}）：{outcome}")
 _AGREE = Bilingual("CPU and {device} agree: {there}", "CPU 与 {device} 一致：{there}")
 _DIFFER = Bilingual(
     "CPU: {here}; {device}: {there}. These cases differ: {cases}",
@@ -54,7 +55,8 @@ def verdict_text(
     symbol = "✓" if verdict.passed else "○" if verdict.outcome == "unimplemented" else "✗"
     good = sum(case.outcome == "passed" for case in verdict.cases)
     count = f" {good}/{len(verdict.cases)}" if verdict.cases else ""
-    lines = [f"{symbol} {verdict.kata} ({verdict.variant}): {OUTCOMES[verdict.outcome][language]}{count}"]
+    words = {"kata": verdict.kata, "variant": verdict.variant, "outcome": OUTCOMES[verdict.outcome]}
+    lines = [f"{symbol} {_HEAD.format(**words)[language]}{count}"]
     if colour:
         lines[0] = f"\x1b[1;{_COLOURS.get(verdict.outcome, '31')}m{lines[0]}\x1b[0m"
     if "parity" in verdict.report:

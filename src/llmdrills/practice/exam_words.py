@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["EVIDENCE", "figures", "part_name", "searches"]
 
 EVIDENCE = {
-    "code": Bilingual("✓ {passed} of {all} katas passed", "✓ 通过 {passed}/{all} 道编码练习"),
-    "failed": Bilingual("✗ {passed} of {all} katas passed", "✗ 通过 {passed}/{all} 道编码练习"),
+    "code": Bilingual("✓ katas passed: {passed} of {all}", "✓ 通过 {passed}/{all} 道编码练习"),
+    "failed": Bilingual("✗ katas passed: {passed} of {all}", "✗ 通过 {passed}/{all} 道编码练习"),
     "own-marks": Bilingual("○ only your own marks: {had} of {of}", "○ 只有自己的标记：{had}/{of}"),
     "none": Bilingual("○ not asked or not reached", "○ 未考到或未做到"),
 }

@@ -46,9 +46,8 @@ class Optimized:
         """What to tell the learner."""
         if self.missing:
             return Bilingual(
-                f"{self.missing} more repetitions are needed before FSRS can be fitted to you ({self.reviews} of "
-                f"{ENOUGH} so far; those on the day of the one before do not count). Until then the published "
-                "parameters are used.",
+                f"{_needed(self.missing)} before FSRS can be fitted to you ({self.reviews} of {ENOUGH} so far; those "
+                "on the day of the one before do not count). Until then the published parameters are used.",
                 f"还差 {self.missing} 次复习才能为你拟合 FSRS 参数"
                 f"（已有 {self.reviews}/{ENOUGH}；同一天内的重复不算）。在此之前使用官方发布的参数。",
             )
@@ -76,6 +75,10 @@ class Optimized:
             "kept": self.kept,
             "weights": list(self.weights),
         }
+
+
+def _needed(count: int) -> str:
+    return "1 more repetition is needed" if count == 1 else f"{count} more repetitions are needed"
 
 
 def countable(history: History) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdrills.language import Bilingual
+from llmdrills.practice.schema import KINDS
 
 __all__ = ["Recovery"]
 
@@ -58,8 +59,8 @@ class Recovery:
         if self.returned:
             parts.append(Bilingual(f"From backups alone came {self.returned}.", f"其中 {self.returned} 条来自备份。"))
         if self.aside:
-            where = ", ".join(map(str, self.aside))
-            parts.append(Bilingual(f"The damaged file is kept as {where}.", f"损坏的文件保留为 {where}。"))
+            en, zh = (comma.join(map(str, self.aside)) for comma in (", ", "、"))
+            parts.append(Bilingual(f"The damaged file is kept as {en}.", f"损坏的文件保留为 {zh}。"))
         if any(self.lost.values()) or not self.witnesses:
             parts.append(_TODO)
         return Bilingual(" ".join(part.en for part in parts), "".join(part.zh for part in parts))
@@ -69,7 +70,7 @@ class Recovery:
         lost = {kind: count for kind, count in self.lost.items() if count}
         missing = Bilingual(
             ", ".join(f"{count} of {count + self.kept.get(kind, 0)} {kind}" for kind, count in lost.items()),
-            "、".join(f"{kind} {count}/{count + self.kept.get(kind, 0)}" for kind, count in lost.items()),
+            "、".join(f"{_named(kind)} {count}/{count + self.kept.get(kind, 0)} 条" for kind, count in lost.items()),
         )
         witnesses = [_WITNESSES[name] for name in self.witnesses if name in _WITNESSES]
         known = Bilingual(" and ".join(one.en for one in witnesses), "和".join(one.zh for one in witnesses))
@@ -93,6 +94,11 @@ class Recovery:
             f"Found: {_entries(kept)}. Whether any are missing is not known: no count of them can be read.",
             f"找到 {kept} 条。计数已无法读取，是否有丢失无从得知。",
         )
+
+
+def _named(kind: str) -> str:
+    """A kind of event in Chinese; one that this version does not know keeps its name."""
+    return KINDS[kind].zh if kind in KINDS else kind
 
 
 def _says(witnesses: list[Bilingual]) -> str:

@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, counted
 from llmdrills.mathtext import unicode_math
 from llmdrills.practice import plots
 
@@ -28,11 +28,11 @@ _T = {
     "known": Bilingual("katas recalled now", "现在还记得的练习"),
     "of met": Bilingual("expected, of {n} met", "期望值，共练过 {n} 个"),
     "reviews": Bilingual("repetitions", "复习次数"),
-    "attempts": Bilingual("{n} attempts graded", "评分 {n} 次"),
+    "attempts": Bilingual("{n} graded", "评分 {n}"),
     "minutes": Bilingual("minutes", "分钟"),
     "repairs": Bilingual("repairs done", "已完成的修复练习"),
     "begun": Bilingual("begun: {n}", "共开始 {n} 个"),
-    "days": Bilingual("on {n} days", "共 {n} 天"),
+    "days": Bilingual("on {n}", "共 {n}"),
     "recall": Bilingual("recalled when due", "到期时的记忆保持率"),
     "predicted": Bilingual("predicted: {n}", "预测 {n}"),
     "year": Bilingual("The year", "这一年"),
@@ -68,12 +68,8 @@ _T = {
         "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，记忆保持率 {recall}"
     ),
     "never": Bilingual("{kata}: not practised yet", "{kata}：还没练过"),
-    "notes": Bilingual(
-        "{n} notes, reviewed in Anki (not counted here yet)", "{n} 条笔记，在 Anki 中复习（这里暂不统计）"
-    ),
-    "notes counted": Bilingual(
-        "{n} notes, {done} of them reviewed in Anki", "{n} 条笔记，其中 {done} 条已在 Anki 中复习"
-    ),
+    "notes": Bilingual("{n}, reviewed in Anki (not counted here yet)", "{n}，在 Anki 中复习（这里暂不统计）"),
+    "notes counted": Bilingual("{n}, {done} of them reviewed in Anki", "{n}，其中 {done} 条已在 Anki 中复习"),
     "next": Bilingual("Next: {what}", "下一步：{what}"),
 }
 
@@ -180,8 +176,8 @@ class _Page:
         entries = [
             (stats.streak, "streak", self.say("longest", n=stats.longest_streak)),
             (stats.katas_known, "known", self.say("of met", n=stats.katas_met)),
-            (stats.reviews, "reviews", self.say("attempts", n=stats.attempts)),
-            (stats.minutes, "minutes", self.say("days", n=stats.days_practised)),
+            (stats.reviews, "reviews", self.say("attempts", n=counted(stats.attempts, "attempt", "次"))),
+            (stats.minutes, "minutes", self.say("days", n=counted(stats.days_practised, "day", "天"))),
             (measured, "recall", self.say("predicted", n=predicted)),
         ]
         if stats.repairs.begun:
@@ -255,7 +251,7 @@ class _Page:
     def item(self, item: Mapping[str, Any]) -> str:
         state = item["state"]
         evidence = [self.evidence(one) for one in item["katas"]]
-        count, done = len(item["notes"]), item["notes_reviewed"]
+        count, done = counted(len(item["notes"]), "note", "条笔记"), item["notes_reviewed"]
         evidence.append(self.say("notes", n=count) if done is None else self.say("notes counted", n=count, done=done))
         listed = "".join(f"<li>{one}</li>" for one in evidence)
         return (

@@ -10,6 +10,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmdrills.language import Bilingual
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +21,7 @@ __all__ = [
     "COMMON",
     "DERIVED",
     "EVENTS",
+    "KINDS",
     "MIGRATIONS",
     "Column",
     "make_derived",
@@ -83,6 +86,19 @@ EVENTS: dict[str, dict[str, Column]] = {
     # `source`: self (marked by the learner) or anki; `origin` names the answer where it was given.
     "note_reviews": {"note": _TEXT, "language": _TEXT, "rating": _INTEGER, "source": _TEXT, "origin": _TEXT},
 }
+KINDS = {
+    "sessions": Bilingual("sessions", "练习"),
+    "archives": Bilingual("archives", "存档"),
+    "attempts": Bilingual("attempts", "提交"),
+    "hints": Bilingual("hints", "提示"),
+    "solutions": Bilingual("solutions", "查看答案"),
+    "skips": Bilingual("skips", "跳过"),
+    "reviews": Bilingual("reviews", "评级"),
+    "undos": Bilingual("undos", "撤销"),
+    "parameters": Bilingual("parameters", "参数"),
+    "note_reviews": Bilingual("note_reviews", "笔记复习"),
+}
+"""What the kinds of events are called."""
 BY_ORIGIN = frozenset({"note_reviews"})
 """Events that are the same event if their origin is the same, whatever their UUID: each is there once."""
 _SINCE_VERSION_2 = ("note_reviews",)

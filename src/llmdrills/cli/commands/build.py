@@ -14,6 +14,7 @@ from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
 from llmdrills.content import load_workspace
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ _VerboseOption = Annotated[
     typer.Option("--verbose", "-v", help=told(Bilingual("Name every note that changes.", "逐条列出有变动的笔记。"))),
 ]
 
+_PROGRESS = Bilingual("{what}: {done}/{total}", "{what}：{done}/{total}")
+
 
 def command(
     out: _OutOption = None,
@@ -126,6 +129,7 @@ def _progress() -> Progress | None:
 
     def show(what: str, done: int, total: int) -> None:
         end = "\n" if done >= total else ""
-        print(f"\r{what}: {done}/{total}\x1b[K", end=end, file=sys.stderr, flush=True)
+        line = _PROGRESS.format(what=in_both(what), done=done, total=total)
+        print(f"\r{told(line)}\x1b[K", end=end, file=sys.stderr, flush=True)
 
     return show

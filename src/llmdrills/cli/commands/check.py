@@ -13,6 +13,7 @@ from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual, counted
+from llmdrills.messages import in_both
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata
     from llmdrills.grading.proving.audit import Audit
-    from llmdrills.grading.proving.reports import VariantReport
+    from llmdrills.grading.proving.reports import HolesReport, VariantReport
 
 __all__ = ["HELP", "command"]
 
@@ -109,6 +110,32 @@ _JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help=told(Bilingual("Processes at once.", "并行进程数。")))
 ]
 
+_WRITTEN = Bilingual("decks/computed.json is written: commit it", "已写出 decks/computed.json：请提交")
+_UP_TO_DATE = Bilingual("decks/computed.json is up to date", "decks/computed.json 无需更新")
+_LINTED = Bilingual("read {notes} and {katas}; no code was run", "已检查 {notes}和 {katas}，没有运行代码")
+_SUMMARY = Bilingual(
+    "{katas} ({cached} unchanged), {kernels}, {proofs}", "{katas}（{cached} 个没有改动），{kernels}，{proofs}"
+)
+_RESULT = Bilingual("{mark} {what}: {problems}", "{mark} {what}：{problems}")
+_CLEAN = Bilingual("clean", "没有问题")
+_HEAD = Bilingual("{kata} ({variant})", "{kata}（{variant}）")
+_REDUNDANT = Bilingual(
+    "any one of these cases could go, and the others would expose as many slips: {names}",
+    "以下用例去掉任意一个，其余用例能发现的常见错误并不减少：{names}",
+)
+_SEARCH = Bilingual(
+    "{kata} ({variant}): {draws} ({refused}), {kernels}, {seeds} chosen",
+    "{kata}（{variant}）：{draws}（{refused}），{kernels}，选出 {seeds}",
+)
+_BECAUSE = Bilingual("{n} because {why}", "{n} 次不可用：{why}")
+_NONE_REFUSED = Bilingual("none refused", "全部可用")
+_UNCOVERED = Bilingual("not covered: {what}", "未覆盖：{what}")
+_DRAWS = Bilingual("draws.lock is written for {katas}: commit it", "已写出 {katas} 的 draws.lock：请提交")
+_SEARCHED = Bilingual("{mark} {katas} searched: {holes}", "{mark} 已搜索 {katas}：{holes}")
+_OPEN = Bilingual("{holes} open", "还有 {holes}")
+_NONE_OPEN = Bilingual("no hole is open", "没有漏洞")
+_UNCHANGED = Bilingual(" (unchanged)", "（没有改动）")
+
 
 def command(
     katas: _KatasArgument = None,
@@ -146,13 +173,13 @@ def command(
     )
     if write:
         changed = write_audit(loaded, found)
-        note("decks/computed.json is written: commit it" if changed else "decks/computed.json is up to date")
+        note(told(_WRITTEN if changed else _UP_TO_DATE))
         found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
     if json:
         print_json(found.to_json())
     else:
-        linted = f"read {_n(loaded.notes, 'note')} and {_n(loaded.katas, 'kata')}; no code was run"
-        _show(found, matrix=matrix, linted=linted if quick else "")
+        linted = _LINTED.format(notes=_notes(loaded.notes), katas=_katas(loaded.katas))
+        _show(found, matrix=matrix, linted=linted if quick else None)
     raise typer.Exit(0 if found.clean else 1)
 
 
@@ -186,42 +213,59 @@ def _search(here: Place, katas: Sequence[Kata], *, jobs: int | None, cache: bool
         for problem in report.problems:
             tell(problem.told(spoken()))
         for variant in report.variants:
-            refused = ", ".join(f"{number} because {why}" for why, number in variant.refused.items())
-            said = f"{_n(variant.draws, 'draw')} ({refused or 'none refused'}), {_n(variant.mutants, 'wrong kernel')}"
-            note(f"{report.kata} ({variant.variant}): {said}, {_n(variant.seeds, 'seed')} chosen")
+            note(_searched(report.kata, variant)[spoken()])
             for condition in variant.uncovered:
-                note(f"  not covered: {condition}")
+                note("  " + _UNCOVERED.format(what=in_both(condition))[spoken()])
     if changed:
-        note(f"draws.lock is written for {', '.join(changed)}: commit it")
-    said = f"{_n(count, 'hole')} open" if count else "no hole is open"
-    tell(f"{'✗' if count else '✓'} {_n(found, 'kata')} searched: {said}")
+        note(_DRAWS.format(katas=Bilingual(", ".join(changed), "、".join(changed)))[spoken()])
+    holes = _OPEN.format(holes=counted(count, "hole", "处漏洞")) if count else _NONE_OPEN
+    tell(_SEARCHED.format(mark="✗" if count else "✓", katas=_katas(found), holes=holes)[spoken()])
     return 1 if count else 0
 
 
-def _show(found: Audit, *, matrix: bool, linted: str) -> None:
+def _searched(kata: str, variant: HolesReport) -> Bilingual:
+    refused = [_BECAUSE.format(n=n, why=in_both(why)) for why, n in variant.refused.items()]
+    both = Bilingual(", ".join(one.en for one in refused), "，".join(one.zh for one in refused))
+    return _SEARCH.format(
+        kata=kata,
+        variant=variant.variant,
+        draws=counted(variant.draws, "draw", "次抽取"),
+        refused=both if refused else _NONE_REFUSED,
+        kernels=_kernels(variant.mutants),
+        seeds=counted(len(variant.seeds), "seed", "个种子"),
+    )
+
+
+def _show(found: Audit, *, matrix: bool, linted: Bilingual | None) -> None:
     for report in found.katas:
         for variant in report.variants:
             if matrix:
-                print(f"{report.kata} ({variant.variant})\n{_table(variant)}\n")
+                head = _HEAD.format(kata=report.kata, variant=variant.variant)[spoken()]
+                print(f"{head}\n{_table(variant)}\n")
                 if variant.redundant:
-                    note(
-                        "any one of these cases could go, and the others would expose as many slips: "
-                        + ", ".join(variant.redundant)
-                    )
+                    names = Bilingual(", ".join(variant.redundant), "、".join(variant.redundant))
+                    note(_REDUNDANT.format(names=names)[spoken()])
     for problem in found.problems:
         tell(problem.told(spoken()))
     kernels = sum(len(variant.matrix.slips) for report in found.katas for variant in report.variants)
     cached = sum(report.cached for report in found.katas)
-    summary = (
-        f"{_n(found.katas, 'kata')} ({cached} unchanged), {_n(kernels, 'wrong kernel')}, {_n(found.proofs, 'proof')}"
-    )
+    proofs = counted(len(found.proofs), "proof", "份证明")
+    summary = _SUMMARY.format(katas=_katas(found.katas), cached=cached, kernels=_kernels(kernels), proofs=proofs)
     count = len(found.problems)
-    tell(f"{'✗' if count else '✓'} {linted or summary}: {_n(count, 'problem') if count else 'clean'}")
+    words = {"mark": "✗" if count else "✓", "what": linted or summary}
+    tell(_RESULT.format(problems=counted(count, "problem", "处问题") if count else _CLEAN, **words)[spoken()])
 
 
-def _n(what: int | Sized, one: str) -> str:
-    """How many there are, with the word for it."""
-    return counted(what if isinstance(what, int) else len(what), one, "").en
+def _katas(found: Sized) -> Bilingual:
+    return counted(len(found), "kata", "个练习")
+
+
+def _notes(found: Sized) -> Bilingual:
+    return counted(len(found), "note", "条笔记")
+
+
+def _kernels(count: int) -> Bilingual:
+    return counted(count, "wrong kernel", "种错误写法")
 
 
 def _table(variant: VariantReport) -> str:
@@ -242,6 +286,6 @@ def _progress() -> Callable[[str, bool], None] | None:
         return None
 
     def show(what: str, cached: bool) -> None:
-        print(f"\r{what}{' (unchanged)' if cached else ''}\x1b[K\r", end="", file=sys.stderr, flush=True)
+        print(f"\r{what}{told(_UNCHANGED) if cached else ''}\x1b[K\r", end="", file=sys.stderr, flush=True)
 
     return show

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills import paths
-from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.console import note, print_json, spoken, tell, told
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import ONE_OF, JsonOption, LangOption, WorkspaceOption, nearest, place
-from llmdrills.cli.settings_file import change, template
+from llmdrills.cli.settings_file import UNSET, change, source_of, template
 from llmdrills.errors import SettingError, UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual, listed
@@ -66,7 +66,7 @@ _GIVE = Bilingual(
     "give one, or --default to take the setting out of the file", "请给出值，或用 --default 从文件中移除该设置"
 )
 _SET = Bilingual("{name} = {value} (in {path})", "{name} = {value}（写入 {path}）")
-_RESET = Bilingual("{name} is not in {path}; it is {value} now", "{name} 已不在 {path} 中；当前值为 {value}")
+_RESET = Bilingual("{name} is not in {path}; it is {value} now", "{name} 已不在 {path} 中；当前值：{value}")
 _STRONGER = Bilingual(
     "{source} is stronger: here {name} stays {value}.", "{source} 优先级更高：此处 {name} 仍为 {value}。"
 )
@@ -123,7 +123,7 @@ def get_command(
         print(found[name].value)
     else:
         for key, setting in found.items():
-            tell(f"{key:<11} {whole(setting.value):<8} {whole(setting.source)}", table=True)
+            tell(f"{key:<11} {whole(setting.value):<8} {whole(source_of(setting)[here.language])}", table=True)
 
 
 @app.command("set", help=told(_SET_HELP))
@@ -162,10 +162,11 @@ def set_command(
     wanted = None if default or value is None else convert(option, value)
     path = paths.locations().config_file
     change(path, name, wanted)
-    language = here.language if here is not None else "en"
+    language = here.language if here is not None else spoken()
     now = place(workspace, lang=lang).settings.values[name]
     if wanted is None:
-        tell(_RESET.format(name=name, value=now.value if now.value != "" else "(unset)", path=whole(path))[language])
+        shown = UNSET if now.value == "" else now.value
+        tell(_RESET.format(name=name, value=shown, path=whole(path))[language])
         return
     tell(_SET.format(name=name, value=whole(wanted), path=whole(path))[language])
     if now.source != f"{path}: {name}":
@@ -185,7 +186,7 @@ def edit_command(lang: LangOption = None, workspace: WorkspaceOption = None) -> 
     """Run `llmdrills config edit`."""
     path = paths.locations().config_file
     here = _settled(workspace, lang)
-    language = here.language if here is not None else "en"
+    language = here.language if here is not None else spoken()
     configured = (here.settings.text("editor"), here.settings.text("editor_kind")) if here is not None else ("", "auto")
     editor = find_editor(*configured)
     if editor is None:
@@ -193,7 +194,7 @@ def edit_command(lang: LangOption = None, workspace: WorkspaceOption = None) -> 
     if editor.in_terminal and not sys.stdin.isatty():
         raise UsageError(_NO_TERMINAL.format(editor=editor.name), _ELSEWHERE.format(path=path))
     if not path.exists():
-        write_atomically(path, template())
+        write_atomically(path, template(language))
     if editor.in_terminal:
         failure = editor.run(path)
         if failure is not None:

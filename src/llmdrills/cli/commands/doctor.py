@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -23,8 +24,13 @@ from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption
 from llmdrills.content import load_workspace
 from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.language import Bilingual, counted
+from llmdrills.lines import columns
+from llmdrills.messages import in_both
 from llmdrills.practice import backups
 from llmdrills.practice.moments import Moment
+
+if TYPE_CHECKING:
+    from llmdrills.language import Language
 
 __all__ = ["HELP", "command"]
 
@@ -39,6 +45,46 @@ HELP = manual(
 )
 
 _STRICT_TABLES = (3, 37, 0)  # the SQLite that brought them
+_NAMES = {
+    "libraries": Bilingual("libraries", "依赖库"),
+    "workspace": Bilingual("workspace", "工作区"),
+    "history": Bilingual("history", "历史记录"),
+    "backups": Bilingual("backups", "备份"),
+    "clock": Bilingual("clock", "时钟"),
+    "folders": Bilingual("folders", "文件夹"),
+    "editor": Bilingual("editor", "编辑器"),
+    "terminal": Bilingual("terminal", "终端"),
+}
+_FAULT = Bilingual("fault: {what}", "问题：{what}")
+_FAULTS = Bilingual("{count} found", "发现 {count}")
+_WELL = Bilingual("all well", "一切正常")
+_RIGHTS = Bilingual("{what}; give yourself the right to read and write it", "{what}；请取得它的读写权限")
+_PYTHON = Bilingual("{version} on {platform}", "{version}（{platform}）")
+_OLD_PYTHON = Bilingual("llmdrills needs Python 3.11 or newer", "llmdrills 需要 Python 3.11 或更新版本")
+_MISSING = Bilingual(
+    "not installed: {names}; run `pip install 'llmdrills[torch]'`",
+    "未安装：{names}；请运行 `pip install 'llmdrills[torch]'`",
+)
+_OLD_SQLITE = Bilingual("the history needs SQLite 3.37 or newer", "历史记录需要 SQLite 3.37 或更新版本")
+_PROBLEMS = Bilingual("{what}; `llmdrills check` lists them", "{what}；运行 `llmdrills check` 查看")
+_HOLDS = Bilingual("{folder}: {notes}, {katas}", "{folder}：{notes}，{katas}")
+_NOT_YET = Bilingual("{path} (not there yet)", "{path}（尚未创建）")
+_AT = Bilingual("{path}: {found}", "{path}：{found}")
+_NO_BACKUPS = Bilingual("none yet: one is made on each day of practice", "还没有：每个练习日会自动备份一次")
+_BACKUPS = Bilingual(
+    "{count} in {folder}; the newest, {name}, has {events}", "{folder} 中有 {count} 份；最新的 {name} 含 {events}"
+)
+_BLOCKED = Bilingual(
+    "cannot write to {folders}: give yourself the right to, or set LLMDRILLS_HOME",
+    "无法写入 {folders}：请取得写权限，或设置 LLMDRILLS_HOME",
+)
+_NO_EDITOR = Bilingual(
+    "none: set LLMDRILLS_EDITOR, VISUAL or EDITOR to have files opened for you",
+    "无：设置 LLMDRILLS_EDITOR、VISUAL 或 EDITOR 后会自动打开文件",
+)
+_IN_TERMINAL = Bilingual("{command} (from {source}; opens in the terminal)", "{command}（来自 {source}；在终端中打开）")
+_IN_WINDOW = Bilingual("{command} (from {source}; opens in a window)", "{command}（来自 {source}；在窗口中打开）")
+_NONE = Bilingual("none", "无")
 
 
 @dataclass(frozen=True)
@@ -46,8 +92,8 @@ class Check:
     """One thing looked at: `fault` names a thing that must be fixed, else it is empty."""
 
     name: str
-    found: str
-    fault: str = ""
+    found: str | Bilingual
+    fault: str | Bilingual = ""
 
 
 def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
@@ -56,19 +102,25 @@ def command(json: JsonOption = False, lang: LangOption = None, workspace: Worksp
     checks = [_safely(look, here) for look in _LOOKS]
     faults = [check for check in checks if check.fault]
     if json:
-        rows = [{"name": c.name, "found": c.found, "fault": c.fault} for c in checks]
+        rows = [{"name": c.name, "found": _told(c.found, "en"), "fault": _told(c.fault, "en")} for c in checks]
         print_json({"schema": 1, "healthy": not faults, "checks": rows})
     else:
         for check in checks:
-            tell(f"{'✗' if check.fault else '✓'} {check.name:<14} {check.found}")
-            if check.fault:
-                tell(f"  fault: {check.fault}")
-        tell(f"\n{_n(len(faults), 'fault')} found" if faults else "\nall well")
+            _show(check, here.language)
+        count = counted(len(faults), "fault", "处问题")
+        tell("\n" + (_FAULTS.format(count=count) if faults else _WELL)[here.language])
     raise typer.Exit(1 if faults else 0)
 
 
-def _n(count: int, one: str) -> str:
-    return counted(count, one, "").en
+def _show(check: Check, language: Language) -> None:
+    name = _NAMES[check.name][language] if check.name in _NAMES else check.name
+    tell(f"{'✗' if check.fault else '✓'} {name}{' ' * (14 - columns(name))} {_told(check.found, language)}")
+    if check.fault:
+        tell("  " + _FAULT.format(what=_told(check.fault, language))[language])
+
+
+def _told(words: str | Bilingual, language: Language) -> str:
+    return words[language] if isinstance(words, Bilingual) else words
 
 
 def _safely(look: Callable[[Place], Check], here: Place) -> Check:
@@ -76,12 +128,14 @@ def _safely(look: Callable[[Place], Check], here: Place) -> Check:
     try:
         return look(here)
     except (OSError, LLMDrillsError, sqlite3.Error) as error:
-        return Check(look.__name__.strip("_"), "", f"{error}; give yourself the right to read and write it")
+        what = error.in_both if isinstance(error, LLMDrillsError) else in_both(error)
+        return Check(look.__name__.strip("_"), "", _RIGHTS.format(what=what))
 
 
 def _python(_here: Place) -> Check:
-    found = f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
-    return Check("python", found, "" if sys.version_info >= (3, 11) else "llmdrills needs Python 3.11 or newer")
+    version = f"{platform.python_implementation()} {platform.python_version()}"
+    found = _PYTHON.format(version=version, platform=platform.platform())
+    return Check("python", found, "" if sys.version_info >= (3, 11) else _OLD_PYTHON)
 
 
 def _package(_here: Place) -> Check:
@@ -96,55 +150,54 @@ def _libraries(_here: Place) -> Check:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    fault = f"not installed: {', '.join(missing)}; run `pip install 'llmdrills[torch]'`" if missing else ""
+    fault = _MISSING.format(names=", ".join(missing)) if missing else ""
     return Check("libraries", ", ".join(versions), fault)
 
 
 def _sqlite(_here: Place) -> Check:
     old = sqlite3.sqlite_version_info < _STRICT_TABLES
-    return Check("sqlite", sqlite3.sqlite_version, "the history needs SQLite 3.37 or newer" if old else "")
+    return Check("sqlite", sqlite3.sqlite_version, _OLD_SQLITE if old else "")
 
 
 def _workspace(here: Place) -> Check:
     try:
         loaded = load_workspace(here.workspace)
     except LLMDrillsError as error:
-        return Check("workspace", str(here.workspace), f"{error.what}; `llmdrills check` lists them")
-    return Check("workspace", f"{here.workspace}: {_n(len(loaded.notes), 'note')}, {_n(len(loaded.katas), 'kata')}")
+        return Check("workspace", str(here.workspace), _PROBLEMS.format(what=error.what_in_both))
+    notes, katas = counted(len(loaded.notes), "note", "条笔记"), counted(len(loaded.katas), "kata", "个练习")
+    return Check("workspace", _HOLDS.format(folder=here.workspace, notes=notes, katas=katas))
 
 
 def _history(here: Place) -> Check:
     """Whether the commands work with it: a copy of it is opened, planned from, counted, replayed and exported."""
     path = here.locations.history_file
     if not path.exists():
-        return Check("history", f"{path} (not there yet)")
+        return Check("history", _NOT_YET.format(path=path))
     from llmdrills.cli.history_check import try_out
 
     tried = try_out(here)
-    return Check("history", f"{path}: {tried.found}", tried.fault)
+    return Check("history", _AT.format(path=path, found=tried.found), tried.fault)
 
 
 def _backups(here: Place) -> Check:
     found = backups.listed(here.locations.history_file)
     if not found:
-        return Check("backups", "none yet: one is made on each day of practice")
-    events = _n(found[0].events, "event")
-    return Check("backups", f"{len(found)} in {found[0].file.parent}; the newest, {found[0].name}, has {events}")
+        return Check("backups", _NO_BACKUPS)
+    words = {"count": len(found), "folder": found[0].file.parent, "name": found[0].name}
+    return Check("backups", _BACKUPS.format(events=counted(found[0].events, "event", "条记录"), **words))
 
 
 def _clock(_here: Place) -> Check:
     try:
         return Check("clock", str(Moment.now()))
     except UsageError as error:
-        return Check("clock", "", str(error))
+        return Check("clock", "", error.in_both)
 
 
 def _folders(here: Place) -> Check:
     folders = (here.locations.data, here.locations.cache, here.practice)
     blocked = [str(folder) for folder in folders if not os.access(_nearest(folder), os.W_OK)]
-    fault = (
-        f"cannot write to {', '.join(blocked)}: give yourself the right to, or set LLMDRILLS_HOME" if blocked else ""
-    )
+    fault = _BLOCKED.format(folders=", ".join(blocked)) if blocked else ""
     return Check("folders", str(here.locations.data), fault)
 
 
@@ -156,22 +209,22 @@ def _editor(here: Place) -> Check:
     try:
         editor = find_editor(here.settings.text("editor"), here.settings.text("editor_kind"))
     except LLMDrillsError as error:
-        return Check("editor", "", str(error))
+        return Check("editor", "", error.in_both)
     if editor is None:
-        return Check("editor", "none: set LLMDRILLS_EDITOR, VISUAL or EDITOR to have files opened for you")
-    kind = "in the terminal" if editor.in_terminal else "in a window"
+        return Check("editor", _NO_EDITOR)
     fault = fault_of(editor)
     if not fault and editor.in_terminal:
         try:
             find_tmux()
         except LLMDrillsError as error:
-            fault = str(error)
-    return Check("editor", f"{' '.join(editor.command)} (from {editor.source}; opens {kind})", fault)
+            fault = error.in_both
+    words = _IN_TERMINAL if editor.in_terminal else _IN_WINDOW
+    return Check("editor", words.format(command=" ".join(editor.command), source=editor.source), fault)
 
 
 def _terminal(_here: Place) -> Check:
     names = ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "LANG")
-    return Check("terminal", ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ) or "none")
+    return Check("terminal", ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ) or _NONE)
 
 
 _LOOKS: tuple[Callable[[Place], Check], ...] = (

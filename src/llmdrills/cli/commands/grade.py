@@ -37,6 +37,7 @@ from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.files import MOST_SOURCE_BYTES, check_size, read_source
 from llmdrills.language import Bilingual
 from llmdrills.lines import whole
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ _OTHER_FILE = Bilingual(
 _OTHER_VARIANT = Bilingual(
     "Not recorded: this was graded as {variant}, and the repetition that is open is of {open}: "
     "`llmdrills start {kata} --variant {variant}` begins that one.",
-    "未记录：这次按变体 {variant} 判题，而进行中的练习是 {open}：运行 "
+    "未记录：这次按变体 {variant} 评分，而进行中的练习是 {open}：运行 "
     "`llmdrills start {kata} --variant {variant}` 开始那个变体。",
 )
 _NO_HEADER = Bilingual("the first line of {path} names no kata", "{path} 的首行没有写明是哪道题")
@@ -87,6 +88,7 @@ _NAME_IT = Bilingual(
 )
 _ONE_FILE = Bilingual("{first} and {second} are two files", "{first} 和 {second} 是两个文件")
 _GIVE_KATA = Bilingual("give one file, or a kata and its file", "请只给一个文件，或给出题目和它的文件")
+_WATCHING = Bilingual("watching {file}: save to grade, Ctrl-C to stop", "正在监视 {file}：保存即评分，按 Ctrl-C 停止")
 _NO_WATCH = Bilingual("standard input cannot be watched", "标准输入无法监视")
 _GIVE_FILE = Bilingual("give the path of a file, or leave out --watch", "请给出文件路径，或去掉 --watch")
 
@@ -304,7 +306,8 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
     try:
         recorded = record_attempt(task.here, kata, path, code, verdict)
     except (LLMDrillsError, OSError) as error:
-        note(_FAILED[language].format(error=error.told(language) if isinstance(error, LLMDrillsError) else error))
+        what = error.in_both if isinstance(error, LLMDrillsError) else in_both(error)
+        note(_FAILED.format(error=what)[language])
     if task.json:
         choices = recorded.earned.choices if recorded and recorded.earned else ()
         mistake = recorded.mistake if recorded else None
@@ -343,7 +346,7 @@ def _watch(task: _Task) -> None:
     # One seed for all saves: what failed stays until it is fixed, and the oracle can work beforehand.
     seed = seed_of(_read(task.path, task.kata)) if task.seed is None else task.seed
     task = dataclasses.replace(task, seed=seed, parity=False)
-    note(f"watching {whole(task.path)}: save to grade, Ctrl-C to stop")
+    note(_WATCHING.format(file=whole(task.path))[task.here.language])
 
     def saved() -> None:
         with contextlib.suppress(Cancelled):  # a newer save is graded next

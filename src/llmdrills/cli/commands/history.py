@@ -188,12 +188,13 @@ def export_command(
     lang: LangOption = None,
 ) -> None:
     """Run `llmdrills history export`."""
-    with open_history(place(lang=lang)) as history:
+    here = place(lang=lang)
+    with open_history(here) as history:
         if file is None:
             write_export(history, sys.stdout)
             return
         count = _replace(history, file)
-    note(f"{counted(count, 'event', '').en} written to {whole(file)}")
+    note(_EXPORTED.format(events=counted(count, "event", "条记录"), file=whole(file))[here.language])
 
 
 def _replace(history: History, file: Path) -> int:
@@ -304,6 +305,7 @@ def _list(found: Sequence[Backup], language: Language, *, json: bool) -> None:
 
 
 _NAMED = 10
+_EXPORTED = Bilingual("{events} written to {file}", "已将 {events}写入 {file}")
 _IMPORTED = Bilingual("{new}, {known} known already", "新增 {new}，已有 {known} 条")
 _SET_ASIDE = Bilingual(
     "Not taken, because of values that no event can have: {n}. The file still holds them; correct it and import it "

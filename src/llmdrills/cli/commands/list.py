@@ -17,6 +17,8 @@ HELP = manual(
     "llmdrills list --json",
 )
 
+_VARIANTS = Bilingual(" ({})", "（{}）")
+_COMMA = Bilingual(", ", "、")
 _MIN = Bilingual("min", "分钟")
 
 
@@ -50,7 +52,8 @@ def command(
         max((len(text) for text in column), default=0) for column in ([k.id for k in katas], [k.topic for k in katas])
     ]
     for kata in katas:
-        variants = f" ({', '.join(v.id for v in kata.variants)})" if len(kata.variants) > 1 else ""
+        names = [variant.id for variant in kata.variants]
+        variants = _VARIANTS[here.language].format(_COMMA[here.language].join(names)) if len(names) > 1 else ""
         minutes = f"{kata.minutes:>2} {_MIN[here.language]}"
         head = f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {minutes}"
         tell(f"{head}  {kata.title[here.language]}{variants}", table=True)

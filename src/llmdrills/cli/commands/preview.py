@@ -24,6 +24,8 @@ HELP = manual(
     more=Bilingual("Only this machine can reach it. Ctrl-C ends it.", "只有本机可以访问。按 Ctrl-C 结束。"),
 )
 
+_SERVED = Bilingual("{address}  ({cards})", "{address}  （{cards}）")
+
 
 def command(
     port: Annotated[
@@ -50,13 +52,14 @@ def command(
     from llmdrills.decks.preview.server import PreviewServer
 
     here = place(workspace, lang=lang)
-    gallery = load_gallery(here.workspace, here.locations.cache)
+    gallery = load_gallery(here.workspace, here.locations.cache, told=here.language)
     try:
         server = PreviewServer(gallery, port)
     except OSError as error:
         raise UsageError(f"cannot use port {port}: {error.strerror}", "choose another --port, or none") from error
     server.start()
-    print(f"{server.address}  ({counted(len(gallery.cards), 'card', '').en})", flush=True)
+    cards = counted(len(gallery.cards), "card", "张卡片")
+    print(_SERVED.format(address=server.address, cards=cards)[here.language], flush=True)
     _tell(gallery.problems)
     if browser:
         typer.launch(server.address)
@@ -65,7 +68,7 @@ def command(
         for changes in watch(*folders, raise_interrupt=True, debounce=100):
             if all(Path(path).name.startswith(".") for _, path in changes):
                 continue
-            gallery = load_gallery(here.workspace, here.locations.cache, gallery)
+            gallery = load_gallery(here.workspace, here.locations.cache, gallery, told=here.language)
             server.show(gallery)
             _tell(gallery.problems)
     finally:

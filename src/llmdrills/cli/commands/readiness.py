@@ -30,6 +30,7 @@ HELP = manual(
 )
 
 _MARK = {"ready": "✓", "fading": "~", "not-shown": "○"}
+_HEAD = Bilingual("{state}: {title}", "{state}：{title}")
 _KATA = Bilingual("{kata}: {days}, recall {recall}", "{kata}：独立通过 {days}，记忆保持率 {recall}")
 _NEVER = Bilingual("not practised yet", "尚未练习")
 _NOTES = Bilingual("{count}, reviewed in Anki", "{count}，在 Anki 中复习")
@@ -63,7 +64,8 @@ def _show(found: Readiness, language: Language) -> None:
 
 
 def _show_item(item: ItemState, language: Language) -> None:
-    tell(f"{_MARK[item.state]} {LABELS[item.state][language]}: {unicode_math(item.title[language].strip())}")
+    title = unicode_math(item.title[language].strip())
+    tell(f"{_MARK[item.state]} {_HEAD.format(state=LABELS[item.state], title=title)[language]}")
     for kata in item.katas:
         recall = _NEVER[language] if kata.retrievability is None else f"{kata.retrievability:.0%}"
         days = counted(kata.clean_days, "clean pass", "天", "clean passes")[language]

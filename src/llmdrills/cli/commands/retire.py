@@ -22,6 +22,12 @@ HELP = manual(
     'llmdrills retire attention-cost-memory --why "merged into attention-cost"',
 )
 
+_TAKEN_OUT = Bilingual("{place}: taken out:\n\n{text}\n", "{place}：已移除：\n\n{text}\n")
+_RETIRED = Bilingual(
+    "{note} is a tombstone now ({languages}). Run `llmdrills build`, and commit decks/.",
+    "{note} 已停用（{languages}）。请运行 `llmdrills build`，并提交 decks/。",
+)
+
 
 def command(
     note: Annotated[str, typer.Argument(metavar="ID", help=told(Bilingual("The note's id.", "笔记的 id。")))],
@@ -38,10 +44,13 @@ def command(
     """Run `llmdrills retire`."""
     from llmdrills.decks.retire import retire
 
-    done = retire(own_workspace(workspace, place(workspace, lang=lang)), note, why)
+    here = place(workspace, lang=lang)
+    done = retire(own_workspace(workspace, here), note, why)
     if json:
         print_json(done.to_json())
         return
     if done.file is not None:
-        tell(f"{done.file}:{done.line}: taken out:\n\n{whole(done.text.rstrip())}\n")
-    tell(f"{note} is a tombstone now ({', '.join(done.languages)}). Run `llmdrills build`, and commit decks/.")
+        words = {"place": f"{done.file}:{done.line}", "text": whole(done.text.rstrip())}
+        tell(_TAKEN_OUT.format(**words)[here.language])
+    languages = Bilingual(", ".join(done.languages), "、".join(done.languages))
+    tell(_RETIRED.format(note=note, languages=languages)[here.language])

@@ -106,7 +106,7 @@ def open_once(settings: Settings, path: Path) -> Bilingual | None:
             return None if failure is None else failure.text
         ended.wait(SOON + 0.2)
     except UsageError as error:
-        return Bilingual(error.told("en"), error.told("zh"))
+        return error.in_both
     finally:
         desk.leave()
     return failures[0].text if failures else None

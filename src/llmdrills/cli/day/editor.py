@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING
 
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,9 @@ _WAIT_FLAGS = frozenset({"--wait", "-w"})  # set for git's sake: the loop grades
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _WITH_VALUE = frozenset({"-u", "--unset", "-C", "--chdir"})  # options of env
 
+_SETTING = Bilingual("LLMDRILLS_EDITOR or the setting `editor`", "LLMDRILLS_EDITOR 或设置 `editor`")
+_ENDED = Bilingual("{editor} ended at once with status {status}", "{editor} 立即退出，状态码 {status}")
+_ENDED_SAYING = Bilingual("{words}: {said}", "{words}：{said}")
 _CANNOT = Bilingual(
     "cannot start the editor {program!r} (from {source}): {why}", "无法启动编辑器 {program!r}（来自 {source}）：{why}"
 )
@@ -61,11 +65,8 @@ class Failure:
     @property
     def text(self) -> Bilingual:
         """The same in a sentence."""
-        said = f": {self.said}" if self.said else ""
-        return Bilingual(
-            f"{self.editor} ended at once with status {self.status}{said}",
-            f"{self.editor} 立即退出，状态码 {self.status}{said.replace(': ', '：', 1)}",
-        )
+        words = _ENDED.format(editor=self.editor, status=self.status)
+        return _ENDED_SAYING.format(words=words, said=self.said) if self.said else words
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Editor:
     """A command that opens a file, where it comes from, and whether it takes over the terminal."""
 
     command: tuple[str, ...]
-    source: str
+    source: str | Bilingual
     in_terminal: bool = True
 
     @property
@@ -98,7 +99,7 @@ class Editor:
             )
         except OSError as error:
             log.close()
-            raise self.cannot(error.strerror or str(error)) from error
+            raise self.cannot(in_both(error.strerror or error)) from error
         threading.Thread(target=self._attend, args=(process, log, failed), daemon=True).start()
 
     def run(self, path: Path) -> Failure | None:
@@ -112,10 +113,10 @@ class Editor:
         try:
             status = subprocess.run([*self.command, str(path)], check=False).returncode
         except OSError as error:
-            raise self.cannot(error.strerror or str(error)) from error
+            raise self.cannot(in_both(error.strerror or error)) from error
         return Failure(self.name, status) if status and time.monotonic() - began < SOON else None
 
-    def cannot(self, why: str) -> UsageError:
+    def cannot(self, why: Bilingual) -> UsageError:
         """That it cannot be started, and what to do."""
         return UsageError(_CANNOT.format(program=self.name, source=self.source, why=why), _SET_IT)
 
@@ -135,15 +136,16 @@ def find_editor(configured: str = "", kind: str = "auto") -> Editor | None:
 
     `kind`: the setting `editor_kind`. Raises UsageError for a text that is no command.
     """
-    for source, text in (
-        ("LLMDRILLS_EDITOR or the setting `editor`", configured),
+    places: tuple[tuple[str | Bilingual, str], ...] = (
+        (_SETTING, configured),
         ("VISUAL", os.environ.get("VISUAL", "")),
         ("EDITOR", os.environ.get("EDITOR", "")),
-    ):
+    )
+    for source, text in places:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise UsageError(_NO_COMMAND.format(source=source, text=text), _QUOTE.format(why=error)) from error
+            raise UsageError(_NO_COMMAND.format(source=source, text=text), _QUOTE.format(why=in_both(error))) from error
         if not words:
             continue
         if _ASSIGNMENT.match(words[0]):  # as a shell takes it

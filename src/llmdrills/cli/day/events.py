@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llmdrills.cli.day.editor import Failure
     from llmdrills.cli.day.keys import Keyboard
     from llmdrills.cli.watch import Watcher
+    from llmdrills.errors import LLMDrillsError
     from llmdrills.grading.judging.verdict import Verdict
 
 __all__ = ["EditorFailed", "Event", "Events", "Failed", "Graded", "Key", "Looked", "Redraw", "Saved"]
@@ -43,7 +44,7 @@ class Graded:
 class Failed:
     """The grader could not say anything."""
 
-    error: Exception
+    error: LLMDrillsError
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def run_day(here: Place, *, topic: str | None, seed: int) -> int:
         day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()
         more = day.more() if not plan.items else ""
-        screen.text(plan_text(plan, here.language, more))  # the first frame: torch is not up yet
+        screen.text(plan_text(plan, here.language, more, inside=True))  # the first frame: torch is not up yet
         if not plan.items and plan.repair is None:
             return 0
         with at_the_desk(here, screen, events, history, day.by_id) as tools:
@@ -79,19 +79,19 @@ class _Day:
             rated += outcome == "rated"
             plan = self.plan()
             if outcome == "rated" and plan.items:
-                tools.screen.text("\n" + plan_text(plan, self._here.language))
+                tools.screen.text("\n" + plan_text(plan, self._here.language, inside=True))
         if asked:
             language = self._here.language
             count = counted(rated, "kata", "个练习")[language]
             head = WORDS["done"].format(katas=count, minutes=plan.spent)[language]
-            tools.screen.text("\n" + plan_text(plan, language, self.more(), head))
+            tools.screen.text("\n" + plan_text(plan, language, self.more(), head, inside=True))
         if plan.repair is None or not self._wants_repair(tools, plan.repair.kata):
             return 0
         if self._repair(tools, plan.repair.kata).run() == "quit":
             tools.screen.text(WORDS["quit"][self._here.language])
             return 0
         plan = self.plan()
-        tools.screen.text(plan_text(plan, self._here.language, "" if plan.items else self.more()))
+        tools.screen.text(plan_text(plan, self._here.language, "" if plan.items else self.more(), inside=True))
         return self.practise(tools, plan) if plan.items else 0  # an undo may have brought a kata back
 
     def _wants_repair(self, tools: Tools, kata: str) -> bool:

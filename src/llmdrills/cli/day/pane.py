@@ -20,6 +20,7 @@ from llmdrills.cli.console import terminal_size
 from llmdrills.cli.day.editor import SOON, Failure
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def find_tmux() -> bool:
         raise UsageError(_NO_TMUX, _UNSET)
     answer = _tmux("display-message", "-p", *_here(), "#{pane_tty}")
     if answer.returncode != 0:
-        raise UsageError(_STALE.format(why=_why(answer)), _UNSET)
+        raise UsageError(_STALE.format(why=in_both(_why(answer))), _UNSET)
     ours = next((os.ttyname(stream.fileno()) for stream in (sys.stdout, sys.stdin) if stream.isatty()), "")
     if ours and answer.stdout.strip() not in {"", ours}:
         raise UsageError(_OTHER.format(pane=answer.stdout.strip(), here=ours), _UNSET)
@@ -94,7 +95,7 @@ class Pane:
         else:
             answer = self._split(path, command)
         if answer.returncode != 0:
-            raise UsageError(_NO_PANE.format(why=_why(answer)), _OPEN_IT)
+            raise UsageError(_NO_PANE.format(why=in_both(_why(answer))), _OPEN_IT)
         self._shown = path
         threading.Thread(target=self._attend, args=(status, failed), daemon=True).start()
 

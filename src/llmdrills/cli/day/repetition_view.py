@@ -21,6 +21,7 @@ from llmdrills.errors import UsageError
 from llmdrills.files import read_source
 from llmdrills.language import counted
 from llmdrills.lines import whole
+from llmdrills.messages import in_both
 from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating, reason
 from llmdrills.practice.undoing import last_step
@@ -109,7 +110,7 @@ class RepetitionView:
         elif isinstance(event, Graded):
             self._graded(event)
         elif isinstance(event, Failed):
-            self._say("grader_failed", error=event.error)
+            self._say("grader_failed", error=event.error.in_both)
         elif isinstance(event, EditorFailed):
             self._editor_failed(event.failure.text)
         elif isinstance(event, Redraw):
@@ -164,11 +165,9 @@ class RepetitionView:
             return read_source(self._file)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            self._say("unreadable", file=self._file, why=error.strerror)
-            return None
-        except UsageError as error:
-            self._say("unreadable", file=self._file, why=error.what)
+        except (OSError, UsageError) as error:
+            why = error.what_in_both if isinstance(error, UsageError) else in_both(error.strerror)
+            self._say("unreadable", file=self._file, why=why)
             return None
 
     def _grade_if_new(self) -> None:
@@ -199,7 +198,7 @@ class RepetitionView:
     def _graded(self, event: Graded) -> None:
         if event.verdict.kata != self._kata.id or event.verdict.outcome == "error":
             if event.verdict.outcome == "error" and not event.superseded:
-                self._say("grader_failed", error=event.verdict.message)
+                self._say("grader_failed", error=in_both(event.verdict.message))
             return
         try:
             # Recorded before it is shown: what a learner has seen is on the disk.

@@ -11,19 +11,27 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llmdrills.cli.day.editor import SOON, program
+from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from llmdrills.cli.day.editor import Editor
 
 __all__ = ["fault_of"]
 
+_NO_PROGRAM = Bilingual("{name} is not on PATH", "PATH 中没有 {name}")
+_NO_START = Bilingual("it cannot be started: {why}", "无法启动：{why}")
+_VERSION_FAILS = Bilingual(
+    "`{name} --version` ends with status {status} {said}", "`{name} --version` 以状态码 {status} 退出 {said}"
+)
+_ENDS = Bilingual("it ends at once with status {status}", "启动后立即退出，状态码 {status}")
 _VERSION = 10  # seconds that an editor with a window may take to say its version
 
 
-def fault_of(editor: Editor) -> str:
+def fault_of(editor: Editor) -> Bilingual | Literal[""]:
     """What is wrong with the editor; empty where it starts.
 
     One that runs in a terminal is started with a file in a terminal of its own, and ended after a second. One that
@@ -31,11 +39,11 @@ def fault_of(editor: Editor) -> str:
     """
     name = program(editor.command)
     if shutil.which(editor.command[0]) is None or shutil.which(name) is None:
-        return f"{name} is not on PATH"
+        return _NO_PROGRAM.format(name=name)
     return _in_terminal(editor) if editor.in_terminal else _in_window(editor)
 
 
-def _in_window(editor: Editor) -> str:
+def _in_window(editor: Editor) -> Bilingual | Literal[""]:
     try:
         ran = subprocess.run(
             [*editor.command, "--version"],
@@ -48,12 +56,12 @@ def _in_window(editor: Editor) -> str:
     except subprocess.TimeoutExpired:
         return ""  # it runs, whatever it does
     except OSError as error:
-        return f"it cannot be started: {error.strerror}"
+        return _NO_START.format(why=in_both(error.strerror))
     said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"`{editor.name} --version` ends with status {ran.returncode} {said[-1:]}" if ran.returncode else ""
+    return _VERSION_FAILS.format(name=editor.name, status=ran.returncode, said=said[-1:]) if ran.returncode else ""
 
 
-def _in_terminal(editor: Editor) -> str:
+def _in_terminal(editor: Editor) -> Bilingual | Literal[""]:
     import pty
 
     with tempfile.TemporaryDirectory(prefix="llmdrills-editor-") as folder:
@@ -69,7 +77,7 @@ def _in_terminal(editor: Editor) -> str:
             status = _watch(process, terminal)
         finally:
             os.close(terminal)
-    return f"it ends at once with status {status}" if status else ""
+    return _ENDS.format(status=status) if status else ""
 
 
 def _watch(process: int, terminal: int) -> int | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["HELP", "WORDS", "keys_of"]
 
 WORDS: dict[str, Bilingual] = {
-    "begin": Bilingual("Write {file}; every save is graded.", "编写 {file}，每次保存都会自动判题。"),
+    "begin": Bilingual("Write {file}; every save is graded.", "编写 {file}，每次保存都会自动评分。"),
     "resumed": Bilingual("Back to where you were: {file}", "回到上次的位置：{file}"),
     "opened": Bilingual("opened with {editor}", "已用 {editor} 打开"),
     "no_editor": Bilingual(
@@ -35,8 +35,8 @@ WORDS: dict[str, Bilingual] = {
         "h 提示 {next}/{hints} · v 详情 · s 答案 · d 对比 · k 跳过 · q 退出 · ? 全部按键",
     ),
     "waiting": Bilingual("waiting for a save", "等待保存"),
-    "grading": Bilingual("grading…", "判题中…"),
-    "warming": Bilingual("starting the grader…", "正在启动判题器…"),
+    "grading": Bilingual("grading…", "评分中…"),
+    "warming": Bilingual("starting the grader…", "正在启动评分服务…"),
     "hint": Bilingual("Hint {number}/{count}", "提示 {number}/{count}"),
     "hint_costs": Bilingual(
         "With a hint, this repetition is rated Hard at most.", "看过提示后，本次练习最高只能评为“困难”。"
@@ -82,7 +82,7 @@ WORDS: dict[str, Bilingual] = {
     "nothing_to_undo": Bilingual("There is no rating and no skip to undo.", "没有可以撤销的评级或跳过。"),
     "sure_skip": Bilingual(
         "Press k again to skip {kata}: its {runs} then count for no rating.",
-        "再按一次 k 即可跳过 {kata}：已判题的 {count} 次运行将不计入评级。",
+        "再按一次 k 即可跳过 {kata}：已评分的 {count} 次运行将不计入评级。",
     ),
     "sure_skip_seen": Bilingual(
         "Press k again to skip {kata}: it counts as Again now, and would not be rated.",
@@ -98,7 +98,7 @@ WORDS: dict[str, Bilingual] = {
     ),
     "repair_begin": Bilingual(
         "Repair {file}: it runs, and one thing in it is wrong; every save is graded. It is not rated.",
-        "修复 {file}：代码能运行，但有一处错误；每次保存都会自动判题。不评级。",
+        "修复 {file}：代码能运行，但有一处错误；每次保存都会自动评分。不评级。",
     ),
     "repaired": Bilingual(
         "{mistake}\nA repair needs no rating: the schedule stays as it is.",
@@ -120,7 +120,8 @@ WORDS: dict[str, Bilingual] = {
         "Nothing is lost: `llmdrills today` goes on here.", "进度已保存：运行 `llmdrills today` 即可继续。"
     ),
     "grader_failed": Bilingual(
-        "the grader failed: {error}. Save again or press g to try again.", "判题器出错：{error}。再次保存或按 g 重试。"
+        "the grader failed: {error}. Save again or press g to try again.",
+        "评分服务出错：{error}。再次保存或按 g 重试。",
     ),
 }
 
@@ -131,7 +132,7 @@ HELP = Bilingual(
     "r rate · k skip · u undo the last rating or skip · q quit",
     "h 下一条提示（最高评为“困难”）· H 已看过的提示\n"
     "s 答案 · d 与参考实现的差异 · c 与参考实现并排（通过前查看：重来）\n"
-    "g 立即判题 · v 上次结果的全部细节 · e 编辑器 · p 重看题目 · w 写回文件\n"
+    "g 立即评分 · v 上次结果的全部细节 · e 编辑器 · p 重看题目 · w 写回文件\n"
     "r 评级 · k 跳过 · u 撤销上次评级或跳过 · q 退出",
 )
 

@@ -70,8 +70,10 @@ class Gallery:
         return {(card.language, card.note, str(card.number)): card for card in self.cards}
 
 
-def load_gallery(root: Path, cache_dir: Path | None = None, before: Gallery | None = None) -> Gallery:
-    """Load the workspace and render every card.
+def load_gallery(
+    root: Path, cache_dir: Path | None = None, before: Gallery | None = None, *, told: Language = "en"
+) -> Gallery:
+    """Load the workspace and render every card. `told`: the language of what is wrong.
 
     A workspace with problems gives the cards of `before` (or none) with the problems beside them: an author in the
     middle of an edit sees what is wrong without losing the page.
@@ -79,7 +81,9 @@ def load_gallery(root: Path, cache_dir: Path | None = None, before: Gallery | No
     try:
         return _render(load_workspace(root), cache_dir)
     except LLMDrillsError as error:
-        return Gallery(before.cards if before else (), before.media if before else {}, tuple(str(error).splitlines()))
+        return Gallery(
+            before.cards if before else (), before.media if before else {}, tuple(error.told(told).splitlines())
+        )
 
 
 def _render(workspace: Workspace, cache_dir: Path | None) -> Gallery:
