@@ -91,7 +91,7 @@ def _inside(value: object, place: str) -> Iterator[tuple[str, Bilingual]]:
 
 _CJK = "\u3400-\u9fff"
 _HALF_WIDTH = re.compile(
-    rf"[{_CJK}”’）] ?[,;:?!](?![\w/])|(?:[,;)]|(?<!:):) ?[{_CJK}]|[?!][{_CJK}]|[{_CJK}]\.(?!\w)"
+    rf"[{_CJK}”’）] ?[,;:?!](?![\w/])|(?:[,;]|(?<!:):) ?[{_CJK}]|\)[{_CJK}]|[?!][{_CJK}]|[{_CJK}]\.(?!\w)"
     rf"|\([^()]*[{_CJK}][^()]*\)"
 )
 
