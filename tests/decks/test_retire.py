@@ -250,7 +250,7 @@ def test_should_keep_a_comment_a_comment_when_the_note_before_ends_in_a_block_te
 
 
 def test_should_refuse_to_cut_where_the_others_would_change(tmp_path: Path):
-    text = 'deck: d\ntitle: T\nlanguages: [en]\nnotes:\n- {id: a,\n   front: x}\n- id: b\n  front: "y\n    z"\n- id: c\n  front: w\n'
+    text = 'deck: d\nnotes:\n- {id: a,\n   front: x}\n- id: b\n  front: "y\n    z"\n- id: c\n  front: w\n'
     assert _notes_of(_cut_of(tmp_path, text, "a")) == _notes_of(text)[1:]
     anchored = "notes:\n- id: a\n  front: &x text\n- id: b\n  front: *x\n"
     (tmp_path / "decks" / "basics.yaml").write_text(anchored)

@@ -12,7 +12,7 @@ from llmdrills.content import cloze
 from llmdrills.content.model import TOPICS, Deck, Note, NoteType, NumberAnswer, Source
 from llmdrills.content.places import Places
 from llmdrills.content.shapes import Both, Choice, Key, Many, Reader, Record, Table, Text, Word, kind_of, slug
-from llmdrills.content.yamlfile import compose
+from llmdrills.content.yamlfile import compose_text, read_text
 from llmdrills.language import LANGUAGES, Bilingual, Language
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Sources:
         default_factory=lambda: Record(
             "a source",
             {
-                "title": Key(Text(), "author, year, title, and the section", needed=True),
+                "title": Key(Text(shown=True), "author, year, title, and the section", needed=True),
                 "url": Key(Word(r"https?://[^\s\"<>]+", "an address that begins with https://"), "where to read it"),
             },
         )
@@ -48,7 +48,7 @@ class Sources:
     def read(self, reader: Reader, node: Node, path: str) -> Source | None:
         """See Shape."""
         if isinstance(node, ScalarNode):
-            title = Text().read(reader, node, path)
+            title = Text(shown=True).read(reader, node, path)
             return None if title is None else Source(title)
         values = self.record.read(reader, node, path)
         return None if values is None else Source(values.get("title") or "", values.get("url") or "")
@@ -126,6 +126,7 @@ DECK = Record(
         "title": Key(Both(), "its name in Anki", needed=True),
         "description": Key(Both(), "what it is about"),
         "languages": Key(_LANGUAGES, "the languages that the whole file is written in; both unless said"),
+        "waive": Key(Table(slug(), Text(), at_least=1), "rule: why it does not hold for this deck"),
         "notes": Key(Many(NOTE), "the notes, in the order in which they are met", needed=True),
     },
 )
@@ -155,16 +156,19 @@ def read_deck(path: Path, report: Report) -> DeckDraft:
     """Read one file of decks/; problems go to `report`."""
     draft = DeckDraft(path)
     before = len(report.problems)
-    node = compose(path, report)
-    if node is None:
+    text = read_text(path, report)
+    node = None if text is None else compose_text(text, path, report)
+    if text is None or node is None:
         return draft
     reader = Reader(path, report)
+    reader.text = text
     head, listed = _split(node)
     if listed is None or not isinstance(head, MappingNode):
         DECK.read(reader, node, "")
         return draft
     reader.languages = _languages(head)
     values = _HEAD.read(reader, head, "") or {}
+    places, remarks = reader.places, tuple(reader.remarks)
     if values.get("deck") and values["deck"] != path.stem:
         line, column = reader.places["deck"]
         report.add(
@@ -179,6 +183,9 @@ def read_deck(path: Path, report: Report) -> DeckDraft:
             notes=tuple(notes),
             position=reader.position(node),
             languages=reader.languages,
+            waive=values.get("waive") or {},
+            remarks=remarks,
+            positions=Places(reader.shown, places),
         )
     return draft
 
@@ -216,6 +223,7 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
     problems = reader.report.problems
     before = len(problems)
     places = reader.places = {}
+    reader.remarks = []
     values = NOTE.read(reader, node, "")
     if values is None:
         return None
@@ -273,6 +281,7 @@ def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) ->
         waive=values.get("waive") or {},
         translation={"of": stale} if stale else {},
         positions=places,
+        remarks=tuple(reader.remarks),
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from llmdrills.content.remarks import Remark
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,6 +53,7 @@ class Note:
         default_factory=dict
     )  # {"of": hash of the English text that the Chinese follows}
     positions: Mapping[str, Position] = field(default_factory=dict)  # key path ("back.zh") → where it stands
+    remarks: tuple[Remark, ...] = ()  # what the reader saw of how its texts are written
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Deck:
     notes: tuple[Note, ...]
     position: Position
     languages: tuple[Language, ...] = ("en", "zh")  # a deck in one language is left out of the other's package
+    waive: Mapping[str, str] = field(default_factory=dict)  # lint rule → why it does not hold for this deck
+    remarks: tuple[Remark, ...] = ()  # of its title and description
+    positions: Mapping[str, Position] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from llmdrills.content.model import Position
+from llmdrills.content.remarks import Remark, remarks_on
 from llmdrills.content.report import did_you_mean
 from llmdrills.language import LANGUAGES, Bilingual, Language
 
@@ -56,7 +57,7 @@ _KINDS = {
 class Reader:
     """One file being read: where problems go, which languages its texts need, and where each key's value stands."""
 
-    __slots__ = ("_seen", "file", "languages", "places", "report", "shown")
+    __slots__ = ("_seen", "file", "languages", "places", "remarks", "report", "shown", "text")
 
     def __init__(self, file: Path, report: Report) -> None:
         self.file = file
@@ -64,6 +65,8 @@ class Reader:
         self.shown = report.shown(file)
         self.languages: tuple[Language, ...] = LANGUAGES
         self.places: dict[str, tuple[int, int]] = {}
+        self.text = ""  # the whole file, by which a value is held against what was written
+        self.remarks: list[Remark] = []
         self._seen: set[int] = set()
 
     def wrong(self, node: Node, what: str, todo: str) -> None:
@@ -111,6 +114,7 @@ class Text:
 
     numbers: bool = False
     empty: bool = False
+    shown: bool = False  # on a card: told where the value is not what was written
 
     def read(self, reader: Reader, node: Node, path: str) -> str | None:
         """See Shape."""
@@ -121,6 +125,8 @@ class Text:
                 if text or self.empty:
                     mark = node.start_mark
                     reader.places[path] = (mark.line + 1, mark.column + 1)
+                    if self.shown and node.style not in ("'", "|", ">"):
+                        reader.remarks += remarks_on(node, reader.text, path)
                     return text
                 reader.wrong(node, f"{path} is empty", "write a text, or leave the key out")
             elif tag == _NULL:
@@ -140,7 +146,8 @@ class Text:
 
 
 # Made once: a deck of ten thousand notes reads a hundred thousand texts.
-_TEXT, _TEXT_OR_NUMBER, _TEXT_OR_NOTHING = Text(), Text(numbers=True), Text(empty=True)
+_TEXT, _SHOWN = Text(), Text(shown=True)
+_TEXT_OR_NUMBER, _TEXT_OR_NOTHING = Text(numbers=True), Text(empty=True, shown=True)
 
 
 @dataclass(frozen=True)
@@ -273,7 +280,7 @@ class Both:
         languages = reader.languages
         if node.__class__ is not MappingNode:
             if node.__class__ is ScalarNode and (self.plain or len(languages) == 1) and node.tag != _NULL:
-                text = (_TEXT_OR_NUMBER if self.plain else _TEXT).read(reader, node, path)
+                text = (_TEXT_OR_NUMBER if self.plain else _SHOWN).read(reader, node, path)
                 if text is None:
                     return None
                 return Bilingual(*(text if name in languages or self.plain else "" for name in LANGUAGES))
@@ -281,7 +288,7 @@ class Both:
             return None
         if reader.again(node, path):
             return None
-        shape = _TEXT_OR_NOTHING if self.plain else _TEXT
+        shape = _TEXT_OR_NOTHING if self.plain else _SHOWN
         texts: dict[str, str | None] = {}
         for key, value in node.value:
             name = key.value

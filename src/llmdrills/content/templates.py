@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["NOTES", "case_texts", "cases", "deck", "kata", "note", "reference", "reference_texts"]
+from functools import cache
+
+__all__ = ["NOTES", "SOURCE", "case_texts", "cases", "deck", "is_template_text", "kata", "note", "reference", "reference_texts"]
+
+SOURCE = "Author year, Title, section"
 
 _HEAD = """\
 id: {name}
@@ -237,6 +241,32 @@ def reference_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # as abov
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
     """Its slips.yaml."""
     return _SLIPS
+
+
+def is_template_text(text: str, note_id: str) -> bool:
+    """Whether a text of a note is one that a template wrote, and its author has not replaced yet."""
+    return text.replace(note_id, _PLACE) in _texts()
+
+
+_PLACE = "the-id"
+
+
+@cache
+def _texts() -> frozenset[str]:
+    """Every text that a template for notes writes, for a note of the id `_PLACE`."""
+    import yaml  # only the linter asks for it
+
+    found: set[str] = set()
+    waiting: list[object] = [yaml.safe_load(one.format(id=_PLACE)) for one in NOTES.values()]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [value for key, value in one.items() if key not in ("proof", "answer")]
+        elif isinstance(one, list):
+            waiting += [value for value in one if isinstance(value, dict)]
+        elif isinstance(one, str):
+            found.add(one)
+    return frozenset(found)
 
 
 def _title(word: str) -> str:

@@ -62,24 +62,6 @@ def _numbers(numbers: set[int]) -> str:
     return ", ".join(f"c{number}" for number in sorted(numbers)) or "nothing"
 
 
-@rule("cloze-braces")
-def cloze_braces(context: Context) -> Iterator[Found]:
-    """`}}` inside the math of a deletion ends the deletion in Anki: `} }` looks the same and does not."""
-    for note, languages in context.notes():
-        if note.type != "cloze":
-            continue
-        for language in languages:
-            text = note.front[language]
-            for one in cloze.deletions(text):
-                if any(text[start:end].find("}}") >= 0 for start, end in _math_in(text, one)):
-                    what = f"`}}}}` in the math of c{one.number} of `{note.id}` would end the deletion"
-                    yield Found(place(note, f"front.{language}"), what, "write `} }`", note)
-
-
-def _math_in(text: str, one: cloze.Deletion) -> list[tuple[int, int]]:
-    return [(start, end) for start, end in cloze.opaque_spans(text) if one.start <= start and end <= one.end]
-
-
 def note_digest(note: Note, language: Language) -> str:
     """The digest of everything that a note says in one language, by which a change of it is known."""
     return digest("\n\0".join(both[language] for _, both in note_texts(note)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content.casetexts import FILE_NAME, CaseText, read_case_texts
 from llmdrills.content.computed import Computed
-from llmdrills.content.model import Clause, Kata, Note, Position, Workspace
+from llmdrills.content.model import Clause, Deck, Kata, Note, Position, Workspace
 from llmdrills.content.referencetexts import REFERENCE_TEXTS, read_reference_texts
 from llmdrills.content.report import Report
 from llmdrills.language import Bilingual, Language
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llmdrills.content.shapes import Reader
 
-__all__ = ["RULES", "Context", "Found", "Rule", "rule"]
+__all__ = ["GONE", "LOOKS", "RULES", "Context", "Found", "Rule", "rule"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Found:
     what: str
     todo: str
     note: Note | None = None
+    deck: Deck | None = None  # whose `waive` may hold it back, where it is of no note
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,19 @@ Rule = Callable[[Context], Iterator[Found]]
 
 RULES: dict[str, Rule] = {}
 """Every rule by its id, in the order in which they were written."""
+
+LOOKS = (
+    "cloze-moved",
+    "cloze-numbers",
+    "empty-side",
+    "figure-refused",
+    "left-out-picture",
+    "left-out-math",
+    "refused-math",
+)
+"""The rules of `llmdrills.decks.inspection`, which look at the cards that come out."""
+GONE = ("cloze-braces",)
+"""Rules that are no more: an old waiver of one is no fault."""
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:
