@@ -17,6 +17,7 @@ from llmdrills.decks.compose import Composer
 from llmdrills.decks.figures import Figures
 from llmdrills.decks.files import PreparedFile, prepare, sweep
 from llmdrills.decks.lock import Lock, lock_file, read_lock
+from llmdrills.decks.lostlines import with_lost_lines
 from llmdrills.decks.markdown import renderer
 from llmdrills.decks.notetypes import note_types
 from llmdrills.decks.release import Release, plan_release
@@ -58,6 +59,7 @@ class BuildOptions:
     release_time: int | None = None  # seconds since 1970, for what changed; None: SOURCE_DATE_EPOCH, else now
     frozen: bool = False  # raise LockError when the lock would move: for CI
     dry_run: bool = False  # write nothing at all
+    accept_lock: bool = False  # go on with the lines of a lock that is not whole
     new_lock: bool = False  # start a new lock where the old one is lost; every note then counts as changed
     read_only_content: bool = False  # the content came with the wheel: the lock is read and never moved
     cache_dir: Path | None = None  # of rendered notes; None: nothing is kept
@@ -153,10 +155,12 @@ def build(workspace: Workspace, out_dir: Path, options: BuildOptions = _DEFAULT)
     cache = RenderCache(options.cache_dir, renderer())
     releases = _releases(workspace, start.lock, cache, moment, options)
     lock = releases[-1].lock if releases else start.lock
-    stale = (start.first or lock != start.lock) and not options.read_only_content
+    stale = (start.first or not lock.says_the_same(start.lock)) and not options.read_only_content
+    # A lock of an older format, or one that a merge left with both sides' lines, says the same in other words.
+    rewrite = stale or (lock.text() != start.text and not options.read_only_content)
     if options.frozen and stale:
         raise LockError(_stale(workspace.root, releases), "run `llmdrills build` and commit decks/deck.lock")
-    moves = stale and not options.dry_run
+    moves = rewrite and not (options.dry_run or options.frozen)
     if options.dry_run:
         packages = tuple(report for release in releases for report in _listed(release, out_dir))
     else:
@@ -202,16 +206,17 @@ def _releases(
 
 
 class _Start(NamedTuple):
-    """The lock that a build starts from, and whether it is the first."""
+    """The lock that a build starts from, whether it is the first, and the text of its file."""
 
     lock: Lock
     first: bool
+    text: str = ""
 
 
 def _starting_lock(workspace: Workspace, out_dir: Path, options: BuildOptions) -> _Start:
     """Read the lock. Raises LockError when there should be one, or another."""
     path = lock_file(workspace.root)
-    lock = None if options.new_lock else read_lock(workspace.root)
+    lock = None if options.new_lock else read_lock(workspace.root, accept=options.accept_lock)
     if lock is None:
         ours = not options.read_only_content
         if ours and not options.new_lock and _was_released(workspace.root, out_dir):
@@ -227,7 +232,8 @@ def _starting_lock(workspace: Workspace, out_dir: Path, options: BuildOptions) -
             f"{path} was written for the namespace {lock.namespace!r}, this workspace has {workspace.namespace!r}",
             "in a copy that is to be a deck of its own delete the lock; otherwise restore workspace.toml",
         )
-    return _Start(lock, first=False)
+    lock = with_lost_lines(lock, workspace.root)
+    return _Start(lock, first=False, text=path.read_text("utf-8"))
 
 
 def _was_released(root: Path, out_dir: Path) -> bool:

@@ -7,9 +7,9 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmdrills.decks.cloze import ordinals
+from llmdrills.decks.cloze import hidden_hashes, ordinals
 from llmdrills.decks.labels import LABELS, TOPIC_LABELS, tolerance_text
-from llmdrills.decks.markdown import render, render_cloze, render_inline
+from llmdrills.decks.markdown import clean, guard, render, render_cloze, render_inline
 from llmdrills.errors import BuildError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class ComposedNote(NamedTuple):
     cards: tuple[int, ...]
     hash: str
     media: dict[str, bytes]  # what the figure needs
+    hidden: tuple[str, ...] = ()  # of a cloze: a hash of what each card asks
 
 
 def content_hash(model: int, fields: tuple[str, ...], tags: tuple[str, ...]) -> str:
@@ -54,7 +55,11 @@ def tombstone_fields(spec: NoteTypeSpec, id: str, why: str) -> tuple[str, ...]: 
 
 
 def _tag(text: str) -> str:
-    return re.sub(r"\s+", "-", text.strip())
+    return re.sub(r"\s+", "-", clean(text).strip())
+
+
+def _source(title: str) -> str:
+    return guard(escape(clean(title), quote=False))
 
 
 class Composer:
@@ -101,7 +106,7 @@ class Composer:
         )
         if note.answer is not None:
             parts.append(note.answer.tolerance)
-        digest, cards, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
+        digest, cards, hidden, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
         places = (0,) if cards == "0" else tuple(map(int, cards.split()))
         media = figure.media if figure else {}
         return ComposedNote(
@@ -112,6 +117,7 @@ class Composer:
             cards=places,
             hash=digest,
             media=media,
+            hidden=tuple(hidden.split()),
         )
 
     def _make(self, note: Note, texts: dict[str, str], figure: Figure | None) -> list[str]:
@@ -122,7 +128,8 @@ class Composer:
             shown["Figure"] = figure.html
         fields = tuple(shown.get(known.name, "") for known in spec.fields)
         cards, tags = " ".join(map(str, self._cards(note, texts))), self._tags(note)
-        return [content_hash(spec.id, fields, tags), cards, " ".join(tags), *fields]
+        hidden = " ".join(hidden_hashes(texts["Text"])) if note.type == "cloze" else ""
+        return [content_hash(spec.id, fields, tags), cards, hidden, " ".join(tags), *fields]
 
     def _texts(self, note: Note) -> dict[str, str]:
         """The Markdown texts of a note by field; the items of a checklist as Item1, Item2 and so on."""
@@ -150,7 +157,7 @@ class Composer:
             elif name == "Unit":
                 shown[name] = render_inline(text)
             elif name == "Answer":  # typed by the learner: compared as text
-                shown[name] = escape(text, quote=False)
+                shown[name] = escape(clean(text), quote=False)
             else:
                 shown[name] = render_cloze(text) if name == "Text" else render(text)
         if items:
@@ -173,9 +180,7 @@ class Composer:
         if note.answer is not None:
             shown["Tolerance"] = escape(tolerance_text(note.answer.tolerance)[language], quote=False)
         shown["Sources"] = "; ".join(
-            f'<a href="{escape(source.url)}">{escape(source.title, quote=False)}</a>'
-            if source.url
-            else escape(source.title, quote=False)
+            f'<a href="{escape(source.url)}">{_source(source.title)}</a>' if source.url else _source(source.title)
             for source in note.sources
         )
         return shown

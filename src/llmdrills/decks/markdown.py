@@ -10,12 +10,13 @@ from typing import Any
 from llmdrills.decks.cloze import mark, unmark
 from llmdrills.decks.code import highlight
 
-__all__ = ["RENDERER", "render", "render_cloze", "render_inline", "renderer"]
+__all__ = ["RENDERER", "clean", "guard", "render", "render_cloze", "render_inline", "renderer"]
 
 _MATH = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.DOTALL)
 _CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
 _IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"[^>]*/?>')
 _PLACE = re.compile(r"\x02(\d+)\x03")
+_ANKI = re.compile(r"\[(?=(?:sound:|/?anki:|/?latex\]|/?\$\$?\]))", re.IGNORECASE)
 # Anki separates fields by \x1f, and no text needs the other control characters.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -43,7 +44,12 @@ def renderer() -> str:
     return f"{RENDERER} comrak {version('comrak')} pygments {version('pygments')}"
 
 
-RENDERER = 1  # increase it when the output of this module, of cloze or of code changes
+RENDERER = 2  # increase it when the output of this module, of cloze or of code changes
+
+
+def clean(text: str) -> str:
+    """A text that is no Markdown (a title, a source) without the characters that Anki cannot keep in a field."""
+    return _CONTROL.sub("", text)
 
 
 def _math(match: re.Match[str]) -> str:
@@ -78,9 +84,12 @@ def render(text: str) -> str:
         html = _MATH.sub(_math, html)
     if "<img" in html:
         html = _IMAGE.sub(_image, html)
-    if "[sound:" in html:
-        html = html.replace("[sound:", "[<!-- -->sound:")
-    return _PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html
+    return guard(_PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html)
+
+
+def guard(html: str) -> str:
+    """Break what Anki would take for a sound, speech or LaTeX of its own: an author wrote it to be read."""
+    return _ANKI.sub("[<!-- -->", html) if "[" in html else html
 
 
 def render_inline(text: str) -> str:

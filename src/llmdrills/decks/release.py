@@ -11,7 +11,7 @@ from llmdrills.decks.compose import RETIRED_TAG, content_hash, tombstone_fields
 from llmdrills.decks.forecast import DeckForecast, Forecast, classify, forecast_note
 from llmdrills.decks.identity import deck_id_for, guid_for
 from llmdrills.decks.lock import DeckLine, Lock, NoteLine, NoteTypeLine
-from llmdrills.decks.markdown import render_inline
+from llmdrills.decks.markdown import clean, render_inline
 from llmdrills.decks.package import PackageDeck, PackageNote
 from llmdrills.errors import BuildError, LockError
 
@@ -41,6 +41,11 @@ class Release:
     media: Mapping[str, bytes]
     forecast: Forecast
     lock: Lock
+
+
+def deck_name(deck: Deck, language: Language) -> str:
+    """A deck's name in Anki."""
+    return f"{DECK_ROOT}::{clean(deck.title[language])}"
 
 
 def plan_release(
@@ -132,10 +137,11 @@ class _Planner:
                 mtime=0,
                 nid=0,
                 cards=note.cards,
+                hidden=note.hidden,
             )
         )
         if deck.id not in self._decks:
-            name = f"{DECK_ROOT}::{deck.title[self._language]}"
+            name = deck_name(deck, self._language)
             description = render_inline(deck.description[self._language])
             self._decks[deck.id] = PackageDeck(
                 deck_id_for(self._lock.namespace, self._language, deck.id), name, description
@@ -194,7 +200,7 @@ class _Planner:
                     f"the note type {change.name!r} cannot follow its last release: {change.change}",
                     "give it a new name and new notes",
                 )
-        names = {deck.id: DeckLine(deck.id, language, f"{DECK_ROOT}::{deck.title[language]}") for deck, _ in decks}
+        names = {deck.id: DeckLine(deck.id, language, deck_name(deck, language)) for deck, _ in decks}
         for line in self._lines:  # a tombstone may outlive its deck
             names.setdefault(
                 line.deck,
