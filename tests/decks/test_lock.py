@@ -201,7 +201,7 @@ def test_should_name_the_line_of_conflict_markers_and_the_way_back(publisher: Pu
             r"is not whole: its last line counts 3 lines, and there are 2.*--accept-lock",
         ),
         (lambda text: text.replace('"hash": "', '"hash": "0', 1), "its lines are not those"),
-        (lambda text: text + '{"what": 1, "language": "en"}\n', "is not whole"),
+        (lambda text: text + '{"what": 1, "language": "en"}\n', "neither a note"),
         (lambda text: "\x00" + text, "is damaged"),
         (lambda text: text.replace('"type": "question"', '"type": "quiz"'), "is not whole"),
     ],
@@ -348,6 +348,14 @@ def test_should_accept_and_rewrite_what_a_union_merge_leaves(publisher: Publishe
     report = publisher.release(note("a"), note("b", "B"))
     assert (report.lock.moved, report.lock.stale) == (True, False)
     assert lock_file(publisher.root).read_text("utf-8") == other
+
+
+def test_should_accept_a_merge_of_a_side_that_still_wrote_the_first_format(publisher: Publisher):
+    publisher.release(note("a"), note("b"))
+    text = lock_file(publisher.root).read_text("utf-8")
+    (other,) = [line.replace('"hash": "', '"hash": "0') for line in text.splitlines() if '"note": "b"' in line]
+    lock_file(publisher.root).write_text(text + other + "\n", "utf-8")
+    assert not publisher.release(note("a"), note("b"), frozen=True).lock.stale
 
 
 def test_should_refuse_the_lines_of_two_workspaces_in_one_lock(publisher: Publisher):

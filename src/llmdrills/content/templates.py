@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 
-__all__ = ["NOTES", "SOURCE", "case_texts", "cases", "deck", "is_template_text", "kata", "note", "reference", "reference_texts"]
+__all__ = [
+    "NOTES",
+    "SOURCE",
+    "case_texts",
+    "cases",
+    "deck",
+    "is_template_text",
+    "kata",
+    "note",
+    "reference",
+    "reference_texts",
+]
 
 SOURCE = "Author year, Title, section"
 

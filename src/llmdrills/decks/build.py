@@ -44,6 +44,7 @@ __all__ = [
     "LockMove",
     "PackageReport",
     "build",
+    "languages_of",
     "package_path",
     "release_time_from_environment",
 ]
@@ -138,6 +139,16 @@ def release_time_from_environment(now: float | None = None) -> int:
 def package_path(out_dir: Path, language: Language, *, upgrade: bool = False) -> Path:
     """Where a package is written."""
     return out_dir / f"llmdrills-{language}{'-upgrade' if upgrade else ''}.apkg"
+
+
+def languages_of(workspace: Workspace) -> tuple[Language, ...]:
+    """The languages for which a workspace has packages."""
+    return (
+        tuple(
+            name for name in LANGUAGES if not workspace.decks or any(name in deck.languages for deck in workspace.decks)
+        )
+        or LANGUAGES
+    )
 
 
 @paused_gc()

@@ -89,7 +89,7 @@ class Composer:
     def compose(self, note: Note) -> ComposedNote:
         """Render one note. Raises BuildError for a cloze without deletions, and for a figure that is not there."""
         texts = self._texts(note)
-        figure = self._figures.get(note.figure, self._language) if note.figure else None
+        figure = self._figure(note)
         # The key holds everything that decides the result, so an unchanged note needs one look-up only.
         parts = [self._prefixes[note.type], note.id, note.topic, note.kata or "", self._katas.get(note.kata or "", "")]
         for source in note.sources:
@@ -119,6 +119,15 @@ class Composer:
             media=media,
             hidden=tuple(hidden.split()),
         )
+
+    def _figure(self, note: Note) -> Figure | None:
+        if not note.figure:
+            return None
+        try:
+            return self._figures.get(note.figure, self._language)
+        except BuildError as error:
+            place = note.positions.get("figure", note.position)
+            raise BuildError(f"{place.file}:{place.line}:{place.column}: {error.what}", error.todo) from None
 
     def _make(self, note: Note, texts: dict[str, str], figure: Figure | None) -> list[str]:
         """The content hash, the cards, the tags, and the fields."""

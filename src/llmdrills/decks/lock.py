@@ -199,8 +199,8 @@ def _check_sums(
     if len(sums) > 1 or len(heads) > 1 or (not sums and heads[0]["llmdrills_lock"] == 1):
         return
     own = [line for line, found in zip(lines, objects, strict=True) if found not in heads and found not in sums]
-    if sums and sums[0] == _summary(own):
-        return
+    if sums and (sums[0] == _summary(own) or _is_count_below(sums[0].get("lines"), len(own))):
+        return  # more lines than counted: those of a side that was written in format 1, and merged
     if not sums:
         counted = "its end is cut off"
     elif sums[0].get("lines") == len(own):
@@ -212,6 +212,10 @@ def _check_sums(
         "if a merge kept one side only, keep the lines of both; if it was cut, "
         f"{_RESTORE}. `llmdrills build --accept-lock` goes on with the lines that are there",
     )
+
+
+def _is_count_below(counted: object, lines: int) -> bool:
+    return isinstance(counted, int) and counted < lines
 
 
 def _objects(lines: list[str], path: Path) -> list[dict[str, Any]]:

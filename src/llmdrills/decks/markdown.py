@@ -10,7 +10,17 @@ from typing import Any
 from llmdrills.decks.cloze import mark, unmark
 from llmdrills.decks.code import highlight
 
-__all__ = ["RENDERER", "clean", "guard", "render", "render_cloze", "render_inline", "renderer"]
+__all__ = [
+    "RENDERER",
+    "clean",
+    "formulas",
+    "guard",
+    "render",
+    "render_cloze",
+    "render_inline",
+    "renderer",
+    "shown_text",
+]
 
 _MATH = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.DOTALL)
 _CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
@@ -63,13 +73,19 @@ def _image(match: re.Match[str]) -> str:
     return f'<a href="{target}">{shown}</a>' if target.startswith(("http://", "https://")) else shown
 
 
+def _html(text: str) -> str:
+    """What comrak makes of a text, math still as it marks it."""
+    call, extensions, options = _comrak()
+    html: str = call(_CONTROL.sub("", text), extension_options=extensions, render_options=options)
+    return html.rstrip("\n")
+
+
 def render(text: str) -> str:
     """The HTML of a Markdown text, without a newline at its end.
 
     `$…$` and `$$…$$` become `\\(…\\)` and `\\[…\\]`, escaped inside; fenced code gets classes; raw HTML is escaped.
     """
-    call, extensions, options = _comrak()
-    html: str = call(_CONTROL.sub("", text), extension_options=extensions, render_options=options).rstrip("\n")
+    html = _html(text)
     blocks: list[str] = []
 
     def set_aside(match: re.Match[str]) -> str:
@@ -85,6 +101,17 @@ def render(text: str) -> str:
     if "<img" in html:
         html = _IMAGE.sub(_image, html)
     return guard(_PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html)
+
+
+def formulas(text: str) -> list[str]:
+    """The formulas of a Markdown text, as MathJax gets them."""
+    return [unescape(found[2]).strip() for found in _MATH.finditer(_html(text))]
+
+
+def shown_text(text: str) -> str:
+    """The text that a Markdown text shows outside of code and math."""
+    html = re.sub(r"(?s)<pre>.*?</pre>|<code>.*?</code>", "", _html(text))
+    return unescape(re.sub(r"<[^>]*>", "", _MATH.sub("", html)))
 
 
 def guard(html: str) -> str:
