@@ -20,9 +20,12 @@ pytestmark = pytest.mark.browser
 
 PIECES = re.findall(
     r"\S+",
-    r"""\frac{a}{b} \sqrt{x} \sqrt[3]{x} x^2 x_i x_i^2 \left( \right) \left[ \right] \alpha \theta \text{if} & \\ { } ^ _ '
-    \begin{matrix} \end{matrix} \begin{cases} \end{cases} + \mathrm{d} \operatorname{softmax} \sum_{i=1}^n \lVert \| \{ \}
-    1 ab ( ) \big( \hat \frac \mathbb{R} \over \quad \, \mid # [ ] \top \color{red} \xrightarrow{f} \binom{n}{k} 注意""",
+    r"""
+    \frac{a}{b} \sqrt{x} \sqrt[3]{x} x^2 x_i x_i^2 \left( \right) \left[ \right] \alpha \theta
+    \text{if} & \\ { } ^ _ ' \begin{matrix} \end{matrix} \begin{cases} \end{cases} + \mathrm{d}
+    \operatorname{softmax} \sum_{i=1}^n \lVert \| \{ \} 1 ab ( ) \big( \hat \frac \mathbb{R} \over
+    \quad \, \mid # [ ] \top \color{red} \xrightarrow{f} \binom{n}{k} 注意
+    """,
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmdrills.content.remarks import Remark
+from llmdrills.content.workspacefile import WorkspaceFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,7 @@ class Workspace:
     katas: tuple[Kata, ...]
     readiness: tuple[str, ...] = ()  # the ids of the checklist's items, in order
     namespace: str = "llmdrills"  # what the guids of its notes are made from: a copy made by `init` has one of its own
+    about: WorkspaceFile = field(default_factory=WorkspaceFile)
 
     @property
     def notes(self) -> tuple[Note, ...]:

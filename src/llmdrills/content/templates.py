@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "case_texts",
     "cases",
     "deck",
+    "in_languages",
     "is_template_text",
     "kata",
     "note",
@@ -252,6 +254,34 @@ def reference_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # as abov
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
     """Its slips.yaml."""
     return _SLIPS
+
+
+def in_languages(text: str, languages: tuple[str, ...]) -> str:
+    """A template in those languages alone; one that no template is written in begins with the English text."""
+    if set(languages) == {"en", "zh"}:
+        return text
+
+    def chosen(en: str, zh: str) -> list[tuple[str, str]]:
+        return [(name, zh if name.partition("-")[0] == "zh" else en) for name in languages]
+
+    def flow(found: re.Match[str]) -> str:
+        texts = chosen(found[1], found[2])
+        return texts[0][1] if len(texts) == 1 else "{" + ", ".join(f"{name}: {one}" for name, one in texts) + "}"
+
+    def block(found: re.Match[str]) -> str:
+        texts = chosen(found[4], found[5])
+        if len(texts) == 1:
+            return f"{found[1]}{found[2]} {texts[0][1]}"
+        return f"{found[1]}{found[2]}" + "".join(f"\n{found[3]}{name}: {one}" for name, one in texts)
+
+    def item(found: re.Match[str]) -> str:
+        texts = chosen(found[2], found[3])
+        named = [f"{name}: {one}" for name, one in texts]
+        return found[1] + (texts[0][1] if len(texts) == 1 else f"\n{' ' * len(found[1])}".join(named))
+
+    text = re.sub(r"\{en: (\"[^\"]*\"|[^,{}]*), zh: (\"[^\"]*\"|[^{}]*)\}", flow, text)
+    text = re.sub(r"(?m)^( *)((?:- )?\w+:)\n( +)en: (.*)\n +zh: (.*)$", block, text)
+    return re.sub(r"(?m)^( *- )en: (.*)\n +zh: (.*)$", item, text)
 
 
 def is_template_text(text: str, note_id: str) -> bool:

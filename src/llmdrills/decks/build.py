@@ -19,7 +19,7 @@ from llmdrills.decks.files import PreparedFile, prepare, sweep
 from llmdrills.decks.lock import Lock, lock_file, read_lock
 from llmdrills.decks.lostlines import with_lost_lines
 from llmdrills.decks.markdown import renderer
-from llmdrills.decks.notetypes import note_types
+from llmdrills.decks.notetypes import Look, note_types
 from llmdrills.decks.release import Release, plan_release
 from llmdrills.decks.values import Values
 from llmdrills.errors import LockError, SettingError
@@ -43,8 +43,10 @@ __all__ = [
     "BuildReport",
     "LockMove",
     "PackageReport",
+    "all_decks",
     "build",
     "languages_of",
+    "look_of",
     "package_path",
     "release_time_from_environment",
 ]
@@ -56,7 +58,7 @@ _DAY = 86_400
 class BuildOptions:
     """How to build. The defaults are those of `llmdrills build`."""
 
-    languages: Sequence[Language] = LANGUAGES
+    languages: Sequence[Language] | None = None  # None: those of the decks, and of the tombstones
     release_time: int | None = None  # seconds since 1970, for what changed; None: SOURCE_DATE_EPOCH, else now
     frozen: bool = False  # raise LockError when the lock would move: for CI
     dry_run: bool = False  # write nothing at all
@@ -141,14 +143,29 @@ def package_path(out_dir: Path, language: Language, *, upgrade: bool = False) ->
     return out_dir / f"llmdrills-{language}{'-upgrade' if upgrade else ''}.apkg"
 
 
-def languages_of(workspace: Workspace) -> tuple[Language, ...]:
-    """The languages for which a workspace has packages."""
-    return (
-        tuple(
-            name for name in LANGUAGES if not workspace.decks or any(name in deck.languages for deck in workspace.decks)
-        )
-        or LANGUAGES
-    )
+def languages_of(workspace: Workspace, lock: Lock | None = None) -> tuple[Language, ...]:
+    """The languages for which a workspace has something to release: those of its decks, katas and released notes."""
+    found = [language for deck in workspace.decks for language in deck.languages]
+    if any(slip.card for kata in workspace.katas for slip in kata.slips):
+        found += [language for language in workspace.about.languages if language in LANGUAGES]
+    found += [line.language for line in lock.notes.values()] if lock else []
+    return tuple(sorted(set(found), key=lambda name: (name not in LANGUAGES, name)))
+
+
+def look_of(workspace: Workspace, language: Language, lock: Lock | None) -> Look:
+    """How the note types of a workspace are called and styled in one language, under the ids of its lock."""
+    released = lock.note_types if lock else {}
+    ids = tuple(sorted((kind, line.id) for (kind, name), line in released.items() if name == language))
+    return Look(workspace.namespace, workspace.about.note_type, workspace.about.css, ids)
+
+
+def all_decks(workspace: Workspace, computed: Computed) -> list[Deck]:
+    """The decks as written, and the one that is derived from the wrong kernels."""
+    from llmdrills.content.derive import bug_deck
+
+    bugs = bug_deck(workspace.katas, computed)
+    spoken = tuple(language for language in workspace.about.languages if language in LANGUAGES)
+    return [*workspace.decks, *([replace(bugs, languages=spoken)] if bugs else [])]
 
 
 @paused_gc()
@@ -203,14 +220,30 @@ def _releases(
     """The release of each language; each starts from the lock that the one before it leaves."""
     releases: list[Release] = []
     figures, computed = Figures(workspace.root), load_computed(workspace.root)
-    values, sources = Values(computed), _sources(workspace, computed)
-    for language in options.languages:
-        specs = options.types(language)
+    values, sources = Values(computed), all_decks(workspace, computed)
+    for language in options.languages or languages_of(workspace, lock):
+        own = options.types is note_types
+        specs = note_types(language, look_of(workspace, language, lock)) if own else options.types(language)
         composer = Composer(
-            katas=workspace.katas, language=language, specs=specs, figures=figures, cache=cache, fill=values
+            katas=workspace.katas,
+            language=language,
+            specs=specs,
+            figures=figures,
+            cache=cache,
+            fill=values,
+            topics=workspace.about.topics,
         )
         decks = _compose(sources, composer, language, options.progress)
-        releases.append(plan_release(lock, decks, language, specs, time=moment, pinned=options.read_only_content))
+        planned = plan_release(
+            lock,
+            decks,
+            language,
+            specs,
+            time=moment,
+            pinned=options.read_only_content,
+            root=workspace.about.deck_root,
+        )
+        releases.append(planned)
         lock = releases[-1].lock
     values.raise_if_any()
     return releases
@@ -249,7 +282,7 @@ def _starting_lock(workspace: Workspace, out_dir: Path, options: BuildOptions) -
 
 def _was_released(root: Path, out_dir: Path) -> bool:
     """Whether there are signs of an earlier build: packages, or a lock that git knows."""
-    if any(package_path(out_dir, language).exists() for language in LANGUAGES):
+    if any(out_dir.glob("llmdrills-*.apkg")):
         return True
     git = shutil.which("git")
     if git is None:
@@ -258,14 +291,6 @@ def _was_released(root: Path, out_dir: Path) -> bool:
         [git, "-C", str(root), "cat-file", "-e", "HEAD:./decks/deck.lock"], capture_output=True, check=False
     )
     return known.returncode == 0
-
-
-def _sources(workspace: Workspace, computed: Computed) -> list[Deck]:
-    """The decks as written, and the one that is derived from the wrong kernels."""
-    from llmdrills.content.derive import bug_deck
-
-    bugs = bug_deck(workspace.katas, computed)
-    return [*workspace.decks, *([bugs] if bugs else [])]
 
 
 def _compose(
@@ -302,9 +327,12 @@ def _listed(release: Release, out_dir: Path) -> list[PackageReport]:
         cards=cards,
     )
     if not release.tombstones:
-        return [plain]
+        return [plain] if release.notes else []
     path = package_path(out_dir, release.language, upgrade=True)
-    return [plain, replace(plain, path=path, upgrade=True, notes=len(release.notes) + len(release.tombstones))]
+    return [
+        *([plain] if release.notes else []),
+        replace(plain, path=path, upgrade=True, notes=len(release.notes) + len(release.tombstones)),
+    ]
 
 
 def _write(

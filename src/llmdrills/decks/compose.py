@@ -13,13 +13,13 @@ from llmdrills.decks.markdown import clean, guard, render, render_cloze, render_
 from llmdrills.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from llmdrills.content.model import Kata, Note, NoteType
     from llmdrills.decks.cache import RenderCache
     from llmdrills.decks.figures import Figure, Figures
     from llmdrills.decks.notetypes import NoteTypeSpec
-    from llmdrills.language import Language
+    from llmdrills.language import Bilingual, Language
 
     Fill = Callable[[Note, str, str], str]  # note, text, its key ("front.en") → the text with [[name]] filled in
 
@@ -74,12 +74,14 @@ class Composer:
         figures: Figures,
         cache: RenderCache,
         fill: Fill,
+        topics: Mapping[str, Bilingual] | None = None,
     ) -> None:
         self._language = language
         self._specs = specs
         self._figures = figures
         self._cache = cache
         self._fill = fill
+        self._topics = topics or {}
         self._prefixes = {
             kind: "\x1f".join((str(spec.id), language, *(known.name for known in spec.fields)))
             for kind, spec in specs.items()
@@ -91,7 +93,9 @@ class Composer:
         texts = self._texts(note)
         figure = self._figure(note)
         # The key holds everything that decides the result, so an unchanged note needs one look-up only.
-        parts = [self._prefixes[note.type], note.id, note.topic, note.kata or "", self._katas.get(note.kata or "", "")]
+        own = self._topics.get(note.topic)
+        topic = f"{note.topic} {own[self._language]}" if own else note.topic
+        parts = [self._prefixes[note.type], note.id, topic, note.kata or "", self._katas.get(note.kata or "", "")]
         for source in note.sources:
             parts += (source.title, source.url)
         parts += (
@@ -181,7 +185,7 @@ class Composer:
     def _plain(self, note: Note) -> dict[str, str]:
         """The fields that hold no Markdown."""
         language = self._language
-        topic = TOPIC_LABELS.get(note.topic)
+        topic = self._topics.get(note.topic) or TOPIC_LABELS.get(note.topic)
         shown = {"Topic": escape(topic[language] if topic else note.topic), "NoteId": escape(note.id)}
         if note.kata:
             title = self._katas.get(note.kata, "")

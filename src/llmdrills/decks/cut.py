@@ -47,7 +47,7 @@ def places(root: Path, id: str) -> Iterator[Cut]:  # noqa: A002  # the word of t
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise BuildError(f"cannot read {file}: {error}", "run `llmdrills check` and fix it first") from None
         notes = _value(tree, "notes")
-        if not isinstance(notes, yaml.SequenceNode):
+        if tree is None or not isinstance(notes, yaml.SequenceNode):
             continue
         for place, note in enumerate(notes.value):
             if getattr(_value(note, "id"), "value", None) == id:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content.cloze import deletions
 from llmdrills.content.computed import Computed, load_computed
-from llmdrills.content.derive import bug_deck
 from llmdrills.content.lint.rule import LOOKS, Found, place
-from llmdrills.decks.build import languages_of
+from llmdrills.decks.build import all_decks, languages_of, look_of
 from llmdrills.decks.cache import RenderCache
 from llmdrills.decks.cloze import MARKS, mark
 from llmdrills.decks.compose import Composer
@@ -33,9 +32,10 @@ from llmdrills.decks.values import Values
 from llmdrills.errors import BuildError, ContentError, Problem
 
 if TYPE_CHECKING:
-    from llmdrills.content.model import Deck, Note, Workspace
+    from llmdrills.content.model import Deck, Note, NoteType, Workspace
     from llmdrills.decks.compose import ComposedNote
     from llmdrills.decks.lock import Lock, NoteLine
+    from llmdrills.decks.notetypes import NoteTypeSpec
     from llmdrills.language import Language
 
 __all__ = ["REFUSED", "inspect"]
@@ -58,7 +58,7 @@ def inspect(workspace: Workspace, cache_dir: Path | None = None) -> tuple[Proble
     for name, found in looker.look():
         if found.note is not None and name in found.note.waive and name != REFUSED:
             used.add((found.note.id, name))
-        else:
+        elif name == REFUSED or name not in workspace.about.waive:
             at = found.position
             problems.append(Problem(at.file, at.line, at.column, found.what, found.todo, rule=name))
     for note in workspace.notes:
@@ -93,6 +93,7 @@ class _Looker:
         self._cache = RenderCache(cache_dir, renderer())
         self._figures = Figures(workspace.root)
         self._lock = self._read_lock()
+        self._specs: dict[NoteType, NoteTypeSpec] = {}
 
     def _read_lock(self) -> Lock | None:
         try:
@@ -114,17 +115,18 @@ class _Looker:
     def look(self) -> Iterator[tuple[str, Found]]:
         """Each finding with its rule; what is refused is collected."""
         computed = self._computed()
-        bugs = bug_deck(self._workspace.katas, computed)
-        decks = [*self._workspace.decks, *([bugs] if bugs else [])]
-        for language in languages_of(self._workspace):
+        decks = all_decks(self._workspace, computed)
+        for language in languages_of(self._workspace, self._lock):
+            self._specs = note_types(language, look_of(self._workspace, language, self._lock))
             fill = Values(computed)
             composer = Composer(
                 katas=self._workspace.katas,
                 language=language,
-                specs=note_types(language),
+                specs=self._specs,
                 figures=self._figures,
                 cache=self._cache,
                 fill=fill,
+                topics=self._workspace.about.topics,
             )
             composed = []
             for deck in decks:
@@ -177,7 +179,7 @@ class _Looker:
 
     def _sides(self, note: Note, made: ComposedNote, language: Language) -> Iterator[tuple[str, Found]]:
         """A side whose text shows nothing: link definitions and comments are no text."""
-        spec = note_types(language)[note.type]
+        spec = self._specs[note.type]
         fields = {known.name: value for known, value in zip(spec.fields, made.fields, strict=True)}
         for path, field in (("front", "Text" if note.type == "cloze" else "Front"), ("back", "Back")):
             text = getattr(note, path)
@@ -193,7 +195,7 @@ class _Looker:
         if self._lock is None or self.refused:
             return
         try:
-            plan_release(self._lock, composed, language, note_types(language), time=1)
+            plan_release(self._lock, composed, language, self._specs, time=1, root=self._workspace.about.deck_root)
         except BuildError as error:
             self._refuse(error)
 

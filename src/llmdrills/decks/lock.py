@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmdrills.errors import LockError
-from llmdrills.language import LANGUAGES
+from llmdrills.language import LANGUAGE_TAG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,7 +238,7 @@ def _objects(lines: list[str], path: Path) -> list[dict[str, Any]]:
 
 def _add(lock: Lock, found: dict[str, Any]) -> None:
     language = found.get("language")
-    if language not in LANGUAGES:
+    if not isinstance(language, str) or not LANGUAGE_TAG.fullmatch(language):
         raise ValueError(f"unknown language {language!r}")
     if "note" in found:
         found["cards"] = tuple(found["cards"])

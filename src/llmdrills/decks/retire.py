@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ from llmdrills.errors import BuildError, LockError
 
 if TYPE_CHECKING:
     from llmdrills.decks.lock import Lock
+    from llmdrills.language import Language
 
-__all__ = ["Retirement", "retire"]
+__all__ = ["Retirement", "retire", "retire_language"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,37 @@ def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002
         text=found.text,
         removed=found.rest is None,
     )
+
+
+def retire_language(workspace_root: Path, deck: str, language: Language, why: str) -> Retirement:
+    """Make the notes of a deck tombstones in one language, which the deck is no longer written in.
+
+    Raises BuildError where the deck is still written in it, or had nothing in it.
+    """
+    from llmdrills.content.load import load_workspace
+
+    if not why.strip():
+        raise BuildError("a retired note needs a reason", "write `--why '…'`: release notes and the lock keep it")
+    lock = read_lock(workspace_root)
+    released = [
+        line
+        for line in (lock.notes.values() if lock else ())
+        if line.deck == deck and line.language == language and not line.retired
+    ]
+    if lock is None or not released:
+        raise BuildError(
+            f"no released note of the deck {deck!r} is in {language!r}", "look at its id and its languages"
+        )
+    for written in load_workspace(workspace_root).decks:
+        if written.id == deck and language in written.languages:
+            raise BuildError(
+                f"{written.position.file}: the deck is still written in {language!r}",
+                f"take {language} out of its `languages`, and its texts, then run this again",
+            )
+    notes = {(line.note, line.language): line._replace(retired=why.strip()) for line in released}
+    text = replace(lock, notes={**lock.notes, **notes}).text()
+    prepare(lock_file(workspace_root), text.encode()).commit()
+    return Retirement(deck, why.strip(), (language,))
 
 
 def _write(cut: Cut) -> None:

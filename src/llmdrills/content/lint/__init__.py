@@ -37,6 +37,8 @@ def lint(workspace: Workspace, computed: Computed | None = None) -> tuple[Proble
             waiver = found.note or found.deck
             if waiver is not None and name in waiver.waive:
                 used.add((waiver.id, name))
+            elif name in workspace.about.waive:
+                continue
             else:
                 problems.append(_problem(found, name))
     problems += [_problem(found, WAIVER) for found in _idle_waivers(context, used)]

@@ -9,9 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmdrills.content.lint.rule import Context, Found, place, rule
+from llmdrills.content.lint.rule import Context, Found, place, rule, spoken
 from llmdrills.content.lint.texts import prose, sentences, words
-from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Note
@@ -41,7 +40,7 @@ def several_facts(context: Context) -> Iterator[Found]:
     for note, languages in context.notes():
         if note.type not in ("question", "number"):
             continue
-        for language in languages:
+        for language in spoken(languages):
             if note.back and note.type == "question":
                 why = _too_much(note.back[language], language)
                 if why:
@@ -68,7 +67,7 @@ def _too_much(text: str, language: Language) -> str:
 def yes_no(context: Context) -> Iterator[Found]:
     """A learner guesses the answer to a yes-or-no question right half of the time."""
     for note, languages in context.notes():
-        for language in languages:
+        for language in spoken(languages):
             for sentence in _questions(note.front[language]):
                 if _YES_NO[language].search(sentence) and not _OR[language].search(sentence):
                     what = f"`{note.id}` is answered by yes or no"
@@ -107,7 +106,7 @@ def _id_words(note: Note) -> set[str]:
 @rule("near-duplicate")
 def near_duplicate(context: Context) -> Iterator[Found]:
     """Two fronts that a learner can't tell apart are answered with each other's backs."""
-    for language in LANGUAGES:
+    for language in context.languages():
         fronts = [(note, _signature(note, language)) for note, languages in context.notes() if language in languages]
         for first, second in _alike(fronts):
             other = f"`{first.id}` ({first.position.file}:{first.position.line})"

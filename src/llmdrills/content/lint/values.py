@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from llmdrills.content import templates
 from llmdrills.content.lint.rule import Context, Found, note_texts, place, rule
+from llmdrills.content.load import unread_files
 from llmdrills.content.model import Deck, Note, Position
 from llmdrills.content.remarks import CONTROL, CUT, LOST
 
@@ -86,3 +87,12 @@ def template_text(context: Context) -> Iterator[Found]:
 
 def _source(note: Note) -> Position:
     return note.positions.get("sources.0.title") or place(note, "sources")
+
+
+@rule("unread-deck")
+def unread_deck(context: Context) -> Iterator[Found]:
+    """A file in decks/ that looks like a deck, and is none because of its name or folder."""
+    root = context.workspace.root
+    for path in unread_files(root):
+        todo = "decks are the files decks/NAME.yaml: move or rename it, or waive the rule in workspace.toml"
+        yield Found(Position(path.relative_to(root), 1, 1), "this file is not read", todo)
