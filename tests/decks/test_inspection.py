@@ -87,7 +87,7 @@ def test_should_show_a_dollar_that_was_escaped(tmp_path: Path, learner: AnkiLear
     assert r"Is it $5 or $10, of \(x\)?" in learner.question("n-0")
 
 
-@pytest.mark.parametrize("text", ["[a]: http://x.org", "![](gone.png)", "[a]: x\n  [b]: y"])
+@pytest.mark.parametrize("text", ["[a]: http://x.org", "![a](gone.png)", "[a]: x\n  [b]: y"])
 def test_should_find_a_side_that_shows_nothing_and_a_picture_that_is_a_word(tmp_path: Path, text: str):
     rules = {rule for rule, _ in found(workspace(tmp_path, question("What?", text)))}
     assert rules == {"left-out-picture"} if "!" in text else {"empty-side"}

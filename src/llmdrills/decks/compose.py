@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmdrills.decks.cloze import hidden_hashes, ordinals
 from llmdrills.decks.labels import LABELS, TOPIC_LABELS, tolerance_text
 from llmdrills.decks.markdown import clean, guard, render, render_cloze, render_inline
+from llmdrills.decks.media import Media
 from llmdrills.errors import BuildError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Composer:
         self._language = language
         self._specs = specs
         self._figures = figures
+        self._media = Media(figures.root)
         self._cache = cache
         self._fill = fill
         self._topics = topics or {}
@@ -90,7 +92,7 @@ class Composer:
 
     def compose(self, note: Note) -> ComposedNote:
         """Render one note. Raises BuildError for a cloze without deletions, and for a figure that is not there."""
-        texts = self._texts(note)
+        texts, media = self._with_media(note, self._texts(note))
         figure = self._figure(note)
         # The key holds everything that decides the result, so an unchanged note needs one look-up only.
         own = self._topics.get(note.topic)
@@ -112,7 +114,7 @@ class Composer:
             parts.append(note.answer.tolerance)
         digest, cards, hidden, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
         places = (0,) if cards == "0" else tuple(map(int, cards.split()))
-        media = figure.media if figure else {}
+        media |= figure.media if figure else {}
         return ComposedNote(
             id=note.id,
             type=note.type,
@@ -123,6 +125,20 @@ class Composer:
             media=media,
             hidden=tuple(hidden.split()),
         )
+
+    def _with_media(self, note: Note, texts: dict[str, str]) -> tuple[dict[str, str], dict[str, bytes]]:
+        """The texts with the names that their pictures and sounds have in Anki, and these."""
+        found: dict[str, bytes] = {}
+        for name, text in texts.items() if any("![" in text for text in texts.values()) else ():
+            try:
+                texts = texts | {name: self._media.resolve(text)[0]}
+                found |= self._media.resolve(text)[1]
+            except BuildError as error:
+                path = _key(name)
+                found_at = note.positions.get(f"{path}.{self._language}") or note.positions.get(path)
+                place = found_at or note.position
+                raise BuildError(f"{place.file}:{place.line}:{place.column}: {error.what}", error.todo) from None
+        return texts, found
 
     def _figure(self, note: Note) -> Figure | None:
         if not note.figure:

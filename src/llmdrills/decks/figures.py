@@ -43,7 +43,7 @@ class Figures:
     """Reads each figure of a workspace once."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._folder = root / "decks" / "figures"
         self._known: dict[tuple[str, Language], Figure] = {}
 
@@ -79,7 +79,7 @@ class Figures:
 
     def _read(self, file: str) -> bytes | None:
         path = self._folder / file
-        data = read_media(path, self._root)
+        data = read_media(path, self.root)
         if data is None:
             return None
         if found := _UNSAFE.search(data):

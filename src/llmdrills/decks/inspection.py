@@ -14,7 +14,7 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmdrills.content.cloze import deletions
+from llmdrills.content.cloze import deletions, opaque_spans
 from llmdrills.content.computed import Computed, load_computed
 from llmdrills.content.lint.rule import LOOKS, Found, place
 from llmdrills.decks.build import all_decks, languages_of, look_of
@@ -24,6 +24,7 @@ from llmdrills.decks.compose import Composer
 from llmdrills.decks.figures import Figures
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.decks.markdown import formulas, renderer, shown_text
+from llmdrills.decks.media import SOUNDS, references
 from llmdrills.decks.notetypes import note_types
 from llmdrills.decks.release import plan_release
 from llmdrills.decks.svg import svg_fault
@@ -186,7 +187,7 @@ class _Looker:
             if text is None or not text[language].strip():
                 continue
             html = fields[field]
-            if "<img" not in html and not unescape(re.sub(r"<[^>]*>", "", html)).strip():
+            if "<img" not in html and "[sound:" not in html and not unescape(re.sub(r"<[^>]*>", "", html)).strip():
                 what = f"{path} of `{note.id}` shows nothing: Markdown takes all of it for a definition"
                 yield "empty-side", _Text(note, path, "", language).found(what, "write a text that is shown")
 
@@ -243,12 +244,21 @@ def _short(text: str) -> str:
 
 
 def _pictures(one: _Text, root: Path) -> Iterator[tuple[str, Found]]:
-    """A picture that becomes a word: no file, or one that lies elsewhere."""
+    """A picture that becomes a word, because there is no such file; one that says nothing to who cannot see it."""
     if "![" not in one.text:
         return
-    for found in _PICTURE.finditer(re.sub(r"```.*?```|`[^`\n]*`", "", one.text, flags=re.DOTALL)):
-        if not found[1].startswith(("http://", "https://")) and not (root / "decks" / "media" / found[1]).is_file():
-            what = f"{one.path} shows the picture `{found[1]}` as a word: decks/media has no such file"
+    shown = references(one.text)
+    for picture in shown:
+        if not picture[1].strip() and picture[3].lower() not in SOUNDS:
+            what = f"the picture `{picture[2]}` in {one.path} has no text for those who cannot see it"
+            yield "picture-without-text", one.found(what, f"write `![what it shows]({picture[2]})`")
+    spans, names = opaque_spans(one.text), {picture.start(): picture[2] for picture in shown}
+    for found in _PICTURE.finditer(one.text):
+        outside = not any(start <= found.start() < end for start, end in spans)
+        name = names.get(found.start(), found[1])
+        there = found.start() in names and (root / "decks" / "media" / name).exists()
+        if outside and not there and not name.startswith(("http://", "https://")):
+            what = f"{one.path} shows the picture `{name}` as a word: decks/media has no such file"
             yield "left-out-picture", one.found(what, "put the file into decks/media, or use `figure:`")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmdrills.decks.cloze import mark, unmark
 from llmdrills.decks.code import highlight
+from llmdrills.decks.media import LOCAL, SOUNDS
 
 __all__ = [
     "RENDERER",
@@ -67,9 +68,15 @@ def _math(match: re.Match[str]) -> str:
     return f"\\({body}\\)" if match[1] == "inline" else f"\\[{body}\\]"
 
 
-def _image(match: re.Match[str]) -> str:
-    """Show a link instead of a picture from another server, because a card makes no external request."""
+def _image(match: re.Match[str], blocks: list[str]) -> str:
+    """A picture or sound of the package; a link instead of one from another server, as a card makes no request."""
     target, shown = match[1], match[2] or match[1]
+    if target.startswith(LOCAL):
+        name = target.removeprefix(LOCAL)
+        if name.rpartition(".")[2] not in SOUNDS:
+            return f'<img alt="{match[2]}" src="{name}">'
+        blocks.append(f"[sound:{name}]")
+        return f"\x02{len(blocks) - 1}\x03"
     return f'<a href="{target}">{shown}</a>' if target.startswith(("http://", "https://")) else shown
 
 
@@ -91,7 +98,7 @@ def render(text: str) -> str:
     def set_aside(match: re.Match[str]) -> str:
         # Code is replaced by placeholders while math and images are looked for.
         code = highlight(unescape(match[2]), unescape(match[1] or "").split(" ")[0])
-        blocks.append(f"<pre><code>{code.rstrip()}</code></pre>")
+        blocks.append(guard(f"<pre><code>{code.rstrip()}</code></pre>"))
         return f"\x02{len(blocks) - 1}\x03"
 
     if "<pre>" in html:
@@ -99,8 +106,9 @@ def render(text: str) -> str:
     if "data-math-style" in html:
         html = _MATH.sub(_math, html)
     if "<img" in html:
-        html = _IMAGE.sub(_image, html)
-    return guard(_PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html)
+        html = _IMAGE.sub(lambda match: _image(match, blocks), html)
+    html = guard(html)
+    return _PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html
 
 
 def formulas(text: str) -> list[str]:

@@ -101,6 +101,7 @@ LOOKS = (
     "figure-refused",
     "left-out-picture",
     "left-out-math",
+    "picture-without-text",
     "refused-math",
 )
 """The rules of `llmdrills.decks.inspection`, which look at the cards that come out."""

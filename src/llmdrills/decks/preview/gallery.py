@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["Gallery", "PreviewCard", "load_gallery"]
 
 
+_SOUND = re.compile(r"\[sound:([\w.-]+)\]")
+_PLAYER = r'<audio controls src="\1"></audio>'
+
+
 @dataclass(frozen=True)
 class PreviewCard:
     """One card: both sides as HTML. `number` is the cloze asked, from 1; 1 for other types."""
@@ -128,7 +132,7 @@ def _cards(note: ComposedNote, spec: NoteTypeSpec, deck: Deck, language: Languag
             type=note.type,
             language=language,
             number=number,
-            question=question,
-            answer=answer,
+            question=_SOUND.sub(_PLAYER, question),
+            answer=_SOUND.sub(_PLAYER, answer),
             css=spec.css,
         )
