@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["LANGUAGES", "LANGUAGE_TAG", "Bilingual", "Language", "chinese", "many_languages"]
+__all__ = ["LANGUAGES", "LANGUAGE_TAG", "Bilingual", "Language", "chinese", "counted", "many_languages"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -65,3 +65,11 @@ def _meet(one: str, other: str) -> bool:
 
 def _is_chinese(letter: str) -> bool:
     return "\u3400" <= letter <= "\u9fff"
+
+
+def counted(count: int, one: str, chinese: str, many: str = "") -> Bilingual:
+    """A number with what it counts: `1 day`, `2 days`. `many`: the plural, where it is not `one` with an s.
+
+    `chinese` is the measure word with its noun.
+    """
+    return Bilingual(f"{count} {one if count == 1 else many or one + 's'}", f"{count} {chinese}")

@@ -134,7 +134,7 @@ def test_should_retire_what_a_deck_had_in_a_language_that_it_drops(tmp_path: Pat
     english = DECK.replace(", zh: 基础", "").replace(", zh: 什么是 a？", "").replace("      zh: 答案。\n", "")
     english = english.replace(", zh: 什么是 b？", "").replace(", zh: 答案。", "")
     file.write_text(english.replace("notes:", "languages: [en]\nnotes:"), "utf-8")
-    with pytest.raises(BuildError, match="llmdrills retire basics --lang zh"):
+    with pytest.raises(BuildError, match="llmdrills retire basics --in zh"):
         build(load_workspace(tmp_path), tmp_path / "build")
     retire_language(tmp_path, "basics", "zh", "English only")
     (tmp_path / "build" / "llmdrills-zh.apkg").unlink()

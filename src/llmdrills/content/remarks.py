@@ -51,12 +51,12 @@ def remarks_on(node: ScalarNode, text: str, path: str) -> list[Remark]:
     shown = line[1] if len(line[1]) <= 30 else line[1][:29] + "…"
     return [
         Remark(
-            CUT,
-            path,
-            mark.line + 1,
-            mark.column + 1,
-            f"{path} ends before `{shown}`: in plain text, ` #` begins a comment",
-            "put the text in single quotes, or the comment on a line of its own",
+            rule=CUT,
+            path=path,
+            line=mark.line + 1,
+            column=mark.column + 1,
+            what=f"{path} ends before `{shown}`: in plain text, ` #` begins a comment",
+            todo="put the text in single quotes, or the comment on a line of its own",
         )
     ]
 
@@ -70,10 +70,10 @@ def _on_quoted(node: ScalarNode, raw: str, path: str) -> list[Remark]:
         before = re.search(r"(?<!\\)(?:\\\\)*(\\[abefvrx0uU]\w*)", raw)
         typed = f" (typed `{before[1][:12]}`)" if before else ""
         what = f"{path} holds the control character U+{ord(control[0]):04X}{typed}: in double quotes, `\\` is an escape"
-        return [Remark(LOST, path, mark.line + 1, mark.column + 1, what, todo)]
+        return [Remark(rule=LOST, path=path, line=mark.line + 1, column=mark.column + 1, what=what, todo=todo)]
     found = _TEX.search(raw)
     if found and raw.count("$", 0, found.start(1)) % 2:  # within math
         kind = {"t": "a tab", "n": "a line break", "r": "a line break"}.get(found[1][1], "another character")
         what = f"{path}: in double quotes, `{found[1]}` begins with {kind}"
-        return [Remark(LOST, path, mark.line + 1, mark.column + 1, what, todo)]
+        return [Remark(rule=LOST, path=path, line=mark.line + 1, column=mark.column + 1, what=what, todo=todo)]
     return []

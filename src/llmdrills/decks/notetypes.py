@@ -173,8 +173,8 @@ class Look:
         own = self.css or self.name != NOTE_TYPE
         if not own and (kind, language) in _MODEL_IDS:
             return _MODEL_IDS[kind, language]
-        said = f"note type\x1f{self.namespace if own else ''}\x1f{kind}\x1f{language}"
-        return 1_600_000_000_000 + int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big") % 100_000_000_000
+        seed = f"note type\x1f{self.namespace if own else ''}\x1f{kind}\x1f{language}"
+        return 1_600_000_000_000 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") % 100_000_000_000
 
 
 _OURS = Look()

@@ -109,7 +109,7 @@ def _way_back(lock: Lock, gone: list[str], language: Language, decks: set[str]) 
     if deck not in decks and any(line.deck == deck and line.language != language for line in lock.notes.values()):
         return (
             f"put them back; or, if the deck `{deck}` is no longer written in this language, retire what it had: "
-            f"`llmdrills retire {deck} --lang {language} --why '…'`"
+            f"`llmdrills retire {deck} --in {language} --why '…'`"
         )
     return f"put {'it' if len(gone) == 1 else 'them'} back, or retire: `llmdrills retire {gone[0]} --why '…'`"
 
