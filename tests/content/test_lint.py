@@ -254,7 +254,13 @@ def test_should_not_ask_a_deck_in_one_language_for_the_other(folder: Folder) -> 
 def test_should_have_a_planted_instance_of_every_rule() -> None:
     elsewhere = {"enumeration-without-atoms", "near-duplicate", "kernel-not-whole", "kernel-too-long"}
     elsewhere |= {"case-in-chinese", "reference-in-chinese"}  # tests/content/test_case_texts.py
-    elsewhere |= {"same-title", "markup-in-title", "template-text", "cut-by-comment"}  # below, and test_scaffold.py
+    elsewhere |= {
+        "same-title",
+        "markup-in-title",
+        "template-text",
+        "cut-by-comment",
+        "unread-deck",
+    }  # below, and test_scaffold.py
     in_slips = {"contract-too-long", "feedback-without-proof"}  # tests/content/test_slips.py, test_contract.py
     assert set(PLANTED) | elsewhere | in_slips == set(RULES)
 

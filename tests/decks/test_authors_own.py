@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content import load_workspace
+from llmdrills.content.lint import lint
 from llmdrills.content.scaffold import copy_workspace, new_deck
 from llmdrills.decks.build import BuildOptions, build
 from llmdrills.decks.lock import read_lock
 from llmdrills.decks.preview.gallery import load_gallery
 from llmdrills.decks.retire import retire_language
 from llmdrills.errors import BuildError, ContentError
+from llmdrills.paths import find_workspace
 from tests.decks.test_retire import DECK
 from tests.helpers.anki_learner import AnkiLearner
 
@@ -146,3 +148,19 @@ def test_should_retire_what_a_deck_had_in_a_language_that_it_drops(tmp_path: Pat
     lock = read_lock(tmp_path)
     assert lock
     assert {line.language: line.retired for line in lock.notes.values()} == {"en": "", "zh": "English only"}
+
+
+@pytest.mark.parametrize("name", ["more.yml", "sub/more.yaml"])
+def test_should_never_build_the_shipped_decks_where_an_authors_own_are_not_read(tmp_path: Path, name: str):
+    root = begin(tmp_path, "", ONE.replace("my-topic", "systems").replace("notes:", "languages: [de]\nnotes:"))
+    other = root / "decks" / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("deck: more")
+    assert [one.rule for one in lint(load_workspace(root)) if "more" in str(one.file)] == ["unread-deck"]
+    (root / "workspace.toml").write_text('namespace = "mine"\n[waive]\nunread-deck = "a draft"\n')
+    assert [one for one in lint(load_workspace(root)) if one.rule == "unread-deck"] == []
+    (root / "decks/words.yaml").unlink()
+    assert find_workspace(None, root / "decks") == root.resolve()
+    with pytest.raises(ContentError) as caught:
+        load_workspace(root)
+    assert "this file is not read: decks are the files decks/NAME.yaml" in str(caught.value)

@@ -20,7 +20,7 @@ from tests.helpers.small_decks import Publisher, note, one_of_each
 _BUILD = """
 import sys
 from pathlib import Path
-from tests.helpers.small_decks import Publisher, one_of_each
+from tests.helpers.small_decks import Publisher, deck, note, one_of_each
 publisher = Publisher(Path(sys.argv[1]))
 figures = publisher.root / "decks" / "figures"
 figures.mkdir()
@@ -152,4 +152,5 @@ def test_should_report_a_folder_that_cannot_be_written(publisher: Publisher, tmp
     from llmdrills.decks.build import BuildOptions, build
 
     with pytest.raises(BuildError, match=r"cannot write .*llmdrills-en\.apkg.*build again"):
-        build(publisher.workspace(), blocked / "build", BuildOptions(languages=("en",), release_time=1_700_000_000))
+        workspace = publisher.workspace(deck("basics", note("a")))
+        build(workspace, blocked / "build", BuildOptions(languages=("en",), release_time=1_700_000_000))

@@ -45,6 +45,7 @@ def load_workspace(root: Path, cache_dir: Path | None = None) -> Workspace:
     report.raise_if_any()
     loaded = tuple(draft.deck for draft in decks if draft.deck)
     readiness = tuple(note.id for deck in loaded if deck.id == READINESS for note in deck.notes)
+    whole = tuple(draft.kata for draft in katas if draft.kata)
     return Workspace(root=root, decks=loaded, katas=whole, readiness=readiness, namespace=about.namespace, about=about)
 
 

@@ -360,7 +360,9 @@ def _write(
     for release in releases:
         if not release.tombstones:
             # An upgrade package of an earlier release would retire a note that is back.
-            package_path(out_dir, release.language, upgrade=True).unlink(missing_ok=True)
+            old = package_path(out_dir, release.language, upgrade=True)
+            if old.exists():
+                old.unlink()
     return tuple(reports)
 
 
