@@ -285,6 +285,19 @@ def test_should_compare_thousands_of_notes_without_comparing_each_pair(folder: F
     assert time.process_time() - begun < 10
 
 
+def test_should_compare_thousands_of_notes_that_differ_in_one_number(folder: Folder) -> None:
+    workspace = folder.load()
+    place = Position(Path("decks/many.yaml"), 1, 1)
+    said = "What does the layer number {} of the stack of many layers add to its input"
+    notes = tuple(
+        Note(f"n-{i}", "question", "systems", place, Bilingual(said.format(i), f"第 {i} 条")) for i in range(20_000)
+    )
+    deck = dataclasses.replace(workspace.decks[1], notes=notes)
+    begun = time.process_time()
+    list(RULES["near-duplicate"](_context(dataclasses.replace(workspace, decks=(deck,)))))
+    assert time.process_time() - begun < 20
+
+
 def _context(workspace: Workspace) -> object:
     from llmdrills.content.lint.rule import Context
 

@@ -131,21 +131,24 @@ def _signature(note: Note, language: Language) -> frozenset[str]:
 def _alike(fronts: list[tuple[Note, frozenset[str]]]) -> Iterator[tuple[Note, Note]]:
     """Pairs whose signatures share at least `_LIKE_ENOUGH` of their union.
 
-    Two such sets share one of their rarest few members, so that only those are indexed: near-linear in the notes.
+    Two such sets share one of their rarest few members, so that only those are indexed. Sets of one size that share a
+    member at one place can have at most the rest in common, so that whole groups are left out at once: near-linear in
+    the notes, also where thousands differ in one number.
     """
     frequency = Counter(part for _, parts in fronts for part in parts)
-    index: dict[str, list[int]] = defaultdict(list)
+    index: dict[str, dict[tuple[int, int], list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, (note, parts) in enumerate(fronts):
         rare = sorted(parts, key=lambda part: (frequency[part], part))
-        prefix = rare[: len(rare) - math.ceil(_LIKE_ENOUGH * len(rare)) + 1]
+        size = len(rare)
         seen: set[int] = set()
-        for part in prefix:
-            for j in index[part]:
-                other = fronts[j][1]
-                shorter, longer = sorted((len(parts), len(other)))
-                if j in seen or shorter < _LIKE_ENOUGH * longer:
+        for at, part in enumerate(rare[: size - math.ceil(_LIKE_ENOUGH * size) + 1]):
+            for (there, other_size), members in index[part].items():
+                shared = _LIKE_ENOUGH / (1 + _LIKE_ENOUGH) * (size + other_size)
+                if min(size - at, other_size - there) < shared - 1e-9:
                     continue
-                seen.add(j)
-                if len(parts & other) >= _LIKE_ENOUGH * len(parts | other):
-                    yield fronts[j][0], note
-            index[part].append(i)
+                for j in members:
+                    other = fronts[j][1]
+                    if j not in seen and len(parts & other) >= _LIKE_ENOUGH * len(parts | other):
+                        yield fronts[j][0], note
+                    seen.add(j)
+            index[part][at, size].append(i)
