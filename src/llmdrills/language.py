@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-__all__ = ["LANGUAGES", "LANGUAGE_TAG", "Bilingual", "Language", "chinese", "counted", "many_languages"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LANGUAGES", "LANGUAGE_TAG", "Bilingual", "Language", "chinese", "counted", "listed", "many_languages"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -65,6 +68,12 @@ def _meet(one: str, other: str) -> bool:
 
 def _is_chinese(letter: str) -> bool:
     return "\u3400" <= letter <= "\u9fff"
+
+
+def listed(words: Iterable[str]) -> Bilingual:
+    """Names one after another, with the comma of each language."""
+    names = list(words)
+    return Bilingual(", ".join(names), "、".join(names))
 
 
 def counted(count: int, one: str, chinese: str, many: str = "") -> Bilingual:
