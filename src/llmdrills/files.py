@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MOST_SOURCE_BYTES", "check_size", "read_source", "replacing", "write_atomically"]
+__all__ = [
+    "MOST_SOURCE_BYTES",
+    "check_size",
+    "give_name",
+    "nameless",
+    "read_source",
+    "replacing",
+    "write_atomically",
+]
 
 
 @contextlib.contextmanager
@@ -28,7 +36,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     takes its place. Raises OSError; then `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = _part(path)
+    handle, name = nameless(path)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -37,7 +45,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o644)
             if name is None:
-                name = _name_it(file.fileno(), path)
+                name = give_name(file.fileno(), path)
         os.replace(name, path)  # noqa: PTH105  # a name, not a Path, is at hand
     except BaseException:
         if name is not None:
@@ -46,7 +54,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         raise
 
 
-def _part(path: Path) -> tuple[int, str | None]:
+def nameless(path: Path) -> tuple[int, str | None]:
     """A new file in the folder of `path`, and its name: None on Linux, where it has none until it is whole.
 
     So a process that is killed while it writes leaves nothing behind.
@@ -60,7 +68,7 @@ def _part(path: Path) -> tuple[int, str | None]:
     return tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
 
 
-def _name_it(handle: int, path: Path) -> str:
+def give_name(handle: int, path: Path) -> str:
     """Give a file without a name one beside `path`."""
     name = str(path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}"))
     with contextlib.suppress(FileNotFoundError):

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LANGUAGES", "Bilingual", "Language", "chinese", "counted", "listed"]
+__all__ = ["LANGUAGES", "LANGUAGE_TAG", "Bilingual", "Language", "chinese", "counted", "listed", "many_languages"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-[a-z0-9]{5,8})*")
+"""A language that a deck may be written in, by its tag of BCP 47: `de`, `pt-BR`, `zh-Hant-TW`."""
 
 
 @dataclass(frozen=True)
 class Bilingual:
-    """The same text in English and in Chinese."""
+    """The same text in English and in Chinese; a deck's also in further languages, by their tags."""
 
     en: str
     zh: str
+    more: tuple[tuple[str, str], ...] = ()
 
-    def __getitem__(self, language: Language) -> str:
-        return self.en if language == "en" else self.zh
+    def __getitem__(self, language: str) -> str:
+        """The text in a language; without one, that of the main language, and else the English."""
+        for name, text in self.more:
+            if name == language:
+                return text
+        return self.zh if language.partition("-")[0] == "zh" else self.en
 
     def format(self, **values: object) -> Bilingual:
         """Fill `{name}` fields in both languages; a value that is `Bilingual` itself gives to each its own."""
-        return Bilingual(*(one.format(**{k: _told(v, name) for k, v in values.items()}) for name, one in self._both()))
-
-    def _both(self) -> tuple[tuple[Language, str], ...]:
-        return ("en", self.en), ("zh", self.zh)
+        en = self.en.format(**{name: _told(value, "en") for name, value in values.items()})
+        return Bilingual(en, self.zh.format(**{name: _told(value, "zh") for name, value in values.items()}))
 
 
 def _told(value: object, language: Language) -> object:
     return value[language] if isinstance(value, Bilingual) else value
+
+
+def many_languages(texts: Mapping[str, str]) -> Bilingual:
+    """One text in the languages of the mapping; in those that are not among them it is the first of them."""
+    first = next(iter(texts.values()), "")
+    more = tuple((name, text) for name, text in texts.items() if name not in LANGUAGES)
+    return Bilingual(texts.get("en", first), texts.get("zh", texts.get("en", first)), more)
 
 
 def chinese(*parts: str) -> str:

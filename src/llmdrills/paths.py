@@ -48,8 +48,12 @@ def locations() -> Locations:
 
 
 def is_workspace(folder: Path) -> bool:
-    """Whether `folder` holds `decks/` and `drills/` with something in them."""
-    return any((folder / "decks").glob("*.yaml")) or any((folder / "drills").glob("*/kata.yaml"))
+    """Whether `folder` holds a workspace.toml, or `decks/` and `drills/` with something in them."""
+    return (
+        (folder / "workspace.toml").is_file()
+        or any((folder / "decks").glob("*.yaml"))
+        or any((folder / "drills").glob("*/kata.yaml"))
+    )
 
 
 def bundled_workspace() -> Path:
@@ -69,7 +73,7 @@ def find_workspace(given: Path | None = None, start: Path | None = None) -> Path
         if not is_workspace(wanted):
             raise UsageError(
                 f"{wanted} is not a workspace",
-                "it needs decks/*.yaml or drills/*/kata.yaml; `llmdrills init` makes one",
+                "it needs workspace.toml, decks/*.yaml or drills/*/kata.yaml; `llmdrills init` makes one",
             )
         return wanted.resolve()
     here = (start or Path.cwd()).resolve()

@@ -32,7 +32,13 @@ PLANTED: dict[str, list[str]] = {
     "missing-source": ["sources: null"],
     "unbalanced-cloze": ["back: {en: 'It is {{c1::this}}.', zh: 是这个。}"],
     "cloze-parity": ["type: cloze\nfront: {en: '{{c1::a}} {{c2::b}}', zh: '{{c1::甲}}乙'}"],
-    "cloze-braces": ["type: cloze\nfront: {en: 'Is {{c1::$\\sqrt{d_{k}}$}}', zh: '是{{c1::甲}}'}"],
+    "lost-escape": [
+        r'back: {en: "$\frac{a}{b}$", zh: 一。}',
+        r'back: {en: "A $\theta$", zh: 一。}',
+        r'back: {en: "A $\nabla f$", zh: 一。}',
+        r'back: {en: "a\x1fb", zh: 一。}',
+        r'back: {en: "bell \a", zh: 一。}',
+    ],
     "stale-translation": ["translation_of: '000000000000'"],
     "untranslated": ["back: {en: The same words again., zh: The same words again.}"],
     "mixed-punctuation": [
@@ -59,6 +65,10 @@ GOOD = [
     "back: {en: 'A tensor (B, H, L, S).', zh: '返回 (B, H, L, S)，dtype 与输入相同。'}",
     "back: {en: Half of it., zh: '占 50%，即 `x[0, :]` 与 **GPU** 上的那一半（见 §3.2）。'}",
     "back: {en: softmax, zh: softmax}",
+    r"back: {en: '$\frac{a}{b}$ and $\theta$', zh: '#12'}",
+    r'back: {en: "One\nline, a \"quote\" and \\frac", zh: 一。}',
+    "front: {en: 'What does PR #12 change?', zh: 它改了什么？}",
+    "type: cloze\nfront: {en: 'Is {{c1::$\\sqrt{d_{k}}$}}', zh: '是{{c1::甲}}'}",
     "back: {en: 'Ratio 3:1, e.g. 0.5.', zh: 比例 3:1，例如 0.5。}",
     "type: cloze\nfront: {en: 'It tends to {{c1::the zero matrix}}.', zh: '它趋于{{c1::零矩阵}}。'}",
     "back: {en: 'Full-width “quotes” and ‘these’ are fine.', zh: “引号”没有问题。}",
@@ -89,7 +99,7 @@ def rules_of(workspace: Workspace, computed: Computed | None = None) -> set[str]
 
 
 # The key whose line is named, where it is not the key that was planted.
-FOUND_AT = {"missing-source": "id", "stale-translation": "front", "cloze-parity": "front", "cloze-braces": "front"}
+FOUND_AT = {"missing-source": "id", "stale-translation": "front", "cloze-parity": "front"}
 
 
 @pytest.mark.parametrize(("rule", "changes"), [(rule, one) for rule, many in PLANTED.items() for one in many])
@@ -244,6 +254,13 @@ def test_should_not_ask_a_deck_in_one_language_for_the_other(folder: Folder) -> 
 def test_should_have_a_planted_instance_of_every_rule() -> None:
     elsewhere = {"enumeration-without-atoms", "near-duplicate", "kernel-not-whole", "kernel-too-long"}
     elsewhere |= {"case-in-chinese", "reference-in-chinese"}  # tests/content/test_case_texts.py
+    elsewhere |= {
+        "same-title",
+        "markup-in-title",
+        "template-text",
+        "cut-by-comment",
+        "unread-deck",
+    }  # below, and test_scaffold.py
     in_slips = {"contract-too-long", "feedback-without-proof"}  # tests/content/test_slips.py, test_contract.py
     assert set(PLANTED) | elsewhere | in_slips == set(RULES)
 
@@ -268,6 +285,19 @@ def test_should_compare_thousands_of_notes_without_comparing_each_pair(folder: F
     assert time.process_time() - begun < 10
 
 
+def test_should_compare_thousands_of_notes_that_differ_in_one_number(folder: Folder) -> None:
+    workspace = folder.load()
+    place = Position(Path("decks/many.yaml"), 1, 1)
+    said = "What does the layer number {} of the stack of many layers add to its input"
+    notes = tuple(
+        Note(f"n-{i}", "question", "systems", place, Bilingual(said.format(i), f"第 {i} 条")) for i in range(20_000)
+    )
+    deck = dataclasses.replace(workspace.decks[1], notes=notes)
+    begun = time.process_time()
+    list(RULES["near-duplicate"](_context(dataclasses.replace(workspace, decks=(deck,)))))
+    assert time.process_time() - begun < 20
+
+
 def _context(workspace: Workspace) -> object:
     from llmdrills.content.lint.rule import Context
 
@@ -280,3 +310,32 @@ def test_should_find_nothing_in_the_shipped_content(root: Path) -> None:
 
     problems = lint(load_workspace(root), load_computed(root))
     assert not problems, "\n".join(map(str, problems))
+
+
+def test_should_tell_a_plain_text_that_a_comment_cuts_and_where(folder: Folder) -> None:
+    folder.edit(
+        "decks/small.yaml",
+        "To keep the variance at 1., zh: 使方差保持为 1。}",
+        "To keep 1. #12\n      , zh: 使方差保持为 1。}",
+    )
+    (found,) = [one for one in lint(folder.load()) if one.rule == "cut-by-comment"]
+    assert (found.line, found.column, found.what) == (
+        8,
+        26,
+        "back.en ends before `#12`: in plain text, ` #` begins a comment",
+    )
+    folder.edit(
+        "decks/small.yaml", "    kata: twice", "    kata: twice  # of small\n    waive: {cut-by-comment: meant}"
+    )
+    assert "cut-by-comment" not in rules_of(folder.load())
+
+
+@pytest.mark.parametrize(
+    ("title", "rule"),
+    [("{en: Small, zh: Small}", "same-title"), ("{en: The `small` one, zh: 小}", "markup-in-title")],
+)
+def test_should_hold_the_title_of_a_deck_against_what_anki_makes_of_it(folder: Folder, title: str, rule: str) -> None:
+    folder.edit("decks/small.yaml", "{en: Small, zh: 小}", title)
+    assert rules_of(folder.load()) == {rule}
+    folder.edit("decks/small.yaml", "notes:", f"waive: {{{rule}: meant}}\nnotes:")
+    assert rules_of(folder.load()) == set()

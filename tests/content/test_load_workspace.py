@@ -334,7 +334,6 @@ def test_should_ask_for_values_to_be_shown_and_take_placeholders_in_code_for_cod
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{{c1::a}} and {{c3::b}}", "numbered 1, 3"),
         ("{{c1::a", "never closed"),
         ("{{c1::}}", "hides nothing"),
         ("{{c::a}}", "has no number"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llmdrills import __version__
 from llmdrills.content import load_workspace
 from llmdrills.content.lint import lint
 from llmdrills.content.scaffold import copy_workspace, new_deck, new_kata, new_note
@@ -25,11 +26,13 @@ def test_should_copy_the_same_content_under_a_namespace_of_its_own(folder: Folde
     folder.write("decks/deck.lock", "old").write("drills/twice/__pycache__/x.pyc", "old")
     made = copy_workspace(folder.root, tmp_path / "mine")
     mine = load_workspace(tmp_path / "mine")
-    assert [path.name for path in made] == ["decks", "drills", "workspace.toml"]
+    beside = [".gitattributes", ".gitignore", "docs/schema/deck.json", "docs/schema/kata.json"]
+    names = [str(path.relative_to(tmp_path / "mine")) for path in made]
+    assert names[:7] == ["decks", "drills", "workspace.toml", *beside]
     assert [note.id for note in mine.notes] == [note.id for note in folder.load().notes]
     assert len(mine.namespace) == 36
-    copied = snapshot(tmp_path / "mine")
-    del copied["workspace.toml"]
+    assert (mine.about.deck_root, mine.about.began_from) == ("mine", __version__)
+    copied = {name: data for name, data in snapshot(tmp_path / "mine").items() if name not in names}
     left_out = {"decks/deck.lock", "drills/twice/__pycache__/x.pyc"}
     assert copied == {name: data for name, data in snapshot(folder.root).items() if name not in left_out}
 
@@ -83,21 +86,21 @@ def test_should_make_a_new_deck_that_loads(folder: Folder, name: str) -> None:
     assert name in [deck.id for deck in folder.load().decks]
 
 
-# A new checklist is not finished before its items have notes of their own.
-LEFT_TO_DO = {"checklist": ["enumeration-without-atoms"]}
+# What a template wrote is to be replaced; a checklist is not finished before its items have notes of their own.
+LEFT_TO_DO = {"checklist": {"enumeration-without-atoms", "template-text"}}
 
 
 @pytest.mark.parametrize("kind", NOTES)
-def test_should_make_a_new_note_that_loads_passes_the_linter_and_stands_where_it_is_said_to(
-    folder: Folder, kind: str
-) -> None:
+def test_should_make_a_new_note_that_loads_and_leaves_only_its_texts_to_be_written(folder: Folder, kind: str) -> None:
     new_deck(folder.root, "mine")
     path, line = new_note(folder.root, "mine", "my-note", kind)
     note = folder.load().decks[0].notes[-1]
     assert (note.id, note.type, note.position.line) == ("my-note", kind, line)
     assert path.read_text("utf-8").splitlines()[line - 1] == "  - id: my-note"
-    found = [problem.rule for problem in lint(folder.load()) if "my-note" in problem.what]
-    assert found == LEFT_TO_DO.get(kind, [])
+    found = {problem.rule for problem in lint(folder.load()) if "my-note" in problem.what}
+    assert found == LEFT_TO_DO.get(kind, {"template-text"})
+    texts = [problem.line for problem in lint(folder.load()) if problem.rule == "template-text"]
+    assert len(set(texts)) >= 3
 
 
 def test_should_leave_every_line_of_the_file_as_it_was_beside_a_new_note(folder: Folder) -> None:
@@ -202,3 +205,37 @@ def test_should_say_in_a_few_words_that_a_workspace_does_not_fit_on_the_disk(tmp
     assert "[Errno 28] No space left on device" in str(caught.value)
     assert len(str(caught.value)) < 200 + len(str(tmp_path))
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_should_leave_an_authors_own_files_beside_a_copy(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "docs").mkdir(parents=True)
+    (tmp_path / "mine" / ".gitignore").write_text("own")
+    copy_workspace(folder.root, tmp_path / "mine")
+    assert (tmp_path / "mine" / ".gitignore").read_text() == "own"
+    assert "merge=union" in (tmp_path / "mine" / ".gitattributes").read_text()
+    assert (tmp_path / "mine" / "docs" / "schema" / "slips.json").is_file()
+
+
+@pytest.mark.parametrize("languages", [("en",), ("zh",), ("de",), ("en", "de"), ("zh-Hant", "en"), ("en", "zh")])
+def test_should_begin_empty_in_any_language_and_add_decks_notes_and_katas(
+    tmp_path: Path, languages: tuple[str, ...]
+) -> None:
+    root = tmp_path / "mine"
+    copy_workspace(None, root, languages=languages)  # type: ignore[arg-type]  # any language
+    assert load_workspace(root).notes == ()
+    new_deck(root, "words")
+    for kind in NOTES:
+        new_note(root, "words", f"my-{kind}", kind)
+    new_kata(root, "my-softmax")
+    workspace = load_workspace(root)
+    (deck,) = workspace.decks
+    assert set(deck.languages) == set(languages) == set(workspace.about.languages)
+    assert len(deck.notes) == 5
+    for note in deck.notes:
+        texts = {language: note.front[language] for language in languages}
+        assert all(texts.values())
+        assert ("什么" in texts.get("zh", "什么")) or note.type in ("cloze", "checklist", "number")
+    rules = {problem.rule for problem in lint(workspace) if "my-softmax" not in str(problem.file)}
+    assert rules <= {"template-text", "enumeration-without-atoms", "same-title"}
+    assert (root / "drills/my-softmax/cases.zh.yaml").exists() == ("zh" in languages)
+    assert [problem for problem in lint(workspace) if "my-softmax" in str(problem.file)] == []

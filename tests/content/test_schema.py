@@ -42,7 +42,7 @@ def test_should_find_the_shipped_files_true_to_the_schemas(root: Path) -> None:
         ("id: scale", "id: Scale Up"),
         ("    kata: twice", "    items: [{en: a, zh: a}, {en: b, zh: b}]"),
         ("    kata: twice", "    retired: gone"),
-        ("zh: 使方差保持为 1。}", "de: x}"),
+        ("zh: 使方差保持为 1。}", "Deutsch: x}"),
         ("deck: small", "dek: small"),
         ("[ready-one]", "ready-one"),
     ],

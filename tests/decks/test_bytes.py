@@ -15,12 +15,12 @@ import pytest
 
 from llmdrills.decks.lock import lock_file
 from llmdrills.errors import BuildError
-from tests.helpers.small_decks import Publisher, note, one_of_each
+from tests.helpers.small_decks import Publisher, deck, note, one_of_each
 
 _BUILD = """
 import sys
 from pathlib import Path
-from tests.helpers.small_decks import Publisher, one_of_each
+from tests.helpers.small_decks import Publisher, deck, note, one_of_each
 publisher = Publisher(Path(sys.argv[1]))
 figures = publisher.root / "decks" / "figures"
 figures.mkdir()
@@ -151,5 +151,17 @@ def test_should_report_a_folder_that_cannot_be_written(publisher: Publisher, tmp
     blocked.write_text("not a folder")
     from llmdrills.decks.build import BuildOptions, build
 
+    workspace = publisher.workspace(deck("basics", note("a")))
     with pytest.raises(BuildError, match=r"cannot write .*llmdrills-en\.apkg.*build again"):
-        build(publisher.workspace(), blocked / "build", BuildOptions(languages=("en",), release_time=1_700_000_000))
+        build(workspace, blocked / "build", BuildOptions(languages=("en",), release_time=1_700_000_000))
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="Linux can write files without a name")
+def test_should_leave_nothing_behind_when_a_build_is_killed(tmp_path: Path):
+    program = (
+        "import os, signal, sys; from pathlib import Path; from llmdrills.decks.files import prepare\n"
+        "prepare(Path(sys.argv[1]) / 'llmdrills-en.apkg', b'x' * 1_000_000); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "build")], check=False)
+    assert done.returncode == -9
+    assert list((tmp_path / "build").iterdir()) == []

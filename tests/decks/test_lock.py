@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from llmdrills.decks.build import release_time_from_environment
 from llmdrills.decks.lock import Lock, NoteLine, lock_file, parse_lock, read_lock
 from llmdrills.errors import BuildError, LockError, SettingError
 from llmdrills.language import LANGUAGES
-from tests.helpers.small_decks import RELEASED_AT, Publisher, deck, note, one_of_each
+from tests.helpers.anki_learner import AnkiLearner
+from tests.helpers.small_decks import RELEASED_AT, Publisher, cloze, deck, note, one_of_each
 
 
 def times(publisher: Publisher) -> dict[str, int]:
@@ -108,8 +110,9 @@ def test_should_merge_two_branches_in_git_that_change_different_notes(publisher:
     names = [f"note-{letter}" for letter in "abcdefghij"]
     notes = {name: note(name) for name in names}
     publisher.release(*notes.values())
+    (publisher.root / ".gitattributes").write_text("decks/deck.lock merge=union\n")
     git("init", "-b", "main")
-    git("add", "decks")
+    git("add", "decks", ".gitattributes")
     git("commit", "-m", "one")
     git("checkout", "-b", "other")
     publisher.release(*(notes | {"note-b": note("note-b", "other")}).values())
@@ -151,7 +154,7 @@ def test_should_count_the_newer_line_of_a_note_that_stands_twice(publisher: Publ
     old = lock_file(publisher.root).read_text("utf-8")
     publisher.release(note("a", "new"))
     new = lock_file(publisher.root).read_text("utf-8")
-    both = new + "".join(line + "\n" for line in old.splitlines() if '"note":' in line)
+    both = new + "".join(line + "\n" for line in old.splitlines() if '"note":' in line or '"sum"' in line)
     assert parse_lock(both, Path("x")) == parse_lock(new, Path("x"))
 
 
@@ -186,15 +189,21 @@ def test_should_name_the_line_of_conflict_markers_and_the_way_back(publisher: Pu
     [
         (lambda text: text[: len(text) // 2], "is damaged"),
         (lambda text: text.replace('"mtime": 17', '"mtime": "17', 1), "is damaged"),
-        (lambda text: text.replace('"guid": "', '"guid": 5, "x": "', 1), "is damaged"),
-        (lambda text: text.replace('"language": "en"', '"language": "fr"', 1), "unknown language 'fr'"),
+        (lambda text: text.replace('"guid": "', '"guid": 5, "x": "', 1), "is not whole"),
         (lambda text: "", "not the first line"),
         (lambda text: text.split("\n", 1)[1], "not the first line"),
-        (lambda text: text.replace('"llmdrills_lock": 1', '"llmdrills_lock": 9'), "update llmdrills"),
+        (lambda text: text.replace('"llmdrills_lock": 2', '"llmdrills_lock": 9'), "update llmdrills"),
         (lambda text: text + "[]\n", "is damaged"),
+        (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "is not whole: its end is cut off"),
+        (lambda text: "".join(text.splitlines(keepends=True)[:-2]), "is not whole: its end is cut off"),
+        (
+            lambda text: "".join(line for line in text.splitlines(keepends=True) if '"note":' not in line),
+            r"is not whole: its last line counts 3 lines, and there are 2.*--accept-lock",
+        ),
+        (lambda text: text.replace('"hash": "', '"hash": "0', 1), "its lines are not those"),
         (lambda text: text + '{"what": 1, "language": "en"}\n', "neither a note"),
         (lambda text: "\x00" + text, "is damaged"),
-        (lambda text: text.replace('"type": "question"', '"type": "quiz"'), "unknown type 'quiz'"),
+        (lambda text: text.replace('"type": "question"', '"type": "quiz"'), "is not whole"),
     ],
 )
 def test_should_name_the_line_of_a_damaged_lock_and_the_way_back(publisher: Publisher, damage, message: str):
@@ -307,3 +316,91 @@ def test_should_make_guids_of_namespace_language_and_id_alone():
     assert len(made) == 8000
     assert guid_for("llmdrills", "en", "attention-cost") == "FIj#yGZ3q)"
     assert not any(set(guid) & set("\"'\\ ,") for guid in made)
+
+
+def test_should_still_say_what_is_wrong_with_a_line_when_a_lock_that_is_not_whole_is_accepted(publisher: Publisher):
+    publisher.release(note("a"))
+    file = lock_file(publisher.root)
+    text = file.read_text("utf-8")
+    for damaged, message in (
+        (text.replace('"guid": "', '"guid": 5, "x": "', 1), "is damaged"),
+        (text.replace('"type": "question", "deck"', '"type": "quiz", "deck"'), "unknown type 'quiz'"),
+        (text + '{"what": 1, "language": "en"}\n', "neither a note"),
+    ):
+        file.write_text(damaged, "utf-8")
+        with pytest.raises(LockError, match=message):
+            publisher.release(note("a"), accept_lock=True)
+    file.write_text("".join(text.splitlines(keepends=True)[:-1]), "utf-8")
+    report = publisher.release(note("a"), accept_lock=True)
+    assert (report.forecasts[0].count("unchanged"), file.read_text("utf-8")) == (1, text)
+
+
+def test_should_accept_and_rewrite_what_a_union_merge_leaves(publisher: Publisher):
+    publisher.release(note("a"), note("b"))
+    one = lock_file(publisher.root).read_text("utf-8")
+    publisher.release(note("a"), note("b", "B"))
+    other = lock_file(publisher.root).read_text("utf-8")
+    first = one.replace('"llmdrills_lock": 2', '"llmdrills_lock": 1').splitlines()[0]
+    union = "\n".join([first, *dict.fromkeys([*other.splitlines(), *one.splitlines()])]) + "\n"
+    assert (union.count('"sum"'), union.count('"llmdrills_lock"')) == (2, 2)
+    lock_file(publisher.root).write_text(union, "utf-8")
+    assert not publisher.release(note("a"), note("b", "B"), frozen=True).lock.stale
+    report = publisher.release(note("a"), note("b", "B"))
+    assert (report.lock.moved, report.lock.stale) == (True, False)
+    assert lock_file(publisher.root).read_text("utf-8") == other
+
+
+def test_should_accept_a_merge_of_a_side_that_still_wrote_the_first_format(publisher: Publisher):
+    publisher.release(note("a"), note("b"))
+    text = lock_file(publisher.root).read_text("utf-8")
+    (other,) = [line.replace('"mtime": 17', '"mtime": 16') for line in text.splitlines() if '"note": "b"' in line]
+    lock_file(publisher.root).write_text(text + other + "\n", "utf-8")
+    assert not publisher.release(note("a"), note("b"), frozen=True).lock.stale
+
+
+def test_should_refuse_the_lines_of_two_workspaces_in_one_lock(publisher: Publisher):
+    publisher.release(note("a"))
+    text = lock_file(publisher.root).read_text("utf-8")
+    lock_file(publisher.root).write_text(text.splitlines()[0].replace('llmdrills"', 'other"') + "\n" + text, "utf-8")
+    with pytest.raises(LockError, match="lines of two workspaces, 'llmdrills' and 'other'"):
+        publisher.release(note("a"))
+
+
+def test_should_read_the_lock_of_the_first_format_and_update_nothing(publisher: Publisher, learner: AnkiLearner):
+    publisher.release(note("a"), cloze("c"))
+    learner.take(publisher.package)
+    text = lock_file(publisher.root).read_text("utf-8")
+    lines = [re.sub(r', "hidden": \[[^\]]*\]', "", line) for line in text.splitlines()[:-1]]
+    old = "\n".join(lines).replace('"llmdrills_lock": 2', '"llmdrills_lock": 1') + "\n"
+    assert "hidden" not in old
+    lock_file(publisher.root).write_text(old, "utf-8")
+    assert not publisher.release(note("a"), cloze("c"), frozen=True).lock.moved
+    report = publisher.release(note("a"), cloze("c"))
+    assert (report.lock.moved, report.forecasts[0].count("unchanged")) == (True, 2)
+    assert lock_file(publisher.root).read_text("utf-8") == text
+    assert learner.take(publisher.package).counts == (0, 0, 2, 0)
+
+
+def test_should_take_back_from_git_what_a_merge_of_one_side_lost(publisher: Publisher, learner: AnkiLearner):
+    def git(*words: str) -> None:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words]
+        subprocess.run(command, cwd=publisher.root, check=True, capture_output=True)
+
+    publisher.release(note("a", "v1"), note("b"))
+    git("init", "-b", "main")
+    git("add", "decks")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "other")
+    publisher.release(note("a", "v2"), note("b"))
+    learner.take(publisher.package)  # released to learners from the branch
+    git("commit", "-am", "other")
+    git("checkout", "main")
+    publisher.time -= 900
+    publisher.release(note("a", "v1"), note("b", "B"))
+    git("commit", "-am", "main")
+    git("merge", "-s", "ours", "other")
+    publisher.time += 10
+    report = publisher.release(note("a", "v1"), note("b", "B"))  # the merge also took the older text
+    assert report.forecasts[0].count("updated") == 1
+    learner.take(publisher.package)
+    assert "v1" in learner.question("a")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
+import yaml
 
 from llmdrills.content import load_workspace
 from llmdrills.decks.build import BuildOptions, build
+from llmdrills.decks.cut import cut, places
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.decks.retire import retire
 from llmdrills.errors import BuildError, LockError
+from tests.helpers import random_decks
 from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.small_decks import Publisher, checklist, cloze, note, number, one_of_each
 
@@ -73,8 +77,10 @@ def test_should_retire_the_last_note_of_a_file_and_the_only_one(written: Path):
     text = (written / "decks" / "basics.yaml").read_text("utf-8")
     assert text.endswith("    sources: [A paper]\n\n  # About b, which stays.\n")
     load_workspace(written)
-    retire(written, "a", "wrong too")
-    assert "notes: []" in (written / "decks" / "basics.yaml").read_text("utf-8")
+    assert retire(written, "a", "wrong too").removed
+    assert not (written / "decks" / "basics.yaml").exists()
+    report = build(load_workspace(written), written / "build", BuildOptions(release_time=1_700_001_000))
+    assert [forecast.count("retired") for forecast in report.forecasts] == [2, 2]
 
 
 def test_should_retire_a_note_that_is_gone_already(written: Path):
@@ -191,3 +197,89 @@ def test_should_bring_a_restored_note_back_to_those_who_cleared_it_and_to_those_
     finally:
         tidy.close()
         lazy.close()
+
+
+HEADING_AT_THE_END = """\
+deck: basics
+title: Basics
+languages: [en]
+notes:
+  - id: b-one
+    front: One?
+    back: |
+      First line.
+
+  - id: b-two
+    front: Two?
+    back: |
+      Use this:
+
+      # Heading of two
+  # About three.
+  - id: b-three
+    front: Three?
+    back: the last
+"""
+
+
+def _notes_of(text: str) -> list[dict[str, object]]:
+    return list(yaml.safe_load(text)["notes"])
+
+
+def _cut_of(folder: Path, text: str, slug: str) -> str:
+    (folder / "decks").mkdir(exist_ok=True)
+    (folder / "decks" / "basics.yaml").write_bytes(text.encode())
+    (found,) = places(folder, slug)
+    assert found.rest is not None
+    return found.rest
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_should_take_a_heading_at_the_end_of_a_block_text_for_text(tmp_path: Path, end: str):
+    text = HEADING_AT_THE_END.replace("\n", end)
+    start, stop = text.index("  - id: b-two"), text.index("  # About three")
+    assert _cut_of(tmp_path, text, "b-two") == text[:start] + text[stop:]
+
+
+def test_should_keep_a_comment_a_comment_when_the_note_before_ends_in_a_block_text(tmp_path: Path):
+    text = HEADING_AT_THE_END.replace("  # About three.", "      # About three.").replace("Heading of two", "two")
+    text = text.replace("      # two\n", "    extra: more\n")
+    rest = _cut_of(tmp_path, text, "b-two")
+    assert _notes_of(rest) == [_notes_of(text)[0], _notes_of(text)[2]]
+    assert "\n  # About three.\n" in rest
+
+
+def test_should_refuse_to_cut_where_the_others_would_change(tmp_path: Path):
+    text = 'deck: d\nnotes:\n- {id: a,\n   front: x}\n- id: b\n  front: "y\n    z"\n- id: c\n  front: w\n'
+    assert _notes_of(_cut_of(tmp_path, text, "a")) == _notes_of(text)[1:]
+    anchored = "notes:\n- id: a\n  front: &x text\n- id: b\n  front: *x\n"
+    (tmp_path / "decks" / "basics.yaml").write_text(anchored)
+    with pytest.raises(BuildError, match=r"basics\.yaml:2: without this note, the others .* delete it by hand"):
+        list(places(tmp_path, "a"))
+    assert (tmp_path / "decks" / "basics.yaml").read_text() == anchored
+
+
+@pytest.mark.parametrize("seeds", [range(300), pytest.param(range(300, 6000), marks=pytest.mark.slow)])
+def test_should_change_nothing_else_whatever_the_file_is_like(seeds: range):
+    changed, refused = [], 0
+    for seed in seeds:
+        rng = random.Random(seed)
+        text, written = random_decks.deck(rng, "d", rng.randint(2, 5))
+        tree = yaml.compose(text, Loader=yaml.CSafeLoader)
+        assert tree is not None
+        place = rng.randrange(len(written))
+        try:
+            found = cut(Path("d.yaml"), text, tree, place)
+        except BuildError:
+            refused += 1
+            continue
+        notes = _notes_of(text)
+        assert found.rest is not None
+        if (
+            _notes_of(found.rest) != notes[:place] + notes[place + 1 :]
+            or len(text) - len(found.rest) > len(found.text) + 40
+        ):
+            changed.append(seed)
+        changed += [seed] if text.count("\r\n") and found.rest.count("\n") != found.rest.count("\r\n") else []
+    assert changed == []
+    assert refused * 50 <= len(seeds)

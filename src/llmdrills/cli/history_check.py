@@ -69,7 +69,8 @@ def try_out(here: Place) -> Tried:
             return Tried("", _UNREADABLE.format(what=in_both(error), folder=folder))
         except LLMDrillsError as error:
             said = error.in_both
-            return Tried("", Bilingual(*(text.replace(folder, str(path.parent)) for text in (said.en, said.zh))))
+            its_own = str(path.parent)
+            return Tried("", Bilingual(said.en.replace(folder, its_own), said.zh.replace(folder, its_own)))
     if not right:
         with History.open(path) as history:
             replay.forget(history)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from llmdrills import __version__, paths, settings
-from llmdrills.cli.console import speak, tell, told
+from llmdrills.cli.console import note, speak, tell, told
 from llmdrills.cli.panels import POINTER
 from llmdrills.errors import UsageError
 from llmdrills.language import LANGUAGES, Bilingual, listed
@@ -242,6 +242,17 @@ def own_workspace(given: Path | None, here: Place) -> Path:
     if not named and not Path.cwd().resolve().is_relative_to(here.workspace):
         raise UsageError(_OUTSIDE.format(folder=Path.cwd()), _GO_INSIDE)
     return here.workspace
+
+
+def tell_shipped(given: Path | None, here: Place) -> None:
+    """Say that the current folder is in no workspace, so that nobody takes the shipped content for their own."""
+    named = given is not None or bool(os.environ.get("LLMDRILLS_WORKSPACE"))
+    if not named and not Path.cwd().resolve().is_relative_to(here.workspace):
+        words = Bilingual(
+            "This folder is in no workspace: what follows is about the decks and drills that came with llmdrills.",
+            "当前目录不在任何工作区内：以下内容针对 llmdrills 自带的牌组与练习。",
+        )
+        note(told(words))
 
 
 def find_kata(katas: Iterable[Kata], wanted: str) -> Kata:

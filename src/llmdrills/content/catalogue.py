@@ -194,7 +194,7 @@ def _both(text: Bilingual) -> list[str]:
 
 
 def _texts(pairs: Iterable[list[str]]) -> tuple[Bilingual, ...]:
-    return tuple(Bilingual(*pair) for pair in pairs)
+    return tuple(Bilingual(pair[0], pair[1]) for pair in pairs)
 
 
 def with_slips(kata: Kata) -> Kata:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from llmdrills.content import cloze
-from llmdrills.content.model import TOPICS, Deck, Note, NoteType, NumberAnswer, Source
+from llmdrills.content.model import Deck, Note, NoteType, NumberAnswer, Source
 from llmdrills.content.places import Places
-from llmdrills.content.shapes import Both, Choice, Key, Many, Reader, Record, Table, Text, Word, kind_of, slug
-from llmdrills.content.yamlfile import compose
-from llmdrills.language import LANGUAGES, Bilingual, Language
+from llmdrills.content.shapes import Both, Choice, Key, Many, Reader, Record, Table, Text, Topic, Word, kind_of, slug
+from llmdrills.content.workspacefile import WorkspaceFile
+from llmdrills.content.yamlfile import compose_text, read_text
+from llmdrills.language import LANGUAGE_TAG, LANGUAGES, Bilingual, Language
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ class Sources:
         default_factory=lambda: Record(
             "a source",
             {
-                "title": Key(Text(), "author, year, title, and the section", needed=True),
+                "title": Key(Text(shown=True), "author, year, title, and the section", needed=True),
                 "url": Key(Word(r"https?://[^\s\"<>]+", "an address that begins with https://"), "where to read it"),
             },
         )
@@ -48,7 +49,7 @@ class Sources:
     def read(self, reader: Reader, node: Node, path: str) -> Source | None:
         """See Shape."""
         if isinstance(node, ScalarNode):
-            title = Text().read(reader, node, path)
+            title = Text(shown=True).read(reader, node, path)
             return None if title is None else Source(title)
         values = self.record.read(reader, node, path)
         return None if values is None else Source(values.get("title") or "", values.get("url") or "")
@@ -90,7 +91,7 @@ NOTE = Record(
             "which kind of card",
             needed=True,
         ),
-        "topic": Key(Choice(TOPICS), "what it belongs to", needed=True),
+        "topic": Key(Topic(), "what it belongs to", needed=True),
         "front": Key(Both(), "the question; for a cloze the whole text with its {{c1::…}}", needed=True),
         "back": Key(Both(), "the answer", needed_by=("question",)),
         "items": Key(
@@ -117,7 +118,9 @@ NOTE = Record(
     kind="type",
 )
 
-_LANGUAGES = Many(Choice(LANGUAGES), at_least=1, what="language")
+_LANGUAGES = Many(
+    Word(LANGUAGE_TAG.pattern, "the tag of a language, such as en, zh or pt-BR"), at_least=1, what="language"
+)
 
 DECK = Record(
     "a deck",
@@ -125,11 +128,17 @@ DECK = Record(
         "deck": Key(slug(), "the deck's id: the file's name without .yaml", needed=True),
         "title": Key(Both(), "its name in Anki", needed=True),
         "description": Key(Both(), "what it is about"),
-        "languages": Key(_LANGUAGES, "the languages that the whole file is written in; both unless said"),
+        "languages": Key(
+            _LANGUAGES, "the languages that the whole file is written in; those of the workspace unless said"
+        ),
+        "waive": Key(Table(slug(), Text(), at_least=1), "rule: why it does not hold for this deck"),
         "notes": Key(Many(NOTE), "the notes, in the order in which they are met", needed=True),
     },
 )
 _HEAD = Record(DECK.name, {name: key for name, key in DECK.keys.items() if name != "notes"})
+
+
+_NO_FILE = WorkspaceFile()
 
 
 @dataclass(frozen=True)
@@ -149,22 +158,27 @@ class DeckDraft:
     deck: Deck | None = None
     ids: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
+    languages: tuple[Language, ...] = LANGUAGES
 
 
-def read_deck(path: Path, report: Report) -> DeckDraft:
-    """Read one file of decks/; problems go to `report`."""
+def read_deck(path: Path, report: Report, about: WorkspaceFile = _NO_FILE) -> DeckDraft:
+    """Read one file of decks/ of the workspace that `about` is said of; problems go to `report`."""
     draft = DeckDraft(path)
     before = len(report.problems)
-    node = compose(path, report)
-    if node is None:
+    text = read_text(path, report)
+    node = None if text is None else compose_text(text, path, report)
+    if text is None or node is None:
         return draft
     reader = Reader(path, report)
+    reader.text = text
     head, listed = _split(node)
     if listed is None or not isinstance(head, MappingNode):
         DECK.read(reader, node, "")
         return draft
-    reader.languages = _languages(head)
+    reader.languages = draft.languages = _languages(head, about.languages)
+    reader.topics = about.all_topics
     values = _HEAD.read(reader, head, "") or {}
+    places, remarks = reader.places, tuple(reader.remarks)
     if values.get("deck") and values["deck"] != path.stem:
         line, column = reader.places["deck"]
         report.add(
@@ -179,6 +193,9 @@ def read_deck(path: Path, report: Report) -> DeckDraft:
             notes=tuple(notes),
             position=reader.position(node),
             languages=reader.languages,
+            waive=values.get("waive") or {},
+            remarks=remarks,
+            positions=Places(reader.shown, places),
         )
     return draft
 
@@ -193,12 +210,14 @@ def _split(node: Node) -> tuple[Node, Node | None]:
     return head, listed[0][1] if listed else None
 
 
-def _languages(head: MappingNode) -> tuple[Language, ...]:
+def _languages(head: MappingNode, otherwise: tuple[Language, ...]) -> tuple[Language, ...]:
     for key, value in head.value:
         if key.value == "languages" and isinstance(value, SequenceNode):
             named = [item.value for item in value.value if isinstance(item, ScalarNode)]
-            return tuple(name for name in LANGUAGES if name in named) or LANGUAGES
-    return LANGUAGES
+            known = [name for name in LANGUAGES if name in named]
+            more = [name for name in dict.fromkeys(named) if name not in LANGUAGES and LANGUAGE_TAG.fullmatch(name)]
+            return cast("tuple[Language, ...]", (*known, *more)) or otherwise
+    return otherwise
 
 
 def _read_notes(reader: Reader, node: Node, draft: DeckDraft) -> list[Note]:
@@ -216,6 +235,7 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
     problems = reader.report.problems
     before = len(problems)
     places = reader.places = {}
+    reader.remarks = []
     values = NOTE.read(reader, node, "")
     if values is None:
         return None
@@ -273,6 +293,7 @@ def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) ->
         waive=values.get("waive") or {},
         translation={"of": stale} if stale else {},
         positions=places,
+        remarks=tuple(reader.remarks),
     )
 
 
@@ -324,7 +345,7 @@ def _check_values(reader: Reader, note: Note, languages: tuple[Language, ...]) -
 def _may_show_values(note: Note) -> bool:
     """Whether the text may hold a placeholder: a cheap test that rules out nearly every note."""
     texts = [note.front, *note.items, *filter(None, (note.back, note.extra))]
-    return note.answer is not None or any("[[" in both.en or "[[" in both.zh for both in texts)
+    return note.answer is not None or any("[[" in f"{both.en}{both.zh}{both.more}" for both in texts)
 
 
 def texts_of(note: Note, languages: tuple[Language, ...] = LANGUAGES) -> list[tuple[str, str]]:

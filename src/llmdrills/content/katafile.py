@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.content.contract import CONTRACT, HOLDS, Holds, clauses, generated
 from llmdrills.content.deckfile import SOURCES, Reference
 from llmdrills.content.kernels import CasesFile, read_cases
-from llmdrills.content.model import TOPICS, Budget, Forbidden, Kata, Stage, Stages, Starter, Variant
+from llmdrills.content.model import Budget, Forbidden, Kata, Stage, Stages, Starter, Variant
 from llmdrills.content.places import Places
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import check_references, find_reference
 from llmdrills.content.report import Report, did_you_mean
-from llmdrills.content.shapes import Both, Choice, Key, Many, Number, Reader, Record, Table, Word, slug
+from llmdrills.content.shapes import Both, Key, Many, Number, Reader, Record, Table, Topic, Word, slug
 from llmdrills.content.slips import RightKernel, RightKernels, SlipsFile, read_slips
+from llmdrills.content.workspacefile import WorkspaceFile, read_workspace_file
 from llmdrills.content.yamlfile import compose
 from llmdrills.language import Bilingual
 
@@ -85,7 +86,7 @@ KATA = Record(
     {
         "kata": Key(slug(), "the folder's name", needed=True),
         "title": Key(Both(), "its name", needed=True),
-        "topic": Key(Choice(TOPICS), "what it belongs to", needed=True),
+        "topic": Key(Topic(), "what it belongs to", needed=True),
         "minutes": Key(Number(1, 120, whole=True), "how long it takes", needed=True),
         "entry": Key(_NAME, "the function that the learner writes", needed=True),
         "requires": Key(Many(slug()), "katas to be met first"),
@@ -118,8 +119,12 @@ class KataDraft:
     requires: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
 
 
-def read_kata(folder: Path, report: Report) -> KataDraft:
-    """Read kata.yaml, reference.py, cases.py and slips.yaml of one folder; problems go to `report`."""
+def read_kata(folder: Path, report: Report, about: WorkspaceFile | None = None) -> KataDraft:
+    """Read kata.yaml, reference.py, cases.py and slips.yaml of one folder; problems go to `report`.
+
+    `about` is what its workspace.toml says; it is read where it is not given.
+    """
+    about = about or read_workspace_file(folder.parent.parent, report)
     file = folder / "kata.yaml"
     draft = KataDraft(folder.name, file)
     before = len(report.problems)
@@ -127,6 +132,8 @@ def read_kata(folder: Path, report: Report) -> KataDraft:
     if node is None:
         return draft
     reader = Reader(file, report)
+    reader.speak(about.languages)
+    reader.topics = about.all_topics
     values = KATA.read(reader, node, "")
     if values is None:
         return draft
@@ -139,7 +146,7 @@ def read_kata(folder: Path, report: Report) -> KataDraft:
     cases = read_cases(folder / "cases.py", _clause_ids(values), report)
     if len(report.problems) > before and not _complete(values):
         return draft
-    written = read_slips(folder / "slips.yaml", _right(folder, values, cases), report)
+    written = read_slips(folder / "slips.yaml", _right(folder, values, cases), report, about.languages)
     if cases and cases.slips:
         written = replace(written, slips=(*cases.slips, *written.slips))
     kata = _make(reader, node, values, written, _notices(folder, reader, values, cases))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from llmdrills.content.deckfile import DeckDraft, Reference, read_deck
 from llmdrills.content.katafile import KataDraft, read_kata
 from llmdrills.content.model import Kata, Workspace
-from llmdrills.content.namespace import read_namespace
 from llmdrills.content.report import Report, did_you_mean
+from llmdrills.content.workspacefile import WorkspaceFile, read_workspace_file
 from llmdrills.content.yamlfile import paused_gc
 from llmdrills.errors import UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["READINESS", "deck_files", "figure_names", "kata_folders", "load_katas", "load_workspace"]
+__all__ = ["READINESS", "deck_files", "figure_names", "kata_folders", "load_katas", "load_workspace", "unread_files"]
 
 READINESS = "readiness"
 """The deck whose notes are the items of the readiness checklist."""
@@ -33,32 +33,36 @@ def load_workspace(root: Path, cache_dir: Path | None = None) -> Workspace:
         raise UsageError(f"{root} is not a folder", "name a workspace; `llmdrills init` makes one")
     report = Report(root)
     with paused_gc():
-        decks = [_read(file, report, cache_dir) for file in deck_files(root)]
-        katas = [read_kata(folder, report) for folder in kata_folders(root)]
+        about = read_workspace_file(root, report)
+        decks = [_read(file, report, cache_dir, about) for file in deck_files(root)]
+        katas = [read_kata(folder, report, about) for folder in kata_folders(root)]
         _check_ids(decks, report)
         _check_derived_ids(katas, report)
         _check_references(decks, katas, root, report)
         _check_cycles(katas, report)
-        namespace = read_namespace(root, report)
+        if not decks and not katas:
+            _tell_unread(root, report)
     report.raise_if_any()
     loaded = tuple(draft.deck for draft in decks if draft.deck)
     readiness = tuple(note.id for deck in loaded if deck.id == READINESS for note in deck.notes)
-    return Workspace(root, loaded, tuple(draft.kata for draft in katas if draft.kata), readiness, namespace)
+    whole = tuple(draft.kata for draft in katas if draft.kata)
+    return Workspace(root=root, decks=loaded, katas=whole, readiness=readiness, namespace=about.namespace, about=about)
 
 
-def _read(file: Path, report: Report, cache_dir: Path | None) -> DeckDraft:
+def _read(file: Path, report: Report, cache_dir: Path | None, about: WorkspaceFile) -> DeckDraft:
     if cache_dir is None:
-        return read_deck(file, report)
+        return read_deck(file, report, about)
     from llmdrills.content.remembered import read_deck_again
 
-    return read_deck_again(file, report, cache_dir)
+    return read_deck_again(file, report, cache_dir, about)
 
 
 def load_katas(root: Path) -> tuple[Kata, ...]:
     """Read and check the katas alone. `proves` is looked up by `load_workspace` only. Raises ContentError."""
     root = root.absolute()
     report = Report(root)
-    katas = [read_kata(folder, report) for folder in kata_folders(root)]
+    about = read_workspace_file(root, report)
+    katas = [read_kata(folder, report, about) for folder in kata_folders(root)]
     known = {draft.id for draft in katas}
     for draft in katas:
         for reference in draft.references:
@@ -73,6 +77,19 @@ def deck_files(root: Path) -> list[Path]:
     """decks/*.yaml, sorted by name."""
     folder = root / "decks"
     return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+
+
+def unread_files(root: Path) -> list[Path]:
+    """Files that look like decks and are not read: `.yml`, or a folder too deep."""
+    folder = root / "decks"
+    found = [*folder.glob("*.yml"), *folder.glob("*/*.yaml"), *folder.glob("*/*.yml")]
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _tell_unread(root: Path, report: Report) -> None:
+    """A workspace without a deck whose author wrote one where it is not looked for."""
+    for path in unread_files(root):
+        report.add(path, 1, 1, "this file is not read", "decks are the files decks/NAME.yaml: move or rename it")
 
 
 def kata_folders(root: Path) -> list[Path]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from llmdrills.content.remarks import Remark
+from llmdrills.content.workspacefile import WorkspaceFile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,6 +54,7 @@ class Note:
         default_factory=dict
     )  # {"of": hash of the English text that the Chinese follows}
     positions: Mapping[str, Position] = field(default_factory=dict)  # key path ("back.zh") → where it stands
+    remarks: tuple[Remark, ...] = ()  # what the reader saw of how its texts are written
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class Deck:
     notes: tuple[Note, ...]
     position: Position
     languages: tuple[Language, ...] = ("en", "zh")  # a deck in one language is left out of the other's package
+    waive: Mapping[str, str] = field(default_factory=dict)  # lint rule → why it does not hold for this deck
+    remarks: tuple[Remark, ...] = ()  # of its title and description
+    positions: Mapping[str, Position] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Workspace:
     katas: tuple[Kata, ...]
     readiness: tuple[str, ...] = ()  # the ids of the checklist's items, in order
     namespace: str = "llmdrills"  # what the guids of its notes are made from: a copy made by `init` has one of its own
+    about: WorkspaceFile = field(default_factory=WorkspaceFile)
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -20,6 +20,7 @@ from llmdrills.files import write_atomically
 
 if TYPE_CHECKING:
     from llmdrills.content.report import Report
+    from llmdrills.content.workspacefile import WorkspaceFile
 
 __all__ = ["read_deck_again"]
 
@@ -33,20 +34,26 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def read_deck_again(path: Path, report: Report, folder: Path) -> DeckDraft:
+def read_deck_again(path: Path, report: Report, folder: Path, about: WorkspaceFile) -> DeckDraft:
     """As `read_deck`, from `folder` where this very text was read before from the same place."""
     try:
         text = path.read_bytes()
     except OSError:
-        return read_deck(path, report)
-    key = hashlib.blake2b(f"{_code()}\0{report.root}\0{path}\0".encode() + text, digest_size=16).hexdigest().encode()
+        return read_deck(path, report, about)
+    key = (
+        hashlib.blake2b(
+            f"{_code()}\0{report.root}\0{path}\0{about.languages}{about.all_topics}\0".encode() + text, digest_size=16
+        )
+        .hexdigest()
+        .encode()
+    )
     place = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
     kept = folder / "decks" / f"{path.stem}-{place}.pickle"
     known = _recall(kept, key)
     if known is not None:
         return known
     before = len(report.problems)
-    draft = read_deck(path, report)
+    draft = read_deck(path, report, about)
     if draft.deck is not None and len(report.problems) == before:
         _keep(kept, key, draft)
     return draft

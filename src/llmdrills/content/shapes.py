@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from llmdrills.content.model import Position
+from llmdrills.content.model import TOPICS, Position
+from llmdrills.content.remarks import Remark, remarks_on
 from llmdrills.content.report import did_you_mean
-from llmdrills.language import LANGUAGES, Bilingual, Language
+from llmdrills.language import LANGUAGE_TAG, LANGUAGES, Bilingual, Language, many_languages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ __all__ = [
     "Shape",
     "Table",
     "Text",
+    "Topic",
     "Word",
     "slug",
 ]
@@ -56,15 +58,24 @@ _KINDS = {
 class Reader:
     """One file being read: where problems go, which languages its texts need, and where each key's value stands."""
 
-    __slots__ = ("_seen", "file", "languages", "places", "report", "shown")
+    __slots__ = ("_seen", "file", "languages", "places", "remarks", "report", "same_for_all", "shown", "text", "topics")
 
     def __init__(self, file: Path, report: Report) -> None:
         self.file = file
         self.report = report
         self.shown = report.shown(file)
         self.languages: tuple[Language, ...] = LANGUAGES
+        self.same_for_all = False  # whether a text stands also for the languages in which it is not written
         self.places: dict[str, tuple[int, int]] = {}
+        self.topics: tuple[str, ...] = TOPICS
+        self.text = ""  # the whole file, by which a value is held against what was written
+        self.remarks: list[Remark] = []
         self._seen: set[int] = set()
+
+    def speak(self, languages: tuple[Language, ...]) -> None:
+        """Read a kata of a workspace in those languages: a text that is missing in one is that of another."""
+        self.languages = languages
+        self.same_for_all = set(languages) != set(LANGUAGES)
 
     def wrong(self, node: Node, what: str, todo: str) -> None:
         """Report a problem where `node` begins."""
@@ -111,6 +122,7 @@ class Text:
 
     numbers: bool = False
     empty: bool = False
+    shown: bool = False  # on a card: told where the value is not what was written
 
     def read(self, reader: Reader, node: Node, path: str) -> str | None:
         """See Shape."""
@@ -121,6 +133,8 @@ class Text:
                 if text or self.empty:
                     mark = node.start_mark
                     reader.places[path] = (mark.line + 1, mark.column + 1)
+                    if self.shown and node.style not in ("'", "|", ">"):
+                        reader.remarks += remarks_on(node, reader.text, path)
                     return text
                 reader.wrong(node, f"{path} is empty", "write a text, or leave the key out")
             elif tag == _NULL:
@@ -140,7 +154,8 @@ class Text:
 
 
 # Made once: a deck of ten thousand notes reads a hundred thousand texts.
-_TEXT, _TEXT_OR_NUMBER, _TEXT_OR_NOTHING = Text(), Text(numbers=True), Text(empty=True)
+_TEXT, _SHOWN = Text(), Text(shown=True)
+_TEXT_OR_NUMBER, _TEXT_OR_NOTHING = Text(numbers=True), Text(empty=True, shown=True)
 
 
 @dataclass(frozen=True)
@@ -193,6 +208,19 @@ class Choice:
     def schema(self) -> Schema:
         """See Shape."""
         return {"enum": list(self.options)}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One of the topics, those of the workspace among them."""
+
+    def read(self, reader: Reader, node: Node, path: str) -> str | None:
+        """See Shape."""
+        return Choice(reader.topics).read(reader, node, path)
+
+    def schema(self) -> Schema:
+        """See Shape; which words of an author's own there are is left to the loader."""
+        return {"anyOf": [Choice(TOPICS).schema(), slug().schema()]}
 
 
 @dataclass(frozen=True)
@@ -273,19 +301,22 @@ class Both:
         languages = reader.languages
         if node.__class__ is not MappingNode:
             if node.__class__ is ScalarNode and (self.plain or len(languages) == 1) and node.tag != _NULL:
-                text = (_TEXT_OR_NUMBER if self.plain else _TEXT).read(reader, node, path)
+                text = (_TEXT_OR_NUMBER if self.plain else _SHOWN).read(reader, node, path)
                 if text is None:
                     return None
-                return Bilingual(*(text if name in languages or self.plain else "" for name in LANGUAGES))
+                if self.plain or reader.same_for_all:
+                    return Bilingual(text, text)
+                return _made({languages[0]: text})
             reader.wrong(node, f"{path} is {kind_of(node)}", f"write {_example(languages)}")
             return None
         if reader.again(node, path):
             return None
-        shape = _TEXT_OR_NOTHING if self.plain else _TEXT
+        shape = _TEXT_OR_NOTHING if self.plain else _SHOWN
         texts: dict[str, str | None] = {}
         for key, value in node.value:
             name = key.value
-            if name not in languages or key.__class__ is not ScalarNode:
+            known = name in languages or (reader.same_for_all and name in LANGUAGES)
+            if not known or key.__class__ is not ScalarNode:
                 _unknown_language(reader, key, path, languages)
             elif name in texts:
                 reader.wrong(key, f"{path}.{name} is written twice", "keep one of them")
@@ -293,15 +324,25 @@ class Both:
                 texts[name] = shape.read(reader, value, f"{path}.{name}")
         for name in languages:
             if name not in texts:
-                reader.wrong(node, f"{path} has no {_NAMES[name]} text", f"add `{name}: …`")
-        en, zh = texts.get("en", ""), texts.get("zh", "")
-        return None if en is None or zh is None else Bilingual(en, zh)
+                reader.wrong(node, f"{path} has no {_NAMES.get(name, f'`{name}`')} text", f"add `{name}: …`")
+        if None in texts.values():
+            return None
+        read = {name: text for name, text in texts.items() if text is not None}
+        return many_languages(read) if reader.same_for_all and read else _made(read)
 
     def schema(self) -> Schema:
         """See Shape; a deck in one language is allowed, so that which languages are needed is left to the loader."""
         texts = {"type": "object", "additionalProperties": False, "minProperties": 1}
-        texts["properties"] = {name: Text(empty=self.plain).schema() for name in LANGUAGES}
+        text = Text(empty=self.plain).schema()
+        texts["properties"] = dict.fromkeys(LANGUAGES, text)
+        texts["patternProperties"] = {f"^(?:{LANGUAGE_TAG.pattern})$": text}
         return {"anyOf": [texts, Text().schema()]}
+
+
+def _made(texts: dict[str, str]) -> Bilingual:
+    """What a deck says, in the languages that it is written in and no other."""
+    more = tuple((name, text) for name, text in texts.items() if name not in LANGUAGES)
+    return Bilingual(texts.get("en", ""), texts.get("zh", ""), more)
 
 
 _NAMES = {"en": "English", "zh": "Chinese"}
@@ -314,10 +355,9 @@ def _example(languages: tuple[Language, ...]) -> str:
 def _unknown_language(reader: Reader, key: Node, path: str, languages: tuple[Language, ...]) -> None:
     if not isinstance(key, ScalarNode):
         reader.wrong(key, f"{path}: a key is {kind_of(key)}", f"write {_example(languages)}")
-    elif key.value in LANGUAGES:
-        reader.wrong(
-            key, f"{path}.{key.value}: this deck is in {languages[0]} only", "drop it, or add it to `languages`"
-        )
+    elif LANGUAGE_TAG.fullmatch(key.value) and (key.value in LANGUAGES or len(key.value) > 3):
+        only = f"in {languages[0]} only" if len(languages) == 1 else f"in {' and '.join(languages)}"
+        reader.wrong(key, f"{path}.{key.value}: this deck is {only}", "drop it, or add it to `languages`")
     else:
         comma = "put text that holds a comma in quotes" if " " in key.value.strip() else f"write {_example(languages)}"
         reader.wrong(key, f"{path}: unknown language `{key.value[:40]}`", comma)

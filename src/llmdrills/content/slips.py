@@ -24,7 +24,7 @@ from llmdrills.content.kata import Edit, Same, Slip
 from llmdrills.content.report import did_you_mean
 from llmdrills.content.shapes import Flag, Key, Many, Reader, Record, Text, slug
 from llmdrills.content.yamlfile import compose
-from llmdrills.language import Bilingual
+from llmdrills.language import LANGUAGES, Language, many_languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ _SLIP = Record(
         "edits": Key(Many(_EDIT, at_least=1, what="edit"), "several places, where one mistake needs them"),
         "kernel": Key(Text(), "the whole wrong kernel, where it is no edit of a right one"),
         "en": Key(Text(), "what to tell whoever wrote it, in one or two sentences", needed=True),
-        "zh": Key(Text(), "the same in Chinese", needed=True),
+        "zh": Key(Text(), "the same in Chinese"),
         "seen": Key(Text(), "where it was met", needed=True),
         "variants": Key(Many(slug(), at_least=1, what="variant"), "the variants in which it is wrong; all unless said"),
         "card": Key(Flag(), "whether it makes a spot-the-bug card"),
@@ -160,7 +160,9 @@ def _code(line: str) -> str:
     return line.strip()
 
 
-def read_slips(path: Path, kernels: RightKernels, report: Report) -> SlipsFile:
+def read_slips(
+    path: Path, kernels: RightKernels, report: Report, languages: tuple[Language, ...] = LANGUAGES
+) -> SlipsFile:
     """The file's slips and same edits, those with problems left out; problems go to `report`. No file: nothing."""
     if not path.exists():
         return SlipsFile()
@@ -168,6 +170,7 @@ def read_slips(path: Path, kernels: RightKernels, report: Report) -> SlipsFile:
     if node is None:
         return SlipsFile()
     reader = Reader(path, report)
+    reader.speak(languages)
     values = SLIPS.read(reader, node, "") or {}
     found: list[Slip] = []
     for at, value in enumerate(values.get("slips") or ()):
@@ -216,12 +219,16 @@ class _SlipReader:
         of = "" if "kernel" in value else value.get("of", REFERENCE)
         if of and of not in self._kernels.names():
             self._wrong("of", f"there is no right kernel `{of}`", did_you_mean(of, self._kernels.names()))
+        if not self._reader.same_for_all:
+            for name in LANGUAGES:
+                if name not in value:
+                    self._wrong("id", f"a slip has no `{name}`", f"add `{name}:`, what a learner is told")
         texts, names = self._texts(value, of, edits, variants) if self._sound else ({}, {})
         if not texts:
             return None
         return Slip(
             id=value["id"],
-            feedback=Bilingual(value["en"], value["zh"]),
+            feedback=many_languages({name: value[name] for name in LANGUAGES if name in value}),
             seen=value["seen"],
             position=self._position("id"),
             variants=variants,

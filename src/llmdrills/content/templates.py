@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["NOTES", "case_texts", "cases", "deck", "kata", "note", "reference", "reference_texts"]
+import re
+from functools import cache
+
+__all__ = [
+    "NOTES",
+    "SOURCE",
+    "case_texts",
+    "cases",
+    "deck",
+    "in_languages",
+    "is_template_text",
+    "kata",
+    "note",
+    "reference",
+    "reference_texts",
+]
+
+SOURCE = "Author year, Title, section"
 
 _HEAD = """\
 id: {name}
@@ -237,6 +254,60 @@ def reference_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # as abov
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
     """Its slips.yaml."""
     return _SLIPS
+
+
+def in_languages(text: str, languages: tuple[str, ...]) -> str:
+    """A template in those languages alone; one that no template is written in begins with the English text."""
+    if set(languages) == {"en", "zh"}:
+        return text
+
+    def chosen(en: str, zh: str) -> list[tuple[str, str]]:
+        return [(name, zh if name.partition("-")[0] == "zh" else en) for name in languages]
+
+    def flow(found: re.Match[str]) -> str:
+        texts = chosen(found[1], found[2])
+        return texts[0][1] if len(texts) == 1 else "{" + ", ".join(f"{name}: {one}" for name, one in texts) + "}"
+
+    def block(found: re.Match[str]) -> str:
+        texts = chosen(found[4], found[5])
+        if len(texts) == 1:
+            return f"{found[1]}{found[2]} {texts[0][1]}"
+        return f"{found[1]}{found[2]}" + "".join(f"\n{found[3]}{name}: {one}" for name, one in texts)
+
+    def item(found: re.Match[str]) -> str:
+        texts = chosen(found[2], found[3])
+        named = [f"{name}: {one}" for name, one in texts]
+        return found[1] + (texts[0][1] if len(texts) == 1 else f"\n{' ' * len(found[1])}".join(named))
+
+    text = re.sub(r"\{en: (\"[^\"]*\"|[^,{}]*), zh: (\"[^\"]*\"|[^{}]*)\}", flow, text)
+    text = re.sub(r"(?m)^( *)((?:- )?\w+:)\n( +)en: (.*)\n +zh: (.*)$", block, text)
+    return re.sub(r"(?m)^( *- )en: (.*)\n +zh: (.*)$", item, text)
+
+
+def is_template_text(text: str, note_id: str) -> bool:
+    """Whether a text of a note is one that a template wrote, and its author has not replaced yet."""
+    return text.replace(note_id, _PLACE) in _texts()
+
+
+_PLACE = "the-id"
+
+
+@cache
+def _texts() -> frozenset[str]:
+    """Every text that a template for notes writes, for a note of the id `_PLACE`."""
+    import yaml  # only the linter asks for it
+
+    found: set[str] = set()
+    waiting: list[object] = [yaml.safe_load(one.format(id=_PLACE)) for one in NOTES.values()]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [value for key, value in one.items() if key not in ("proof", "answer")]
+        elif isinstance(one, list):
+            waiting += [value for value in one if isinstance(value, dict)]
+        elif isinstance(one, str):
+            found.add(one)
+    return frozenset(found)
 
 
 def _title(word: str) -> str:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from llmdrills.content.yamlfault import syntax_fault
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from llmdrills.content.report import Report
 
-__all__ = ["MAX_DEPTH", "compose", "paused_gc", "read_text"]
+__all__ = ["CONTROL", "MAX_DEPTH", "compose", "compose_text", "paused_gc", "read_text"]
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -29,7 +31,7 @@ except ImportError:  # PyYAML was built without libyaml: same result, but about 
 MAX_DEPTH = 100
 """Levels of nesting beyond which a file is refused: composing recurses in C, and a stack overflow kills the process."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DEEP_INDENT = re.compile(rb"^[ \-?:\t]{%d}" % MAX_DEPTH, re.MULTILINE)
 
@@ -64,7 +66,7 @@ def read_text(path: Path, report: Report) -> str | None:
         line, column = _place(data[: error.start].decode("utf-8"), error.start)
         report.add(path, line, column, f"byte 0x{data[error.start]:02x} is not UTF-8", "save the file as UTF-8")
         return None
-    if found := _CONTROL.search(text):
+    if found := CONTROL.search(text):
         line, column = _place(text, found.start())
         report.add(path, line, column, f"holds the control character U+{ord(found[0]):04X}", "delete that character")
         return None
@@ -74,23 +76,18 @@ def read_text(path: Path, report: Report) -> str | None:
 def compose(path: Path, report: Report) -> yaml.Node | None:
     """The root node of a YAML file, or None after reporting why there is none."""
     text = read_text(path, report)
-    if text is None:
-        return None
+    return None if text is None else compose_text(text, path, report)
+
+
+def compose_text(text: str, path: Path, report: Report) -> yaml.Node | None:
+    """The same of a text that `read_text` gave."""
     try:
         if _may_be_deep(text) and _is_deep(text, path, report):
             return None
         node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        if mark and error.context_mark and mark.line > text.rstrip().count("\n"):
-            mark = error.context_mark  # Something is never closed: show where it was opened, not the end of the file.
-        end = _place(text.rstrip(), len(text.rstrip()))
-        line, column = min((mark.line + 1, mark.column + 1), end) if mark else (1, 1)
-        what = " ".join(part for part in (error.context, error.problem) if part) or "syntax error"
-        report.add(path, line, column, f"not valid YAML ({what})", _advice(what))
-        return None
     except yaml.YAMLError as error:
-        report.add(path, 1, 1, f"not valid YAML ({error})", "fix the syntax")
+        fault = syntax_fault(text, error)
+        report.add(path, fault.line, fault.column, fault.what, fault.todo)
         return None
     if node is None:
         report.add(path, 1, 1, "the file is empty", "write its keys, or delete it")
@@ -100,20 +97,6 @@ def compose(path: Path, report: Report) -> yaml.Node | None:
 def _place(text: str, offset: int) -> tuple[int, int]:
     before = text[:offset]
     return before.count("\n") + 1, len(before) - before.rfind("\n")
-
-
-def _advice(what: str) -> str:
-    if "mapping values are not allowed" in what:
-        return "put text that holds `: ` in quotes, or write it below `|`"
-    if "found character '\\t'" in what or "cannot start any token" in what:
-        return "indent with spaces; put text that begins with `@`, `` ` `` or `%` in quotes"
-    if "alias" in what or "anchor" in what:
-        return "put text that begins with `*` or `&` in quotes"
-    if "expected <block end>" in what or "did not find expected" in what:
-        return "check the indentation and the quotes on this line and the one before"
-    if "document" in what:
-        return "keep one document a file: no `---` in the middle"
-    return "fix the syntax"
 
 
 def _may_be_deep(text: str) -> bool:

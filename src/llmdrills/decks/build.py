@@ -17,8 +17,9 @@ from llmdrills.decks.compose import Composer
 from llmdrills.decks.figures import Figures
 from llmdrills.decks.files import PreparedFile, prepare, sweep
 from llmdrills.decks.lock import Lock, lock_file, read_lock
+from llmdrills.decks.lostlines import with_lost_lines
 from llmdrills.decks.markdown import renderer
-from llmdrills.decks.notetypes import note_types
+from llmdrills.decks.notetypes import Look, note_types
 from llmdrills.decks.release import Release, plan_release
 from llmdrills.decks.values import Values
 from llmdrills.errors import LockError, SettingError
@@ -42,7 +43,10 @@ __all__ = [
     "BuildReport",
     "LockMove",
     "PackageReport",
+    "all_decks",
     "build",
+    "languages_of",
+    "look_of",
     "package_path",
     "release_time_from_environment",
 ]
@@ -54,10 +58,11 @@ _DAY = 86_400
 class BuildOptions:
     """How to build. The defaults are those of `llmdrills build`."""
 
-    languages: Sequence[Language] = LANGUAGES
+    languages: Sequence[Language] | None = None  # None: those of the decks, and of the tombstones
     release_time: int | None = None  # seconds since 1970, for what changed; None: SOURCE_DATE_EPOCH, else now
     frozen: bool = False  # raise LockError when the lock would move: for CI
     dry_run: bool = False  # write nothing at all
+    accept_lock: bool = False  # go on with the lines of a lock that is not whole
     new_lock: bool = False  # start a new lock where the old one is lost; every note then counts as changed
     read_only_content: bool = False  # the content came with the wheel: the lock is read and never moved
     cache_dir: Path | None = None  # of rendered notes; None: nothing is kept
@@ -138,6 +143,31 @@ def package_path(out_dir: Path, language: Language, *, upgrade: bool = False) ->
     return out_dir / f"llmdrills-{language}{'-upgrade' if upgrade else ''}.apkg"
 
 
+def languages_of(workspace: Workspace, lock: Lock | None = None) -> tuple[Language, ...]:
+    """The languages for which a workspace has something to release: those of its decks, katas and released notes."""
+    found = [language for deck in workspace.decks for language in deck.languages]
+    if any(slip.card for kata in workspace.katas for slip in kata.slips):
+        found += [language for language in workspace.about.languages if language in LANGUAGES]
+    found += [line.language for line in lock.notes.values()] if lock else []
+    return tuple(sorted(set(found), key=lambda name: (name not in LANGUAGES, name)))
+
+
+def look_of(workspace: Workspace, language: Language, lock: Lock | None) -> Look:
+    """How the note types of a workspace are called and styled in one language, under the ids of its lock."""
+    released = lock.note_types if lock else {}
+    ids = tuple(sorted((kind, line.id) for (kind, name), line in released.items() if name == language))
+    return Look(workspace.namespace, workspace.about.note_type, workspace.about.css, ids)
+
+
+def all_decks(workspace: Workspace, computed: Computed) -> list[Deck]:
+    """The decks as written, and the one that is derived from the wrong kernels."""
+    from llmdrills.content.derive import bug_deck
+
+    bugs = bug_deck(workspace.katas, computed)
+    spoken = tuple(language for language in workspace.about.languages if language in LANGUAGES)
+    return [*workspace.decks, *([replace(bugs, languages=spoken)] if bugs else [])]
+
+
 @paused_gc()
 def build(workspace: Workspace, out_dir: Path, options: BuildOptions = _DEFAULT) -> BuildReport:
     """Write `llmdrills-LANG.apkg`, and `llmdrills-LANG-upgrade.apkg` when there are tombstones, and move the lock.
@@ -153,10 +183,12 @@ def build(workspace: Workspace, out_dir: Path, options: BuildOptions = _DEFAULT)
     cache = RenderCache(options.cache_dir, renderer())
     releases = _releases(workspace, start.lock, cache, moment, options)
     lock = releases[-1].lock if releases else start.lock
-    stale = (start.first or lock != start.lock) and not options.read_only_content
+    stale = (start.first or not lock.says_the_same(start.lock)) and not options.read_only_content
+    # A lock of an older format, or one that a merge left with both sides' lines, says the same in other words.
+    rewrite = stale or (lock.text() != start.text and not options.read_only_content)
     if options.frozen and stale:
         raise LockError(_stale(workspace.root, releases), "run `llmdrills build` and commit decks/deck.lock")
-    moves = stale and not options.dry_run
+    moves = rewrite and not (options.dry_run or options.frozen)
     if options.dry_run:
         packages = tuple(report for release in releases for report in _listed(release, out_dir))
     else:
@@ -188,30 +220,47 @@ def _releases(
     """The release of each language; each starts from the lock that the one before it leaves."""
     releases: list[Release] = []
     figures, computed = Figures(workspace.root), load_computed(workspace.root)
-    values, sources = Values(computed), _sources(workspace, computed)
-    for language in options.languages:
-        specs = options.types(language)
+    values, sources = Values(computed), all_decks(workspace, computed)
+    for language in options.languages or languages_of(workspace, lock):
+        own = options.types is note_types
+        specs = note_types(language, look_of(workspace, language, lock)) if own else options.types(language)
         composer = Composer(
-            katas=workspace.katas, language=language, specs=specs, figures=figures, cache=cache, fill=values
+            katas=workspace.katas,
+            language=language,
+            specs=specs,
+            figures=figures,
+            cache=cache,
+            fill=values,
+            topics=workspace.about.topics,
         )
         decks = _compose(sources, composer, language, options.progress)
-        releases.append(plan_release(lock, decks, language, specs, time=moment, pinned=options.read_only_content))
+        planned = plan_release(
+            lock,
+            decks,
+            language,
+            specs,
+            time=moment,
+            pinned=options.read_only_content,
+            root=workspace.about.deck_root,
+        )
+        releases.append(planned)
         lock = releases[-1].lock
     values.raise_if_any()
     return releases
 
 
 class _Start(NamedTuple):
-    """The lock that a build starts from, and whether it is the first."""
+    """The lock that a build starts from, whether it is the first, and the text of its file."""
 
     lock: Lock
     first: bool
+    text: str = ""
 
 
 def _starting_lock(workspace: Workspace, out_dir: Path, options: BuildOptions) -> _Start:
     """Read the lock. Raises LockError when there should be one, or another."""
     path = lock_file(workspace.root)
-    lock = None if options.new_lock else read_lock(workspace.root)
+    lock = None if options.new_lock else read_lock(workspace.root, accept=options.accept_lock)
     if lock is None:
         ours = not options.read_only_content
         if ours and not options.new_lock and _was_released(workspace.root, out_dir):
@@ -227,12 +276,13 @@ def _starting_lock(workspace: Workspace, out_dir: Path, options: BuildOptions) -
             f"{path} was written for the namespace {lock.namespace!r}, this workspace has {workspace.namespace!r}",
             "in a copy that is to be a deck of its own delete the lock; otherwise restore workspace.toml",
         )
-    return _Start(lock, first=False)
+    lock = with_lost_lines(lock, workspace.root)
+    return _Start(lock, first=False, text=path.read_text("utf-8"))
 
 
 def _was_released(root: Path, out_dir: Path) -> bool:
     """Whether there are signs of an earlier build: packages, or a lock that git knows."""
-    if any(package_path(out_dir, language).exists() for language in LANGUAGES):
+    if any(out_dir.glob("llmdrills-*.apkg")):
         return True
     git = shutil.which("git")
     if git is None:
@@ -241,14 +291,6 @@ def _was_released(root: Path, out_dir: Path) -> bool:
         [git, "-C", str(root), "cat-file", "-e", "HEAD:./decks/deck.lock"], capture_output=True, check=False
     )
     return known.returncode == 0
-
-
-def _sources(workspace: Workspace, computed: Computed) -> list[Deck]:
-    """The decks as written, and the one that is derived from the wrong kernels."""
-    from llmdrills.content.derive import bug_deck
-
-    bugs = bug_deck(workspace.katas, computed)
-    return [*workspace.decks, *([bugs] if bugs else [])]
 
 
 def _compose(
@@ -285,9 +327,12 @@ def _listed(release: Release, out_dir: Path) -> list[PackageReport]:
         cards=cards,
     )
     if not release.tombstones:
-        return [plain]
+        return [plain] if release.notes else []
     path = package_path(out_dir, release.language, upgrade=True)
-    return [plain, replace(plain, path=path, upgrade=True, notes=len(release.notes) + len(release.tombstones))]
+    return [
+        *([plain] if release.notes else []),
+        replace(plain, path=path, upgrade=True, notes=len(release.notes) + len(release.tombstones)),
+    ]
 
 
 def _write(
@@ -315,7 +360,9 @@ def _write(
     for release in releases:
         if not release.tombstones:
             # An upgrade package of an earlier release would retire a note that is back.
-            package_path(out_dir, release.language, upgrade=True).unlink(missing_ok=True)
+            old = package_path(out_dir, release.language, upgrade=True)
+            if old.exists():
+                old.unlink()
     return tuple(reports)
 
 

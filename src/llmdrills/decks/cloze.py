@@ -9,10 +9,11 @@ in the place of the syntax; `unmark` writes Anki's, with an empty comment inside
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
-__all__ = ["MARKS", "Deletion", "deletions", "mark", "ordinals", "unmark"]
+__all__ = ["MARKS", "Deletion", "deletions", "hidden_hashes", "mark", "ordinals", "unmark"]
 
 _OPEN = re.compile(r"\{\{c(\d{1,3})::")
 # Brackets that no text of ours uses. Punctuation, so that emphasis beside them is still emphasis in Markdown.
@@ -82,6 +83,16 @@ def deletions(text: str) -> list[Deletion]:
 def ordinals(text: str) -> tuple[int, ...]:
     """The cards that Anki makes of a source text: 0 for c1, and so on, sorted; c0 makes none."""
     return tuple(sorted({found.number - 1 for found in deletions(text) if found.number > 0}))
+
+
+def hidden_hashes(text: str) -> tuple[str, ...]:
+    """For each of `ordinals`, a hash of what it hides: by it the lock knows a card whose question moved."""
+    found = sorted(deletions(text), key=lambda one: one.start)
+    said: dict[int, str] = {}
+    for one in found:
+        part = text[one.content : one.hint if one.hint >= 0 else one.end]
+        said[one.number - 1] = said.get(one.number - 1, "") + "\x1f" + " ".join(part.split())
+    return tuple(hashlib.sha256(said[at].encode("utf-8", "surrogatepass")).hexdigest()[:8] for at in ordinals(text))
 
 
 def mark(text: str) -> str:

@@ -7,19 +7,20 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmdrills.decks.cloze import ordinals
+from llmdrills.decks.cloze import hidden_hashes, ordinals
 from llmdrills.decks.labels import LABELS, TOPIC_LABELS, tolerance_text
-from llmdrills.decks.markdown import render, render_cloze, render_inline
+from llmdrills.decks.markdown import clean, guard, render, render_cloze, render_inline
+from llmdrills.decks.media import Media
 from llmdrills.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from llmdrills.content.model import Kata, Note, NoteType
     from llmdrills.decks.cache import RenderCache
     from llmdrills.decks.figures import Figure, Figures
     from llmdrills.decks.notetypes import NoteTypeSpec
-    from llmdrills.language import Language
+    from llmdrills.language import Bilingual, Language
 
     Fill = Callable[[Note, str, str], str]  # note, text, its key ("front.en") → the text with [[name]] filled in
 
@@ -39,6 +40,7 @@ class ComposedNote(NamedTuple):
     cards: tuple[int, ...]
     hash: str
     media: dict[str, bytes]  # what the figure needs
+    hidden: tuple[str, ...] = ()  # of a cloze: a hash of what each card asks
 
 
 def content_hash(model: int, fields: tuple[str, ...], tags: tuple[str, ...]) -> str:
@@ -54,7 +56,11 @@ def tombstone_fields(spec: NoteTypeSpec, id: str, why: str) -> tuple[str, ...]: 
 
 
 def _tag(text: str) -> str:
-    return re.sub(r"\s+", "-", text.strip())
+    return re.sub(r"\s+", "-", clean(text).strip())
+
+
+def _source(title: str) -> str:
+    return guard(escape(clean(title), quote=False))
 
 
 class Composer:
@@ -69,12 +75,15 @@ class Composer:
         figures: Figures,
         cache: RenderCache,
         fill: Fill,
+        topics: Mapping[str, Bilingual] | None = None,
     ) -> None:
         self._language = language
         self._specs = specs
         self._figures = figures
+        self._media = Media(figures.root)
         self._cache = cache
         self._fill = fill
+        self._topics = topics or {}
         self._prefixes = {
             kind: "\x1f".join((str(spec.id), language, *(known.name for known in spec.fields)))
             for kind, spec in specs.items()
@@ -83,10 +92,12 @@ class Composer:
 
     def compose(self, note: Note) -> ComposedNote:
         """Render one note. Raises BuildError for a cloze without deletions, and for a figure that is not there."""
-        texts = self._texts(note)
-        figure = self._figures.get(note.figure, self._language) if note.figure else None
+        texts, media = self._with_media(note, self._texts(note))
+        figure = self._figure(note)
         # The key holds everything that decides the result, so an unchanged note needs one look-up only.
-        parts = [self._prefixes[note.type], note.id, note.topic, note.kata or "", self._katas.get(note.kata or "", "")]
+        own = self._topics.get(note.topic)
+        topic = f"{note.topic} {own[self._language]}" if own else note.topic
+        parts = [self._prefixes[note.type], note.id, topic, note.kata or "", self._katas.get(note.kata or "", "")]
         for source in note.sources:
             parts += (source.title, source.url)
         parts += (
@@ -101,9 +112,9 @@ class Composer:
         )
         if note.answer is not None:
             parts.append(note.answer.tolerance)
-        digest, cards, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
+        digest, cards, hidden, tags, *fields = self._cache.get(parts, lambda: self._make(note, texts, figure))
         places = (0,) if cards == "0" else tuple(map(int, cards.split()))
-        media = figure.media if figure else {}
+        media |= figure.media if figure else {}
         return ComposedNote(
             id=note.id,
             type=note.type,
@@ -112,7 +123,31 @@ class Composer:
             cards=places,
             hash=digest,
             media=media,
+            hidden=tuple(hidden.split()),
         )
+
+    def _with_media(self, note: Note, texts: dict[str, str]) -> tuple[dict[str, str], dict[str, bytes]]:
+        """The texts with the names that their pictures and sounds have in Anki, and these."""
+        found: dict[str, bytes] = {}
+        for name, text in texts.items() if any("![" in text for text in texts.values()) else ():
+            try:
+                texts = texts | {name: self._media.resolve(text)[0]}
+                found |= self._media.resolve(text)[1]
+            except BuildError as error:
+                path = _key(name)
+                found_at = note.positions.get(f"{path}.{self._language}") or note.positions.get(path)
+                place = found_at or note.position
+                raise BuildError(f"{place.file}:{place.line}:{place.column}: {error.what}", error.todo) from None
+        return texts, found
+
+    def _figure(self, note: Note) -> Figure | None:
+        if not note.figure:
+            return None
+        try:
+            return self._figures.get(note.figure, self._language)
+        except BuildError as error:
+            place = note.positions.get("figure", note.position)
+            raise BuildError(f"{place.file}:{place.line}:{place.column}: {error.what}", error.todo) from None
 
     def _make(self, note: Note, texts: dict[str, str], figure: Figure | None) -> list[str]:
         """The content hash, the cards, the tags, and the fields."""
@@ -122,7 +157,8 @@ class Composer:
             shown["Figure"] = figure.html
         fields = tuple(shown.get(known.name, "") for known in spec.fields)
         cards, tags = " ".join(map(str, self._cards(note, texts))), self._tags(note)
-        return [content_hash(spec.id, fields, tags), cards, " ".join(tags), *fields]
+        hidden = " ".join(hidden_hashes(texts["Text"])) if note.type == "cloze" else ""
+        return [content_hash(spec.id, fields, tags), cards, hidden, " ".join(tags), *fields]
 
     def _texts(self, note: Note) -> dict[str, str]:
         """The Markdown texts of a note by field; the items of a checklist as Item1, Item2 and so on."""
@@ -150,7 +186,7 @@ class Composer:
             elif name == "Unit":
                 shown[name] = render_inline(text)
             elif name == "Answer":  # typed by the learner: compared as text
-                shown[name] = escape(text, quote=False)
+                shown[name] = escape(clean(text), quote=False)
             else:
                 shown[name] = render_cloze(text) if name == "Text" else render(text)
         if items:
@@ -165,7 +201,7 @@ class Composer:
     def _plain(self, note: Note) -> dict[str, str]:
         """The fields that hold no Markdown."""
         language = self._language
-        topic = TOPIC_LABELS.get(note.topic)
+        topic = self._topics.get(note.topic) or TOPIC_LABELS.get(note.topic)
         shown = {"Topic": escape(topic[language] if topic else note.topic), "NoteId": escape(note.id)}
         if note.kata:
             title = self._katas.get(note.kata, "")
@@ -173,9 +209,7 @@ class Composer:
         if note.answer is not None:
             shown["Tolerance"] = escape(tolerance_text(note.answer.tolerance)[language], quote=False)
         shown["Sources"] = "; ".join(
-            f'<a href="{escape(source.url)}">{escape(source.title, quote=False)}</a>'
-            if source.url
-            else escape(source.title, quote=False)
+            f'<a href="{escape(source.url)}">{_source(source.title)}</a>' if source.url else _source(source.title)
             for source in note.sources
         )
         return shown

@@ -7,7 +7,9 @@ medium by another of the same name, so the name of a medium holds a hash of its 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from dataclasses import dataclass
 from html import escape, unescape
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from llmdrills.language import Language
 
-__all__ = ["Figure", "Figures"]
+__all__ = ["Figure", "Figures", "read_media"]
 
 # A figure is shown as an image, so a script would not run; a request to another server would reveal the learner.
 _UNSAFE = re.compile(
@@ -41,6 +43,7 @@ class Figures:
     """Reads each figure of a workspace once."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._folder = root / "decks" / "figures"
         self._known: dict[tuple[str, Language], Figure] = {}
 
@@ -67,18 +70,41 @@ class Figures:
             html += f'<img class="night" alt="{shown}" src="{_media_name(name, night)}">'
         return Figure(html, media)
 
+    def files(self, name: str, language: Language) -> dict[str, bytes]:
+        """The files that the figure of that name is made of in one language; Raises BuildError as `get`."""
+        self.get(name, language)
+        wanted = (f"{name}.{language}.light.svg", f"{name}.{language}.night.svg", f"{name}.svg")
+        found = {file: data for file in wanted if (data := self._read(file)) is not None}
+        return found if len(found) == 1 else {file: data for file, data in found.items() if file != f"{name}.svg"}
+
     def _read(self, file: str) -> bytes | None:
         path = self._folder / file
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
+        data = read_media(path, self.root)
+        if data is None:
             return None
-        except OSError as error:
-            raise BuildError(f"cannot read {path}: {error.strerror or error}", "make it readable") from None
         if found := _UNSAFE.search(data):
             what = found[0].decode(errors="replace")
             raise BuildError(f"{path} holds {what!r}", "figures hold no script and load nothing from elsewhere")
         return data
+
+
+def read_media(path: Path, root: Path) -> bytes | None:
+    """The bytes of a file that goes into a package, None where there is none. Raises BuildError; never waits.
+
+    A pipe would be waited for, and a link to a file outside of the workspace would carry that file out into the world.
+    """
+    try:
+        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            raise BuildError(f"{path} is a link to a file outside of the workspace", "copy the file there instead")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise BuildError(f"{path} is not a file", "put the picture itself there")
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BuildError(f"cannot read {path}: {error.strerror or error}", "make it readable") from None
 
 
 def _media_name(name: str, data: bytes) -> str:

@@ -9,13 +9,25 @@ from typing import Any
 
 from llmdrills.decks.cloze import mark, unmark
 from llmdrills.decks.code import highlight
+from llmdrills.decks.media import LOCAL, SOUNDS
 
-__all__ = ["RENDERER", "render", "render_cloze", "render_inline", "renderer"]
+__all__ = [
+    "RENDERER",
+    "clean",
+    "formulas",
+    "guard",
+    "render",
+    "render_cloze",
+    "render_inline",
+    "renderer",
+    "shown_text",
+]
 
 _MATH = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.DOTALL)
 _CODE = re.compile(r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>', re.DOTALL)
 _IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"[^>]*/?>')
 _PLACE = re.compile(r"\x02(\d+)\x03")
+_ANKI = re.compile(r"\[(?=(?:sound:|/?anki:|/?latex\]|/?\$\$?\]))", re.IGNORECASE)
 # Anki separates fields by \x1f, and no text needs the other control characters.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -43,7 +55,12 @@ def renderer() -> str:
     return f"{RENDERER} comrak {version('comrak')} pygments {version('pygments')}"
 
 
-RENDERER = 1  # increase it when the output of this module, of cloze or of code changes
+RENDERER = 2  # increase it when the output of this module, of cloze or of code changes
+
+
+def clean(text: str) -> str:
+    """A text that is no Markdown (a title, a source) without the characters that Anki cannot keep in a field."""
+    return _CONTROL.sub("", text)
 
 
 def _math(match: re.Match[str]) -> str:
@@ -51,10 +68,23 @@ def _math(match: re.Match[str]) -> str:
     return f"\\({body}\\)" if match[1] == "inline" else f"\\[{body}\\]"
 
 
-def _image(match: re.Match[str]) -> str:
-    """Show a link instead of a picture from another server, because a card makes no external request."""
+def _image(match: re.Match[str], blocks: list[str]) -> str:
+    """A picture or sound of the package; a link instead of one from another server, as a card makes no request."""
     target, shown = match[1], match[2] or match[1]
+    if target.startswith(LOCAL):
+        name = target.removeprefix(LOCAL)
+        if name.rpartition(".")[2] not in SOUNDS:
+            return f'<img alt="{match[2]}" src="{name}">'
+        blocks.append(f"[sound:{name}]")
+        return f"\x02{len(blocks) - 1}\x03"
     return f'<a href="{target}">{shown}</a>' if target.startswith(("http://", "https://")) else shown
+
+
+def _html(text: str) -> str:
+    """What comrak makes of a text, math still as it marks it."""
+    call, extensions, options = _comrak()
+    html: str = call(_CONTROL.sub("", text), extension_options=extensions, render_options=options)
+    return html.rstrip("\n")
 
 
 def render(text: str) -> str:
@@ -62,14 +92,13 @@ def render(text: str) -> str:
 
     `$…$` and `$$…$$` become `\\(…\\)` and `\\[…\\]`, escaped inside; fenced code gets classes; raw HTML is escaped.
     """
-    call, extensions, options = _comrak()
-    html: str = call(_CONTROL.sub("", text), extension_options=extensions, render_options=options).rstrip("\n")
+    html = _html(text)
     blocks: list[str] = []
 
     def set_aside(match: re.Match[str]) -> str:
         # Code is replaced by placeholders while math and images are looked for.
         code = highlight(unescape(match[2]), unescape(match[1] or "").split(" ")[0])
-        blocks.append(f"<pre><code>{code.rstrip()}</code></pre>")
+        blocks.append(guard(f"<pre><code>{code.rstrip()}</code></pre>"))
         return f"\x02{len(blocks) - 1}\x03"
 
     if "<pre>" in html:
@@ -77,10 +106,25 @@ def render(text: str) -> str:
     if "data-math-style" in html:
         html = _MATH.sub(_math, html)
     if "<img" in html:
-        html = _IMAGE.sub(_image, html)
-    if "[sound:" in html:
-        html = html.replace("[sound:", "[<!-- -->sound:")
+        html = _IMAGE.sub(lambda match: _image(match, blocks), html)
+    html = guard(html)
     return _PLACE.sub(lambda match: blocks[int(match[1])], html) if blocks else html
+
+
+def formulas(text: str) -> list[str]:
+    """The formulas of a Markdown text, as MathJax gets them."""
+    return [unescape(found[2]).strip() for found in _MATH.finditer(_html(text))]
+
+
+def shown_text(text: str) -> str:
+    """The text that a Markdown text shows outside of code and math."""
+    html = re.sub(r"(?s)<pre>.*?</pre>|<code>.*?</code>", "", _html(text))
+    return unescape(re.sub(r"<[^>]*>", "", _MATH.sub("", html)))
+
+
+def guard(html: str) -> str:
+    """Break what Anki would take for a sound, speech or LaTeX of its own: an author wrote it to be read."""
+    return _ANKI.sub("[<!-- -->", html) if "[" in html else html
 
 
 def render_inline(text: str) -> str:

@@ -9,18 +9,20 @@ a rename, which Anki follows in place. tests/decks/test_notetypes.py pins all of
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from llmdrills.content.model import NoteType
+from llmdrills.content.workspacefile import NOTE_TYPE
 from llmdrills.decks.labels import LABELS
 from llmdrills.decks.style import CSS
 
 if TYPE_CHECKING:
     from llmdrills.language import Language
 
-__all__ = ["NOTE_TYPES", "Field", "NoteTypeSpec", "Template", "note_types"]
+__all__ = ["NOTE_TYPES", "Field", "Look", "NoteTypeSpec", "Template", "note_types"]
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,32 @@ _FOOT = (
 )
 
 
+@dataclass(frozen=True)
+class Look:
+    """An author's own name and style for the note types, and the ids that their lock knows: type → id."""
+
+    namespace: str = ""
+    name: str = NOTE_TYPE
+    css: str = ""
+    ids: tuple[tuple[str, int], ...] = ()
+
+    def id_of(self, kind: NoteType, language: Language) -> int:
+        """The id for ever: the released one; ours where nothing is the author's own; else one from the namespace.
+
+        Two workspaces of one id would restyle each other's cards.
+        """
+        if kind in dict(self.ids):
+            return dict(self.ids)[kind]
+        own = self.css or self.name != NOTE_TYPE
+        if not own and (kind, language) in _MODEL_IDS:
+            return _MODEL_IDS[kind, language]
+        seed = f"note type\x1f{self.namespace if own else ''}\x1f{kind}\x1f{language}"
+        return 1_600_000_000_000 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") % 100_000_000_000
+
+
+_OURS = Look()
+
+
 def _labelled(text: str, language: Language) -> str:
     for name, label in LABELS.items():
         text = text.replace(f"@{name}@", label[language])
@@ -161,7 +189,9 @@ def _labelled(text: str, language: Language) -> str:
 def _card(kind: NoteType, language: Language, body: str) -> str:
     """One side of a card, with its topic and kind above."""
     head = f'<div class="meta"><span class="topic">{{{{Topic}}}}</span> · @{kind}@</div>'
-    return _labelled(f'<div class="llm llm-{kind}" lang="{_LOCALE[language]}">\n{head}\n{body}\n</div>', language)
+    return _labelled(
+        f'<div class="llm llm-{kind}" lang="{_LOCALE.get(language, language)}">\n{head}\n{body}\n</div>', language
+    )
 
 
 def _front(kind: NoteType, language: Language) -> str:
@@ -183,16 +213,16 @@ def _templates(kind: NoteType, language: Language) -> tuple[Template, ...]:
 
 
 @cache
-def note_types(language: Language) -> dict[NoteType, NoteTypeSpec]:
+def note_types(language: Language, look: Look = _OURS) -> dict[NoteType, NoteTypeSpec]:
     """The note types of one language, by the type of note that uses them."""
     return {
         kind: NoteTypeSpec(
-            id=_MODEL_IDS[kind, language],
-            name=f"{_NAMES[kind]} ({language})",
+            id=look.id_of(kind, language),
+            name=f"{_NAMES[kind].replace(NOTE_TYPE, look.name)} ({language})",
             cloze=kind == "cloze",
             fields=_OWN_FIELDS[kind] + _SHARED_FIELDS,
             templates=_templates(kind, language),
-            css=CSS,
+            css=f"{CSS}\n{look.css}" if look.css else CSS,
         )
         for kind in NOTE_TYPES
     }

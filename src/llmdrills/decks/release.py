@@ -7,11 +7,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from llmdrills.content.workspacefile import DECK_ROOT
 from llmdrills.decks.compose import RETIRED_TAG, content_hash, tombstone_fields
 from llmdrills.decks.forecast import DeckForecast, Forecast, classify, forecast_note
 from llmdrills.decks.identity import deck_id_for, guid_for
 from llmdrills.decks.lock import DeckLine, Lock, NoteLine, NoteTypeLine
-from llmdrills.decks.markdown import render_inline
+from llmdrills.decks.markdown import clean, render_inline
 from llmdrills.decks.package import PackageDeck, PackageNote
 from llmdrills.errors import BuildError, LockError
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DECK_ROOT", "Release", "plan_release"]
 
-DECK_ROOT = "LLM Drills"
 _NID_STEP = 32  # milliseconds between notes, so that card ids, which count up from a note's, seldom meet
 
 
@@ -43,6 +43,11 @@ class Release:
     lock: Lock
 
 
+def deck_name(deck: Deck, language: Language, root: str = DECK_ROOT) -> str:
+    """A deck's name in Anki."""
+    return f"{root}::{clean(deck.title[language])}"
+
+
 def plan_release(
     lock: Lock,
     decks: Sequence[tuple[Deck, Sequence[ComposedNote]]],
@@ -51,6 +56,7 @@ def plan_release(
     *,
     time: int,
     pinned: bool = False,
+    root: str = DECK_ROOT,
 ) -> Release:
     """Work out the release at `time` (seconds) that follows the one in `lock`.
 
@@ -58,7 +64,7 @@ def plan_release(
     version of a library may render other HTML. Raises BuildError for notes that vanished or changed their type, and for
     note types that can't follow.
     """
-    planner = _Planner(lock, language, specs, time, pinned)
+    planner = _Planner(lock, language, specs, (time, pinned), root)
     _check(lock, decks, language, specs)
     for deck, notes in decks:
         for note in notes:
@@ -87,7 +93,7 @@ def _check(
     if gone:
         raise BuildError(
             f"{_several(gone)} in the last release and {'is' if len(gone) == 1 else 'are'} gone from the decks",
-            f"put {'it' if len(gone) == 1 else 'them'} back, or retire: `llmdrills retire {gone[0]} --why '…'`",
+            _way_back(lock, gone, language, {deck.id for deck, _ in decks}),
         )
     for note in alive.values():
         old = lock.notes.get((note.id, language))
@@ -96,6 +102,16 @@ def _check(
                 f"note {note.id!r} was a {old.type} and is now a {note.type}: Anki can't change a note's type",
                 f"give it a new id, and retire the old one: `llmdrills retire {note.id} --why '…'`",
             )
+
+
+def _way_back(lock: Lock, gone: list[str], language: Language, decks: set[str]) -> str:
+    deck = lock.notes[gone[0], language].deck
+    if deck not in decks and any(line.deck == deck and line.language != language for line in lock.notes.values()):
+        return (
+            f"put them back; or, if the deck `{deck}` is no longer written in this language, retire what it had: "
+            f"`llmdrills retire {deck} --in {language} --why '…'`"
+        )
+    return f"put {'it' if len(gone) == 1 else 'them'} back, or retire: `llmdrills retire {gone[0]} --why '…'`"
 
 
 def _several(ids: list[str]) -> str:
@@ -107,10 +123,16 @@ class _Planner:
     """Collects the lines of the next lock and the notes of the packages."""
 
     def __init__(
-        self, lock: Lock, language: Language, specs: Mapping[NoteType, NoteTypeSpec], time: int, pinned: bool
+        self,
+        lock: Lock,
+        language: Language,
+        specs: Mapping[NoteType, NoteTypeSpec],
+        moment: tuple[int, bool],
+        root: str,
     ) -> None:
-        self._lock, self._language, self._specs = lock, language, specs
-        self._time, self._pinned = time, pinned
+        self._lock, self._language, self._specs, self._root = lock, language, specs, root
+        time, self._pinned = moment
+        self._time = time
         self._next_nid = max([time * 1000, *(line.nid + _NID_STEP for line in lock.notes.values())])
         self._taken: set[int] = set()
         self._lines: list[NoteLine] = []
@@ -132,10 +154,11 @@ class _Planner:
                 mtime=0,
                 nid=0,
                 cards=note.cards,
+                hidden=note.hidden,
             )
         )
         if deck.id not in self._decks:
-            name = f"{DECK_ROOT}::{deck.title[self._language]}"
+            name = deck_name(deck, self._language, self._root)
             description = render_inline(deck.description[self._language])
             self._decks[deck.id] = PackageDeck(
                 deck_id_for(self._lock.namespace, self._language, deck.id), name, description
@@ -194,12 +217,12 @@ class _Planner:
                     f"the note type {change.name!r} cannot follow its last release: {change.change}",
                     "give it a new name and new notes",
                 )
-        names = {deck.id: DeckLine(deck.id, language, f"{DECK_ROOT}::{deck.title[language]}") for deck, _ in decks}
+        names = {deck.id: DeckLine(deck.id, language, deck_name(deck, language, self._root)) for deck, _ in decks}
         for line in self._lines:  # a tombstone may outlive its deck
             names.setdefault(
                 line.deck,
                 self._lock.decks.get((line.deck, language))
-                or DeckLine(line.deck, language, f"{DECK_ROOT}::{line.deck}"),
+                or DeckLine(line.deck, language, f"{self._root}::{line.deck}"),
             )
         lock = Lock(
             self._lock.namespace,
@@ -265,7 +288,7 @@ class _Planner:
 
     def _old_deck(self, id: str) -> PackageDeck:  # noqa: A002  # the word of the design
         line = self._lock.decks.get((id, self._language))
-        name = line.name if line else f"{DECK_ROOT}::{id}"
+        name = line.name if line else f"{self._root}::{id}"
         return PackageDeck(deck_id_for(self._lock.namespace, self._language, id), name, "")
 
     def _forecast(self, names: Mapping[str, DeckLine], note_types: tuple[NoteTypeForecast, ...]) -> Forecast:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from llmdrills.decks.cut import Cut, places
 from llmdrills.decks.files import prepare
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.errors import BuildError, LockError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from llmdrills.decks.lock import Lock
+    from llmdrills.language import Language
 
-__all__ = ["Retirement", "retire"]
+__all__ = ["Retirement", "retire", "retire_language"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Retirement:
     file: Path | None = None
     line: int = 0
     text: str = ""  # what was taken out, so that it can be shown
+    removed: bool = False  # whether it was the deck's only note, and the file is gone
 
     def to_json(self) -> dict[str, Any]:
         """Schema 1: it may gain keys, never lose one."""
@@ -40,6 +39,8 @@ class Retirement:
 def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002  # the word of the design
     """Take the note out of its deck file, comments around it left alone, and make it a tombstone in the lock.
 
+    The file of a deck's only note is removed, because a deck without notes is none. What is left is read again before
+    anything is written: every other note must say what it said.
     Packages change with the next build. To take it back, restore its text: the next build revives it.
     Raises LockError; BuildError for an unknown id, an empty reason, a derived note whose source is still there.
     """
@@ -54,13 +55,13 @@ def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002
     if not released:
         raise BuildError(f"no released note is called {id!r}", _near(id, lock))
     _check_not_derived(workspace_root, id)
-    found = next(_places(workspace_root, id), None)
+    found = next(places(workspace_root, id), None)
     if found is None and all(line.retired for line in released):
         raise BuildError(f"note {id!r} is retired already: {released[0].retired}", "there is nothing to do")
     next_lock = prepare(lock_file(workspace_root), lock.retire(id, why.strip()).text().encode())
     if found is not None:
         try:
-            prepare(found.file, found.rest.encode()).commit()
+            _write(found)
         except BuildError:
             next_lock.discard()
             raise
@@ -68,7 +69,56 @@ def retire(workspace_root: Path, id: str, why: str) -> Retirement:  # noqa: A002
     languages = tuple(sorted(line.language for line in released))
     if found is None:
         return Retirement(id, why.strip(), languages)
-    return Retirement(id=id, why=why.strip(), languages=languages, file=found.file, line=found.line, text=found.text)
+    return Retirement(
+        id=id,
+        why=why.strip(),
+        languages=languages,
+        file=found.file,
+        line=found.line,
+        text=found.text,
+        removed=found.rest is None,
+    )
+
+
+def retire_language(workspace_root: Path, deck: str, language: Language, why: str) -> Retirement:
+    """Make the notes of a deck tombstones in one language, which the deck is no longer written in.
+
+    Raises BuildError where the deck is still written in it, or had nothing in it.
+    """
+    from llmdrills.content.load import load_workspace
+
+    if not why.strip():
+        raise BuildError("a retired note needs a reason", "write `--why '…'`: release notes and the lock keep it")
+    lock = read_lock(workspace_root)
+    released = [
+        line
+        for line in (lock.notes.values() if lock else ())
+        if line.deck == deck and line.language == language and not line.retired
+    ]
+    if lock is None or not released:
+        raise BuildError(
+            f"no released note of the deck {deck!r} is in {language!r}", "look at its id and its languages"
+        )
+    for written in load_workspace(workspace_root).decks:
+        if written.id == deck and language in written.languages:
+            raise BuildError(
+                f"{written.position.file}: the deck is still written in {language!r}",
+                f"take {language} out of its `languages`, and its texts, then run this again",
+            )
+    notes = {(line.note, line.language): line._replace(retired=why.strip()) for line in released}
+    text = replace(lock, notes={**lock.notes, **notes}).text()
+    prepare(lock_file(workspace_root), text.encode()).commit()
+    return Retirement(deck, why.strip(), (language,))
+
+
+def _write(cut: Cut) -> None:
+    if cut.rest is not None:
+        prepare(cut.file, cut.rest.encode()).commit()
+        return
+    try:
+        cut.file.unlink()
+    except OSError as error:
+        raise BuildError(f"cannot remove {cut.file}: {error.strerror or error}", "make its folder writable") from None
 
 
 def _near(id: str, lock: Lock) -> str:  # noqa: A002  # as above
@@ -89,53 +139,3 @@ def _check_not_derived(root: Path, id: str) -> None:  # noqa: A002  # as above
                 f"{note.position.file}:{note.position.line}: note {id!r} is derived from this slip",
                 "take its `card: true` away (or the slip), then retire the note",
             )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A note in a deck file: its text, the line where it starts (from 1), and the file's text without it."""
-
-    file: Path
-    line: int
-    text: str
-    rest: str
-
-
-def _places(root: Path, id: str) -> Iterator[_Place]:  # noqa: A002  # as above
-    for file in sorted((root / "decks").glob("*.yaml")):
-        try:
-            text = file.read_text("utf-8")
-            tree = yaml.compose(text, Loader=yaml.CSafeLoader)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise BuildError(f"cannot read {file}: {error}", "run `llmdrills check` and fix it first") from None
-        notes = _value(tree, "notes")
-        if not isinstance(notes, yaml.SequenceNode):
-            continue
-        for place, note in enumerate(notes.value):
-            if getattr(_value(note, "id"), "value", None) == id:
-                yield _cut(file, text, notes, place)
-
-
-def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    return next((value for name, value in node.value if getattr(name, "value", None) == key), None)
-
-
-def _cut(file: Path, text: str, notes: yaml.SequenceNode, place: int) -> _Place:
-    """Take one item of a block sequence out of a file's text, line by line."""
-    note = notes.value[place]
-    lines = text.splitlines(keepends=True)
-    start, end = note.start_mark.line, note.end_mark.line
-    if notes.flow_style or not lines[start].lstrip().startswith("- "):
-        raise BuildError(
-            f"{file}:{start + 1}: this note is not written as a block", "delete it by hand, then run this again"
-        )
-    end = max(end, start + 1) if note.end_mark.column == 0 or end > start else end + 1
-    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
-        end -= 1  # what follows belongs to the next note
-    rest = lines[:start] + lines[end:]
-    if len(notes.value) == 1:
-        head = next(number for number in range(start - 1, -1, -1) if lines[number].startswith("notes:"))
-        rest[head] = "notes: []\n"
-    return _Place(file, start + 1, "".join(lines[start:end]), "".join(rest))

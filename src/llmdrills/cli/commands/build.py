@@ -11,7 +11,7 @@ import typer
 from llmdrills.cli.build_view import build_text
 from llmdrills.cli.console import print_json, tell, tell_notices, told
 from llmdrills.cli.manual import manual
-from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place
+from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place, tell_shipped
 from llmdrills.content import load_workspace
 from llmdrills.language import Bilingual
 from llmdrills.messages import in_both
@@ -58,6 +58,13 @@ _FrozenOption = Annotated[
         "--frozen", help=told(Bilingual("Fail when the lock is stale (for CI).", "锁文件过期即报错（用于 CI）。"))
     ),
 ]
+_AcceptLockOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-lock",
+        help=told(Bilingual("Go on with the lines of a lock that is not whole.", "锁文件不完整时，以现有的行继续。")),
+    ),
+]
 _NewLockOption = Annotated[
     bool,
     typer.Option(
@@ -88,6 +95,7 @@ def command(
     out: _OutOption = None,
     dry_run: _DryRunOption = False,
     frozen: _FrozenOption = False,
+    accept_lock: _AcceptLockOption = False,
     new_lock: _NewLockOption = False,
     brief: _BriefOption = False,
     verbose: _VerboseOption = False,
@@ -99,11 +107,13 @@ def command(
     from llmdrills.decks.build import BuildOptions, build
 
     here = place(workspace, lang=lang)
+    tell_shipped(workspace, here)
     loaded = load_workspace(here.workspace, here.locations.cache)
     tell_notices(loaded.katas)
     options = BuildOptions(
         frozen=frozen,
         dry_run=dry_run,
+        accept_lock=accept_lock,
         new_lock=new_lock,
         read_only_content=came_with_the_package(here.workspace),
         cache_dir=here.locations.cache,

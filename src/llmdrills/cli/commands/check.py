@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmdrills.cli.console import note, print_json, spoken, tell, tell_notices, told
 from llmdrills.cli.manual import manual
-from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place, tell_shipped
 from llmdrills.content import load_workspace
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual, counted
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Sized
 
     from llmdrills.cli.options import Place
-    from llmdrills.content.model import Kata
+    from llmdrills.content.model import Kata, Workspace
     from llmdrills.grading.proving.audit import Audit
     from llmdrills.grading.proving.reports import HolesReport, VariantReport
 
@@ -155,6 +156,7 @@ def command(
     from llmdrills.grading.proving.audit import audit, write_audit
 
     here = place(workspace, lang=lang)
+    tell_shipped(workspace, here)
     loaded = load_workspace(here.workspace)
     wanted = [find_kata(loaded.katas, name) for name in katas] if katas else list(loaded.katas)
     if holes:
@@ -175,12 +177,20 @@ def command(
         changed = write_audit(loaded, found)
         note(told(_WRITTEN if changed else _UP_TO_DATE))
         found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
+    found = _with_cards(found, loaded, here)
     if json:
         print_json(found.to_json())
     else:
         linted = _LINTED.format(notes=_notes(loaded.notes), katas=_katas(loaded.katas))
         _show(found, matrix=matrix, linted=linted if quick else None)
     raise typer.Exit(0 if found.clean else 1)
+
+
+def _with_cards(found: Audit, loaded: Workspace, here: Place) -> Audit:
+    """The audit with what is wrong with the cards that come out."""
+    from llmdrills.decks.inspection import inspect
+
+    return replace(found, problems=tuple(sorted({*found.problems, *inspect(loaded, here.locations.cache)})))
 
 
 def _refuse_a_part(here: Place, *, part: bool) -> None:

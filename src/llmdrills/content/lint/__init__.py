@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmdrills.content.computed import Computed
-from llmdrills.content.lint import cases, chinese, kernels, markup, prompts  # registers the rules
+from llmdrills.content.lint import cases, chinese, kernels, markup, prompts, values  # registers the rules
 from llmdrills.content.lint.markup import note_digest
-from llmdrills.content.lint.rule import RULES, Context, Found, place
+from llmdrills.content.lint.rule import GONE, LOOKS, RULES, Context, Found
 from llmdrills.content.report import did_you_mean
 from llmdrills.errors import Problem
 
 if TYPE_CHECKING:
-    from llmdrills.content.model import Workspace
+    from llmdrills.content.model import Deck, Note, Workspace
 
 __all__ = ["RULES", "WAIVER", "lint", "note_digest"]
 
-_MODULES = (cases, chinese, kernels, markup, prompts)
+_MODULES = (cases, chinese, kernels, markup, prompts, values)
 
 WAIVER = "waiver"
 """The rule about waivers themselves; it can't be waived."""
@@ -34,8 +34,11 @@ def lint(workspace: Workspace, computed: Computed | None = None) -> tuple[Proble
     problems: list[Problem] = []
     for name, rule in RULES.items():
         for found in rule(context):
-            if found.note is not None and name in found.note.waive:
-                used.add((found.note.id, name))
+            waiver = found.note or found.deck
+            if waiver is not None and name in waiver.waive:
+                used.add((waiver.id, name))
+            elif name in workspace.about.waive:
+                continue
             else:
                 problems.append(_problem(found, name))
     problems += [_problem(found, WAIVER) for found in _idle_waivers(context, used)]
@@ -48,10 +51,17 @@ def _problem(found: Found, name: str) -> Problem:
 
 
 def _idle_waivers(context: Context, used: set[tuple[str, str]]) -> Iterator[Found]:
-    for note, _ in context.notes():
-        for name in note.waive:
-            at = place(note, f"waive.{name}")
-            if name not in RULES:
-                yield Found(at, f"`{note.id}` waives the unknown rule `{name}`", did_you_mean(name, RULES), note)
-            elif (note.id, name) not in used:
-                yield Found(at, f"`{note.id}` waives `{name}`, which finds nothing there", "drop the waiver", note)
+    for waiver in _waivers(context):
+        for name in waiver.waive:
+            at = waiver.positions.get(f"waive.{name}") or waiver.position
+            if name not in (*RULES, *LOOKS, *GONE):
+                todo = did_you_mean(name, [*RULES, *LOOKS])
+                yield Found(at, f"`{waiver.id}` waives the unknown rule `{name}`", todo)
+            elif name in RULES and (waiver.id, name) not in used:
+                yield Found(at, f"`{waiver.id}` waives `{name}`, which finds nothing there", "drop the waiver")
+
+
+def _waivers(context: Context) -> Iterator[Note | Deck]:
+    for deck in context.workspace.decks:
+        yield deck
+        yield from deck.notes

@@ -18,7 +18,7 @@ __all__: list[str] = []
 @rule("case-in-chinese")
 def case_in_chinese(context: Context) -> Iterator[Found]:
     """A case that fails is told to a Chinese reader by its name and its `why`. An older copy is left as it is."""
-    for kata in context.workspace.katas:
+    for kata in context.katas_in_chinese():
         report = Report(context.workspace.root)
         texts, reader = read_case_texts(kata.folder, report)
         if kata.notices and reader is None:
@@ -43,7 +43,7 @@ def case_in_chinese(context: Context) -> Iterator[Found]:
 @rule("reference-in-chinese")
 def reference_in_chinese(context: Context) -> Iterator[Found]:
     """A Chinese starter and solution have the docstrings and comments of reference.py in Chinese."""
-    for kata in context.workspace.katas:
+    for kata in context.katas_in_chinese():
         report = Report(context.workspace.root)
         texts, reader = read_reference_texts(kata.folder, report)
         if kata.notices and reader is None:

@@ -52,32 +52,22 @@ def cloze_parity(context: Context) -> Iterator[Found]:
     """Both languages hide the same number of parts, or the two packages would hold different cards."""
     for note, languages in context.notes():
         if note.type == "cloze" and len(languages) > 1:
-            en, zh = ({one.number for one in cloze.deletions(note.front[language])} for language in languages)
-            if en != zh:
-                what = f"`{note.id}` hides {_numbers(en)} in English and {_numbers(zh)} in Chinese"
-                yield Found(place(note, "front.zh"), what, "number the deletions alike", note)
+            first, *others = languages
+            hidden = {one: {found.number for found in cloze.deletions(note.front[one])} for one in languages}
+            for other in others:
+                if hidden[other] != hidden[first]:
+                    what = (
+                        f"`{note.id}` hides {_numbers(hidden[first])} in {_NAMES.get(first, first)} and "
+                        f"{_numbers(hidden[other])} in {_NAMES.get(other, other)}"
+                    )
+                    yield Found(place(note, f"front.{other}"), what, "number the deletions alike", note)
+
+
+_NAMES = {"en": "English", "zh": "Chinese"}
 
 
 def _numbers(numbers: set[int]) -> str:
     return ", ".join(f"c{number}" for number in sorted(numbers)) or "nothing"
-
-
-@rule("cloze-braces")
-def cloze_braces(context: Context) -> Iterator[Found]:
-    """`}}` inside the math of a deletion ends the deletion in Anki: `} }` looks the same and does not."""
-    for note, languages in context.notes():
-        if note.type != "cloze":
-            continue
-        for language in languages:
-            text = note.front[language]
-            for one in cloze.deletions(text):
-                if any(text[start:end].find("}}") >= 0 for start, end in _math_in(text, one)):
-                    what = f"`}}}}` in the math of c{one.number} of `{note.id}` would end the deletion"
-                    yield Found(place(note, f"front.{language}"), what, "write `} }`", note)
-
-
-def _math_in(text: str, one: cloze.Deletion) -> list[tuple[int, int]]:
-    return [(start, end) for start, end in cloze.opaque_spans(text) if one.start <= start and end <= one.end]
 
 
 def note_digest(note: Note, language: Language) -> str:
@@ -89,7 +79,7 @@ def note_digest(note: Note, language: Language) -> str:
 def stale_translation(context: Context) -> Iterator[Found]:
     """The English changed since `check --write` last saw both, and the Chinese did not."""
     for note, languages in context.notes():
-        if len(languages) < 2:
+        if not {"en", "zh"} <= set(languages):
             continue
         english = note_digest(note, "en")
         follows = note.translation.get("of")
@@ -109,7 +99,7 @@ def stale_translation(context: Context) -> Iterator[Found]:
 def untranslated(context: Context) -> Iterator[Found]:
     """A Chinese text without a Chinese character where the English has words."""
     for note, languages in context.notes():
-        if len(languages) < 2:
+        if not {"en", "zh"} <= set(languages):
             continue
         for path, both in note_texts(note):
             if not _HAS_CJK.search(both.zh) and len(re.findall(r"\b[a-z]{2,}\b", prose(both.en, ""))) >= 3:

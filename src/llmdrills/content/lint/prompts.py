@@ -9,9 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmdrills.content.lint.rule import Context, Found, place, rule
+from llmdrills.content.lint.rule import Context, Found, place, rule, spoken
 from llmdrills.content.lint.texts import prose, sentences, words
-from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Note
@@ -41,7 +40,7 @@ def several_facts(context: Context) -> Iterator[Found]:
     for note, languages in context.notes():
         if note.type not in ("question", "number"):
             continue
-        for language in languages:
+        for language in spoken(languages):
             if note.back and note.type == "question":
                 why = _too_much(note.back[language], language)
                 if why:
@@ -68,7 +67,7 @@ def _too_much(text: str, language: Language) -> str:
 def yes_no(context: Context) -> Iterator[Found]:
     """A learner guesses the answer to a yes-or-no question right half of the time."""
     for note, languages in context.notes():
-        for language in languages:
+        for language in spoken(languages):
             for sentence in _questions(note.front[language]):
                 if _YES_NO[language].search(sentence) and not _OR[language].search(sentence):
                     what = f"`{note.id}` is answered by yes or no"
@@ -107,7 +106,7 @@ def _id_words(note: Note) -> set[str]:
 @rule("near-duplicate")
 def near_duplicate(context: Context) -> Iterator[Found]:
     """Two fronts that a learner can't tell apart are answered with each other's backs."""
-    for language in LANGUAGES:
+    for language in context.languages():
         fronts = [(note, _signature(note, language)) for note, languages in context.notes() if language in languages]
         for first, second in _alike(fronts):
             other = f"`{first.id}` ({first.position.file}:{first.position.line})"
@@ -132,21 +131,24 @@ def _signature(note: Note, language: Language) -> frozenset[str]:
 def _alike(fronts: list[tuple[Note, frozenset[str]]]) -> Iterator[tuple[Note, Note]]:
     """Pairs whose signatures share at least `_LIKE_ENOUGH` of their union.
 
-    Two such sets share one of their rarest few members, so that only those are indexed: near-linear in the notes.
+    Two such sets share one of their rarest few members, so that only those are indexed. Sets of one size that share a
+    member at one place can have at most the rest in common, so that whole groups are left out at once: near-linear in
+    the notes, also where thousands differ in one number.
     """
     frequency = Counter(part for _, parts in fronts for part in parts)
-    index: dict[str, list[int]] = defaultdict(list)
+    index: dict[str, dict[tuple[int, int], list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, (note, parts) in enumerate(fronts):
         rare = sorted(parts, key=lambda part: (frequency[part], part))
-        prefix = rare[: len(rare) - math.ceil(_LIKE_ENOUGH * len(rare)) + 1]
+        size = len(rare)
         seen: set[int] = set()
-        for part in prefix:
-            for j in index[part]:
-                other = fronts[j][1]
-                shorter, longer = sorted((len(parts), len(other)))
-                if j in seen or shorter < _LIKE_ENOUGH * longer:
+        for at, part in enumerate(rare[: size - math.ceil(_LIKE_ENOUGH * size) + 1]):
+            for (there, other_size), members in index[part].items():
+                shared = _LIKE_ENOUGH / (1 + _LIKE_ENOUGH) * (size + other_size)
+                if min(size - at, other_size - there) < shared - 1e-9:
                     continue
-                seen.add(j)
-                if len(parts & other) >= _LIKE_ENOUGH * len(parts | other):
-                    yield fronts[j][0], note
-            index[part].append(i)
+                for j in members:
+                    other = fronts[j][1]
+                    if j not in seen and len(parts & other) >= _LIKE_ENOUGH * len(parts | other):
+                        yield fronts[j][0], note
+                    seen.add(j)
+            index[part][at, size].append(i)

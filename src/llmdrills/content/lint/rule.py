@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content.casetexts import FILE_NAME, CaseText, read_case_texts
 from llmdrills.content.computed import Computed
-from llmdrills.content.model import Clause, Kata, Note, Position, Workspace
+from llmdrills.content.model import Clause, Deck, Kata, Note, Position, Workspace
 from llmdrills.content.referencetexts import REFERENCE_TEXTS, read_reference_texts
 from llmdrills.content.report import Report
-from llmdrills.language import Bilingual, Language
+from llmdrills.language import LANGUAGES, Bilingual, Language
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llmdrills.content.shapes import Reader
 
-__all__ = ["RULES", "Context", "Found", "Rule", "rule"]
+__all__ = ["GONE", "LOOKS", "RULES", "Context", "Found", "Rule", "rule", "spoken"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Found:
     what: str
     todo: str
     note: Note | None = None
+    deck: Deck | None = None  # whose `waive` may hold it back, where it is of no note
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,18 @@ class Context:
             for note in deck.notes:
                 yield note, deck.languages
 
+    def languages(self) -> tuple[Language, ...]:
+        """Every language that a deck is written in."""
+        found = dict.fromkeys(language for deck in self.workspace.decks for language in deck.languages)
+        return tuple(sorted(found, key=lambda one: (one not in LANGUAGES, one)))
+
     def texts(self, language: Language) -> Iterator[tuple[Note | None, str, str, Position]]:
         """Every text of one language, of notes and of katas: the note, the key path, the text, its place."""
         for note, languages in self.notes():
             if language in languages:
                 for path, both in note_texts(note):
                     yield note, path, both[language], place(note, f"{path}.{language}")
-        for kata in self.workspace.katas:
+        for kata in self.workspace.katas if language in self.workspace.about.languages else ():
             for path, both in _kata_texts(kata):
                 yield None, path, both[language], place(kata, f"{path}.{language}")
             for slip in kata.slips:
@@ -65,6 +71,10 @@ class Context:
                 at = self.at_case(kata, name)
                 yield None, f"case {name}", text.why[language], at
                 yield None, f"case {name}", text.title[language], at
+
+    def katas_in_chinese(self) -> tuple[Kata, ...]:
+        """The katas, where the workspace is written in Chinese too."""
+        return self.workspace.katas if "zh" in self.workspace.about.languages else ()
 
     def case_texts(self, kata: Kata) -> tuple[Mapping[str, CaseText], Reader | None]:
         """What a Chinese reader is told of the kata's cases, read once; its rule reports what is unreadable."""
@@ -84,6 +94,20 @@ Rule = Callable[[Context], Iterator[Found]]
 RULES: dict[str, Rule] = {}
 """Every rule by its id, in the order in which they were written."""
 
+LOOKS = (
+    "cloze-moved",
+    "cloze-numbers",
+    "empty-side",
+    "figure-refused",
+    "left-out-picture",
+    "left-out-math",
+    "picture-without-text",
+    "refused-math",
+)
+"""The rules of `llmdrills.decks.inspection`, which look at the cards that come out."""
+GONE = ("cloze-braces",)
+"""Rules that are no more: an old waiver of one is no fault."""
+
 
 def rule(name: str) -> Callable[[Rule], Rule]:
     """Register a rule."""
@@ -93,6 +117,11 @@ def rule(name: str) -> Callable[[Rule], Rule]:
         return function
 
     return register
+
+
+def spoken(languages: tuple[Language, ...]) -> Iterator[Language]:
+    """Those of the languages whose sentences the rules can read."""
+    yield from (language for language in languages if language in LANGUAGES)
 
 
 def note_texts(note: Note) -> list[tuple[str, Bilingual]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content import load_workspace
 from llmdrills.content.computed import load_computed
-from llmdrills.content.derive import bug_deck
+from llmdrills.decks.build import all_decks, languages_of, look_of
 from llmdrills.decks.cache import RenderCache
 from llmdrills.decks.compose import ComposedNote, Composer
 from llmdrills.decks.figures import Figures
@@ -19,7 +19,6 @@ from llmdrills.decks.notetypes import NoteTypeSpec, note_types
 from llmdrills.decks.preview.template import CardTemplate, render
 from llmdrills.decks.values import Values
 from llmdrills.errors import LLMDrillsError
-from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
 
 __all__ = ["Gallery", "PreviewCard", "load_gallery"]
+
+
+_SOUND = re.compile(r"\[sound:([\w.-]+)\]")
+_PLAYER = r'<audio controls src="\1"></audio>'
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,20 @@ def load_gallery(
 
 def _render(workspace: Workspace, cache_dir: Path | None) -> Gallery:
     computed = load_computed(workspace.root)
-    bugs = bug_deck(workspace.katas, computed)
-    decks = [*workspace.decks, *([bugs] if bugs else [])]
+    decks = all_decks(workspace, computed)
     cache, figures, values = RenderCache(cache_dir, renderer()), Figures(workspace.root), Values(computed)
     cards: list[PreviewCard] = []
     media: dict[str, bytes] = {}
-    for language in LANGUAGES:
-        specs = note_types(language)
+    for language in languages_of(workspace):
+        specs = note_types(language, look_of(workspace, language, None))
         composer = Composer(
-            katas=workspace.katas, language=language, specs=specs, figures=figures, cache=cache, fill=values
+            katas=workspace.katas,
+            language=language,
+            specs=specs,
+            figures=figures,
+            cache=cache,
+            fill=values,
+            topics=workspace.about.topics,
         )
         for deck in decks:
             if language not in deck.languages:
@@ -124,7 +132,7 @@ def _cards(note: ComposedNote, spec: NoteTypeSpec, deck: Deck, language: Languag
             type=note.type,
             language=language,
             number=number,
-            question=question,
-            answer=answer,
+            question=_SOUND.sub(_PLAYER, question),
+            answer=_SOUND.sub(_PLAYER, answer),
             css=spec.css,
         )

@@ -26,6 +26,19 @@ _TYPES = {
     "json": "application/json; charset=utf-8",
     "svg": "image/svg+xml",
     "woff": "font/woff",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "mp3": "audio/mpeg",
+    "ogg": "audio/ogg",
+    "oga": "audio/ogg",
+    "opus": "audio/ogg",
+    "wav": "audio/wav",
+    "m4a": "audio/mp4",
+    "flac": "audio/flac",
 }
 _PING = 15.0  # seconds between keep-alive messages on an event stream; the next one finds out that a tab was closed
 
@@ -93,7 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
         if host not in {"127.0.0.1", "localhost"}:
             self._send(HTTPStatus.FORBIDDEN, "html", b"this server answers to 127.0.0.1 only")
             return
-        split = urlsplit(self.path)
+        try:
+            split = urlsplit(self.path)
+        except ValueError:  # such as `http://[`
+            self._send(HTTPStatus.BAD_REQUEST, "html", b"this is no address")
+            return
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         routes: dict[str, Callable[[dict[str, str]], None]] = {
             "/": self._index,
