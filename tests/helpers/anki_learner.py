@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anki.collection import Collection, ImportAnkiPackageOptions, ImportAnkiPackageRequest
+from anki.collection import (
+    Collection,
+    DeckIdLimit,
+    ExportAnkiPackageOptions,
+    ImportAnkiPackageOptions,
+    ImportAnkiPackageRequest,
+)
 from anki.scheduler.v3 import CardAnswer
 
 IF_NEWER, ALWAYS, NEVER = 0, 1, 2
@@ -145,3 +152,45 @@ class AnkiLearner:
 
     def question(self, slug: str) -> str:
         return self.sides(self.cards(slug)[0])[0]
+
+    # Time, and ways out
+
+    def pass_days(self, days: int) -> None:
+        """Let so many days go by: everything that happened is that much longer ago.
+
+        The backend asks the system for the time, so the collection's past is moved instead.
+        """
+        seconds = days * 86_400
+        self.col.db.execute("update col set crt = crt - ?", seconds)
+        self.col.db.execute("update revlog set id = id - ?", seconds * 1000)
+        for card, data in self.col.db.all("select id, data from cards where data like '%lrt%'"):
+            known = json.loads(data)
+            known["lrt"] -= seconds
+            self.col.db.execute("update cards set data = ? where id = ?", json.dumps(known), card)
+        self.col.close()
+        self.col.reopen()
+
+    def review_due(self, rating: Any = CardAnswer.GOOD, search: str = "is:due or is:learn or is:new") -> int:
+        """Answer what is due, learning or new once, and return how many cards that were."""
+        cards = self.col.find_cards(search)
+        for card in cards:
+            self.answer(card, rating)
+        return len(cards)
+
+    def export(self, path: Path, *, legacy: bool = False, deck: str = "LLM Drills", scheduling: bool = True) -> Path:
+        """The collection (.colpkg) or a deck (.apkg), as File → Export writes it."""
+        if path.suffix == ".colpkg":
+            self.col.export_collection_package(str(path), include_media=True, legacy=legacy)
+            self.col.reopen()
+            return path
+        options = ExportAnkiPackageOptions(
+            with_scheduling=scheduling, with_deck_configs=False, with_media=True, legacy=legacy
+        )
+        self.col.export_anki_package(
+            out_path=str(path), options=options, limit=DeckIdLimit(self.col.decks.id(deck, create=False))
+        )
+        return path
+
+    @property
+    def file(self) -> Path:
+        return Path(self.col.path)

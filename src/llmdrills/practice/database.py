@@ -60,6 +60,9 @@ def connect(path: Path, *, check: bool) -> sqlite3.Connection:
         _prepare(connection, path)
         if check and connection.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
             raise Damaged(str(path))
+    except UnicodeDecodeError as error:  # a name in the table of tables: no check of SQLite's own sees it
+        connection.close()
+        raise Damaged(str(path)) from error
     except sqlite3.Error as error:
         connection.close()
         if is_damage(error):
@@ -145,7 +148,7 @@ def is_whole(path: Path) -> bool:
                 and _are_whole(connection, _columns(connection))
                 and connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
             )
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return False
 
 

@@ -96,11 +96,12 @@ _LIST = _Domain(Bilingual("it must be a list in JSON", "应为 JSON 列表"), _i
 _WEIGHTS = _Domain(Bilingual("it must be a list of numbers in JSON", "应为 JSON 数字列表"), _are_weights)
 
 
-def _one_of(first: str, second: str) -> _Domain:
+def _one_of(*words: str) -> _Domain:
+    *first, last = words
     return _Domain(
-        Bilingual(f"it must be {first} or {second}", f"应为 {first} 或 {second}"),
-        lambda value: value in {first, second},
-        f"{{column}} IN ('{first}', '{second}')",
+        Bilingual(f"it must be {', '.join(first)} or {last}", f"应为 {'、'.join(first)} 或 {last}"),
+        lambda value: value in words,
+        f"{{column}} IN ({', '.join(map(repr, words))})",
     )
 
 
@@ -136,6 +137,14 @@ _COLUMNS: dict[str, _Domain] = {
     "seed": _numbers(-(2**63), 2**63 - 1),
     "mode": _Domain(Bilingual("it must be repair, or nothing", "应为 repair，或留空"), lambda value: value == "repair"),
     "slip": _NAME,
+    "card": _numbers(0, 1000),
+    "stability": _numbers(0, 10**6),
+    "difficulty": _numbers(0, 100),
+    "decay": _numbers(0, 100),
+    "method": _one_of("fsrs", "interval", "forgotten"),
+    "as_of": _numbers(0, LAST // 1000),
+    "item": _NAME,
+    "katas": _any_text(10_000),
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.practice.history import History
 
-__all__ = ["NoteReview", "of_note", "record"]
+__all__ = ["NoteReview", "identity", "of_note", "record"]
 
 _NAMESPACE = uuid.UUID("6c6c6d64-7269-4c6c-8000-6e6f74657265")
 
@@ -40,7 +40,7 @@ def record(history: History, reviews: Iterable[NoteReview]) -> int:
     """
     given = list(reviews)
     for one in given:
-        row = {"id": _identity(one.origin), **one._asdict(), "at": one.moment.at, "zone": one.moment.zone}
+        row = {"id": identity(one.origin), **one._asdict(), "at": one.moment.at, "zone": one.moment.zone}
         fault = domains.fault("note_reviews", row)
         if fault is not None:
             raise UsageError(f"the answer to {one.note!r} cannot be recorded: {fault.message.en}", "correct it")
@@ -50,7 +50,7 @@ def record(history: History, reviews: Iterable[NoteReview]) -> int:
         for one in given:
             if not has_origin(history, "note_reviews", one.origin):
                 fields = {name: value for name, value in one._asdict().items() if name != "moment"}
-                history.append("note_reviews", one.moment, id=_identity(one.origin), **fields)
+                history.append("note_reviews", one.moment, id=identity(one.origin), **fields)
                 new += 1
         return new
 
@@ -73,5 +73,6 @@ def of_note(history: History, note: str) -> list[NoteReview]:
     ]
 
 
-def _identity(origin: str) -> str:
+def identity(origin: str) -> str:
+    """The UUID of an event of that origin, the same on every machine."""
     return str(uuid.uuid5(_NAMESPACE, origin))

@@ -85,6 +85,21 @@ EVENTS: dict[str, dict[str, Column]] = {
     "parameters": {"weights": _TEXT, "reviews": _INTEGER, "loss": _REAL},
     # `source`: self (marked by the learner) or anki; `origin` names the answer where it was given.
     "note_reviews": {"note": _TEXT, "language": _TEXT, "rating": _INTEGER, "source": _TEXT, "origin": _TEXT},
+    # What Anki remembers of a card of a note: `at` is its last answer, `as_of` (ms) the age of the collection that said
+    # so; `method`: fsrs, interval (an estimate) or forgotten.
+    "note_memories": {
+        "note": _TEXT,
+        "language": _TEXT,
+        "card": _INTEGER,
+        "stability": _REAL,
+        "difficulty": Column("REAL", null=True),
+        "decay": _REAL,
+        "method": _TEXT,
+        "as_of": _INTEGER,
+        "origin": _TEXT,
+    },
+    # An item of the readiness checklist that was ready, and the katas that showed it, joined by blanks.
+    "shown": {"item": _TEXT, "katas": _TEXT, "origin": _TEXT},
 }
 KINDS = {
     "sessions": Bilingual("sessions", "练习"),
@@ -97,12 +112,15 @@ KINDS = {
     "undos": Bilingual("undos", "撤销"),
     "parameters": Bilingual("parameters", "参数"),
     "note_reviews": Bilingual("note_reviews", "笔记复习"),
+    "note_memories": Bilingual("note_memories", "笔记记忆"),
+    "shown": Bilingual("shown", "自查记录"),
 }
 """What the kinds of events are called."""
-BY_ORIGIN = frozenset({"note_reviews"})
+BY_ORIGIN = frozenset({"note_reviews", "note_memories", "shown"})
 """Events that are the same event if their origin is the same, whatever their UUID: each is there once."""
 _SINCE_VERSION_2 = ("note_reviews",)
 _SINCE_VERSION_3 = {"sessions": ("mode", "slip")}
+_SINCE_VERSION_4 = ("note_memories", "shown")
 
 _INDEXES = """
 CREATE INDEX sessions_kata ON sessions (kata, at);
@@ -149,7 +167,7 @@ def _first(connection: sqlite3.Connection) -> None:
     events = {
         name: {column: kind for column, kind in columns.items() if column not in _SINCE_VERSION_3.get(name, ())}
         for name, columns in EVENTS.items()
-        if name not in _SINCE_VERSION_2
+        if name not in (*_SINCE_VERSION_2, *_SINCE_VERSION_4)
     }
     script = "".join(_event_table(name, columns) for name, columns in events.items()) + _INDEXES + _DERIVED
     for statement in _statements(script):
@@ -173,6 +191,15 @@ def _third(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX sessions_repair ON sessions (kata, at) WHERE mode IS NOT NULL")
 
 
+def _fourth(connection: sqlite3.Connection) -> None:
+    script = "".join(
+        f"{_event_table(name, EVENTS[name])}CREATE UNIQUE INDEX {name}_origin ON {name} (origin);"
+        for name in _SINCE_VERSION_4
+    )
+    for statement in _statements(f"{script}CREATE INDEX note_memories_note ON note_memories (note, at);"):
+        connection.execute(statement)
+
+
 def make_derived(connection: sqlite3.Connection) -> None:
     """Make the derived tables anew, empty: for a file in which they are not what they should be."""
     for name in DERIVED:
@@ -193,7 +220,7 @@ def _statements(script: str) -> list[str]:
 
 
 # Step n leads from version n to n + 1. A released step is never changed: a correction is another step.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first, _second, _third]
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first, _second, _third, _fourth]
 
 
 def version() -> int:
