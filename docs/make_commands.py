@@ -10,6 +10,7 @@ from llmdrills.cli import COMMANDS, build_app
 
 HERE = Path(__file__).parent
 SUBCOMMANDS = {
+    "anki": ("import", "doctor", "pull", "push"),
     "history": ("show", "export", "import", "restore"),
     "config": ("get", "set", "edit"),
     "new": ("note", "deck", "kata"),

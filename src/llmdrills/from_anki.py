@@ -91,12 +91,13 @@ def _memory(note: FoundNote, card: FoundCard, name: Ours, changed: int) -> CardM
         note=name.note,
         language=name.language,
         card=card.ordinal,
+        rating=known.rating,
         stability=min(known.stability, 1e6),
         difficulty=known.difficulty,
         decay=known.decay,
         method=known.method,
         as_of=min(max(changed, 0), LAST // 1000),
-        origin=f"anki {note.guid} {card.ordinal} {known.method} {known.last} {figures}",
+        origin=f"anki {note.guid} {card.ordinal} {known.method} {known.last} {known.rating} {figures}",
         moment=_moment(known.last),
     )
 

@@ -1,34 +1,53 @@
-"""The readiness checklist, answered by evidence: what was written and passed, and what is still remembered of it.
+"""The readiness checklist, answered by evidence: what was written and passed, what is recalled in Anki, and still is.
 
-An item is *ready* when every kata that proves it has been passed without help on two days and would be recalled now,
-*fading* when it was shown once but would not be now, and *not shown yet* otherwise. Nothing is ever ticked by hand.
+An item is shown by its core katas, three at most, each passed without help on two days; where reviews were imported
+from Anki, 80 % of its notes must be recalled too, each at 0.9 or better. Its other katas are listed, and not asked for.
+It is *ready* while all that would be recalled now, *fading* when it was shown once and too much of it would not be, and
+*not shown yet* otherwise. Nothing is ever ticked by hand.
 
-The notes of an item are reviewed in Anki, which llmdrills does not see. `NoteReviews` is the place where imported
-reviews will count: an item that only notes prove stays *not shown yet* until they do.
+What was ready is recorded (`keep_shown`). From then on nothing but forgetting takes it from ready: neither notes and
+core katas that a new release adds, nor an import that shows how few of its notes were reviewed. Of such an item, what
+counts is the katas that showed it, and those of its notes that were reviewed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from llmdrills.content.kata_notes import card_ordinals
 from llmdrills.language import Bilingual, counted
 from llmdrills.practice.evidence import clean_days
+from llmdrills.practice.note_memory import note_memories, record_shown, shown_by
 from llmdrills.practice.schedule import load
 from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llmdrills.content.model import Kata, Note, Workspace
+    from llmdrills.content.model import Kata, Workspace
     from llmdrills.practice.history import History
     from llmdrills.practice.moments import Moment
     from llmdrills.practice.schedule import Schedule
 
-__all__ = ["CLEAN_DAYS", "RECALL", "ItemState", "KataEvidence", "NoteReviews", "Readiness", "assess"]
+__all__ = [
+    "CLEAN_DAYS",
+    "NOTE_RECALL",
+    "RECALL",
+    "ItemState",
+    "KataEvidence",
+    "NoteReviews",
+    "NotesEvidence",
+    "Readiness",
+    "assess",
+    "keep_shown",
+]
 
 CLEAN_DAYS = 2  # days with a pass without help: one may be luck
-RECALL = 0.8  # the chance of recall below which evidence has faded
+RECALL = 0.8  # the chance of recall below which a kata has faded
+NOTE_RECALL = 0.9  # … below which a note counts as forgotten
+_OF_NOTES = 80  # percent of an item's notes that must be recalled
+_CORE = 3  # katas that show an item where its note names none
 
 _DEFAULT = Scheduling()
 
@@ -41,22 +60,58 @@ LABELS: dict[State, Bilingual] = {
 }
 
 
-@dataclass(frozen=True)
-class NoteReviews:
-    """What Anki knows of one note: reviews, and the chance of recall in [0, 1]."""
+class NoteReviews(NamedTuple):
+    """What Anki knows of one note: answers, and the chance of recall in [0, 1].
+
+    `estimated`: from an interval, because FSRS is off; `whole`: every card of the note was reviewed; `failing`: the
+    last answer to one of them was Again, however likely FSRS finds it after that look at the answer.
+    """
 
     reviews: int
     retrievability: float
+    estimated: bool = False
+    whole: bool = True
+    failing: bool = False
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it counts as recalled: as likely as is asked for, and not just failed."""
+        return self.retrievability >= NOTE_RECALL and not self.failing
 
 
 @dataclass(frozen=True)
 class KataEvidence:
-    """What one kata says for an item."""
+    """What one kata says for an item; without `core` it is listed and not asked for."""
 
     kata: str
     clean_days: int
     retrievability: float | None  # None: never practised
     state: State
+    core: bool = True
+
+
+class NotesEvidence(NamedTuple):
+    """What Anki says of an item's notes, by id: the reviewed ones are those recalled and those forgotten.
+
+    `estimated` counts those whose recall is an estimate.
+    """
+
+    recalled: tuple[str, ...]
+    forgotten: tuple[str, ...]
+    all: int
+    estimated: int
+
+    @property
+    def reviewed(self) -> int:
+        """How many of them were reviewed."""
+        return len(self.recalled) + len(self.forgotten)
+
+    def state(self, *, shown: bool) -> State:
+        """What they say for the item. Of one that was `shown`, what was never reviewed says nothing."""
+        of = self.reviewed if shown else self.all
+        if 100 * self.reviewed < _OF_NOTES * of:
+            return "not-shown"
+        return "ready" if 100 * len(self.recalled) >= _OF_NOTES * of else "fading"
 
 
 @dataclass(frozen=True)
@@ -68,8 +123,14 @@ class ItemState:
     state: State
     katas: tuple[KataEvidence, ...]
     notes: tuple[str, ...]
-    notes_reviewed: int | None  # None: no reviews imported from Anki
+    anki: NotesEvidence | None  # None: no reviews imported from Anki
+    shown: bool  # it was ready before, and stays so but for what is forgotten
     next: Bilingual
+
+    @property
+    def notes_reviewed(self) -> int | None:
+        """How many of its notes were reviewed; None where no reviews were imported from Anki."""
+        return None if self.anki is None else self.anki.reviewed
 
     def to_json(self) -> dict[str, Any]:
         """Part of the readiness schema."""
@@ -77,9 +138,11 @@ class ItemState:
             "id": self.id,
             "title": {"en": self.title.en, "zh": self.title.zh},
             "state": self.state,
+            "shown": self.shown,
             "katas": [
                 {
                     "kata": one.kata,
+                    "core": one.core,
                     "clean_days": one.clean_days,
                     "retrievability": None if one.retrievability is None else round(one.retrievability, 4),
                     "state": one.state,
@@ -88,6 +151,9 @@ class ItemState:
             ],
             "notes": list(self.notes),
             "notes_reviewed": self.notes_reviewed,
+            "notes_recalled": None if self.anki is None else len(self.anki.recalled),
+            "notes_forgotten": None if self.anki is None else list(self.anki.forgotten),
+            "notes_estimated": None if self.anki is None else self.anki.estimated,
             "next": {"en": self.next.en, "zh": self.next.zh},
         }
 
@@ -122,66 +188,134 @@ def assess(
 ) -> Readiness:
     """Every item of the checklist with its evidence.
 
-    `anki`: imported reviews by note id; None while there is no import. Raises HistoryError.
+    `anki`: reviews by note id; those that the history holds unless given. Raises HistoryError.
     """
-    schedule = load(history, scheduling)
-    proving = [kata for kata in workspace.katas if kata.proves]
-    evidence = {kata.id: _evidence(kata, history, schedule, now) for kata in proving}
-    by_id = {note.id: note for note in workspace.notes}
-    return Readiness(
-        tuple(
-            _item(
-                workspace, name, by_id.get(name), [evidence[kata.id] for kata in proving if name in kata.proves], anki
-            )
-            for name in workspace.readiness
+    judge = _Judge(workspace, history, load(history, scheduling), now, _imported(workspace, history, now, anki))
+    return Readiness(tuple(judge.item(name) for name in workspace.readiness))
+
+
+def keep_shown(history: History, found: Readiness, now: Moment) -> None:
+    """Record which items are ready now. Raises HistoryError."""
+    ready = {
+        item.id: [one.kata for one in item.katas if one.core]
+        for item in found.items
+        if item.state == "ready" and not item.shown
+    }
+    if ready:
+        record_shown(history, ready, now)
+
+
+def _imported(
+    workspace: Workspace, history: History, now: Moment, given: Mapping[str, NoteReviews] | None
+) -> Mapping[str, NoteReviews] | None:
+    if given is not None:
+        return given
+    cards = {note.id: card_ordinals(note) for note in workspace.notes}
+    found = note_memories(history, now, cards)
+    if found is None:
+        return None
+    return {
+        name: NoteReviews(
+            reviews=one.reviews,
+            retrievability=one.recall,
+            estimated=one.estimated,
+            whole=one.cards >= cards.get(name, frozenset()),
+            failing=one.failing,
         )
-    )
+        for name, one in found.items()
+    }
 
 
-def _item(
-    workspace: Workspace,
-    name: str,
-    note: Note | None,
-    evidence: Sequence[KataEvidence],
-    anki: Mapping[str, NoteReviews] | None,
-) -> ItemState:
-    katas = tuple(evidence)
-    notes = tuple(one.id for one in workspace.notes if one.id == name or name in one.proves)
-    states = [one.state for one in katas]
-    if anki is not None:
-        states += [_note_state(anki.get(one)) for one in notes]
-    title = note.front if note else Bilingual(name, name)
-    return ItemState(
-        id=name,
-        title=title,
-        state=_together(states),
-        katas=katas,
-        notes=notes,
-        notes_reviewed=None if anki is None else sum(anki[one].reviews > 0 for one in notes if one in anki),
-        next=_next(name, katas, notes, anki),
-    )
+class _Judge:
+    """What the evidence of one moment says of each item."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        history: History,
+        schedule: Schedule,
+        now: Moment,
+        anki: Mapping[str, NoteReviews] | None,
+    ) -> None:
+        self._workspace = workspace
+        self._history = history
+        self._schedule = schedule
+        self._now = now
+        self._anki = anki
+        self._shown = shown_by(history)
+        self._katas = {kata.id: kata for kata in workspace.katas}
+        self._notes = {note.id: note for note in workspace.notes}
+        self._known: dict[str, KataEvidence] = {}
+
+    def item(self, name: str) -> ItemState:
+        note = self._notes.get(name)
+        proving = [kata.id for kata in self._workspace.katas if name in kata.proves]
+        core = note.core if note is not None and note.core else tuple(proving[:_CORE])
+        katas = tuple(self._kata(kata, core=kata in core) for kata in [*core, *(k for k in proving if k not in core)])
+        notes = tuple(one.id for one in self._workspace.notes if one.id == name or name in one.proves)
+        anki = self._of_notes(notes)
+        shown = self._shown_by(name)
+        states = self._states(katas, anki, shown)
+        return ItemState(
+            id=name,
+            title=note.front if note else Bilingual(name, name),
+            state=_together(states),
+            katas=katas,
+            notes=notes,
+            anki=anki,
+            shown=shown is not None,
+            next=_next(name, katas, notes, anki, shown=shown is not None),
+        )
+
+    def _shown_by(self, name: str) -> tuple[str, ...] | None:
+        """The katas that showed the item once, as far as nothing of that was taken back since; None: never shown."""
+        for katas in reversed(self._shown.get(name, [])):
+            if all(self._kata(kata).clean_days >= CLEAN_DAYS for kata in katas):
+                return katas
+        return None
+
+    def _states(
+        self, katas: Sequence[KataEvidence], anki: NotesEvidence | None, shown: tuple[str, ...] | None
+    ) -> list[State]:
+        if shown is None:
+            states = [one.state for one in katas if one.core]
+            return [*states, anki.state(shown=False)] if anki is not None and anki.all else states
+        passed = {one.kata for one in katas if one.core and one.state != "not-shown"}
+        states = [self._kata(kata).state for kata in {*shown, *passed}]
+        return [*states, "ready" if anki is None else anki.state(shown=True)]
+
+    def _kata(self, name: str, *, core: bool = True) -> KataEvidence:
+        if name not in self._known:
+            self._known[name] = self._evidence(name)
+        one = self._known[name]
+        return one if core else KataEvidence(one.kata, one.clean_days, one.retrievability, one.state, core=False)
+
+    def _evidence(self, name: str) -> KataEvidence:
+        memory = self._schedule.memories.get(name)
+        if memory is None:
+            return KataEvidence(name, 0, None, "not-shown")
+        recall = self._schedule.retrievability(name, self._now.day_number)
+        kata: Kata | None = self._katas.get(name)  # None: it left the workspace, and what was shown by it stays shown
+        days = memory.clean if kata is None else clean_days(self._history, kata, memory.clean)
+        if days < CLEAN_DAYS:
+            state: State = "not-shown"
+        else:
+            state = "ready" if recall >= RECALL and memory.rating > 1 else "fading"
+        return KataEvidence(name, days, recall, state)
+
+    def _of_notes(self, notes: Sequence[str]) -> NotesEvidence | None:
+        if self._anki is None:
+            return None
+        reviewed = {name: self._anki[name] for name in notes if name in self._anki and self._anki[name].reviews}
+        return NotesEvidence(
+            recalled=tuple(name for name, one in reviewed.items() if one.recalled and one.whole),
+            forgotten=tuple(name for name, one in reviewed.items() if not one.recalled),
+            all=len(notes),
+            estimated=sum(one.estimated for one in reviewed.values()),
+        )
 
 
-def _evidence(kata: Kata, history: History, schedule: Schedule, now: Moment) -> KataEvidence:
-    memory = schedule.memories.get(kata.id)
-    if memory is None:
-        return KataEvidence(kata.id, 0, None, "not-shown")
-    recall = schedule.retrievability(kata.id, now.day_number)
-    days = clean_days(history, kata, memory.clean)
-    if days < CLEAN_DAYS:
-        state: State = "not-shown"
-    else:
-        state = "ready" if recall >= RECALL and memory.rating > 1 else "fading"
-    return KataEvidence(kata.id, days, recall, state)
-
-
-def _note_state(reviews: NoteReviews | None) -> State:
-    if reviews is None or not reviews.reviews:
-        return "not-shown"
-    return "ready" if reviews.retrievability >= RECALL else "fading"
-
-
-def _together(states: list[State]) -> State:
+def _together(states: Sequence[State]) -> State:
     """The state of the weakest piece of evidence; without any evidence the item is not shown."""
     if not states or "not-shown" in states:
         return "not-shown"
@@ -189,11 +323,12 @@ def _together(states: list[State]) -> State:
 
 
 def _next(
-    name: str, katas: tuple[KataEvidence, ...], notes: tuple[str, ...], anki: Mapping[str, NoteReviews] | None
+    name: str, katas: Sequence[KataEvidence], notes: Sequence[str], anki: NotesEvidence | None, *, shown: bool
 ) -> Bilingual:
     """The one thing to do now."""
     search = f"tag:llmdrills::proves::{name}"
-    open_katas = [one for one in katas if one.state == "not-shown"]
+    core = [one for one in katas if one.core]
+    open_katas = [one for one in core if one.state == "not-shown" and not shown]
     if open_katas:
         # The one nearest to being shown.
         one = max(open_katas, key=lambda evidence: evidence.clean_days)
@@ -203,7 +338,7 @@ def _next(
             f"pass {one.kata} without help on {days}: `llmdrills start {one.kata}`",
             f"还需在另外 {left} 个不同的日子各独立通过一次 {one.kata}：`llmdrills start {one.kata}`",
         )
-    fading = [one for one in katas if one.state == "fading"]
+    fading = [one for one in core if one.state == "fading"]
     if fading:
         weakest = min(fading, key=lambda evidence: evidence.retrievability or 0.0)
         return Bilingual(
@@ -212,12 +347,31 @@ def _next(
         )
     if not katas and anki is None:
         return Bilingual(
-            f"no kata proves this; learn its {counted(len(notes), 'note', '').en} in Anki (search {search}). "
-            "Their reviews live in Anki and are not counted here yet",
-            f"没有对应的编码练习；在 Anki 里学习它的 {len(notes)} 条笔记（搜索 {search}）。"
-            "复习记录在 Anki 中，这里暂不统计",
+            f"no kata proves this; learn its {counted(len(notes), 'note', '').en} in Anki (search {search}), then "
+            "`llmdrills anki import` counts them",
+            f"没有对应的编码练习；在 Anki 里学习它的 {len(notes)} 条笔记（搜索 {search}），"
+            "然后用 `llmdrills anki import` 计入",
+        )
+    return _next_note(search, len(notes), anki, shown=shown)
+
+
+def _next_note(search: str, count: int, anki: NotesEvidence | None, *, shown: bool) -> Bilingual:
+    state = "ready" if anki is None or not anki.all else anki.state(shown=shown)
+    if anki is not None and state == "not-shown":
+        left = -(-_OF_NOTES * anki.all // 100) - anki.reviewed
+        notes = counted(anki.all, "note", "").en
+        return Bilingual(
+            f"learn {left} more of its {notes} in Anki (search {search}), then run `llmdrills anki import`",
+            f"在 Anki 里再学 {left} 条笔记（共 {anki.all} 条，搜索 {search}），然后运行 `llmdrills anki import`",
+        )
+    if anki is not None and state == "fading":
+        names = " or ".join(f"NoteId:{name}" for name in anki.forgotten[:5])
+        notes = counted(anki.reviewed, "note", "").en
+        return Bilingual(
+            f"review in Anki what you are forgetting: {len(anki.forgotten)} of {notes} ({names})",
+            f"在 Anki 里复习正在遗忘的笔记：{anki.reviewed} 条中有 {len(anki.forgotten)} 条（{names}）",
         )
     return Bilingual(
-        f"keep it: `llmdrills today` brings it back in time, Anki its {counted(len(notes), 'note', '').en}",
-        f"保持即可：`llmdrills today` 会按时安排，{len(notes)} 条笔记由 Anki 安排",
+        f"keep it: `llmdrills today` brings it back in time, Anki its {counted(count, 'note', '').en}",
+        f"保持即可：`llmdrills today` 会按时安排，{count} 条笔记由 Anki 安排",
     )

@@ -108,6 +108,20 @@ OPTIONS: tuple[Option, ...] = (
         high=0.97,
     ),
     Option("interval", int, 365, Bilingual("longest interval, in days", "最长复习间隔（天）"), low=1, high=36500),
+    Option(
+        "anki_url",
+        str,
+        "http://127.0.0.1:8765",
+        Bilingual("where Anki's add-on AnkiConnect answers", "Anki 插件 AnkiConnect 的地址"),
+        personal=True,
+    ),
+    Option(
+        "anki_key",
+        str,
+        "",
+        Bilingual("AnkiConnect's `apiKey`, where it has one", "AnkiConnect 的 `apiKey`（如果设置了）"),
+        personal=True,
+    ),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 

@@ -81,7 +81,7 @@ def test_should_read_every_answer_and_memory_as_the_backend_has_them(
             if known.memory is None or not said.HasField("memory_state"):
                 continue
             memory = CardMemory(
-                slug, "en", 0, known.memory.stability, None, known.memory.decay, "fsrs", 0, "o",
+                slug, "en", 0, 3, known.memory.stability, None, known.memory.decay, "fsrs", 0, "o",
                 Moment(known.memory.last * 1000),
             )  # fmt: skip
             assert known.memory.method == "fsrs"

@@ -297,7 +297,7 @@ def test_should_version_and_complete_the_json(learner: KataLearner, today: Today
         "next_due", "note", "repair",
     }  # fmt: skip
     assert set(said["items"][0]) == {
-        "kata", "title", "topic", "variant", "reason", "why", "minutes", "retrievability", "due",
+        "kata", "title", "topic", "variant", "reason", "why", "minutes", "retrievability", "due", "notes",
     }  # fmt: skip
     assert said["day"] == "2026-03-07"
 

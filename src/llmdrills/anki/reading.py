@@ -35,11 +35,13 @@ class Answer(NamedTuple):
 class Memory(NamedTuple):
     """How well a card is remembered: the chance of recall falls to 0.9 `stability` days after `last` (milliseconds).
 
+    `rating`: of the last answer.
     `method`: fsrs where Anki computed it; interval where FSRS is off and the card's interval stands for the stability,
     which is an estimate; forgotten where the learner chose Forget and has not answered since.
     """
 
     last: int
+    rating: int
     stability: float
     difficulty: float | None
     decay: float
@@ -175,10 +177,14 @@ def _counts(ease: int, how: int, factor: int) -> bool:
 
 def _memory(entries: list[tuple[int, int, int, int]], kind: int, days: int, data: str) -> Memory | None:
     forgotten = max((at for at, _, how, factor in entries if how == _MANUAL and factor == 0), default=0)
-    last = max((at for at, *entry in entries if _counts(*entry) and at > forgotten), default=0)
+    last, rating = max(
+        ((at, ease) for at, ease, *entry in entries if _counts(ease, *entry) and at > forgotten), default=(0, 0)
+    )
     if kind == _NEW or not last:
         if kind == _NEW and forgotten and any(_counts(*entry) for _, *entry in entries):
-            return Memory(forgotten, _FORGOTTEN, None, _OLD_DECAY, "forgotten")
+            return Memory(
+                last=forgotten, rating=1, stability=_FORGOTTEN, difficulty=None, decay=_OLD_DECAY, method="forgotten"
+            )
         return None
     known = _data(data)
     stability, at = known.get("s"), known.get("lrt")
@@ -187,13 +193,21 @@ def _memory(entries: list[tuple[int, int, int, int]], kind: int, days: int, data
         difficulty, decay = known.get("d"), known.get("decay")
         return Memory(
             last=last,
+            rating=rating,
             stability=float(stability),
             difficulty=float(difficulty) if isinstance(difficulty, int | float) else None,
             decay=float(decay) if isinstance(decay, int | float) and decay > 0 else _OLD_DECAY,
             method="fsrs",
         )
     known_days = days if kind != _LEARNING and days > 0 else 0
-    return Memory(last, float(known_days) or _FIRST_DAY, None, _OLD_DECAY, "interval")
+    return Memory(
+        last=last,
+        rating=rating,
+        stability=float(known_days) or _FIRST_DAY,
+        difficulty=None,
+        decay=_OLD_DECAY,
+        method="interval",
+    )
 
 
 def _data(text: str) -> dict[str, Any]:

@@ -52,6 +52,7 @@ COMMANDS: tuple[str, ...] = (
     "retire",
     "new",
     "init",
+    "anki",
     "history",
     "optimize",
     "config",

@@ -18,6 +18,7 @@ from llmdrills.language import LANGUAGES, Bilingual, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from llmdrills.content.kata_notes import KataNote
     from llmdrills.content.model import Kata, Variant
     from llmdrills.language import Language
 
@@ -38,6 +39,7 @@ __all__ = [
     "find_kata",
     "find_variant",
     "group_callback",
+    "kata_notes",
     "nearest",
     "one_of",
     "own_workspace",
@@ -232,6 +234,13 @@ def group_callback(lang: LangOption = None) -> None:
     """The option of a group of commands, such as `llmdrills history`: it holds for the command behind it."""
     if lang is not None:
         _BEFORE_COMMAND[:] = [lang]
+
+
+def kata_notes(here: Place) -> tuple[KataNote, ...]:
+    """Which notes belong to which kata; read, or looked up, only when a plan asks for them."""
+    from llmdrills.content.kata_notes import notes_of_katas
+
+    return notes_of_katas(here.workspace, here.locations.cache)
 
 
 def own_workspace(given: Path | None, here: Place) -> Path:

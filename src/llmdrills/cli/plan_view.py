@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from llmdrills.language import Bilingual, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmdrills.language import Language
     from llmdrills.practice.plan import Plan
 
@@ -16,6 +18,7 @@ _HEAD = Bilingual("Today, {day}: {count}, about {minutes} min", "今天 {day}：
 _MIN = Bilingual("min", "分钟")
 _NOTHING = Bilingual("Today, {day}: nothing is due", "今天 {day}：没有到期的练习")
 _FINISHED = Bilingual("Done for today, {day}", "今天 {day} 的练习已完成")
+_NOTES = Bilingual("in Anki: {search}", "在 Anki 中搜索：{search}")
 _STREAK = Bilingual("streak: {days}", "已连续 {days}")
 _SPENT = Bilingual("{minutes} min done", "已练习 {minutes} 分钟")
 _ASIDE = Bilingual("Set aside until {until}: {kata}. {advice}", "暂停到 {until}：{kata}。{advice}")
@@ -38,16 +41,14 @@ def plan_text(plan: Plan, language: Language, more: str = "", head: str = "", *,
     """
     lines = [head or _head(plan, language)]
     width = max((len(item.kata) for item in plan.items), default=0)
-    lines += [
-        f"  {number}. {item.kata:<{width}}  {item.minutes:>3} {_MIN[language]}  {item.why[language]}"
-        for number, item in enumerate(plan.items, 1)
-    ]
+    for number, item in enumerate(plan.items, 1):
+        lines.append(f"  {number}. {item.kata:<{width}}  {item.minutes:>3} {_MIN[language]}  {item.why[language]}")
+        lines += _notes_line(item.notes, language)
     if plan.items and plan.note[language]:
         lines.append(plan.note[language])
-    lines += [
-        _ASIDE.format(until=leech.until, kata=leech.kata, advice=leech.advice[language])[language]
-        for leech in plan.set_aside
-    ]
+    for leech in plan.set_aside:
+        lines.append(_ASIDE.format(until=leech.until, kata=leech.kata, advice=leech.advice[language])[language])
+        lines += _notes_line(leech.notes, language)
     if plan.repair is not None:
         words = {"kata": plan.repair.kata, "minutes": plan.repair.minutes, "why": plan.repair.why[language]}
         lines.append(_REPAIR[language].format(**words))
@@ -58,6 +59,14 @@ def plan_text(plan: Plan, language: Language, more: str = "", head: str = "", *,
         lines += [_NEXT_DUE.format(day=plan.next_due)[language]] if plan.next_due else []
         lines += [more] if more else []
     return "\n".join(lines)
+
+
+def _notes_line(notes: Sequence[str], language: Language) -> list[str]:
+    """Where the notes that should be reviewed are found, as Anki's search takes it; nothing where there are none."""
+    if not notes:
+        return []
+    search = " or ".join(f"NoteId:{name}" for name in notes)
+    return [f"     {_NOTES.format(search=search)[language]}"]
 
 
 def _head(plan: Plan, language: Language) -> str:

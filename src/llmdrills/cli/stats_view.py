@@ -28,6 +28,11 @@ _W = {
     ),
     "known": Bilingual("{met} met, about {known} would be recalled today", "学过 {met}，今天预计能想起约 {known} 个"),
     "repairs": Bilingual("{passed} of {repairs} done", "修复练习：已完成 {passed}/{begun} 个"),
+    "notes": Bilingual(
+        "{notes} reviewed in Anki ({answers}): {recalled} would be recalled at 90% or better, on average {recall}",
+        "Anki 中复习过 {notes}（作答 {answers}）：{recalled} 条的记忆保持率不低于 90%，平均 {recall}",
+    ),
+    "estimated": Bilingual("  ({n} of them by estimate: FSRS is off)", "  （其中 {n} 条为估算：未启用 FSRS）"),
     "year": Bilingual("The last year, a week a column", "最近一年（每列一周）"),
     "forecast": Bilingual("Due in the next days", "未来几天到期"),
     "retention": Bilingual(
@@ -47,7 +52,7 @@ _W = {
 
 def stats_text(stats: Stats, language: Language, width: int = 80) -> str:
     """Everything on one screen and a half; a terminal of fewer than 80 columns sees the last months."""
-    if not stats.attempts and not stats.reviews and not stats.repairs.begun:
+    if not stats.attempts and not stats.reviews and not stats.repairs.begun and not stats.notes:
         return _W["empty"][language]
     return "\n".join(_lines(stats, language, width))
 
@@ -68,6 +73,15 @@ def _lines(stats: Stats, language: Language, width: int) -> Iterator[str]:
         begun = stats.repairs.begun
         repairs = counted(begun, "repair", "").en
         yield _W["repairs"].format(passed=stats.repairs.passed, begun=begun, repairs=repairs)[language]
+    if stats.notes is not None:
+        yield _W["notes"].format(
+            notes=counted(stats.notes.notes, "note", "条笔记")[language],
+            answers=counted(stats.notes.answers, "answer", "次")[language],
+            recalled=stats.notes.recalled,
+            recall=f"{stats.notes.recall:.0%}",
+        )[language]
+        if stats.notes.estimated:
+            yield _W["estimated"].format(n=stats.notes.estimated)[language]
     if stats.predicted is not None and stats.measured is not None:
         words = _W["retention"].format(predicted=f"{stats.predicted:.0%}", measured=f"{stats.measured:.0%}")
         yield words[language]

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from llmdrills.content.report import Report
     from llmdrills.content.shapes import Schema
 
-__all__ = ["DECK", "DERIVED_PREFIX", "NOTE", "SOURCES", "DeckDraft", "Reference", "Sources", "read_deck"]
+__all__ = ["DECK", "DERIVED_PREFIX", "MOST_CORE", "NOTE", "SOURCES", "DeckDraft", "Reference", "Sources", "read_deck"]
 
 DERIVED_PREFIX = "bug-"
 """Ids that begin with this belong to the notes derived from drills/."""
+
+MOST_CORE = 3
+"""Katas that may be asked for to show an item of the checklist."""
 
 _WRITTEN = tuple(kind for kind in get_args(NoteType) if kind != "bug")
 _PLACEHOLDER = re.compile(r"\[\[([^\W\d]\w*)(:[^\[\]]*)?\]\]")
@@ -105,6 +108,11 @@ NOTE = Record(
         "sources": Key(SOURCES, "where the fact can be looked up; the linter reports a note without one"),
         "proves": Key(Many(slug()), "notes of the deck `readiness` that this is evidence for"),
         "kata": Key(slug(), "the kata that exercises the fact"),
+        "core": Key(
+            Many(slug(), at_least=1, what="kata"),
+            "in the deck `readiness`: the katas, three at most, that show this item",
+            only=("checklist",),
+        ),
         "tags": Key(Many(Word(r"[^\s\"]+", "one word without spaces")), "extra Anki tags"),
         "figure": Key(slug(), "the name of a figure in decks/figures"),
         "proof": Key(Text(), "Python that must run without an error"),
@@ -287,6 +295,7 @@ def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) ->
         sources=values.get("sources", ()),
         proves=values.get("proves", ()),
         kata=values.get("kata"),
+        core=values.get("core", ()),
         figure=values.get("figure"),
         proof=values.get("proof"),
         values=values.get("values", ()),
@@ -301,9 +310,15 @@ def _refer(reader: Reader, values: dict[str, Any], draft: DeckDraft) -> None:
     for key in ("kata", "figure"):
         if word := values.get(key):
             draft.references.append(Reference(key, word, (reader.file, *reader.places[key])))
-    for i, word in enumerate(values.get("proves") or ()):
-        if word:
-            draft.references.append(Reference("proves", word, (reader.file, *reader.places[f"proves.{i}"])))
+    for key, kind in (("proves", "proves"), ("core", "kata")):
+        for i, word in enumerate(values.get(key) or ()):
+            if word:
+                draft.references.append(Reference(kind, word, (reader.file, *reader.places[f"{key}.{i}"])))
+    if len(values.get("core") or ()) > MOST_CORE:
+        what = f"`core` names {len(values['core'])} katas"
+        reader.report.add(
+            reader.file, *reader.places[f"core.{MOST_CORE}"], what, f"name the {MOST_CORE} that matter most"
+        )
 
 
 def _check_values(reader: Reader, note: Note, languages: tuple[Language, ...]) -> None:

@@ -39,6 +39,7 @@ def load_workspace(root: Path, cache_dir: Path | None = None) -> Workspace:
         _check_ids(decks, report)
         _check_derived_ids(katas, report)
         _check_references(decks, katas, root, report)
+        _check_core(decks, katas, report)
         _check_cycles(katas, report)
         if not decks and not katas:
             _tell_unread(root, report)
@@ -142,6 +143,18 @@ def _check_references(decks: list[DeckDraft], katas: list[KataDraft], root: Path
             # If the readiness deck cannot be read, every `proves` would seem wrong. Report only the deck's problem.
             if readable or reference.kind != "proves":
                 _look_up(reference, known[reference.kind], report)
+
+
+def _check_core(decks: list[DeckDraft], katas: list[KataDraft], report: Report) -> None:
+    """A kata shows an item of the checklist only if it is evidence for it."""
+    proves = {draft.id: draft.kata.proves for draft in katas if draft.kata}
+    for note in (note for draft in decks if draft.deck for note in draft.deck.notes):
+        for number, kata in enumerate(note.core):
+            if kata in proves and note.id not in proves[kata]:
+                place = note.positions[f"core.{number}"]
+                what = f"the kata `{kata}` is core here, and does not prove `{note.id}`"
+                todo = f"add `{note.id}` to `proves` in drills/{kata}/kata.yaml, or name another kata"
+                report.add(report.root / place.file, place.line, place.column, what, todo)
 
 
 _WHERE = {

@@ -46,6 +46,7 @@ class Note:
     sources: tuple[Source, ...] = ()
     proves: tuple[str, ...] = ()
     kata: str | None = None
+    core: tuple[str, ...] = ()  # an item of the checklist: the katas that show it, at most three; others are listed
     figure: str | None = None  # the name of a file in decks/figures, without its ending
     proof: str | None = None
     values: tuple[str, ...] = ()  # names that the proof leaves behind and the texts use as [[name]]

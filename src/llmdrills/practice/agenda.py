@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from llmdrills.language import Bilingual
+
 if TYPE_CHECKING:
     from datetime import date
 
-    from llmdrills.language import Bilingual
+    from llmdrills.content.model import Kata
 
-__all__ = ["Item", "Plan", "Reason", "RepairOffer", "SetAside"]
 
-Reason = Literal["unfinished", "due", "new", "audit"]
+__all__ = ["Item", "Plan", "Reason", "RepairOffer", "SetAside", "advice"]
+
+Reason = Literal["unfinished", "due", "notes", "new", "audit"]
+"""`notes`: not due, but its notes fail in Anki."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Item:
     minutes: int
     retrievability: float | None = None  # chance of recall today; None: never practised
     due: date | None = None
+    notes: tuple[str, ...] = ()  # to be reviewed in Anki: those of a kata that is failing, or whose notes are
 
     def to_json(self) -> dict[str, Any]:
         """Part of the plan's schema."""
@@ -41,6 +46,7 @@ class Item:
             "minutes": self.minutes,
             "retrievability": None if self.retrievability is None else round(self.retrievability, 4),
             "due": self.due.isoformat() if self.due else None,
+            "notes": list(self.notes),
         }
 
 
@@ -67,10 +73,12 @@ class SetAside:
     kata: str
     until: date
     advice: Bilingual
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Part of the plan's schema."""
-        return {"kata": self.kata, "until": self.until.isoformat(), "advice": _both(self.advice)}
+        shown = {"kata": self.kata, "until": self.until.isoformat(), "advice": _both(self.advice)}
+        return {**shown, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,15 @@ class Plan:
 
 def _both(text: Bilingual) -> dict[str, str]:
     return {"en": text.en, "zh": text.zh}
+
+
+def advice(kata: Kata, failures: int) -> Bilingual:
+    """What to do about a kata that failed so often in a row."""
+    first = " ".join(kata.requires)
+    cards = f"tag:llmdrills::kata::{kata.id}"
+    en = f"failed {failures} times in a row: let it rest, and go through its cards in Anki (search {cards})"
+    zh = f"连续 {failures} 次没过：先放一放，在 Anki 里复习它的卡片（搜索 {cards}）"
+    if first:
+        en += f"; then do again what it builds on: `llmdrills start {kata.requires[0]}`"
+        zh += f"；再重做前置练习：`llmdrills start {kata.requires[0]}`"
+    return Bilingual(en, zh)

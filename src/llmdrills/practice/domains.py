@@ -202,9 +202,9 @@ def sound(kind: str) -> str:
 
     What is not covered: texts, which are looked at where they are used.
     """
-    asked = [
-        _COLUMNS[column].sql.format(column=column)
-        for column in schema.EVENTS[kind]
-        if _COLUMNS[column].sql and column != "seed"  # any integer is one
-    ]
+    asked = []
+    for column, known in schema.EVENTS[kind].items():
+        if _COLUMNS[column].sql and column != "seed":  # any integer is one
+            holds = _COLUMNS[column].sql.format(column=column)
+            asked.append(f"({column} IS NULL OR {holds})" if known.null else holds)
     return " AND ".join([f"at BETWEEN 0 AND {LAST - 1}", "zone BETWEEN -86399 AND 86399", *asked])

@@ -28,8 +28,9 @@ _DAY = 86_400e6  # microseconds
 
 
 class CardMemory(NamedTuple):
-    """What Anki remembers of one card; `moment` is that of its last answer, `as_of` is in milliseconds since 1970.
+    """What Anki remembers of one card after its last answer, which was `rating`, at `moment`.
 
+    `as_of`: when the collection that says so was changed last, in milliseconds since 1970.
     The chance of recall falls to 0.9 `stability` days after the last answer. `method`: fsrs; interval, which is an
     estimate from the interval of Anki's older scheduler; forgotten, where the learner chose Forget.
     """
@@ -37,6 +38,7 @@ class CardMemory(NamedTuple):
     note: str
     language: Language
     card: int
+    rating: int
     stability: float
     difficulty: float | None
     decay: float
@@ -54,17 +56,17 @@ class CardMemory(NamedTuple):
 class NoteMemory(NamedTuple):
     """A note that was answered in Anki: its answers, its chance of recall, and what that is made of.
 
-    `cards`: of the language in which it is known best; `estimated`: FSRS was off for one of them. `last` and `failed`:
-    the last answer, and the last Again, in microseconds since 1970; 0: none.
+    `cards`: of the language in which it is known best; `failing`: the last answer to one of these was Again;
+    `estimated`: FSRS was off for one of them. `last`: the newest answer, in microseconds since 1970.
     """
 
     note: str
     reviews: int
     recall: float
+    failing: bool
     estimated: bool
     cards: frozenset[int]
     last: int
-    failed: int
 
 
 def record_memories(history: History, memories: Iterable[CardMemory]) -> int:
@@ -100,35 +102,32 @@ def note_memories(
     `cards`: the cards that a note has today, where they are known; others are not looked at. Raises HistoryError.
     """
     answers = history.rows(
-        "SELECT note, count(*) AS n, max(at) AS last, max(CASE WHEN rating = 1 THEN at ELSE 0 END) AS failed "
-        "FROM note_reviews WHERE source = 'anki' GROUP BY note"
+        "SELECT note, count(*) AS n, max(at) AS last FROM note_reviews WHERE source = 'anki' GROUP BY note"
     )
     if not answers:
         return None
-    latest: dict[str, dict[str, dict[int, CardMemory]]] = {}
+    latest: dict[str, dict[str, list[CardMemory]]] = {}
     for one in _latest(history):
         if cards is None or one.note not in cards or one.card in cards[one.note]:
-            latest.setdefault(one.note, {}).setdefault(one.language, {})[one.card] = one
+            latest.setdefault(one.note, {}).setdefault(one.language, []).append(one)
     found = {}
     for row in answers:
-        recall, known = max(
-            (
-                (min(one.recall(now) for one in of_card.values()), of_card)
-                for of_card in latest.get(row["note"], {}).values()
-            ),
-            key=lambda pair: (len(pair[1]), pair[0]),
-            default=(0.0, {}),
-        )
-        found[row["note"]] = NoteMemory(
-            note=row["note"],
-            reviews=row["n"],
-            recall=recall,
-            estimated=any(one.method == "interval" for one in known.values()),
-            cards=frozenset(known),
-            last=row["last"],
-            failed=row["failed"],
-        )
+        languages = [_in_one_language(known, now) for known in latest.get(row["note"], {}).values()]
+        best = max(languages, key=lambda one: (len(one.cards), not one.failing, one.recall), default=_NOTHING)
+        found[row["note"]] = best._replace(note=row["note"], reviews=row["n"], last=row["last"])
     return found
+
+
+def _in_one_language(known: list[CardMemory], now: Moment) -> NoteMemory:
+    return _NOTHING._replace(
+        recall=min(one.recall(now) for one in known),
+        failing=any(one.rating == 1 for one in known),
+        estimated=any(one.method == "interval" for one in known),
+        cards=frozenset(one.card for one in known),
+    )
+
+
+_NOTHING = NoteMemory(note="", reviews=0, recall=0.0, failing=False, estimated=False, cards=frozenset(), last=0)
 
 
 def _latest(history: History) -> list[CardMemory]:
@@ -140,6 +139,7 @@ def _latest(history: History) -> list[CardMemory]:
             note=row["note"],
             language=row["language"],
             card=row["card"],
+            rating=row["rating"],
             stability=row["stability"],
             difficulty=row["difficulty"],
             decay=row["decay"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from llmdrills.errors import UsageError
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoteReview", "identity", "of_note", "record"]
 
-_NAMESPACE = uuid.UUID("6c6c6d64-7269-4c6c-8000-6e6f74657265")
+_NAMESPACE = "6c6c6d64-7269-4c6c-8000-6e6f74657265"
 
 
 class NoteReview(NamedTuple):
@@ -75,4 +74,6 @@ def of_note(history: History, note: str) -> list[NoteReview]:
 
 def identity(origin: str) -> str:
     """The UUID of an event of that origin, the same on every machine."""
-    return str(uuid.uuid5(_NAMESPACE, origin))
+    import uuid  # 5 ms, and needed only when something is written
+
+    return str(uuid.uuid5(uuid.UUID(_NAMESPACE), origin))

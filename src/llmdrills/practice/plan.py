@@ -1,11 +1,12 @@
 """What today holds, and why: deterministic, given the history, the day and the seed.
 
 The day is filled within the minutes that are left of it: one new kata, once those that it builds on have been passed;
-then what is due, the most forgotten first; then, if nothing that is due has to wait, more new ones up to the cap. That
-one new kata comes first because `benchmarks/schedule.py` says so: where all that is due must be done before anything
-new, a learner with little time never meets most katas. Only after a long break does the new one wait too. A kata
-failed again and again is set aside for a while, with advice; now and then a mastered one is asked for unannounced. Then
-the day is put in an order in which topics alternate and a kata comes after those that it builds on.
+then what is due, the most forgotten first; then, if nothing that is due has to wait, katas whose notes fail in Anki,
+and more new ones up to the cap. That one new kata comes first because `benchmarks/schedule.py` says so: where all that
+is due must be done before anything new, a learner with little time never meets most katas. Only after a long break does
+the new one wait too. A kata failed again and again is set aside for a while, with advice; now and then a mastered one
+is asked for unannounced. Then the day is put in an order in which topics alternate and a kata comes after those that it
+builds on.
 
 Beside all that, a repair is offered, of a kata that today does not ask for: a look at its code would be a hint.
 """
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual, counted
-from llmdrills.practice.agenda import Item, Plan, RepairOffer, SetAside
+from llmdrills.practice.agenda import Item, Plan, RepairOffer, SetAside, advice
+from llmdrills.practice.kata_notes import matter, weigh
 from llmdrills.practice.moments import from_day_number
 from llmdrills.practice.repairs import latest
 from llmdrills.practice.rotation import is_easier
@@ -28,12 +30,14 @@ from llmdrills.practice.unfinished import skipped_on, unfinished
 from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
+    from llmdrills.content.kata_notes import KataNote
     from llmdrills.content.model import Kata
     from llmdrills.practice.agenda import Reason
     from llmdrills.practice.history import History
+    from llmdrills.practice.kata_notes import NotesOfKata
     from llmdrills.practice.moments import Moment
     from llmdrills.practice.repairs import Latest
     from llmdrills.settings import Settings
@@ -76,12 +80,23 @@ class PlanOptions(NamedTuple):
 _DEFAULT = PlanOptions()
 
 
-def today(history: History, katas: Sequence[Kata], now: Moment, options: PlanOptions = _DEFAULT) -> Plan:
-    """The plan that the history implies. Raises HistoryError."""
+def today(
+    history: History,
+    katas: Sequence[Kata],
+    now: Moment,
+    options: PlanOptions = _DEFAULT,
+    *,
+    notes: Callable[[], Iterable[KataNote]] | None = None,
+) -> Plan:
+    """The plan that the history implies. `notes` is asked for the notes of the katas where they matter.
+
+    Raises HistoryError.
+    """
     schedule = load(history, options.scheduling)
     skipped = skipped_on(history, now.day_number)
     open_now = unfinished(history)
-    plan = make(schedule, katas, now, options, unfinished=open_now, skipped=skipped)
+    known = weigh(history, notes(), now) if notes is not None and matter(history, schedule) else {}
+    plan = make(schedule, katas, now, options, unfinished=open_now, skipped=skipped, notes=known)
     left_out = {item.kata for item in plan.items} | skipped | {one.kata for one in open_now}
     planner = _Planner(schedule, tuple(katas), now.day_number, options)
     return replace(plan, repair=planner.repair(latest(history), left_out))
@@ -95,21 +110,30 @@ def make(
     *,
     unfinished: Iterable[tuple[str, str]] = (),
     skipped: Iterable[str] = (),
+    notes: Mapping[str, NotesOfKata] | None = None,
 ) -> Plan:
     """The plan for `now`'s day. The schedule is given: `options.scheduling` is not looked at.
 
     `unfinished`: (kata, variant) of repetitions begun and not rated, newest first; `skipped`: katas that the learner
-    skipped today.
+    skipped today; `notes`: what Anki says of the notes of each kata.
     """
-    planner = _Planner(schedule, tuple(katas), now.day_number, options)
+    planner = _Planner(schedule, tuple(katas), now.day_number, options, notes)
     return planner.plan(tuple(unfinished), frozenset(skipped))
 
 
 class _Planner:
     """The state of one planning. A plain class: making a dataclass takes a millisecond of every start."""
 
-    def __init__(self, schedule: Schedule, katas: tuple[Kata, ...], day: int, options: PlanOptions) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        katas: tuple[Kata, ...],
+        day: int,
+        options: PlanOptions,
+        notes: Mapping[str, NotesOfKata] | None = None,
+    ) -> None:
         self.schedule, self.katas, self.day = schedule, katas, day
+        self.notes = notes or {}
         self.budget, self.new, self.topic, self.seed = options.minutes, options.new, options.topic, options.seed
         self.by_id = {kata.id: kata for kata in self.katas}
         self.pace = self.schedule.pace(self.katas)
@@ -130,7 +154,10 @@ class _Planner:
         items = begun + chosen
         waiting = [kata for kata in due if kata.id not in {item.kata for item in items}]
         if not waiting:
-            items += self._fit(self._audit(taken | skipped | resting | {kata.id for kata in due}))
+            items += self._fit(self._forward(taken | skipped | resting | {kata.id for kata in due}))
+            items += self._fit(
+                self._audit({item.kata for item in items} | taken | skipped | resting | {kata.id for kata in due})
+            )
             items += self._fit([item for item in fresh if item not in items], first=empty and not items)
         items = self._order(items)
         return Plan(
@@ -179,6 +206,7 @@ class _Planner:
             minutes=max(1, math.ceil(self._cost(kata) / 60)),
             retrievability=self.schedule.retrievability(kata.id, self.day) if due is not None else None,
             due=from_day_number(due) if due is not None else None,
+            notes=self._notes(kata, reason),
         )
 
     def _begun(self, unfinished: tuple[tuple[str, str], ...], skipped: frozenset[str]) -> list[Item]:
@@ -216,6 +244,20 @@ class _Planner:
             )
         return self._item(kata, "due", why)
 
+    def _forward(self, excluded: set[str]) -> list[Item]:
+        """Katas that are not due, but whose notes failed in Anki since they were practised last; the worst first."""
+        failing = (kata for kata in self.wanted if kata.id not in excluded and self._notes_fail(kata))
+        found = sorted(failing, key=lambda kata: (-self.notes[kata.id].failing, kata.id))
+        return [self._item(kata, "notes", self.notes[kata.id].why) for kata in found]
+
+    def _notes_fail(self, kata: Kata) -> bool:
+        notes = self.notes.get(kata.id)
+        return notes is not None and notes.call_for(self.schedule.memories.get(kata.id), self.day)
+
+    def _notes(self, kata: Kata, reason: Reason) -> tuple[str, ...]:
+        notes = self.notes.get(kata.id)
+        return notes.named(self.schedule.memories.get(kata.id), reason) if notes else ()
+
     def _catch_up(self, waiting: list[Kata]) -> int:
         """Days that those waiting take after today, so many a day as fit."""
         if not waiting or not self.budget:
@@ -235,7 +277,7 @@ class _Planner:
             memory = self.schedule.memories.get(kata.id)
             if memory and memory.failures >= LEECH_FAILURES and self.day < memory.last_day + LEECH_REST:
                 until = from_day_number(memory.last_day + LEECH_REST)
-                found.append(SetAside(kata.id, until, _advice(kata, memory.failures)))
+                found.append(SetAside(kata.id, until, advice(kata, memory.failures), self._notes(kata, "due")))
         return found
 
     def _audit(self, excluded: set[str]) -> list[Item]:
@@ -355,14 +397,3 @@ class _Planner:
             "; ".join(filter(None, ("nothing is due today", when[0]))),
             "；".join(filter(None, ("今天没有到期的练习", when[1]))),
         )
-
-
-def _advice(kata: Kata, failures: int) -> Bilingual:
-    first = " ".join(kata.requires)
-    cards = f"tag:llmdrills::kata::{kata.id}"
-    en = f"failed {failures} times in a row: let it rest, and go through its cards in Anki (search {cards})"
-    zh = f"连续 {failures} 次没过：先放一放，在 Anki 里复习它的卡片（搜索 {cards}）"
-    if first:
-        en += f"; then do again what it builds on: `llmdrills start {kata.requires[0]}`"
-        zh += f"；再重做前置练习：`llmdrills start {kata.requires[0]}`"
-    return Bilingual(en, zh)

@@ -31,6 +31,8 @@ _T = {
     "attempts": Bilingual("{n} graded", "评分 {n}"),
     "minutes": Bilingual("minutes", "分钟"),
     "repairs": Bilingual("repairs done", "已完成的修复练习"),
+    "in anki": Bilingual("notes recalled in Anki", "Anki 中记得的笔记"),
+    "of notes": Bilingual("of {n} reviewed", "共复习 {n} 条"),
     "begun": Bilingual("begun: {n}", "共开始 {n} 个"),
     "days": Bilingual("on {n}", "共 {n}"),
     "recall": Bilingual("recalled when due", "到期时的记忆保持率"),
@@ -68,8 +70,16 @@ _T = {
         "{kata}: days passed without help: {n}; recall {recall}", "{kata}：独立通过 {n} 天，记忆保持率 {recall}"
     ),
     "never": Bilingual("{kata}: not practised yet", "{kata}：还没练过"),
-    "notes": Bilingual("{n}, reviewed in Anki (not counted here yet)", "{n}，在 Anki 中复习（这里暂不统计）"),
-    "notes counted": Bilingual("{n}, {done} of them reviewed in Anki", "{n}，其中 {done} 条已在 Anki 中复习"),
+    "notes": Bilingual(
+        "{n}, reviewed in Anki (`llmdrills anki import` counts them)",
+        "{n}，在 Anki 中复习（用 `llmdrills anki import` 计入）",
+    ),
+    "notes counted": Bilingual(
+        "{n}: {recalled} recalled in Anki, {forgotten} forgotten, {new} not reviewed yet",
+        "{n}：Anki 中记得 {recalled} 条，遗忘 {forgotten} 条，{new} 条尚未复习",
+    ),
+    "by estimate": Bilingual(" ({n} by estimate: FSRS is off)", "（其中 {n} 条为估算：未启用 FSRS）"),
+    "extra": Bilingual(" (not asked for)", "（不作要求）"),
     "next": Bilingual("Next: {what}", "下一步：{what}"),
 }
 
@@ -180,6 +190,8 @@ class _Page:
             (stats.minutes, "minutes", self.say("days", n=counted(stats.days_practised, "day", "天"))),
             (measured, "recall", self.say("predicted", n=predicted)),
         ]
+        if stats.notes is not None:
+            entries.append((stats.notes.recalled, "in anki", self.say("of notes", n=stats.notes.notes)))
         if stats.repairs.begun:
             entries.append((stats.repairs.passed, "repairs", self.say("begun", n=stats.repairs.begun)))
         tiles = (
@@ -251,18 +263,29 @@ class _Page:
     def item(self, item: Mapping[str, Any]) -> str:
         state = item["state"]
         evidence = [self.evidence(one) for one in item["katas"]]
-        count, done = counted(len(item["notes"]), "note", "条笔记"), item["notes_reviewed"]
-        evidence.append(self.say("notes", n=count) if done is None else self.say("notes counted", n=count, done=done))
+        evidence.append(_code(self.notes(item)))
         listed = "".join(f"<li>{one}</li>" for one in evidence)
         return (
             f"<li><span class='state {state}'>{self.say(state)}</span><b>{plain(item['title'][self.language])}</b>"
             f"<ul class='evidence'>{listed}</ul>{_code(self.say('next', what=item['next'][self.language]))}</li>"
         )
 
+    def notes(self, item: Mapping[str, Any]) -> str:
+        count, recalled = len(item["notes"]), item["notes_recalled"]
+        if recalled is None:
+            return self.say("notes", n=counted(count, "note", "条笔记"))
+        forgotten, estimated = len(item["notes_forgotten"]), item["notes_estimated"]
+        new = count - recalled - forgotten
+        words = self.say(
+            "notes counted", n=counted(count, "note", "条笔记"), recalled=recalled, forgotten=forgotten, new=new
+        )
+        return words + (self.say("by estimate", n=estimated) if estimated else "")
+
     def evidence(self, one: Mapping[str, Any]) -> str:
         # The title is escaped already, and `say` would do it again.
         shown = Bilingual(one["kata"], one["kata"]) if one["kata"] not in self.titles else self.titles[one["kata"]]
         name = shown[self.language]
         if one["retrievability"] is None:
-            return self.say("never", kata=name)
-        return self.say("clean", kata=name, n=one["clean_days"], recall=f"{one['retrievability']:.0%}")
+            return self.say("never", kata=name) + ("" if one["core"] else self.say("extra"))
+        extra = "" if one["core"] else self.say("extra")
+        return self.say("clean", kata=name, n=one["clean_days"], recall=f"{one['retrievability']:.0%}") + extra

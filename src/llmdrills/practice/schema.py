@@ -91,6 +91,7 @@ EVENTS: dict[str, dict[str, Column]] = {
         "note": _TEXT,
         "language": _TEXT,
         "card": _INTEGER,
+        "rating": _INTEGER,
         "stability": _REAL,
         "difficulty": Column("REAL", null=True),
         "decay": _REAL,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.content.mistakes import mistakes
 from llmdrills.language import Bilingual
 from llmdrills.practice import repairs, replay
 from llmdrills.practice.evidence import clean_passes, counts
 from llmdrills.practice.moments import Moment, from_day_number
+from llmdrills.practice.note_memory import note_memories
 from llmdrills.practice.repairs import Repairs
 from llmdrills.practice.rotation import stronger
 from llmdrills.practice.schedule import Schedule, load, median
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from llmdrills.practice.history import History
     from llmdrills.practice.replay import Memory
 
-__all__ = ["FORECAST_DAYS", "Bin", "Day", "Due", "Hard", "Met", "Stats", "gather"]
+__all__ = ["FORECAST_DAYS", "Bin", "Day", "Due", "Hard", "Met", "NotesInAnki", "Stats", "gather"]
 
 FORECAST_DAYS = 30
 _YEAR = 371  # 53 whole weeks, so that the heat map is a rectangle
 _HARDEST = 10
+_RECALLED = 0.9  # the chance of recall at which a note counts as recalled, as for readiness
 _DEFAULT = Scheduling()
 _NO_REPAIRS = Repairs()
 
@@ -85,6 +87,19 @@ class Met:
     text: Bilingual  # what it is, in words; its id where there are none
 
 
+class NotesInAnki(NamedTuple):
+    """What was reviewed in Anki: answers, notes, how many of these would be recalled at 0.9 or better, and the mean.
+
+    `estimated`: notes whose recall is an estimate, because FSRS is off.
+    """
+
+    answers: int
+    notes: int
+    recalled: int
+    recall: float
+    estimated: int
+
+
 @dataclass(frozen=True)
 class Stats:
     """Everything on one page. Shares are in [0, 1]; None where there is nothing to measure yet."""
@@ -108,10 +123,12 @@ class Stats:
     ratings: dict[str, int]
     overrides: int
     repairs: Repairs = _NO_REPAIRS  # counted apart: nothing else here knows of them
+    notes: NotesInAnki | None = None  # None: nothing was imported from Anki
 
     def to_json(self) -> dict[str, Any]:
         """Schema 1: it may gain keys, never lose one."""
-        data = {**asdict(self), "repairs": self.repairs._asdict()}
+        notes = self.notes._asdict() if self.notes else None
+        data = {**asdict(self), "repairs": self.repairs._asdict(), "notes": notes}
         slips = [
             {"misconception" if key == "slip" else key: one[key] for key in one if key != "text"}
             for one in data.pop("slips")
@@ -146,7 +163,22 @@ def gather(history: History, katas: Sequence[Kata], now: Moment, scheduling: Sch
         hardest=_hardest(schedule, today),
         slips=_slips(history, {kata.id: kata for kata in katas}),
         repairs=repaired,
+        notes=_notes(history, now),
         **_ratings(history),
+    )
+
+
+def _notes(history: History, now: Moment) -> NotesInAnki | None:
+    found = note_memories(history, now)
+    if found is None:
+        return None
+    known = found.values()
+    return NotesInAnki(
+        answers=sum(one.reviews for one in known),
+        notes=len(known),
+        recalled=sum(one.recall >= _RECALLED and not one.failing for one in known),
+        recall=sum(one.recall for one in known) / len(known),
+        estimated=sum(one.estimated for one in known),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmdrills.cli.anki_source import remember_ready
 from llmdrills.cli.console import note, print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, complete_kata, find_kata, place
@@ -225,6 +226,7 @@ def import_command(
 ) -> None:
     """Run `llmdrills history import`."""
     here = place(lang=lang)
+    remember_ready(here)
     with open_history(here) as history:
         backups.keep(history, always=True)
         found = import_lines(history, sys.stdin, "stdin") if str(file) == "-" else import_file(history, file)

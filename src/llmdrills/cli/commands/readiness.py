@@ -12,7 +12,7 @@ from llmdrills.content import load_workspace
 from llmdrills.language import Bilingual, counted
 from llmdrills.mathtext import unicode_math
 from llmdrills.practice.moments import Moment
-from llmdrills.readiness import LABELS, assess
+from llmdrills.readiness import LABELS, assess, keep_shown
 
 if TYPE_CHECKING:
     from llmdrills.language import Language
@@ -32,14 +32,20 @@ HELP = manual(
 _MARK = {"ready": "✓", "fading": "~", "not-shown": "○"}
 _HEAD = Bilingual("{state}: {title}", "{state}：{title}")
 _KATA = Bilingual("{kata}: {days}, recall {recall}", "{kata}：独立通过 {days}，记忆保持率 {recall}")
+_EXTRA = Bilingual("(not asked for)", "（不作要求）")
 _NEVER = Bilingual("not practised yet", "尚未练习")
 _NOTES = Bilingual("{count}, reviewed in Anki", "{count}，在 Anki 中复习")
+_COUNTED = Bilingual(
+    "{recalled} of {count} recalled in Anki, {forgotten} forgotten, {new} not reviewed yet",
+    "Anki 中的 {count}：记得 {recalled} 条，遗忘 {forgotten} 条，{new} 条尚未复习",
+)
+_ESTIMATED = Bilingual(" ({n} by estimate: FSRS is off)", "（其中 {n} 条为估算：未启用 FSRS）")
 _SUM = Bilingual(
     "{ready} ready, {fading} fading, {rest} not shown yet", "{ready} 项已具备，{fading} 项正在遗忘，{rest} 项尚未证明"
 )
 _ANKI = Bilingual(
-    "What you review in Anki is not seen here yet: only katas count as evidence so far.",
-    "目前还看不到你在 Anki 中的复习：暂时只有编码练习算作证据。",
+    "Only katas count as evidence so far: `llmdrills anki import` brings in what you reviewed in Anki.",
+    "目前只有编码练习算作证据：用 `llmdrills anki import` 导入你在 Anki 中的复习。",
 )
 
 
@@ -48,7 +54,9 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace)
     with open_history(here) as history:
-        found = assess(loaded, history, Moment.now(), here.settings.scheduling)
+        now = Moment.now()
+        found = assess(loaded, history, now, here.settings.scheduling)
+        keep_shown(history, found, now)
     if json:
         print_json(found.to_json())
     else:
@@ -60,7 +68,8 @@ def _show(found: Readiness, language: Language) -> None:
         _show_item(item, language)
     rest = found.count("not-shown")
     tell(_SUM.format(ready=found.count("ready"), fading=found.count("fading"), rest=rest)[language])
-    tell(_ANKI[language])
+    if all(item.anki is None for item in found.items):
+        tell(_ANKI[language])
 
 
 def _show_item(item: ItemState, language: Language) -> None:
@@ -69,7 +78,21 @@ def _show_item(item: ItemState, language: Language) -> None:
     for kata in item.katas:
         recall = _NEVER[language] if kata.retrievability is None else f"{kata.retrievability:.0%}"
         days = counted(kata.clean_days, "clean pass", "天", "clean passes")[language]
-        tell("    " + _KATA.format(kata=kata.kata, days=days, recall=recall)[language])
+        extra = "" if kata.core else f" {_EXTRA[language]}"
+        tell("    " + _KATA.format(kata=kata.kata, days=days, recall=recall)[language] + extra)
     if item.notes:
-        tell("    " + _NOTES.format(count=counted(len(item.notes), "note", "条笔记")[language])[language])
+        tell("    " + _notes_line(item)[language])
     tell(f"    → {item.next[language]}\n")
+
+
+def _notes_line(item: ItemState) -> Bilingual:
+    words = counted(len(item.notes), "note", "条笔记")
+    if item.anki is None:
+        return Bilingual(_NOTES.en.format(count=words.en), _NOTES.zh.format(count=words.zh))
+    recalled, forgotten = len(item.anki.recalled), len(item.anki.forgotten)
+    figures = {"recalled": recalled, "forgotten": forgotten, "new": item.anki.all - recalled - forgotten}
+    line = Bilingual(_COUNTED.en.format(count=words.en, **figures), _COUNTED.zh.format(count=words.zh, **figures))
+    if not item.anki.estimated:
+        return line
+    more = _ESTIMATED.format(n=item.anki.estimated)
+    return Bilingual(line.en + more.en, line.zh + more.zh)

@@ -17,7 +17,7 @@ from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
 from llmdrills.practice import report, stats
 from llmdrills.practice.moments import Moment
-from llmdrills.readiness import assess
+from llmdrills.readiness import assess, keep_shown
 
 __all__ = ["HELP", "command"]
 
@@ -48,6 +48,7 @@ def command(
     with open_history(here) as history:
         figures = stats.gather(history, loaded.katas, now, scheduling)
         ready = assess(loaded, history, now, scheduling)
+        keep_shown(history, ready, now)
     titles = {kata.id: kata.title for kata in loaded.katas}
     page = report.render(figures, ready.to_json(), here.language, titles)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,7 +11,16 @@ import typer
 from llmdrills.cli.console import print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.more_view import more_text
-from llmdrills.cli.options import DeviceOption, JsonOption, LangOption, TopicOption, WorkspaceOption, check_topic, place
+from llmdrills.cli.options import (
+    DeviceOption,
+    JsonOption,
+    LangOption,
+    TopicOption,
+    WorkspaceOption,
+    check_topic,
+    kata_notes,
+    place,
+)
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
@@ -80,7 +90,7 @@ def command(
     with open_history(here) as history:
         options = plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed)
         now = Moment.now()
-        plan = plans.today(history, katas, now, options)
+        plan = plans.today(history, katas, now, options, notes=partial(kata_notes, here))
         more = "" if plan.items or json else more_text(history, katas, now, options, here.language)
     if json:
         print_json(plan.to_json())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.day.events import Events, Key, Redraw
@@ -11,6 +12,7 @@ from llmdrills.cli.day.screen import Screen
 from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.day.workplace import at_the_desk
 from llmdrills.cli.more_view import more_text
+from llmdrills.cli.options import kata_notes
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history, practice_file
 from llmdrills.cli.repair import begin_repair, starter_of
@@ -60,7 +62,9 @@ class _Day:
 
     def plan(self) -> Plan:
         """The plan that the history implies now."""
-        return plans.today(self._history, self._katas, Moment.now(), self._options)
+        return plans.today(
+            self._history, self._katas, Moment.now(), self._options, notes=partial(kata_notes, self._here)
+        )
 
     def more(self) -> str:
         """What could be practised once the plan is done."""

@@ -1,0 +1,98 @@
+"""What the commands `llmdrills anki …` share: which notes are ours, and where their collection is read from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmdrills.anki.connect import AnkiConnect
+from llmdrills.cli.console import note
+from llmdrills.cli.record import open_history
+from llmdrills.errors import LLMDrillsError, UsageError
+from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llmdrills.anki.reading import Collection
+    from llmdrills.cli.options import Place
+    from llmdrills.content.model import Workspace
+
+__all__ = ["LiveOption", "PathArgument", "collection_of", "connect", "remember_ready", "tell_none"]
+
+PathArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[PATH]",
+        help="collection.anki2, the folder that holds it, a .colpkg, or an .apkg exported with scheduling.",
+        show_default=False,
+    ),
+]
+LiveOption = Annotated[bool, typer.Option("--live", help="Ask a running Anki, through its add-on AnkiConnect.")]
+
+_WHICH = Bilingual("a path or --live is needed", "需要给出路径或 --live")
+_ONE = Bilingual("a path and --live are two sources", "路径和 --live 是两个不同的来源")
+_GIVE = Bilingual(
+    "give collection.anki2 of your profile{near}, an exported .colpkg or .apkg, or --live for a running Anki",
+    "请给出个人资料中的 collection.anki2{near}、导出的 .colpkg 或 .apkg，或用 --live 连接正在运行的 Anki",
+)
+_NEAR = Bilingual(" (here: {path})", "（本机：{path}）")
+_NONE = Bilingual(
+    "None of the {total} notes there is from this workspace: import its package in Anki first (`llmdrills build`), or "
+    "name the workspace with --workspace.",
+    "其中 {total} 条笔记都不属于这个工作区：请先在 Anki 中导入它的牌组包（`llmdrills build`），"
+    "或用 --workspace 指定工作区。",
+)
+
+
+def connect(here: Place) -> AnkiConnect:
+    """The AnkiConnect of the settings."""
+    return AnkiConnect(here.settings.text("anki_url"), here.settings.text("anki_key"))
+
+
+def collection_of(here: Place, path: Path | None, guids: Iterable[str], *, live: bool) -> Collection:
+    """What the collection that is meant says of those notes. Raises UsageError."""
+    from llmdrills.anki.live import read_live, read_path
+
+    if live and path is not None:
+        raise UsageError(_ONE, _GIVE.format(near=""))
+    if live:
+        return read_live(connect(here), guids)
+    if path is None:
+        raise UsageError(_WHICH, _GIVE.format(near=_near()[here.language]))
+    return read_path(path, guids)
+
+
+def _near() -> Bilingual:
+    """A collection that lies where Anki keeps them on this machine; nothing where there is none."""
+    from llmdrills.anki.connect import anki_folder
+
+    try:
+        found = sorted(anki_folder().glob("*/collection.anki2"))
+    except OSError:  # a folder that may not be looked into: the advice is whole without an example
+        found = []
+    return _NEAR.format(path=found[0]) if found else Bilingual("", "")
+
+
+def tell_none(here: Place, collection: Collection) -> None:
+    """Say that a collection holds nothing of ours."""
+    note(_NONE.format(total=collection.total)[here.language])
+
+
+def remember_ready(here: Place, workspace: Workspace | None = None) -> None:
+    """Record what is ready as of now, before reviews come in that may change it."""
+    from llmdrills.practice.moments import Moment
+    from llmdrills.readiness import assess, keep_shown
+
+    if workspace is None:
+        from llmdrills.content import load_workspace
+
+        try:
+            workspace = load_workspace(here.workspace, here.locations.cache)
+        except LLMDrillsError:
+            return  # what is wrong with the decks must not keep anybody's reviews out, and `check` says it
+    now = Moment.now()
+    with open_history(here) as history:
+        keep_shown(history, assess(workspace, history, now, here.settings.scheduling), now)

@@ -1,0 +1,91 @@
+"""`llmdrills anki import`, `doctor`, `pull` and `push`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from llmdrills.anki.ours import our_guids
+from llmdrills.cli.anki_source import LiveOption, PathArgument, collection_of, remember_ready, tell_none
+from llmdrills.cli.console import note, print_json
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.record import open_history
+from llmdrills.content import load_workspace
+from llmdrills.language import Bilingual
+from llmdrills.practice import backups
+
+if TYPE_CHECKING:
+    from llmdrills.from_anki import Taken
+    from llmdrills.language import Language
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Bring back from Anki what happened there, and hand it new packages.\n\n\b\n"
+    "Examples:\n"
+    "  llmdrills anki import ~/.local/share/Anki2/Me/collection.anki2\n"
+    "  llmdrills anki import --live\n"
+    "  llmdrills anki doctor collection.colpkg\n\n"
+    "Nothing of a collection is ever written but by Anki itself: a copy is read.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_FOUND = Bilingual(
+    "{notes} of your notes are there, {reviewed} of them reviewed (English and Chinese of a note are one).",
+    "其中有你的 {notes} 条笔记，已复习 {reviewed} 条（同一条笔记的中英文算作一条）。",
+)
+_NEW = Bilingual("{new} of {reviews} reviews are new.", "共 {reviews} 次复习，新增 {new} 次。")
+_ESTIMATED = Bilingual(
+    "FSRS is off for {n} cards: their chance of recall is an estimate from Anki's interval. Turn FSRS on in the deck "
+    "options for a better one.",
+    "有 {n} 张卡片没有启用 FSRS，保持率由 Anki 的间隔估算。在牌组选项中启用 FSRS 后会更准确。",
+)
+_NEXT = Bilingual("`llmdrills readiness` counts them.", "运行 `llmdrills readiness` 查看计入后的结果。")
+
+
+@app.command("import")
+def import_command(
+    path: PathArgument = None,
+    live: LiveOption = False,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Take the reviews of your notes from Anki into the history.
+
+    \b
+    Examples:
+      llmdrills anki import ~/.local/share/Anki2/Me/collection.anki2
+      llmdrills anki import deck.apkg
+      llmdrills anki import --live
+
+    Anki may be running. Importing twice adds nothing, and what others' notes say is not looked at.
+    """
+    from llmdrills.from_anki import take
+
+    here = place(workspace, lang=lang)
+    loaded = load_workspace(here.workspace, here.locations.cache)
+    ours = our_guids(loaded)
+    collection = collection_of(here, path, ours, live=live)
+    remember_ready(here, loaded)
+    with open_history(here) as history:
+        backups.keep(history, always=True)
+        taken = take(history, collection, ours)
+    remember_ready(here, loaded)
+    if json:
+        print_json({"schema": 1, **taken._asdict()})
+        return
+    if not taken.notes:
+        tell_none(here, collection)
+        return
+    _tell(taken, here.language)
+
+
+def _tell(taken: Taken, language: Language) -> None:
+    print(_FOUND.format(notes=taken.notes, reviewed=taken.reviewed)[language])
+    print(_NEW.format(new=taken.new, reviews=taken.reviews)[language])
+    if taken.estimated:
+        note(_ESTIMATED.format(n=taken.estimated)[language])
+    print(_NEXT[language])

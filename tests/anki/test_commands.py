@@ -1,0 +1,77 @@
+"""`llmdrills anki …` as a learner runs it, on the real collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import DECK, Ran, run, small  # noqa: F401  # fixtures
+from tests.helpers.anki_learner import AnkiLearner
+
+READINESS = """\
+deck: readiness
+title: {en: Readiness, zh: 自查}
+notes:
+  - id: ready-scale
+    type: checklist
+    topic: transformer
+    front: {en: Explain the scale., zh: 解释缩放。}
+    items:
+      - {en: variance, zh: 方差}
+      - {en: softmax, zh: softmax 饱和}
+    sources: [{title: A book, url: "https://example.org/book"}]
+"""
+
+
+@pytest.fixture
+def studied(run, small: Path, learner: AnkiLearner) -> Path:  # noqa: F811  # the fixtures imported above
+    """A workspace whose package was imported and reviewed for some weeks."""
+    (small / "decks" / "readiness.yaml").write_text(READINESS)
+    deck = small / "decks" / "small.yaml"
+    deck.write_text(deck.read_text() + "    proves: [ready-scale]\n")
+    assert run("build", cwd=small).code == 0
+    learner.col.set_config("fsrs", True)
+    for language in ("en", "zh"):
+        learner.take(small / "build" / f"llmdrills-{language}.apkg")
+    for days in (0, 3, 9):
+        learner.pass_days(days)
+        learner.review_due()
+    learner.review("scale")
+    learner.review("ready-scale")
+    return small
+
+
+def test_should_import_and_answer_readiness(run, studied: Path, learner: AnkiLearner) -> None:  # noqa: F811
+    first = run("readiness", "--json", cwd=studied).json
+    assert (first["items"][0]["state"], first["items"][0]["notes_reviewed"]) == ("not-shown", None)
+    assert "llmdrills anki import" in run("readiness", cwd=studied).out
+    done: Ran = run("anki", "import", learner.file, cwd=studied)
+    assert done.code == 0
+    assert "6 of your notes are there, 6 of them reviewed" in done.out  # four are spot-the-bug notes of the kata
+    said = run("readiness", "--json", cwd=studied).json["items"][0]
+    assert (said["state"], said["notes_recalled"], said["shown"]) == ("ready", 2, True)
+    assert "2 of 2 notes recalled in Anki" in run("readiness", cwd=studied).out
+    assert "2 条" in run("readiness", "--lang", "zh", cwd=studied).out
+    again = run("anki", "import", learner.export(studied / "c.colpkg"), "--json", cwd=studied).json
+    assert (again["schema"], again["new"], again["remembered"], again["reviewed"]) == (1, 0, 0, 6)
+    assert "6 notes reviewed in Anki" in run("stats", cwd=studied).out
+    assert run("stats", "--json", cwd=studied).json["notes"]["notes"] == 6
+    assert run("report", "page.html", "--lang", "zh", cwd=studied).code == 0
+    assert "Anki 中记得的笔记" in (studied / "page.html").read_text("utf-8")
+
+
+def test_should_say_where_nothing_is_ours(run, small: Path, learner: AnkiLearner) -> None:  # noqa: F811
+    done = run("anki", "import", learner.file.parent, cwd=small)
+    assert (done.code, done.out) == (0, "")
+    assert "None of the 0 notes" in done.err
+    assert "工作区" in run("anki", "import", learner.file, "--lang", "zh", cwd=small).err
+
+
+@pytest.mark.parametrize("words", [(), ("a.apkg", "--live"), ("missing.colpkg",), ("--live",)])
+def test_should_say_what_is_missing(run, small: Path, words: tuple[str, ...]) -> None:  # noqa: F811
+    env = {"LLMDRILLS_ANKI_URL": "http://127.0.0.1:9"}
+    english, chinese = (run("anki", "import", *words, "--lang", lang, cwd=small, env=env) for lang in ("en", "zh"))
+    assert english.code == chinese.code == 2
+    assert english.err != chinese.err
+    assert any("一" <= character <= "鿿" for character in chinese.err)
