@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from llmdrills.anki.reading import Collection
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Workspace
+    from llmdrills.decks.lock import Lock
+    from llmdrills.decks.package import PackageNote
 
-__all__ = ["LiveOption", "PathArgument", "collection_of", "connect", "remember_ready", "tell_none"]
+__all__ = [
+    "LiveOption",
+    "PathArgument",
+    "collection_of",
+    "connect",
+    "planned_notes",
+    "released_lock",
+    "remember_ready",
+    "tell_none",
+]
 
 PathArgument = Annotated[
     Path | None,
@@ -39,6 +50,10 @@ _GIVE = Bilingual(
     "请给出个人资料中的 collection.anki2{near}、导出的 .colpkg 或 .apkg，或用 --live 连接正在运行的 Anki",
 )
 _NEAR = Bilingual(" (here: {path})", "（本机：{path}）")
+_NOT_RELEASED = Bilingual("nothing was built yet in {path}", "{path} 还没有构建过")
+_BUILD = Bilingual(
+    "run `llmdrills build`, and import its packages in Anki", "请先运行 `llmdrills build`，再在 Anki 中导入"
+)
 _NONE = Bilingual(
     "None of the {total} notes there is from this workspace: import its package in Anki first (`llmdrills build`), or "
     "name the workspace with --workspace.",
@@ -74,6 +89,25 @@ def _near() -> Bilingual:
     except OSError:  # a folder that may not be looked into: the advice is whole without an example
         found = []
     return _NEAR.format(path=found[0]) if found else Bilingual("", "")
+
+
+def released_lock(workspace: Workspace) -> Lock:
+    """The lock of the last release. Raises UsageError where nothing was released, and LockError."""
+    from llmdrills.decks.lock import read_lock
+
+    lock = read_lock(workspace.root)
+    if lock is None:
+        raise UsageError(_NOT_RELEASED.format(path=workspace.root), _BUILD)
+    return lock
+
+
+def planned_notes(here: Place, workspace: Workspace) -> tuple[PackageNote, ...]:
+    """The notes as the decks say them now: those of the last release, where the decks have not changed since."""
+    from llmdrills.decks.build import BuildOptions, planned
+    from llmdrills.paths import came_with_the_package
+
+    options = BuildOptions(read_only_content=came_with_the_package(here.workspace), cache_dir=here.locations.cache)
+    return tuple(note for release in planned(workspace, options) for note in release.notes)
 
 
 def tell_none(here: Place, collection: Collection) -> None:

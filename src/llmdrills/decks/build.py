@@ -48,6 +48,7 @@ __all__ = [
     "languages_of",
     "look_of",
     "package_path",
+    "planned",
     "release_time_from_environment",
 ]
 
@@ -202,6 +203,18 @@ def build(workspace: Workspace, out_dir: Path, options: BuildOptions = _DEFAULT)
         dry_run=options.dry_run,
         seconds=time.monotonic() - started,
     )
+
+
+def planned(workspace: Workspace, options: BuildOptions = _DEFAULT) -> tuple[Release, ...]:
+    """What a build with these options would release, one a language: nothing is written, and no lock is moved.
+
+    Raises as `build` does.
+    """
+    start = _starting_lock(workspace, workspace.root / "build", options)
+    cache = RenderCache(options.cache_dir, renderer())
+    releases = _releases(workspace, start.lock, cache, _release_time(options), options)
+    cache.save()
+    return tuple(releases)
 
 
 def _release_time(options: BuildOptions) -> int:

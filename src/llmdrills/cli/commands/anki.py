@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from llmdrills.anki.ours import our_guids
-from llmdrills.cli.anki_source import LiveOption, PathArgument, collection_of, remember_ready, tell_none
+from llmdrills.cli.anki_source import (
+    LiveOption,
+    PathArgument,
+    collection_of,
+    planned_notes,
+    released_lock,
+    remember_ready,
+    tell_none,
+)
+from llmdrills.cli.anki_view import doctor_text
 from llmdrills.cli.console import note, print_json
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
 from llmdrills.cli.record import open_history
@@ -89,3 +98,36 @@ def _tell(taken: Taken, language: Language) -> None:
     if taken.estimated:
         note(_ESTIMATED.format(n=taken.estimated)[language])
     print(_NEXT[language])
+
+
+@app.command("doctor")
+def doctor_command(
+    path: PathArgument = None,
+    live: LiveOption = False,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say of each of your notes in Anki whether it is as in the last release, why not, and what to do.
+
+    \b
+    Examples:
+      llmdrills anki doctor --live
+      llmdrills anki doctor ~/.local/share/Anki2/Me/collection.anki2 --json
+
+    It ends with 1 where something is to be done.
+    """
+    from llmdrills.anki.doctor import examine
+
+    here = place(workspace, lang=lang)
+    loaded = load_workspace(here.workspace, here.locations.cache)
+    lock = released_lock(loaded)
+    collection = collection_of(here, path, our_guids(loaded), live=live)
+    report = examine(lock, planned_notes(here, loaded), collection)
+    if json:
+        print_json(report.to_json())
+    elif not report.found:
+        tell_none(here, collection)
+    else:
+        print(doctor_text(report, here.language))
+    raise typer.Exit(0 if report.healthy and report.found else 1)
