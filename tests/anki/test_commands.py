@@ -75,3 +75,49 @@ def test_should_say_what_is_missing(run, small: Path, words: tuple[str, ...]) ->
     assert english.code == chinese.code == 2
     assert english.err != chinese.err
     assert any("一" <= character <= "鿿" for character in chinese.err)
+
+
+def edit(learner: AnkiLearner, old: str, new: str) -> None:
+    note = learner.col.get_note(learner.col.find_notes("NoteId:scale note:*en*")[0])
+    note.fields[1] = note.fields[1].replace(old, new)
+    learner.col.update_note(note)
+
+
+def test_should_pull_after_a_look_only(run, studied: Path, learner: AnkiLearner) -> None:  # noqa: F811
+    deck = studied / "decks" / "small.yaml"
+    before = deck.read_text()
+    checked = run("check", "--quick", cwd=studied).out
+    edit(learner, "variance", "spread")
+    shown = run("anki", "pull", learner.file, cwd=studied)
+    assert shown.code == 0
+    assert "+    back: {en: To keep the spread at 1.," in shown.out
+    assert "Nothing was written" in shown.err
+    assert deck.read_text() == before
+    assert "没有写入" in run("anki", "pull", learner.file, "--lang", "zh", cwd=studied).err
+    said = run("anki", "pull", learner.file, "--json", cwd=studied).json
+    assert (said["schema"], said["written"], len(said["changes"]), said["differences"]) == (1, False, 1, [])
+    assert said["patch"] == shown.out
+    assert deck.read_text() == before
+    done = run("anki", "pull", learner.file, "--yes", cwd=studied)
+    assert "1 texts written" in done.out
+    assert deck.read_text() == before.replace("the variance at 1", "the spread at 1")
+    assert run("check", "--quick", cwd=studied).out == checked
+    assert run("build", cwd=studied).code == 0
+    doctor = run("anki", "doctor", learner.file, cwd=studied)
+    assert doctor.code == 1
+    assert "of an older release" in doctor.out
+
+
+def test_should_examine_with_an_exit_status(run, studied: Path, learner: AnkiLearner) -> None:  # noqa: F811
+    assert run("anki", "doctor", learner.file, cwd=studied).code == 0
+    edit(learner, "variance", "spread")
+    ran = run("anki", "doctor", learner.file, "--lang", "zh", cwd=studied)
+    assert ran.code == 1
+    assert "导入" in ran.out
+    assert run("anki", "doctor", learner.file, "--json", cwd=studied).json["counts"]["edited"] == 1
+
+
+def test_should_not_pull_into_what_came_with_the_package(run, tmp_path: Path, learner: AnkiLearner) -> None:  # noqa: F811
+    ran = run("anki", "pull", learner.file, cwd=tmp_path)
+    assert ran.code == 2
+    assert "llmdrills init" in ran.err

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import difflib
+from typing import TYPE_CHECKING, Any
 
 from llmdrills.anki.doctor import ADVICE, FINE, KINDS, TITLES
 from llmdrills.language import LANGUAGES, Bilingual
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llmdrills.anki.doctor import Kind, Report, State
+    from llmdrills.anki.pull import Pull
     from llmdrills.language import Language
 
-__all__ = ["doctor_text"]
+__all__ = ["doctor_text", "patch", "pull_json", "pull_lines"]
 
 _SHOWN = 8  # notes named of each kind; --json names all
 _MARK = {True: "✓", False: "!"}
@@ -52,3 +54,52 @@ def _kind(kind: Kind, spoken: Language, found: Sequence[State], language: Langua
             "example": found[0].note,
         }
         yield f"    {_TODO.format(what=ADVICE[kind].format(**words)[language])[language]}"
+
+
+_NOTHING = Bilingual("Nothing was edited in Anki since the last release.", "最新版本之后，没有在 Anki 中改过内容。")
+_TAKEN = Bilingual("{n} edited texts come back.", "有 {n} 段修改可以写回。")
+_PLAINER = Bilingual(
+    "  {place} {note}: colours and the like stay behind: Markdown has no sign for them",
+    "  {place} {note}：颜色等样式不会保留，Markdown 无法表示",
+)
+_LEFT = Bilingual("{n} edits are left to you:", "有 {n} 处修改需要你自己处理：")
+_DIFFERENCE = Bilingual("  {place} {note} [{language}] {field}: {why}", "  {place} {note} [{language}] {field}：{why}")
+
+
+def patch(found: Pull) -> str:
+    """What the files would become, as a unified diff; empty where nothing changes."""
+    lines: list[str] = []
+    for file, (before, after) in found.files.items():
+        pair = before.splitlines(keepends=True), after.splitlines(keepends=True)
+        for line in difflib.unified_diff(*pair, f"a/{file.as_posix()}", f"b/{file.as_posix()}"):
+            lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
+
+
+def pull_lines(found: Pull, language: Language) -> Iterator[str]:
+    """What came back, and what could not."""
+    if not found.changes and not found.differences:
+        yield _NOTHING[language]
+    if found.changes:
+        yield _TAKEN.format(n=len(found.changes))[language]
+    for change in found.changes:
+        if change.plainer:
+            yield _PLAINER.format(place=change.place, note=change.note)[language]
+    if found.differences:
+        yield _LEFT.format(n=len(found.differences))[language]
+    for one in found.differences:
+        words = {"place": one.place, "note": one.note, "language": one.language, "field": one.field}
+        yield _DIFFERENCE.format(**words, why=one.why[language])[language].rstrip()
+        yield f"    - {one.before}"
+        yield f"    + {one.after}"
+
+
+def pull_json(found: Pull, *, written: bool) -> dict[str, Any]:
+    """Schema 1: it may gain keys, never lose one."""
+    return {
+        "schema": 1,
+        "written": written and bool(found.files),
+        "changes": [one._asdict() for one in found.changes],
+        "differences": [{**one._asdict(), "why": {"en": one.why.en, "zh": one.why.zh}} for one in found.differences],
+        "patch": patch(found),
+    }

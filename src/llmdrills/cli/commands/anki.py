@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,15 +17,20 @@ from llmdrills.cli.anki_source import (
     remember_ready,
     tell_none,
 )
-from llmdrills.cli.anki_view import doctor_text
+from llmdrills.cli.anki_view import doctor_text, patch, pull_json, pull_lines
 from llmdrills.cli.console import note, print_json
-from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, own_workspace, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
+from llmdrills.errors import UsageError
+from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
 from llmdrills.practice import backups
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmdrills.anki.pull import Pull
     from llmdrills.from_anki import Taken
     from llmdrills.language import Language
 
@@ -131,3 +137,73 @@ def doctor_command(
     else:
         print(doctor_text(report, here.language))
     raise typer.Exit(0 if report.healthy and report.found else 1)
+
+
+@app.command("pull")
+def pull_command(
+    path: PathArgument = None,
+    live: LiveOption = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write the changes without asking.")] = False,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Bring your own edits of the notes back from Anki into the deck files.
+
+    \b
+    Examples:
+      llmdrills anki pull --live
+      llmdrills anki pull collection.colpkg > edits.patch
+      llmdrills anki pull collection.colpkg --yes
+
+    It prints a patch, and writes it only after a look: when you say so, or with --yes. `llmdrills build` then releases
+    what you wrote. What no Markdown can say is shown and left to you.
+    """
+    from llmdrills.anki.pull import pull
+
+    here = place(workspace, lang=lang)
+    root = own_workspace(workspace, here)
+    loaded = load_workspace(root, here.locations.cache)
+    ours = our_guids(loaded)
+    collection = collection_of(here, path, ours, live=live)
+    found = pull(loaded, released_lock(loaded), planned_notes(here, loaded), collection, ours)
+    interactive = not json and sys.stdin.isatty() and sys.stdout.isatty()
+    if json:
+        print_json(pull_json(found, written=yes))
+    else:
+        sys.stdout.write(patch(found))
+        for line in pull_lines(found, here.language):
+            note(line)
+    if found.files and (yes or (interactive and _agreed(here.language))):
+        _write(root, found)
+        if not json:
+            print(_WRITTEN.format(n=len(found.changes))[here.language])
+    elif found.files and not json:
+        note(_NOT_WRITTEN[here.language])
+
+
+def _agreed(language: Language) -> bool:
+    return typer.confirm(_WRITE[language])
+
+
+def _write(root: Path, found: Pull) -> None:
+    for file, (before, after) in found.files.items():
+        target = root / file
+        try:
+            if target.read_bytes().decode("utf-8") != before:
+                raise UsageError(_MEANWHILE.format(path=target), _AGAIN)
+            write_atomically(target, after)
+        except OSError as error:
+            raise UsageError(_CANNOT_WRITE.format(path=target, why=error.strerror), _RIGHTS) from error
+
+
+_WRITE = Bilingual("Write these changes?", "写入这些改动？")
+_WRITTEN = Bilingual(
+    "{n} texts written. Run `llmdrills check --quick` and `llmdrills build`, and import the packages.",
+    "已写入 {n} 段文字。请运行 `llmdrills check --quick` 和 `llmdrills build`，再导入牌组包。",
+)
+_NOT_WRITTEN = Bilingual("Nothing was written: --yes writes it.", "没有写入任何内容：加 --yes 写入。")
+_MEANWHILE = Bilingual("{path} was changed meanwhile", "{path} 刚刚被修改过")
+_AGAIN = Bilingual("run this again", "请重新运行")
+_CANNOT_WRITE = Bilingual("cannot write {path}: {why}", "无法写入 {path}：{why}")
+_RIGHTS = Bilingual("make it writable, then run this again", "请使其可写后重新运行")
