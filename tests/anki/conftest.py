@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmdrills.practice.history import History
+from tests.cli.conftest import run, small  # noqa: F401  # fixtures
 from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.small_decks import Publisher
 

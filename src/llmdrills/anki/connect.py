@@ -91,7 +91,7 @@ class AnkiConnect(NamedTuple):
     def _post(self, body: bytes) -> bytes:
         try:
             request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310  # below
-            if request.type not in {"http", "https"}:
+            if request.type not in {"http", "https"} or not request.host:
                 raise ValueError(request.type)
         except ValueError:
             raise UsageError(_BAD_URL.format(url=self.url), _ADDRESS) from None

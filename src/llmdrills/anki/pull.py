@@ -105,9 +105,10 @@ def pull(
     puller = _Puller(workspace, load_computed(workspace.root))
     for note in released:
         found = collection.notes.get(note.guid, ())
-        line = lock.notes.get(tuple(ours[note.guid]))
+        name = ours[note.guid]
+        line = lock.notes.get((name.note, name.language))
         if found and line is not None and found[0].mtime > line.mtime:
-            puller.note(note, found[0], ours[note.guid], changed=line.mtime != note.mtime)
+            puller.note(note, found[0], name, changed=line.mtime != note.mtime)
     return puller.pull
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from llmdrills.anki.connect import AnkiConnect
 from llmdrills.cli.console import note
 from llmdrills.cli.record import open_history
 from llmdrills.errors import LLMDrillsError, UsageError
-from llmdrills.language import Bilingual
+from llmdrills.language import LANGUAGES, Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from llmdrills.content.model import Workspace
     from llmdrills.decks.lock import Lock
     from llmdrills.decks.package import PackageNote
+    from llmdrills.language import Language
 
 __all__ = [
     "LiveOption",
     "PathArgument",
+    "agreed",
     "collection_of",
     "connect",
+    "packages_of",
     "planned_notes",
     "released_lock",
     "remember_ready",
@@ -54,6 +58,8 @@ _NOT_RELEASED = Bilingual("nothing was built yet in {path}", "{path} 还没有�
 _BUILD = Bilingual(
     "run `llmdrills build`, and import its packages in Anki", "请先运行 `llmdrills build`，再在 Anki 中导入"
 )
+_NO_PACKAGE = Bilingual("there is no package in {folder}", "{folder} 中没有牌组包")
+_NO_FILE = Bilingual("there is no file {path}", "没有文件 {path}")
 _NONE = Bilingual(
     "None of the {total} notes there is from this workspace: import its package in Anki first (`llmdrills build`), or "
     "name the workspace with --workspace.",
@@ -89,6 +95,28 @@ def _near() -> Bilingual:
     except OSError:  # a folder that may not be looked into: the advice is whole without an example
         found = []
     return _NEAR.format(path=found[0]) if found else Bilingual("", "")
+
+
+def agreed(question: Bilingual, language: Language) -> bool:
+    """Whether the user says yes; without a terminal nobody is asked, and the answer is no."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and typer.confirm(question[language])
+
+
+def packages_of(given: list[Path] | None, folder: Path) -> list[tuple[Language, Path]]:
+    """The packages to import, each with its language: those given, or those that `build` wrote. Raises UsageError."""
+    found = given or [
+        path
+        for language in LANGUAGES
+        for path in (folder / f"llmdrills-{language}.apkg", folder / f"llmdrills-{language}-upgrade.apkg")
+        if path.exists()
+    ]
+    if not found:
+        raise UsageError(_NO_PACKAGE.format(folder=folder), _BUILD)
+    for path in found:
+        if not path.is_file():
+            raise UsageError(_NO_FILE.format(path=path), _BUILD)
+    languages = {path: next((name for name in LANGUAGES if f"-{name}" in path.name), None) for path in found}
+    return [(language or LANGUAGES[0], path) for path, language in languages.items()]
 
 
 def released_lock(workspace: Workspace) -> Lock:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from llmdrills.anki.doctor import Kind, Report, State
     from llmdrills.anki.pull import Pull
+    from llmdrills.anki.push import Expected, Happened
     from llmdrills.language import Language
 
-__all__ = ["doctor_text", "patch", "pull_json", "pull_lines"]
+__all__ = ["doctor_text", "expected_lines", "happened_lines", "patch", "pull_json", "pull_lines"]
 
 _SHOWN = 8  # notes named of each kind; --json names all
 _MARK = {True: "✓", False: "!"}
@@ -103,3 +104,42 @@ def pull_json(found: Pull, *, written: bool) -> dict[str, Any]:
         "differences": [{**one._asdict(), "why": {"en": one.why.en, "zh": one.why.zh}} for one in found.differences],
         "patch": patch(found),
     }
+
+
+_WILL = Bilingual(
+    "[{language}] Anki will add {new} notes, update {updated}, and leave {unchanged} as they are.",
+    "[{language}] Anki 将新增 {new} 条、更新 {updated} 条，{unchanged} 条保持不变。",
+)
+_KEPT = Bilingual(
+    "    edited or tagged in Anki since, so Anki leaves them: {names} (`llmdrills anki pull` takes your words over)",
+    "    之后在 Anki 中改过内容或标签，Anki 不会更新：{names}（用 `llmdrills anki pull` 取回你的改动）",
+)
+_DID = Bilingual(
+    "Anki added {new} notes and updated {updated}; {unchanged} are as they were. Reviews: {before}, now {after}.",
+    "Anki 新增 {new} 条、更新 {updated} 条，{unchanged} 条未变。复习次数：之前 {before}，现在 {after}。",
+)
+_GONE = Bilingual("Gone meanwhile, not by this command: {names}", "期间消失的笔记（并非本命令所删）：{names}")
+
+
+def expected_lines(expected: Sequence[Expected], language: Language) -> Iterator[str]:
+    """What Anki will do, language by language."""
+    for one in expected:
+        counts = {"new": len(one.new), "updated": len(one.updated), "unchanged": one.unchanged}
+        yield _WILL.format(language=one.language, **counts)[language]
+        if one.kept:
+            yield _KEPT.format(names=_names(one.kept))[language]
+
+
+def happened_lines(happened: Happened, language: Language) -> Iterator[str]:
+    """What Anki did."""
+    counts = {"new": len(happened.new), "updated": len(happened.updated), "unchanged": happened.unchanged}
+    before, after = happened.reviews
+    yield _DID.format(**counts, before=before, after=after)[language]
+    for name in happened.updated[:_SHOWN]:
+        yield f"    {name}"
+    if happened.gone:
+        yield _GONE.format(names=_names(happened.gone))[language]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" … +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")

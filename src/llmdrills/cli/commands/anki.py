@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,13 +12,17 @@ from llmdrills.anki.ours import our_guids
 from llmdrills.cli.anki_source import (
     LiveOption,
     PathArgument,
+    agreed,
     collection_of,
+    connect,
+    packages_of,
     planned_notes,
     released_lock,
     remember_ready,
     tell_none,
 )
-from llmdrills.cli.anki_view import doctor_text, patch, pull_json, pull_lines
+from llmdrills.cli.anki_view import doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
+from llmdrills.cli.commands.build import out_folder
 from llmdrills.cli.console import note, print_json
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, own_workspace, place
 from llmdrills.cli.record import open_history
@@ -28,8 +33,6 @@ from llmdrills.language import Bilingual
 from llmdrills.practice import backups
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from llmdrills.anki.pull import Pull
     from llmdrills.from_anki import Taken
     from llmdrills.language import Language
@@ -167,14 +170,13 @@ def pull_command(
     ours = our_guids(loaded)
     collection = collection_of(here, path, ours, live=live)
     found = pull(loaded, released_lock(loaded), planned_notes(here, loaded), collection, ours)
-    interactive = not json and sys.stdin.isatty() and sys.stdout.isatty()
     if json:
         print_json(pull_json(found, written=yes))
     else:
         sys.stdout.write(patch(found))
         for line in pull_lines(found, here.language):
             note(line)
-    if found.files and (yes or (interactive and _agreed(here.language))):
+    if found.files and (yes or (not json and agreed(_WRITE, here.language))):
         _write(root, found)
         if not json:
             print(_WRITTEN.format(n=len(found.changes))[here.language])
@@ -182,8 +184,59 @@ def pull_command(
         note(_NOT_WRITTEN[here.language])
 
 
-def _agreed(language: Language) -> bool:
-    return typer.confirm(_WRITE[language])
+@app.command("push")
+def push_command(
+    packages: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PACKAGE]...", help="Packages to import; those in build/ unless given."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what Anki would do, and import nothing.")] = False,
+    lang: LangOption = None,
+    json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Import the packages into a running Anki, and say what changed.
+
+    \b
+    Examples:
+      llmdrills anki push
+      llmdrills anki push build/llmdrills-en.apkg --dry-run
+
+    It asks the add-on AnkiConnect (settings `anki_url`, `anki_key`). Nothing is deleted, and no review is touched.
+    """
+    from llmdrills.anki import push as pushing
+    from llmdrills.anki.live import read_live
+
+    here = place(workspace, lang=lang)
+    loaded = load_workspace(here.workspace, here.locations.cache)
+    lock = released_lock(loaded)
+    anki = connect(here)
+    chosen = packages_of(packages, out_folder(here))
+    names = {guid: f"{one.language} {one.note}" for guid, one in our_guids(loaded).items()}
+    before = read_live(anki, names)
+    expected = pushing.expect(lock, before, [language for language, _ in chosen])
+    if not json:
+        for line in expected_lines(expected, here.language):
+            print(line)
+    if dry_run or not (yes or json or agreed(_IMPORT, here.language)):
+        if json:
+            print_json({"schema": 1, "imported": False, "expected": [one._asdict() for one in expected]})
+        else:
+            note(_NOT_IMPORTED[here.language])
+        return
+    pushing.push(anki, [path for _, path in chosen])
+    happened = pushing.compare(anki, before, names)
+    if json:
+        plain = {"expected": [one._asdict() for one in expected], "happened": happened._asdict()}
+        print_json({"schema": 1, "imported": True, **plain})
+        return
+    for line in happened_lines(happened, here.language):
+        print(line)
+
+
+_IMPORT = Bilingual("Import now?", "现在导入？")
+_NOT_IMPORTED = Bilingual("Nothing was imported: --yes imports it.", "没有导入：加 --yes 导入。")
 
 
 def _write(root: Path, found: Pull) -> None:
