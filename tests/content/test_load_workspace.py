@@ -376,3 +376,32 @@ def test_should_take_a_namespace_from_workspace_toml(folder: Folder) -> None:
 def test_should_report_a_damaged_workspace_toml(folder: Folder, text: str | bytes) -> None:
     folder.write("workspace.toml", text)
     assert all(problem.file == Path("workspace.toml") for problem in folder.problems())
+
+
+# ---- the katas that show an item ------------------------------------------------------------------
+
+
+def test_should_read_the_core_katas_of_an_item(folder: Folder) -> None:
+    folder.edit("decks/readiness.yaml", "    topic: transformer\n", "    topic: transformer\n    core: [twice]\n")
+    assert folder.load().notes[0].core == ("twice",)
+
+
+@pytest.mark.parametrize(
+    ("core", "what"),
+    [
+        ("[twise]", "no folder of drills/ is named `twise`"),
+        ("[twice, twice, twice, twice]", "`core` names 4 katas"),
+        ("[]", "core has 0 katas"),
+    ],
+)
+def test_should_refuse_core_katas_that_cannot_be(folder: Folder, core: str, what: str) -> None:
+    folder.edit("decks/readiness.yaml", "    topic: transformer\n", f"    topic: transformer\n    core: {core}\n")
+    assert any(what in problem.what for problem in folder.problems())
+
+
+def test_should_refuse_a_core_kata_that_does_not_prove_the_item(folder: Folder) -> None:
+    folder.edit("drills/twice/kata.yaml", "proves: [ready-one]", "proves: []")
+    folder.edit("decks/readiness.yaml", "    topic: transformer\n", "    topic: transformer\n    core: [twice]\n")
+    problem = folder.only_problem()
+    assert (problem.file.as_posix(), problem.line) == ("decks/readiness.yaml", 7)
+    assert "does not prove `ready-one`" in problem.what

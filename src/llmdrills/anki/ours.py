@@ -9,6 +9,8 @@ from llmdrills.decks.lock import read_lock
 from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llmdrills.content.model import Workspace
     from llmdrills.language import Language
 
@@ -22,15 +24,19 @@ class Ours(NamedTuple):
     language: Language
 
 
-def our_guids(workspace: Workspace) -> dict[str, Ours]:
-    """Every guid that a package of this workspace has or had. Raises LockError when the lock cannot be read."""
+def our_guids(workspace: Workspace, *others: Path) -> dict[str, Ours]:
+    """Every guid that a package of this workspace has or had, and of what was released from the `others` folders.
+
+    Raises LockError when a lock cannot be read.
+    """
     from llmdrills.content.derive import bug_notes
 
-    lock = read_lock(workspace.root)
     names = [note.id for note in (*workspace.notes, *bug_notes(workspace.katas))]
     found = {
         guid_for(workspace.namespace, language, name): Ours(name, language) for name in names for language in LANGUAGES
     }
-    if lock is not None:
-        found |= {line.guid: Ours(line.note, line.language) for line in lock.notes.values()}
+    for root in (workspace.root, *others):
+        lock = read_lock(root)
+        if lock is not None:
+            found |= {line.guid: Ours(line.note, line.language) for line in lock.notes.values()}
     return found

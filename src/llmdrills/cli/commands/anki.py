@@ -23,7 +23,7 @@ from llmdrills.cli.anki_source import (
 )
 from llmdrills.cli.anki_view import doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
 from llmdrills.cli.commands.build import out_folder
-from llmdrills.cli.console import note, print_json
+from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, own_workspace, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
@@ -85,7 +85,7 @@ def import_command(
 
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace, here.locations.cache)
-    ours = our_guids(loaded)
+    ours = our_guids(loaded, here.locations.data / "mine")  # `build --mine` keeps its lock there
     collection = collection_of(here, path, ours, live=live)
     remember_ready(here, loaded)
     with open_history(here) as history:
@@ -102,11 +102,11 @@ def import_command(
 
 
 def _tell(taken: Taken, language: Language) -> None:
-    print(_FOUND.format(notes=taken.notes, reviewed=taken.reviewed)[language])
-    print(_NEW.format(new=taken.new, reviews=taken.reviews)[language])
+    tell(_FOUND.format(notes=taken.notes, reviewed=taken.reviewed)[language])
+    tell(_NEW.format(new=taken.new, reviews=taken.reviews)[language])
     if taken.estimated:
         note(_ESTIMATED.format(n=taken.estimated)[language])
-    print(_NEXT[language])
+    tell(_NEXT[language])
 
 
 @app.command("doctor")
@@ -138,7 +138,7 @@ def doctor_command(
     elif not report.found:
         tell_none(here, collection)
     else:
-        print(doctor_text(report, here.language))
+        tell(doctor_text(report, here.language))
     raise typer.Exit(0 if report.healthy and report.found else 1)
 
 
@@ -146,6 +146,7 @@ def doctor_command(
 def pull_command(
     path: PathArgument = None,
     live: LiveOption = False,
+    *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write the changes without asking.")] = False,
     lang: LangOption = None,
     json: JsonOption = False,
@@ -179,7 +180,7 @@ def pull_command(
     if found.files and (yes or (not json and agreed(_WRITE, here.language))):
         _write(root, found)
         if not json:
-            print(_WRITTEN.format(n=len(found.changes))[here.language])
+            tell(_WRITTEN.format(n=len(found.changes))[here.language])
     elif found.files and not json:
         note(_NOT_WRITTEN[here.language])
 
@@ -190,6 +191,7 @@ def push_command(
         list[Path] | None,
         typer.Argument(metavar="[PACKAGE]...", help="Packages to import; those in build/ unless given."),
     ] = None,
+    *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what Anki would do, and import nothing.")] = False,
     lang: LangOption = None,
@@ -218,7 +220,7 @@ def push_command(
     expected = pushing.expect(lock, before, [language for language, _ in chosen])
     if not json:
         for line in expected_lines(expected, here.language):
-            print(line)
+            tell(line)
     if dry_run or not (yes or json or agreed(_IMPORT, here.language)):
         if json:
             print_json({"schema": 1, "imported": False, "expected": [one._asdict() for one in expected]})
@@ -232,7 +234,7 @@ def push_command(
         print_json({"schema": 1, "imported": True, **plain})
         return
     for line in happened_lines(happened, here.language):
-        print(line)
+        tell(line)
 
 
 _IMPORT = Bilingual("Import now?", "现在导入？")

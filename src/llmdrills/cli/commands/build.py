@@ -18,6 +18,7 @@ from llmdrills.messages import in_both
 from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
+    from llmdrills.content.model import Workspace
     from llmdrills.decks.build import Progress
 
 __all__ = ["HELP", "command", "out_folder"]
@@ -30,6 +31,7 @@ HELP = manual(
     "llmdrills build",
     "llmdrills build --dry-run",
     "llmdrills build --frozen --out dist",
+    "llmdrills build --mine",
     more=Bilingual(
         "Import build/llmdrills-en.apkg or build/llmdrills-zh.apkg with Anki's default options.",
         "用 Anki 的默认选项导入 build/llmdrills-en.apkg 或 build/llmdrills-zh.apkg。",
@@ -83,6 +85,18 @@ _BriefOption = Annotated[
         "--brief", help=told(Bilingual("Print the packages and what to do with them.", "只打印牌组包和使用方法。"))
     ),
 ]
+_MineOption = Annotated[
+    bool,
+    typer.Option(
+        "--mine",
+        help=told(
+            Bilingual(
+                "Build a deck of your own mistakes instead: llmdrills-mine-LANG.apkg.",
+                "改为构建你自己的错误组成的牌组：llmdrills-mine-LANG.apkg。",
+            )
+        ),
+    ),
+]
 _VerboseOption = Annotated[
     bool,
     typer.Option("--verbose", "-v", help=told(Bilingual("Name every note that changes.", "逐条列出有变动的笔记。"))),
@@ -97,6 +111,7 @@ def command(
     frozen: _FrozenOption = False,
     accept_lock: _AcceptLockOption = False,
     new_lock: _NewLockOption = False,
+    mine: _MineOption = False,
     brief: _BriefOption = False,
     verbose: _VerboseOption = False,
     lang: LangOption = None,
@@ -110,6 +125,9 @@ def command(
     tell_shipped(workspace, here)
     loaded = load_workspace(here.workspace, here.locations.cache)
     tell_notices(loaded.katas)
+    if mine:
+        _build_mine(here, loaded, out or out_folder(here), json=json)
+        return
     options = BuildOptions(
         frozen=frozen,
         dry_run=dry_run,
@@ -124,6 +142,34 @@ def command(
         print_json(report.to_json())
     else:
         tell(build_text(report, Path.cwd(), here.language, verbose=verbose, brief=brief))
+
+
+def _build_mine(here: Place, workspace: Workspace, out: Path, *, json: bool) -> None:
+    from llmdrills.cli.record import open_history
+    from llmdrills.mine import build_mine
+
+    with open_history(here) as history:
+        built = build_mine(workspace, history, here.locations.data / "mine", out)
+    if json:
+        shown = {**built._asdict(), "packages": [str(path) for path in built.packages]}
+        print_json({"schema": 1, **shown})
+        return
+    if not built.packages:
+        tell(_NO_MISTAKES[here.language])
+        return
+    for path in built.packages:
+        print(path)
+    tell(_MINE.format(notes=built.notes, retired=built.retired)[here.language])
+
+
+_MINE = Bilingual(
+    "{notes} mistakes of your own to recall, {retired} beaten. Import it in Anki (deck “LLM Drills::Mine”).",
+    "你自己的错误：{notes} 条待复习，{retired} 条已克服。请导入 Anki（牌组“LLM Drills::我的错误”）。",
+)
+_NO_MISTAKES = Bilingual(
+    "No attempt of yours ran into a known mistake so far: there is nothing to build.",
+    "你的提交里还没有出现过常见错误，没有可构建的内容。",
+)
 
 
 def out_folder(here: Place) -> Path:
