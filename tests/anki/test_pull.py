@@ -193,6 +193,7 @@ EDITS: list[tuple[str, str, str, str, str]] = [
     ("block", "Extra", "Folded", "Unfolded", "extra.en: Unfolded text over two lines."),
     ("holes", "Text", "{{c1::first}}", "{{c1::very first}}", "The {{c1::very first}} and"),
     ("holes", "Text", "x^2", "x^3", "{{c2::$x^3$}}."),
+    ("holes", "Text", "{{c1::first}}", "first", "The first and the {{c2::$x^2$}}."),  # the other keeps its number
     ("steps", "Items", "the scores", "all the scores", "items.0.en: all the scores"),
     ("steps", "Items", "<em>weights</em>", "<i>masses</i>", "items.1.en: the *masses* of it"),
     ("typed", "Answer", "42", "43", "answer.value: 43"),
@@ -268,7 +269,7 @@ SHOWN: list[tuple[str, str, str, str, str]] = [
     ("plain", "Sources", "A paper", "My paper", "made from other parts"),
     ("plain", "Extra", "", "My own note", "no such text"),
     ("steps", "Items", "<li>", "<li>one more</li><li>", "an item was added"),
-    ("holes", "Text", "{{c1::first}}", "first", "deletions"),
+    ("holes", "Text", "{{c1::first}} and the {{c2::\\(x^2\\)}}", "first and the second", "deletions"),
     ("typed", "Answer", "42", "about 42", "not be a number"),
 ]
 

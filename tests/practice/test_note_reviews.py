@@ -34,7 +34,7 @@ def test_should_record_an_answer_once_by_its_origin(history: History) -> None:
     assert of_note(history, "q2") == []
 
 
-@pytest.mark.parametrize("change", [{"rating": 5}, {"language": "de"}, {"source": "guess"}, {"note": "\n"}])
+@pytest.mark.parametrize("change", [{"rating": 5}, {"language": "German"}, {"source": "guess"}, {"note": "\n"}])
 def test_should_record_no_answer_that_cannot_be(history: History, change: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="cannot be recorded"):
         record(history, [answer(0), answer(1)._replace(**change)])

@@ -32,8 +32,9 @@ def our_guids(workspace: Workspace, *others: Path) -> dict[str, Ours]:
     from llmdrills.content.derive import bug_notes
 
     names = [note.id for note in (*workspace.notes, *bug_notes(workspace.katas))]
+    languages = {*LANGUAGES, *(language for deck in workspace.decks for language in deck.languages)}
     found = {
-        guid_for(workspace.namespace, language, name): Ours(name, language) for name in names for language in LANGUAGES
+        guid_for(workspace.namespace, language, name): Ours(name, language) for name in names for language in languages
     }
     for root in (workspace.root, *others):
         lock = read_lock(root)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from llmdrills.anki.connect import AnkiConnect
-from llmdrills.cli.console import note
+from llmdrills.cli.console import note, told
 from llmdrills.cli.record import open_history
 from llmdrills.errors import LLMDrillsError, UsageError
-from llmdrills.language import LANGUAGES, Bilingual
+from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,11 +41,26 @@ PathArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[PATH]",
-        help="collection.anki2, the folder that holds it, a .colpkg, or an .apkg exported with scheduling.",
+        help=told(
+            Bilingual(
+                "collection.anki2, the folder that holds it, a .colpkg, or an .apkg exported with scheduling.",
+                "collection.anki2、它所在的文件夹、.colpkg，或带学习进度导出的 .apkg。",
+            )
+        ),
         show_default=False,
     ),
 ]
-LiveOption = Annotated[bool, typer.Option("--live", help="Ask a running Anki, through its add-on AnkiConnect.")]
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help=told(
+            Bilingual(
+                "Ask a running Anki, through its add-on AnkiConnect.", "通过 AnkiConnect 插件询问正在运行的 Anki。"
+            )
+        ),
+    ),
+]
 
 _WHICH = Bilingual("a path or --live is needed", "需要给出路径或 --live")
 _ONE = Bilingual("a path and --live are two sources", "路径和 --live 是两个不同的来源")
@@ -104,19 +119,18 @@ def agreed(question: Bilingual, language: Language) -> bool:
 
 def packages_of(given: list[Path] | None, folder: Path) -> list[tuple[Language, Path]]:
     """The packages to import, each with its language: those given, or those that `build` wrote. Raises UsageError."""
-    found = given or [
-        path
-        for language in LANGUAGES
-        for path in (folder / f"llmdrills-{language}.apkg", folder / f"llmdrills-{language}-upgrade.apkg")
-        if path.exists()
-    ]
+    found = given or [path for path in sorted(folder.glob("llmdrills-*.apkg")) if "-mine-" not in path.name]
     if not found:
         raise UsageError(_NO_PACKAGE.format(folder=folder), _BUILD)
     for path in found:
         if not path.is_file():
             raise UsageError(_NO_FILE.format(path=path), _BUILD)
-    languages = {path: next((name for name in LANGUAGES if f"-{name}" in path.name), None) for path in found}
-    return [(language or LANGUAGES[0], path) for path, language in languages.items()]
+    return [(cast("Language", _language(path)), path) for path in found]
+
+
+def _language(package: Path) -> str:
+    """The language that a package's name says; for another name, one that no lock has."""
+    return package.stem.removeprefix("llmdrills-").removesuffix("-upgrade")
 
 
 def released_lock(workspace: Workspace) -> Lock:

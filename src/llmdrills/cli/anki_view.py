@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.anki.doctor import ADVICE, FINE, KINDS, TITLES
-from llmdrills.language import LANGUAGES, Bilingual
+from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ _FINE = Bilingual("Nothing is to be done.", "一切正常，无需处理。")
 def doctor_text(report: Report, language: Language) -> str:
     """Kind by kind: how many notes, which, and what to do."""
     lines: list[str] = []
-    for spoken in LANGUAGES:
+    for spoken in sorted({one.language for one in report.states}):
         for kind in KINDS:
             found = report.of(kind, spoken)
             if found:

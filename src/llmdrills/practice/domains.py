@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmdrills.language import Bilingual
+from llmdrills.language import LANGUAGE_TAG, Bilingual
 from llmdrills.practice import schema
 from llmdrills.practice.moments import LAST, Moment
 
@@ -131,7 +131,7 @@ _COLUMNS: dict[str, _Domain] = {
     "reviews": _COUNT,
     "loss": _numbers(0, 1000),
     "note": _NAME,
-    "language": _one_of("en", "zh"),
+    "language": _text(35, LANGUAGE_TAG),
     "source": _one_of("self", "anki"),
     "origin": _text(500),
     "seed": _numbers(-(2**63), 2**63 - 1),

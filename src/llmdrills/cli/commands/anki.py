@@ -23,7 +23,8 @@ from llmdrills.cli.anki_source import (
 )
 from llmdrills.cli.anki_view import doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
 from llmdrills.cli.commands.build import out_folder
-from llmdrills.cli.console import note, print_json, tell
+from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, own_workspace, place
 from llmdrills.cli.record import open_history
 from llmdrills.content import load_workspace
@@ -37,17 +38,68 @@ if TYPE_CHECKING:
     from llmdrills.from_anki import Taken
     from llmdrills.language import Language
 
-__all__ = ["app"]
+__all__ = ["HELP", "app"]
 
-app = typer.Typer(
-    help="Bring back from Anki what happened there, and hand it new packages.\n\n\b\n"
-    "Examples:\n"
-    "  llmdrills anki import ~/.local/share/Anki2/Me/collection.anki2\n"
-    "  llmdrills anki import --live\n"
-    "  llmdrills anki doctor collection.colpkg\n\n"
-    "Nothing of a collection is ever written but by Anki itself: a copy is read.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+HELP = manual(
+    Bilingual(
+        "Bring back from Anki what happened there, and hand it new packages.",
+        "取回在 Anki 中的复习和改动，并把新的牌组包交给它。",
+    ),
+    "llmdrills anki import ~/.local/share/Anki2/Me/collection.anki2",
+    "llmdrills anki import --live",
+    "llmdrills anki doctor collection.colpkg",
+    more=Bilingual(
+        "Nothing of a collection is ever written but by Anki itself: a copy is read.",
+        "集合只由 Anki 自己写入；本命令读取的是副本。",
+    ),
+)
+app = typer.Typer(help=told(HELP), no_args_is_help=True, rich_markup_mode=None)
+_IMPORT_HELP = manual(
+    Bilingual("Take the reviews of your notes from Anki into the history.", "把 Anki 中的复习记录导入历史记录。"),
+    "llmdrills anki import ~/.local/share/Anki2/Me/collection.anki2",
+    "llmdrills anki import deck.apkg",
+    "llmdrills anki import --live",
+    more=Bilingual(
+        "Anki may be running. Importing twice adds nothing, and what others' notes say is not looked at.",
+        "Anki 可以正在运行。重复导入不会重复计数，也不会查看别人的笔记。",
+    ),
+)
+_DOCTOR_HELP = manual(
+    Bilingual(
+        "Say of each of your notes in Anki whether it is as in the last release, why not, and what to do.",
+        "逐条检查 Anki 中的笔记是否与最新版本一致；不一致时说明原因和做法。",
+    ),
+    "llmdrills anki doctor --live",
+    "llmdrills anki doctor ~/.local/share/Anki2/Me/collection.anki2 --json",
+    more=Bilingual("It ends with 1 where something is to be done.", "有需要处理的笔记时，退出码为 1。"),
+)
+_PULL_HELP = manual(
+    Bilingual(
+        "Bring your own edits of the notes back from Anki into the deck files.",
+        "把你在 Anki 中对笔记的改动写回牌组文件。",
+    ),
+    "llmdrills anki pull --live",
+    "llmdrills anki pull collection.colpkg > edits.patch",
+    "llmdrills anki pull collection.colpkg --yes",
+    more=Bilingual(
+        "It prints a patch, and writes it only after a look: when you say so, or with --yes. `llmdrills build` then "
+        "releases what you wrote. What no Markdown can say is shown and left to you.",
+        "先打印补丁，看过之后才写入：由你确认，或加上 --yes。之后用 `llmdrills build` 发布这些改动。"
+        "无法用 Markdown 表示的改动会列出来，由你自己处理。",
+    ),
+)
+_PUSH_HELP = manual(
+    Bilingual(
+        "Import the packages into a running Anki, and say what changed.",
+        "把牌组包导入正在运行的 Anki，并说明有哪些变化。",
+    ),
+    "llmdrills anki push",
+    "llmdrills anki push build/llmdrills-en.apkg --dry-run",
+    more=Bilingual(
+        "It asks the add-on AnkiConnect (settings `anki_url`, `anki_key`). Nothing is deleted, and no review is "
+        "touched.",
+        "通过 AnkiConnect 插件进行（设置项 `anki_url`、`anki_key`）。不会删除任何内容，也不会改动复习记录。",
+    ),
 )
 
 _FOUND = Bilingual(
@@ -63,7 +115,7 @@ _ESTIMATED = Bilingual(
 _NEXT = Bilingual("`llmdrills readiness` counts them.", "运行 `llmdrills readiness` 查看计入后的结果。")
 
 
-@app.command("import")
+@app.command("import", help=told(_IMPORT_HELP))
 def import_command(
     path: PathArgument = None,
     live: LiveOption = False,
@@ -71,16 +123,7 @@ def import_command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Take the reviews of your notes from Anki into the history.
-
-    \b
-    Examples:
-      llmdrills anki import ~/.local/share/Anki2/Me/collection.anki2
-      llmdrills anki import deck.apkg
-      llmdrills anki import --live
-
-    Anki may be running. Importing twice adds nothing, and what others' notes say is not looked at.
-    """
+    """Run `llmdrills anki import`."""
     from llmdrills.from_anki import take
 
     here = place(workspace, lang=lang)
@@ -109,7 +152,7 @@ def _tell(taken: Taken, language: Language) -> None:
     tell(_NEXT[language])
 
 
-@app.command("doctor")
+@app.command("doctor", help=told(_DOCTOR_HELP))
 def doctor_command(
     path: PathArgument = None,
     live: LiveOption = False,
@@ -117,15 +160,7 @@ def doctor_command(
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Say of each of your notes in Anki whether it is as in the last release, why not, and what to do.
-
-    \b
-    Examples:
-      llmdrills anki doctor --live
-      llmdrills anki doctor ~/.local/share/Anki2/Me/collection.anki2 --json
-
-    It ends with 1 where something is to be done.
-    """
+    """Run `llmdrills anki doctor`."""
     from llmdrills.anki.doctor import examine
 
     here = place(workspace, lang=lang)
@@ -142,27 +177,20 @@ def doctor_command(
     raise typer.Exit(0 if report.healthy and report.found else 1)
 
 
-@app.command("pull")
+@app.command("pull", help=told(_PULL_HELP))
 def pull_command(
     path: PathArgument = None,
     live: LiveOption = False,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write the changes without asking.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help=told(Bilingual("Write the changes without asking.", "不询问，直接写入。"))),
+    ] = False,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Bring your own edits of the notes back from Anki into the deck files.
-
-    \b
-    Examples:
-      llmdrills anki pull --live
-      llmdrills anki pull collection.colpkg > edits.patch
-      llmdrills anki pull collection.colpkg --yes
-
-    It prints a patch, and writes it only after a look: when you say so, or with --yes. `llmdrills build` then releases
-    what you wrote. What no Markdown can say is shown and left to you.
-    """
+    """Run `llmdrills anki pull`."""
     from llmdrills.anki.pull import pull
 
     here = place(workspace, lang=lang)
@@ -185,28 +213,33 @@ def pull_command(
         note(_NOT_WRITTEN[here.language])
 
 
-@app.command("push")
+@app.command("push", help=told(_PUSH_HELP))
 def push_command(
     packages: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PACKAGE]...", help="Packages to import; those in build/ unless given."),
+        typer.Argument(
+            metavar="[PACKAGE]...",
+            help=told(
+                Bilingual("Packages to import; those in build/ unless given.", "要导入的牌组包；默认为 build/ 中的。")
+            ),
+        ),
     ] = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without asking.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what Anki would do, and import nothing.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help=told(Bilingual("Import without asking.", "不询问，直接导入。")))
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help=told(Bilingual("Say what Anki would do, and import nothing.", "只说明 Anki 会做什么，不导入。")),
+        ),
+    ] = False,
     lang: LangOption = None,
     json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Import the packages into a running Anki, and say what changed.
-
-    \b
-    Examples:
-      llmdrills anki push
-      llmdrills anki push build/llmdrills-en.apkg --dry-run
-
-    It asks the add-on AnkiConnect (settings `anki_url`, `anki_key`). Nothing is deleted, and no review is touched.
-    """
+    """Run `llmdrills anki push`."""
     from llmdrills.anki import push as pushing
     from llmdrills.anki.live import read_live
 
@@ -217,11 +250,11 @@ def push_command(
     chosen = packages_of(packages, out_folder(here))
     names = {guid: f"{one.language} {one.note}" for guid, one in our_guids(loaded).items()}
     before = read_live(anki, names)
-    expected = pushing.expect(lock, before, [language for language, _ in chosen])
+    expected = pushing.expect(lock, before, dict.fromkeys(language for language, _ in chosen))
     if not json:
         for line in expected_lines(expected, here.language):
             tell(line)
-    if dry_run or not (yes or json or agreed(_IMPORT, here.language)):
+    if dry_run or not (yes or json or agreed(_IMPORT_NOW, here.language)):
         if json:
             print_json({"schema": 1, "imported": False, "expected": [one._asdict() for one in expected]})
         else:
@@ -237,7 +270,7 @@ def push_command(
         tell(line)
 
 
-_IMPORT = Bilingual("Import now?", "现在导入？")
+_IMPORT_NOW = Bilingual("Import now?", "现在导入？")
 _NOT_IMPORTED = Bilingual("Nothing was imported: --yes imports it.", "没有导入：加 --yes 导入。")
 
 
