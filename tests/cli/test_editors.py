@@ -14,6 +14,7 @@ import pytest
 
 from llmdrills.cli.day.editor import Editor, find_editor
 from llmdrills.cli.day.trial import fault_of
+from llmdrills.language import Bilingual
 from tests.helpers.terminal import Terminal
 
 KATA = "rms-norm"
@@ -80,7 +81,9 @@ def test_should_follow_links_to_the_program(bin_folder):
 
 def test_should_believe_the_setting(bin_folder):
     assert find_editor("something-new", "window") == Editor(
-        ("something-new",), "LLMDRILLS_EDITOR or the setting `editor`", in_terminal=False
+        ("something-new",),
+        Bilingual("LLMDRILLS_EDITOR or the setting `editor`", "LLMDRILLS_EDITOR 或设置 `editor`"),
+        in_terminal=False,
     )
     found = find_editor("code", "terminal")
     assert found is not None
@@ -165,8 +168,8 @@ def test_should_say_at_start_that_the_editor_failed(run, bin_folder):
 def test_should_try_a_terminal_editor_in_a_terminal(bin_folder, script, fault):
     make(bin_folder / "pen", script)
     found = fault_of(Editor(("pen",), "a test"))
-    assert fault in found
     assert bool(found) == bool(fault)
+    assert not found or fault in found.en
 
 
 def test_should_ask_an_editor_with_a_window_for_its_version(bin_folder, tmp_path):
@@ -174,8 +177,8 @@ def test_should_ask_an_editor_with_a_window_for_its_version(bin_folder, tmp_path
     assert fault_of(Editor(("code", "-n"), "a test", in_terminal=False)) == ""
     assert (tmp_path / "asked").read_text() == "-n --version "
     make(bin_folder / "code", "exit 3")
-    assert "status 3" in fault_of(Editor(("code",), "a test", in_terminal=False))
-    assert "not on PATH" in fault_of(Editor(("env", "A=1", "no-such-pen"), "a test"))
+    assert "status 3" in fault_of(Editor(("code",), "a test", in_terminal=False)).en
+    assert "not on PATH" in fault_of(Editor(("env", "A=1", "no-such-pen"), "a test")).en
 
 
 def test_should_name_a_faulty_editor_in_doctors_report(run, bin_folder, small):
