@@ -224,5 +224,11 @@ def test_should_not_call_for_today_within_today(walk: Walk, home: Path) -> None:
 
 def test_should_leave_no_command_out() -> None:
     text = Path(__file__).read_text("utf-8")
-    apart = {"exam", "preview", "solution", "watch"}  # the exam has its own test; preview serves, solution prints code
+    apart = {
+        "anki",
+        "exam",
+        "preview",
+        "solution",
+        "watch",
+    }  # the exam and anki have tests of their own; preview serves, solution prints code
     assert [name for name in COMMANDS if f'"{name}"' not in text and name not in apart] == []
