@@ -11,6 +11,7 @@ from llmdrills.content.model import Kata
 from llmdrills.content.repair import broken_text
 from llmdrills.grading.client import Grader
 from llmdrills.grading.judging.verdict import Verdict
+from llmdrills.language import Language
 
 # Of each slip: how it is told, and of which part. The others of the decoder make other calls from the start.
 TOLD = {
@@ -47,8 +48,8 @@ def text_of(kata: Kata, *names: str) -> str:
     return broken_text(kata, kata.variants[0], tuple(slips[name] for name in names))
 
 
-def grade(grader: Grader, kata: Kata, text: str, language: str = "en") -> Verdict:
-    return grader.grade(kata, "standard", text, seed=3, language=language)  # type: ignore[arg-type]
+def grade(grader: Grader, kata: Kata, text: str, language: Language = "en") -> Verdict:
+    return grader.grade(kata, "standard", text, seed=3, language=language)
 
 
 @pytest.mark.slow
@@ -68,7 +69,9 @@ def test_should_name_the_earlier_of_two_mistakes_in_both_languages(grader: Grade
     assert "The first that differs in case" in english.message.replace("\n", " ")
     assert "最先出现差异的是：第 1 层的注意力" in chinese.stage.message
     assert english.to_json()["stage"]["kind"] == "result"
-    assert english.stage.case == english.report["smallest"]["case"]  # type: ignore[index]
+    shown = english.report["smallest"]
+    assert shown is not None
+    assert english.stage.case == shown["case"]
 
 
 def test_should_say_nothing_where_the_learner_kept_none_of_the_functions(grader: Grader, decoder: Kata) -> None:

@@ -145,7 +145,7 @@ class Command(TyperCommand):
         """Arguments, then options."""
         _write_parameters(self, ctx, formatter)
 
-    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # Typer makes no other context
         """The words of the usage line."""
         return _usage(super().collect_usage_pieces(ctx))
 
@@ -155,12 +155,12 @@ class Group(TyperGroup):
 
     context_class = Lines
 
-    def format_options(self, ctx: typer.Context, formatter: _Formatter) -> None:  # type: ignore[override]
+    def format_options(self, ctx: typer.Context, formatter: _Formatter) -> None:  # type: ignore[override]  # duck-typed
         """The commands first: they are what is looked for."""
         self.format_commands(ctx, formatter)
         _write_parameters(self, ctx, formatter)
 
-    def format_commands(self, ctx: typer.Context, formatter: _Formatter) -> None:  # type: ignore[override]
+    def format_commands(self, ctx: typer.Context, formatter: _Formatter) -> None:  # type: ignore[override]  # duck-typed
         """A panel after another, or one list."""
         names = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
         if not names:
@@ -172,7 +172,7 @@ class Group(TyperGroup):
                 rows = [(f"{name:<{widest}}", self._summary(name, root=ctx.parent is None)) for name in shown]
                 formatter.write_dl(rows)
 
-    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # Typer makes no other context
         """The words of the usage line."""
         return _usage(super().collect_usage_pieces(ctx))
 

@@ -12,11 +12,11 @@ import typer
 from llmdrills import __version__, paths, settings
 from llmdrills.cli.console import note, speak, tell, told
 from llmdrills.cli.panels import POINTER
-from llmdrills.errors import UsageError
+from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.language import LANGUAGES, Bilingual, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from llmdrills.content.kata_notes import KataNote
     from llmdrills.content.model import Kata, Variant
@@ -77,29 +77,26 @@ def _print_version(wanted: bool) -> None:
 
 def complete_kata(incomplete: str) -> list[str]:
     """The katas whose ids begin so, for a shell."""
-    from llmdrills.content.catalogue import load_catalogue
-
-    try:
-        here = place()
-        return [
-            kata.id for kata in load_catalogue(here.workspace, here.locations.cache) if kata.id.startswith(incomplete)
-        ]
-    except Exception:  # a shell that completes has no place to show an error
-        return []
+    return [kata.id for kata in _katas() if kata.id.startswith(incomplete)]
 
 
 def complete_variant(ctx: typer.Context, incomplete: str) -> list[str]:
     """The variants of the kata that stands before, for a shell."""
+    katas = _katas()
+    wanted = [kata for kata in katas if kata.id == ctx.params.get("kata")] or katas
+    found = dict.fromkeys(variant.id for kata in wanted for variant in kata.variants)
+    return [name for name in found if name.startswith(incomplete)]
+
+
+def _katas() -> Sequence[Kata]:
+    """The katas to complete; none where they cannot be read: a shell has no place for what is wrong, a command has."""
     from llmdrills.content.catalogue import load_catalogue
 
     try:
         here = place()
-        katas = load_catalogue(here.workspace, here.locations.cache)
-        wanted = [kata for kata in katas if kata.id == ctx.params.get("kata")] or katas
-        found = dict.fromkeys(variant.id for kata in wanted for variant in kata.variants)
-        return [name for name in found if name.startswith(incomplete)]
-    except Exception:  # a shell that completes has no place to show an error
-        return []
+        return load_catalogue(here.workspace, here.locations.cache)
+    except (LLMDrillsError, OSError):
+        return ()
 
 
 def complete_topic(incomplete: str) -> list[str]:

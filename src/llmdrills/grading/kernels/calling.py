@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -179,11 +179,14 @@ class Caller:
         args, kwargs = self._arguments(question)
         _seed(question.seed)
         watcher, silent = watching(question.seek, (*args, *kwargs.values()), self.line), _Silent()
-        try:
-            with redirect_stdout(silent), redirect_stderr(silent), self.guard(), watcher:
-                self._draws(kernel, args, kwargs, question.draws)
-        except BaseException:  # the kernel was judged by another call: here only the lines count
-            return Answer(list(watcher.lines))
+        with (
+            suppress(BaseException),  # the kernel is judged by another call, which tells what it raises
+            redirect_stdout(silent),
+            redirect_stderr(silent),
+            self.guard(),
+            watcher,
+        ):
+            self._draws(kernel, args, kwargs, question.draws)
         return Answer(list(watcher.lines))
 
     def _arguments(self, question: Question) -> tuple[list[Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ about the call that was watched, whatever was meant by it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def watching(kind: Seek, given: Sequence[Any], line: Callable[[], int]) -> _Watc
     return kinds[kind](given, line)
 
 
-class _Watcher:
+class _Watcher(ABC):
     """Notes each line once, in the order in which they come."""
 
     def __init__(self, given: Sequence[Any], line: Callable[[], int]) -> None:
@@ -42,8 +43,9 @@ class _Watcher:
         self._line = line
         self._mode = self._made()
 
+    @abstractmethod
     def _made(self) -> Any:
-        raise NotImplementedError
+        """The mode of torch that watches, and calls `note`."""
 
     def note(self) -> None:
         """What is looked for happens in the line that is being run."""
