@@ -9,7 +9,7 @@ from llmdrills.cli.day.repetition_view import RepetitionView
 from llmdrills.cli.day.words import WORDS as DAY
 from llmdrills.cli.exam.question_view import fitting
 from llmdrills.cli.exam.words import HELP_KATA, WORDS
-from llmdrills.cli.rating_view import RATED
+from llmdrills.cli.rating_view import RATED, days_of
 from llmdrills.cli.record import earned
 from llmdrills.cli.verdict_view import verdict_text
 from llmdrills.errors import UsageError
@@ -121,10 +121,8 @@ class CodingView(RepetitionView):
             self._screen.text(error.told(self._language))
         else:
             choice = next(one for one in (found.choices if found else ()) if one.rating == review.rating)
-            label = review.rating.label[self._language]
-            self._print(
-                RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=choice.days)[self._language]
-            )
+            label, days = review.rating.label[self._language], days_of(choice)[self._language]
+            self._print(RATED.format(kata=self._kata.id, rating=label, due=choice.due, days=days)[self._language])
             self._tell("take_back")
         self._exam.pass_kata(self._task)
         self._leave("done")

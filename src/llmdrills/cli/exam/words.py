@@ -90,5 +90,5 @@ HELP_NOTE = Bilingual(
 
 HELP_KATA = Bilingual(
     "g grade now · e editor · p prompt again · w write the file back\nn later · q break off · x end the exam",
-    "g 立即判题 · e 编辑器 · p 重看题目 · w 写回文件\nn 稍后 · q 暂停 · x 结束考试",
+    "g 立即评分 · e 编辑器 · p 重看题目 · w 写回文件\nn 稍后 · q 暂停 · x 结束考试",
 )

@@ -66,7 +66,7 @@ NEXT_BY_KEY: dict[Outcome, Bilingual] = {
     "crashed": Bilingual("h gives a hint.", "按 h 查看提示。"),
     "unimplemented": Bilingual(
         "Write the function and save: it is graded then; h gives a hint.",
-        "写完函数并保存，就会自动判题；按 h 查看提示。",
+        "写完函数并保存，就会自动评分；按 h 查看提示。",
     ),
 }
 """The same in the daily loop, which has keys, for every next step above that names the command for hints."""
