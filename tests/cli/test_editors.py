@@ -255,7 +255,7 @@ def test_should_reuse_one_pane_for_every_kata_and_close_it_at_the_end(tmux, two_
     first, second = tmux.panes()
     assert (first.split()[1], second.split()[1]) == ("100x50", "99x50")
     tmux.type("k")
-    tmux.until(lambda: tmux.text().replace("\n", "").count("every save is graded") == 2)
+    tmux.until(lambda: " ".join(tmux.text().split()).count("every save is graded") == 2)
     assert [pane.split()[0] for pane in tmux.panes()] == [first.split()[0], second.split()[0]]
     tmux.type("e")  # it is shown already: the pane is chosen, nothing is started
     tmux.type("q")

@@ -127,7 +127,7 @@ def test_should_explain_in_chinese_when_asked(run, file, solution):
     file.write_text(solution.replace("return ", "return 2 * "))
     ran = run("grade", KATA, file, "--lang", "zh")
     assert ran.code == 1
-    assert ran.out.splitlines()[0].startswith(f"✗ {KATA} (cast-first): 答案不对")
+    assert ran.out.splitlines()[0].startswith(f"✗ {KATA}（cast-first）：答案不对")
 
 
 def test_should_grade_practice_and_record_it_as_an_attempt(run, home, solution):

@@ -21,7 +21,8 @@ from llmdrills.practice.moments import Moment
 from llmdrills.practice.rating import Rating
 from tests.helpers.processes import processes_of, wait_for_nobody
 
-DAY = 86_400_000_000
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
 VERDICT = {"outcome": "wrong", "seed": 1, "device": "cpu", "cases": [{"name": "base", "outcome": "wrong"}]}
 
 
@@ -33,9 +34,11 @@ def katas(root):
 def practise(home: Path, katas, *, days: int = 3) -> None:
     """A few days of two katas, the last one yesterday: one with a slip met and beaten."""
     now = Moment.now()
+    since = now.plus(-4 * HOUR).local  # a day of practice begins at four
+    noon = now.plus(8 * HOUR - since.hour * HOUR - since.minute * HOUR // 60)
     with History.open(home / "data" / "history.sqlite3") as history:
         for day in range(days, 0, -1):
-            at = now.plus(-day * DAY)
+            at = noon.plus(-day * DAY)
             for kata in (katas["rms-norm"], katas["online-softmax"]):
                 variant = kata.variants[0].id
                 file = home / "practice" / f"{kata.id}.py"
