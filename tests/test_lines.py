@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmdrills.lines import columns, plain, whole, wrap
@@ -29,6 +29,7 @@ def test_should_keep_every_command_and_path_in_one_piece(text, width):
         assert columns(line) <= width or line.strip(" ，。（") == COMMAND
 
 
+@example("1（ 力·11", 8)
 @given(st.text(alphabet="注意力，。（）“”、；ab `·\x1b[1m 的 ", max_size=120), st.integers(8, 60))
 def test_should_lose_no_letter_and_begin_no_line_with_a_closing_mark(text, width):
     lines = wrap(text, width, "")

@@ -23,6 +23,7 @@ _PIECE = re.compile(rf"\s+|`llmdrills [^`\n]+`|`[^`\n]{{1,60}}`|[{_WIDE}]|[^\s`{
 _CLOSING = frozenset("，。：；、！？）】》」』〉〕”’…％·,.:;!?)]}%")
 _OPENING = frozenset("（【《「『〈〔“‘([{")
 _CHINESE_MARK = frozenset("，。：；、！？）】》」』〉〕·")  # it begins no line, not even where a space stands before it
+_CHINESE_OPENING = frozenset("（【《「『〈〔")  # it ends no line, not even where a space stands behind it
 _LIST = re.compile(r"\s*(?:[-*•→✓✗○~] +|\d+\. +|#\d+ +)?")
 
 
@@ -110,8 +111,8 @@ def _belongs(text: str, end_before: int, start: int, end: int) -> bool:
     """Whether a piece belongs to the unit that ends where it begins."""
     before, here = text[end_before - 1], text[start:end]
     if here.isspace():
-        # Spaces begin the next unit, unless a mark of Chinese comes next, which must not begin a line.
-        return text[end : end + 1] in _CHINESE_MARK and end < len(text)
+        # Spaces begin the next unit, unless a line would begin or end there with a mark of Chinese that must not.
+        return before in _CHINESE_OPENING or (end < len(text) and text[end] in _CHINESE_MARK)
     if before.isspace():
         return True  # the spaces that begin this unit
     if before in _OPENING or here[0] in _CLOSING:

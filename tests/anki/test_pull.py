@@ -318,6 +318,12 @@ def test_should_not_guess_where_the_deck_changed_too(author: Author) -> None:
     assert "changed since the release" in found.differences[0].why.en
 
 
+def test_should_bring_back_an_edit_made_in_the_second_of_its_release(author: Author) -> None:
+    author.edit("plain", "Back", "variance", "spread")
+    author.learner.col.db.execute("update notes set mod = ? where id = ?", author.clock, author.learner.nid("plain"))
+    assert [one.note for one in author.pull().changes] == ["plain"]
+
+
 def test_should_leave_an_older_release_alone(author: Author) -> None:
     file = author.root / "decks" / "small.yaml"
     file.write_text(file.read_text().replace("What is a scale?", "What is any scale?"))

@@ -17,6 +17,7 @@ from llmdrills.anki.merging import Merged, merge
 from llmdrills.anki.yamltext import CannotWriteError, find, put
 from llmdrills.content import cloze
 from llmdrills.content.computed import Computed, fill, load_computed
+from llmdrills.decks.compose import content_hash
 from llmdrills.decks.markdown import render, render_cloze, render_inline
 from llmdrills.language import Bilingual
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from llmdrills.anki.ours import Ours
     from llmdrills.anki.reading import Collection, FoundNote
     from llmdrills.content.model import Deck, Note, Workspace
-    from llmdrills.decks.lock import Lock
+    from llmdrills.decks.lock import Lock, NoteLine
     from llmdrills.decks.package import PackageNote
     from llmdrills.language import Language
 
@@ -107,9 +108,15 @@ def pull(
         found = collection.notes.get(note.guid, ())
         name = ours[note.guid]
         line = lock.notes.get((name.note, name.language))
-        if found and line is not None and found[0].mtime > line.mtime:
+        if found and line is not None and _is_edited(found[0], line):
             puller.note(note, found[0], name, changed=line.mtime != note.mtime)
     return puller.pull
+
+
+def _is_edited(found: FoundNote, line: NoteLine) -> bool:
+    """Whether a note is not what was last released. One edited in the second of its release has the release's time."""
+    fields, tags = tuple(found.fields.values()), tuple(sorted(found.tags))
+    return found.mtime >= line.mtime and content_hash(found.type_id, fields, tags) != line.hash
 
 
 class _Puller:
