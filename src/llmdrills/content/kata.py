@@ -37,6 +37,8 @@ TOPICS: tuple[str, ...] = (
     "systems",
     "retrieval",
     "multimodal",
+    "training",
+    "evaluation",
 )
 
 

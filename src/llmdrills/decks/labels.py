@@ -30,6 +30,8 @@ TOPIC_LABELS: dict[str, Bilingual] = {
     "systems": Bilingual("Systems", "系统"),
     "retrieval": Bilingual("Retrieval", "检索"),
     "multimodal": Bilingual("Multimodality", "多模态"),
+    "training": Bilingual("Training", "训练"),
+    "evaluation": Bilingual("Evaluation", "评测"),
 }
 
 
