@@ -20,6 +20,7 @@ WANT = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 
 def kinds(expected, value, **answer):
     found = compare(expected, Answer(value, **answer))
+    assert bool(compare(expected, Answer(value, **answer), only_whether=True)) == bool(found)
     for finding in found:  # whatever is found can be said in both languages, and be written as strict JSON
         assert describe(finding).en
         assert describe(finding).zh

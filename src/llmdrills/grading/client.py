@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import secrets
 import threading
@@ -23,9 +22,11 @@ from typing import TYPE_CHECKING
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.files import check_size, read_source
 from llmdrills.grading.closer_look import CloserLook, Seen
-from llmdrills.grading.protocol.answer import Answer, Attempt, Expected
+from llmdrills.grading.early_run import EarlyRun
+from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
+from llmdrills.grading.seeking import Seeking, question_of
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
 from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled, Wanted
@@ -38,14 +39,10 @@ if TYPE_CHECKING:
     from llmdrills.content.model import Kata
     from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
     from llmdrills.grading.judging.judge import Judge
-    from llmdrills.grading.judging.judgement import Sought
     from llmdrills.grading.judging.verdict import StageFound, Verdict
     from llmdrills.language import Language
 
 __all__ = ["Cancelled", "Grader", "Limits", "grade_once", "seed_of"]
-
-MOST_LINES = 3
-"""Where what is looked for happens in more lines than these, none is told."""
 
 BEHAVIOUR_SECONDS = 0.75
 """CPU seconds to look for what an attempt behaves like: once in the cases of a grade, once in the further draws."""
@@ -204,46 +201,53 @@ class Grader:
                     os.read(self._cancel_read, 64)
 
     def _verdict(self, spec: AttemptSpec) -> Verdict:
-        from llmdrills.grading.judging.judge import Judge  # here, so that it is read while the server imports torch
+        # Here, so that they are read while the server imports torch.
+        from llmdrills.grading.judging.compared import Compared
+        from llmdrills.grading.judging.judge import Judge
 
-        cases, attempt = self._run(spec)
-        judge = Judge(spec, cases.feed.expected, attempt)
-        if not judge.failed or not attempt.answers or self._pool.oracle is None:
-            return judge.verdict()
-        with self._further(spec) as further:
-            named = Wanted(answers=_of_named(cases, attempt), device=spec.device)
-            told = self._explained(cases, named)
-            look = CloserLook(
-                spec=spec, cases=cases, attempt=attempt, run=self._run, further=further, ask=self._explained
-            )
-            more = look.at(judge, told) or Seen(told, [])
-            passes = self._easier_form(spec, judge, attempt)
-            verdict = judge.verdict(more.told, extra=more.extra, passes=passes)
-            behaves = self._behaviour(cases, attempt, verdict, further)
+        further = self._early(dataclasses.replace(spec, further=True))
+        try:
+            compared = Compared(spec.device, on_failure=further.begin)
+            further.answered = beyond = Compared(spec.device, only_whether=True)
+            cases, attempt = self._run(spec, compared)
+            judge = Judge(spec, cases.feed.expected, attempt, compared, beyond)
+            if not judge.failed or not attempt.answers or self._pool.oracle is None:
+                return judge.verdict()
+            question = question_of(cases, judge.to_seek())
+            looked_for = None if question is None else self._early(spec, question)
+            seeking = Seeking(cases, question, looked_for, self._pool.oracle, self._cancel_read)
+            try:
+                return self._explained_verdict(cases, judge, further, seeking)
+            finally:
+                seeking.drop()
+        finally:
+            further.drop()
+
+    def _early(self, spec: AttemptSpec, question: Question | None = None) -> EarlyRun:
+        return EarlyRun(self._pool, spec, self._cancel_read, lambda: self._run(spec, question=question), question)
+
+    def _explained_verdict(
+        self,
+        cases: CaseSet,
+        judge: Judge,
+        further: EarlyRun,
+        seeking: Seeking,
+    ) -> Verdict:
+        """The verdict on a failing attempt, with all that can be said of why it fails."""
+        spec, attempt = judge.spec, judge.attempt
+        told = self._explained(cases, Wanted(answers=_of_named(cases, attempt), device=spec.device))
+        look = CloserLook(
+            spec=spec, cases=cases, attempt=attempt, run=self._run, further=further.end, ask=self._explained
+        )
+        more = look.at(judge, told) or Seen(told, [])
+        passes = self._easier_form(spec, judge, attempt)
+        sought = seeking.end(judge.to_seek(), self._pool.oracle)
+        verdict = judge.verdict(more.told, extra=more.extra, passes=passes, sought=sought)
+        behaves = self._behaviour(cases, attempt, verdict, further.end)
         stage = self._stage(spec, verdict)
-        sought = self._sought(spec, cases, judge.to_seek(verdict))
-        if behaves is None and stage is None and sought is None:
+        if behaves is None and stage is None:
             return verdict
         return judge.verdict(more.told, extra=more.extra, passes=passes, behaves=behaves, stage=stage, sought=sought)
-
-    @contextlib.contextmanager
-    def _further(self, spec: AttemptSpec) -> Iterator[Callable[[], tuple[CaseSet, Attempt]]]:
-        """A run on the draws that this grade leaves out. Where they are prepared it begins at once, to be done by the
-        time that it is asked for."""
-        further = dataclasses.replace(spec, further=True)
-        begun = RunningAttempt(self._pool, further, self._cancel_read) if self._pool.is_ready(further) else None
-
-        def run() -> tuple[CaseSet, Attempt]:
-            if begun is None:
-                return self._run(further)
-            answered = begun.end()
-            return begun.cases, answered
-
-        try:
-            yield functools.cache(run)
-        finally:
-            if begun is not None:
-                begun.drop()
 
     def _behaviour(
         self, cases: CaseSet, attempt: Attempt, verdict: Verdict, further: Callable[[], tuple[CaseSet, Attempt]]
@@ -290,22 +294,6 @@ class Grader:
                 return variant
         return ""
 
-    def _sought(self, spec: AttemptSpec, cases: CaseSet, sought: Sought | None) -> Sought | None:
-        """The same with the lines in which it happens; None where it does not, or where the reference does it too."""
-        questions = cases.feed.questions
-        asked = None if sought is None else next((one for one in questions if one.name == sought.case), None)
-        if sought is None or asked is None or self._pool.oracle is None:
-            return None
-        grads = asked.grads[sought.argument :][:1] if sought.kind == "no-gradient" else asked.grads
-        question = dataclasses.replace(asked, seek=sought.kind, grads=grads, then=(), count=False)
-        if sought.kind == "half-precision" and cases.feed.seek(self._pool.oracle, self._cancel_read, question):
-            return None
-        answers = RunningAttempt(self._pool, spec, self._cancel_read, question).end().answers
-        lines = answers[0].value if answers else ()
-        if type(lines) is not list or not all(type(line) is int and line > 0 for line in lines[:MOST_LINES]):
-            return None
-        return sought._replace(lines=tuple(lines)) if 0 < len(lines) <= MOST_LINES else None
-
     def _stage(self, spec: AttemptSpec, verdict: Verdict) -> StageFound | None:
         """The first part that differs in the case that is shown; None where the kata names none, or none was seen."""
         from llmdrills.grading.judging.stages import first_difference
@@ -334,11 +322,16 @@ class Grader:
             dataclasses.replace(due, slips=next(answers, {})) if due.drawn == wanted.drawn else due for due in expected
         ]
 
-    def _run(self, spec: AttemptSpec) -> tuple[CaseSet, Attempt]:
+    def _run(
+        self,
+        spec: AttemptSpec,
+        answered: Callable[[Expected, Answer], object] | None = None,
+        question: Question | None = None,
+    ) -> tuple[CaseSet, Attempt]:
         """Run the file once. A server found dead is started again, once; one that dies under the file is not."""
         for last in (False, True):
             try:
-                running = RunningAttempt(self._pool, spec, self._cancel_read)
+                running = RunningAttempt(self._pool, spec, self._cancel_read, question, answered=answered)
                 attempt = running.end()
                 return running.cases, attempt
             except ServerDied as died:

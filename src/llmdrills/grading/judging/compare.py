@@ -7,6 +7,7 @@ What it raises, its value, its gradients, changed inputs and settings, and the c
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -41,14 +42,19 @@ _LOOKED_AT = 1000  # numbers of a result among which three distinct ones are loo
 """So many numbers that differ by more than so many times what is allowed tell one result from another."""
 
 
-def compare(expected: Expected, answer: Answer, device: str = "") -> list[Finding]:
-    """Everything wrong with one answer to one case; nothing where it is right. `device` is where tensors are due."""
+def compare(expected: Expected, answer: Answer, device: str = "", *, only_whether: bool = False) -> list[Finding]:
+    """Everything wrong with one answer to one case; nothing where it is right. `device` is where tensors are due.
+
+    With `only_whether`, what is found wrong with a value is not described.
+    """
     found = _raising(expected, answer)
     if found is None:
         if expected.laws:
             found = against_laws(expected, answer.value)
         else:
-            found = _draws(expected, answer) if expected.draws else _value(expected, answer, device)
+            found = _draws(expected, answer) if expected.draws else _value(expected, answer, device, only_whether)
+        if found and only_whether:
+            return found
         found += _gradients(expected, answer)
     names = expected.call.names
     for position in answer.inputs_changed:
@@ -147,11 +153,20 @@ def _raising(expected: Expected, answer: Answer) -> list[Finding] | None:
     return None
 
 
-def _value(expected: Expected, answer: Answer, device: str) -> list[Finding]:
+def _value(expected: Expected, answer: Answer, device: str, only_whether: bool) -> list[Finding]:
     of = expected.tolerance
-    rules = Rules(expected.dtypes, of.baselines, of.rtol, of.atol, expected.nan_ok, device=device)
+    rules = Rules(
+        expected.dtypes,
+        of.baselines,
+        of.rtol,
+        of.atol,
+        expected.nan_ok,
+        device=device,
+        only_whether=only_whether,
+    )
     if expected.calls > 1:
-        return list(_results(expected, answer, rules))
+        results = _results(expected, answer, rules)
+        return list(itertools.islice(results, 1) if only_whether else results)
     return differences(expected.answer.value, answer.value, rules)
 
 
@@ -185,8 +200,9 @@ def returned_again(expected: Expected, answer: Answer) -> int:
     rules = list(_rules_by_call(due, expected))
     for at in range(1, len(due)):
         before, returned = due[at - 1], came[at]
-        wrong = differences(due[at], returned, rules[at])
-        if wrong and _telling(before, due[at], rules[at - 1]) and not differences(before, returned, rules[at - 1]):
+        if differences(before, returned, dataclasses.replace(rules[at - 1], only_whether=True)):
+            continue  # looked at first: nearly always it is another
+        if _telling(before, due[at], rules[at - 1]) and differences(due[at], returned, rules[at]):
             return at + 1
     return 0
 

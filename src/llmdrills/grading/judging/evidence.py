@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from llmdrills.content.casetexts import CaseText
 from llmdrills.grading.judging import findings as f
@@ -19,7 +19,7 @@ from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.language import Bilingual, Language
 
-__all__ = ["gather", "where"]
+__all__ = ["first_place", "gather", "where"]
 
 MOST_OPERANDS = 8
 MOST_LETTERS = 120
@@ -107,15 +107,20 @@ def _load_failure(raised: Raised) -> LoadFailure:
 # The place where it certainly goes wrong
 
 
-def where(judgement: Judgement) -> Where | None:
+def first_place(graded: Sequence[GradedCase], shown: GradedCase | None, language: Language) -> Where | None:
     """A crash, a caller's tensor that was written, an answer that depends on earlier calls, or a gradient that never
     arrives: the shown case's, else the first of another case, in that order of kinds."""
-    language, shown, sought = judgement.spec.language, judgement.shown, judgement.sought
     found = None if shown is None else _where(shown, language)
     if found is None:
-        places = [place for item in judgement.graded if (place := _where(item, language)) is not None]
+        places = [place for item in graded if (place := _where(item, language)) is not None]
         order = ("crash", "input-changed", "earlier-calls", "no-gradient")
         found = min(places, key=lambda place: order.index(place.kind), default=None)
+    return found
+
+
+def where(judgement: Judgement) -> Where | None:
+    """Its place, or else where half precision begins, with the lines in which it happens where they are known."""
+    language, sought, found = judgement.spec.language, judgement.sought, judgement.place
     if sought is None or not sought.lines or 0 in sought.lines:
         return found
     if found is None and sought.kind == "half-precision":

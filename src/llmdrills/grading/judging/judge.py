@@ -8,6 +8,7 @@ outcome, then what explains them; `llmdrills.grading.judging.evidence` gathers w
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -15,9 +16,9 @@ from llmdrills.content.casetexts import CaseText, case_texts
 from llmdrills.content.model import Kata
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.behaviour import BehavesLike
-from llmdrills.grading.judging.compare import compare
+from llmdrills.grading.judging.compared import Compared
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose, pairs, suspects
-from llmdrills.grading.judging.evidence import gather, where
+from llmdrills.grading.judging.evidence import first_place, gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
 from llmdrills.grading.judging.judgement import GradedCase, Judgement, Sought
 from llmdrills.grading.judging.report import first_screen
@@ -50,13 +51,23 @@ class Judge:
     """Judges what came back of one attempt: its answers are compared once, whatever is asked of it later.
 
     `expected` are the oracle's, in the order of the questions. Where a method takes `told`, these are the same, with
-    the wrong kernels' answers.
+    the wrong kernels' answers. `compared` holds what was found in its answers when they came, `further` what was found
+    in those of its other runs.
     """
 
-    def __init__(self, spec: AttemptSpec, expected: Sequence[Expected], attempt: Attempt) -> None:
-        self._spec = spec
-        self._attempt = attempt
-        self._graded = [_grade(spec, attempt, index, due) for index, due in enumerate(expected) if not due.left_out]
+    def __init__(
+        self,
+        spec: AttemptSpec,
+        expected: Sequence[Expected],
+        attempt: Attempt,
+        compared: Compared | None = None,
+        further: Compared | None = None,
+    ) -> None:
+        self.spec = spec
+        self.attempt = attempt
+        self._compared = compared or Compared(spec.device)
+        self._further = further or Compared(spec.device, only_whether=True)
+        self._graded = [self._grade(index, due) for index, due in enumerate(expected) if not due.left_out]
         self._uses = _forbidden(spec, attempt)
         self.outcome = _outcome(self._graded, attempt, bool(self._uses))
         self._judged = {
@@ -86,18 +97,19 @@ class Judge:
         """
         graded = self._with(told) if told and self.failed else self._graded
         judgement = Judgement(
-            spec=self._spec,
-            attempt=self._attempt,
+            spec=self.spec,
+            attempt=self.attempt,
             graded=tuple(graded),
-            uses=tuple(_rule(self._spec.kata, use) for use in self._uses),
+            uses=tuple(_rule(self.spec.kata, use) for use in self._uses),
             outcome=self.outcome,
             shown=choose_example(graded),
+            place=self._place if self.failed else None,
             explanation=self.explanation(told, extra) if self.failed else None,
             passes=passes,
-            behaviour=None if behaves is None else behaves.told(self._spec.language),
+            behaviour=None if behaves is None else behaves.told(self.spec.language),
             stage=stage,
             sought=sought,
-            told={} if self.outcome == "passed" else _told_cases(self._spec, graded),
+            told={} if self.outcome == "passed" else _told_cases(self.spec, graded),
         )
         return _verdict(judgement)
 
@@ -124,29 +136,34 @@ class Judge:
         held = diagnose(named, self._runs(extra))
         if held is not None and held.whole:
             return []
-        kata, variant = self._spec.kata, self._spec.variant
+        kata, variant = self.spec.kata, self.spec.variant
         slips = {slip.id: slip for slip in kata.slips if slip.belongs_to(variant)}
         if found.id not in slips:
             return []
         first = slips[found.id]
         return [f"{first.id}{JOINT}{slip.id}" for slip in slips.values() if slip != first and slip.of == first.of != ""]
 
-    def to_seek(self, verdict: Verdict) -> Sought | None:
-        """What is to be looked for in which case: the lines of what the verdict says happens, or else where half
-        precision begins, if that can be what is wrong."""
-        if verdict.where is not None:
-            case, kind = verdict.where.case, verdict.where.kind
+    def to_seek(self) -> Sought | None:
+        """What is to be looked for in which case: the lines of what the verdict will say that happens, or else where
+        half precision begins, if that can be what is wrong."""
+        shown, happens = choose_example(self._graded), self._place
+        if happens is not None:
+            case, kind = happens.case, happens.kind
             if kind == "input-changed":
                 return Sought(case, kind)
             missing = [index for index, grad in enumerate(self._grads(case)) if grad is None]
             return Sought(case, "no-gradient", missing[0]) if kind == "no-gradient" and missing else None
-        shown = choose_example(self._graded)
         if shown is None or not all(isinstance(finding, (f.WrongValues, f.WrongDtype)) for finding in shown.findings):
             return None
         wide = any(item.findings and item.expected.float32 for item in self._graded)
-        if wide and not _HALF_TYPE.search(self._spec.text):
+        if wide and not _HALF_TYPE.search(self.spec.text):
             return None
         return Sought(shown.expected.case, "half-precision")
+
+    @functools.cached_property
+    def _place(self) -> Where | None:
+        """Where something certain first goes wrong."""
+        return first_place(self._graded, choose_example(self._graded), self.spec.language)
 
     def _grads(self, case: str) -> Sequence[object]:
         """The gradients that arrived in that case, in the order in which they were asked for."""
@@ -182,10 +199,18 @@ class Judge:
     def _one(self, due: Expected, answer: Answer) -> Judged:
         """One case of a run; an answer is compared once, whatever is asked about it."""
         known = self._judged.get(id(answer))
-        if known is None:
-            known = Judged(due, answer, tuple(compare(due, answer, self._spec.device)))
-        self._judged[id(answer)] = known = dataclasses.replace(known, expected=due)
+        if known is None or known.expected is not due:
+            findings = self._further(due, answer) if known is None else known.findings
+            self._judged[id(answer)] = known = Judged(due, answer, findings)
         return known
+
+    def _grade(self, index: int, due: Expected) -> GradedCase:
+        attempt = self.attempt
+        if index >= len(attempt.answers):
+            return _unanswered(due, attempt)
+        answer = attempt.answers[index]
+        graded = _answered(self.spec, due, answer, self._compared(due, answer))
+        return dataclasses.replace(graded, output=attempt.outputs[index] if index < len(attempt.outputs) else "")
 
 
 _HALF_TYPE = re.compile(r"\b(half|bfloat16|float16)\b")
@@ -248,15 +273,7 @@ def _fit_to_show(verdict: Verdict) -> Verdict:
 # Outcomes
 
 
-def _grade(spec: AttemptSpec, attempt: Attempt, index: int, due: Expected) -> GradedCase:
-    if index >= len(attempt.answers):
-        return _unanswered(due, attempt)
-    graded = _answered(spec, due, attempt.answers[index])
-    return dataclasses.replace(graded, output=attempt.outputs[index] if index < len(attempt.outputs) else "")
-
-
-def _answered(spec: AttemptSpec, due: Expected, answer: Answer) -> GradedCase:
-    findings = tuple(compare(due, answer, spec.device))
+def _answered(spec: AttemptSpec, due: Expected, answer: Answer, findings: tuple[f.Finding, ...]) -> GradedCase:
     if answer.forbidden:
         rules = tuple(_rule(spec.kata, use) for use in answer.forbidden)
         return GradedCase(due, answer, "forbidden", (*rules, *findings))

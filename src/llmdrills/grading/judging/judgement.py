@@ -9,7 +9,7 @@ from typing import NamedTuple
 from llmdrills.content.casetexts import CaseText
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
-from llmdrills.grading.judging.verdict import Behaviour, Outcome, StageFound
+from llmdrills.grading.judging.verdict import Behaviour, Outcome, StageFound, Where
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Seek
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
@@ -52,7 +52,8 @@ class Sought(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """One attempt, graded: `shown` is the failing case that a learner is shown, `uses` are the forbidden calls,
+    """One attempt, graded: `shown` is the failing case that a learner is shown, `place` where something certain first
+    goes wrong, `uses` are the forbidden calls,
     `passes` the easier variant that it passes, `behaviour` what it behaves like, `sought` the lines in which something
     certain happens."""
 
@@ -62,6 +63,7 @@ class Judgement:
     uses: tuple[f.Forbidden, ...]
     outcome: Outcome
     shown: GradedCase | None
+    place: Where | None
     explanation: Explanation | None
     passes: str = ""
     behaviour: Behaviour | None = None

@@ -127,6 +127,7 @@ Value: TypeAlias = Any
 """TensorValue, DtypeValue, Opaque, Raised, None, bool, int, float, str, bytes, or a list, tuple or dict of such."""
 
 _BASIC: tuple[type, ...] = (TensorValue, DtypeValue, Opaque, Raised)
+_SINGLE: dict[bytes, bool | None] = {b"N": None, b"T": True, b"F": False}
 _COUNT = struct.Struct("<I")
 _FLOAT = struct.Struct("<d")
 
@@ -229,28 +230,32 @@ class _Reader:
 
     def __init__(self, data: bytes, classes: dict[str, type], most: int, escape_surrogates: bool) -> None:
         self.data = data
+        self.length = len(data)
         self.classes = classes
         self.left = most
         self.escape_surrogates = escape_surrogates
         self.at = 0
 
     def take(self, count: int) -> bytes:
-        end = self.at + count
-        if end > len(self.data):
+        at = self.at
+        self.at = end = at + count
+        if end > self.length:
             raise WireError("the bytes end early")
-        taken = self.data[self.at : end]
-        self.at = end
-        return taken
+        return self.data[at:end]
 
     def count(self) -> int:
-        number: int = _COUNT.unpack(self.take(4))[0]
+        at = self.at
+        self.at = end = at + 4
+        if end > self.length:
+            raise WireError("the bytes end early")
+        number: int = _COUNT.unpack_from(self.data, at)[0]
         return number
 
     def items(self) -> int:
         # An item is at least one byte: a count beyond what is left is a lie, found before anything is
         # allocated for it.
         number = self.count()
-        if number > len(self.data) - self.at:
+        if number > self.length - self.at:
             raise WireError("the bytes end early")
         return number
 
@@ -261,24 +266,24 @@ class _Reader:
         if self.left < 0:
             raise WireError("it holds too many values")
         tag = self.take(1)
-        if tag in b"NTF":
-            return {b"N": None, b"T": True, b"F": False}[tag]
+        if tag in _SINGLE:
+            return _SINGLE[tag]
         if tag == b"I":
             return self.whole()
-        if tag == b"D":
-            return _FLOAT.unpack(self.take(8))[0]
         if tag == b"S":
             return self.text()
         if tag == b"B":
             return self.take(self.count())
-        if tag == b"L":
-            return [self.value(depth + 1) for _ in range(self.items())]
-        if tag == b"U":
-            return tuple(self.value(depth + 1) for _ in range(self.items()))
-        if tag == b"M":
-            return self.mapping(depth)
+        if tag == b"U" or tag == b"L":
+            deeper = depth + 1
+            items = [self.value(deeper) for _ in range(self.items())]
+            return tuple(items) if tag == b"U" else items
         if tag == b"C":
             return self.record(depth)
+        if tag == b"D":
+            return _FLOAT.unpack(self.take(8))[0]
+        if tag == b"M":
+            return self.mapping(depth)
         raise WireError(f"unknown tag {tag!r}")
 
     def whole(self) -> int:
@@ -325,10 +330,9 @@ def printable(text: str) -> str:
 
 def _check(record: Any) -> None:
     """Every field of a basic record has its type: whoever reads it later need not ask."""
-    for name, kind in _fields(type(record)):
+    for name, kind, item in _due(type(record)):
         value = getattr(record, name)
-        if kind.startswith("tuple"):
-            item = str if "str" in kind else int
+        if item is not None:
             right = type(value) is tuple and all(type(element) is item for element in value)
         else:
             right = type(value).__name__ == kind
@@ -336,6 +340,19 @@ def _check(record: Any) -> None:
             raise WireError(f"{type(record).__name__}.{name} is no {kind}")
     if isinstance(record, TensorValue):
         _check_tensor(record)
+
+
+def _due(cls: Any) -> tuple[tuple[str, str, type | None], ...]:
+    """The names and types of a basic record's fields; where one is a tuple, the type of its items."""
+    if cls not in _DUE:
+        _DUE[cls] = tuple(
+            (name, kind, (str if "str" in kind else int) if kind.startswith("tuple") else None)
+            for name, kind in _fields(cls)
+        )
+    return _DUE[cls]
+
+
+_DUE: dict[type, tuple[tuple[str, str, type | None], ...]] = {}
 
 
 def _check_tensor(tensor: TensorValue) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llmdrills.errors import ContentError, GraderError
-from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, EndedBy, Question
+from llmdrills.grading.protocol.answer import Answer, Attempt, Ended, EndedBy, Expected, Question
 from llmdrills.grading.protocol.answer_codec import ANSWER_BYTES, ANSWER_VALUES, read_answer
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.channel import Channel
@@ -42,7 +42,8 @@ class AttemptRun:
     """Runs one attempt, or a part of it, to its end.
 
     `drawn` says which questions are put: the named cases (False), the draws (True), or all (None). `reap` ends a worker
-    and returns its exit status, None when it was killed.
+    and returns its exit status, None when it was killed. `answered` is given each answer as it comes, with what is
+    expected, where that is known by then.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class AttemptRun:
         cancel: int,
         reap: Callable[[Worker], int | None],
         drawn: bool | None = None,
+        answered: Callable[[Expected, Answer], object] | None = None,
     ) -> None:
         self._spec = spec
+        self._answered = answered
         self._drawn = drawn
         self._feed = feed
         self._oracle = oracle
@@ -144,9 +147,12 @@ class AttemptRun:
     def _questions(self) -> Sequence[Question]:
         """The questions of this part, as far as the oracle has told them."""
         asked = self._feed.questions
-        if self._drawn is None:
-            return asked
-        return asked[self._feed.named :] if self._drawn else asked[: self._feed.named]
+        return asked[: self._feed.named] if self._drawn is False else asked[self._first :]
+
+    @property
+    def _first(self) -> int:
+        """The place of this part's first question among all."""
+        return self._feed.named if self._drawn else 0
 
     @property
     def _busy(self) -> bool:
@@ -225,8 +231,8 @@ class AttemptRun:
         if self._loading is None:
             if self._loaded and len(self._answers) == self._sent:
                 self._clock.begin()
-            for question in self._questions[self._sent :]:
-                self._learner.channel.put(pack(question))
+            for _ in self._questions[self._sent :]:
+                self._learner.channel.put(self._feed.frame(self._first + self._sent))
                 self._sent += 1
 
     def _read_learner(self) -> bool:
@@ -289,9 +295,15 @@ class AttemptRun:
         elif kind == "answer" and len(rest) == 2 and self._loaded and rest[0] == self._case != "":
             self._answers.append(read_answer(rest[1]))
             self._clock.end_call()
+            self._tell_answer()
             self._clock.begin()
         else:
             raise WireError(f"{kind[:40]!r} out of turn")
+
+    def _tell_answer(self) -> None:
+        at = self._first + len(self._answers) - 1
+        if self._answered is not None and at < len(self._feed.expected):
+            self._answered(self._feed.expected[at], self._answers[-1])
 
     def _read_output(self) -> bool:
         for _ in range(64):  # a flood must not keep the command from looking at the clock

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmdrills.errors import ContentError, GraderError, Problem
 from llmdrills.grading.protocol.answer import JOINT
+from llmdrills.grading.protocol.wire import pack
 from llmdrills.grading.workers.case_files import Seal, sealed_state
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class OracleFeed:
     named: int = 0  # so many of them are the named cases', which come first; the rest are draws
     expected: list[Expected] = field(default_factory=list)
     explanations: list[dict[str, Answer]] = field(default_factory=list)
+    packed: dict[int, bytes] = field(default_factory=dict, init=False)  # questions as they are sent, by their place
     listed: bool = False
     prepared: bool = False
     turn: int = 0  # how often the wrong kernels were asked for: what belongs to an earlier time is not read
@@ -125,6 +127,7 @@ class OracleFeed:
     behaviours: list[Candidate] | None = None
     behaved: bool = False
     sought: list[int] | None = None
+    seeking: int = 0  # requests to seek that are not answered yet; the last one's answer counts
 
     def take(self, frame: bytes) -> None:
         """Read one frame. Raises ContentError or GraderError when the oracle says that something is wrong."""
@@ -152,11 +155,18 @@ class OracleFeed:
         elif kind == "behaviours":
             self.behaviours, self.behaved = rest[0], True
         elif kind == "sought":
-            self.sought = rest[0]
+            self.seeking -= 1
+            self.sought = rest[0] if self.seeking == 0 else None
         elif kind == "problems":
             raise ContentError([Problem(Path(p[0]), *p[1:]) for p in rest[0]])
         else:
             raise GraderError(str(rest[0]), str(rest[1]))
+
+    def frame(self, at: int) -> bytes:
+        """The question as it is sent to a learner's process: a set of cases is put again and again."""
+        if at not in self.packed:
+            self.packed[at] = pack(self.questions[at])
+        return self.packed[at]
 
     def files_changed(self) -> bool:
         """Whether the cases' files are no longer as the oracle made them."""
@@ -223,11 +233,13 @@ class OracleFeed:
         self._await(oracle, cancel, lambda: self.behaved)
         return self.behaviours
 
-    def seek(self, oracle: Worker, cancel: int, question: Question) -> list[int]:
-        """Wait for the lines in which the reference does what the question seeks. Raises what `take` raises, and
-        Cancelled."""
-        self.sought = None
+    def ask_to_seek(self, oracle: Worker, question: Question) -> None:
+        """Have the oracle look for the lines in which the reference does what the question seeks; `found` waits."""
+        self.sought, self.seeking = None, self.seeking + 1
         oracle.channel.put(pickle.dumps({"number": self.number, "what": "seek", "question": question}))
+
+    def found(self, oracle: Worker, cancel: int) -> list[int]:
+        """Wait for the lines that the oracle was asked to seek. Raises what `take` raises, and Cancelled."""
         self._await(oracle, cancel, lambda: self.sought is not None)
         return self.sought or []
 

@@ -26,8 +26,9 @@ __all__ = ["ACCELERATORS", "CaseSet", "WorkerPool", "Workers"]
 ACCELERATORS = ("cuda", "mps")
 """Devices whose workers are new processes: a forked one cannot use a GPU that its parent has touched."""
 
-SPARES = 3
-"""Learners' processes that are ready beforehand: for the named cases, the draws, and the further draws."""
+SPARES = 4
+"""Learners' processes that are ready beforehand: for the named cases, the draws, the further draws, and the line in
+which something happens."""
 MOST_CASES = 6
 """Sets of cases that are kept: a grade's own, the further draws, another seed, two easier variants, and the calls that
 are made in one case."""

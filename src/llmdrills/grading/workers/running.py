@@ -15,9 +15,9 @@ from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from llmdrills.grading.protocol.answer import Question
+    from llmdrills.grading.protocol.answer import Answer, Expected, Question
     from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 
 __all__ = ["RunningAttempt"]
@@ -26,7 +26,8 @@ __all__ = ["RunningAttempt"]
 class RunningAttempt:
     """An attempt that has begun. Call `end` once, or `drop` where its answers are not needed.
 
-    With `question` it is asked that only, which must be about one of its cases; `alone` runs it in a single process.
+    With `question` it is asked that only, which must be about one of its cases; `alone` runs it in a single process;
+    `answered` is given each answer as it comes, with what is expected, where that is known by then.
     Making it raises what `WorkerPool.assign` raises.
     """
 
@@ -38,6 +39,7 @@ class RunningAttempt:
         question: Question | None = None,
         *,
         alone: bool = False,
+        answered: Callable[[Expected, Answer], object] | None = None,
     ) -> None:
         self._pool, self._spec, self._cancel = pool, spec, cancel
         parts = _parts(spec) if question is None and not alone else [None]
@@ -56,6 +58,7 @@ class RunningAttempt:
                 cancel=cancel,
                 reap=pool.reap,
                 drawn=drawn,
+                answered=answered,
             )
             for learner, drawn in zip(workers.learners, parts, strict=True)
         ]
