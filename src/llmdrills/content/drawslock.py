@@ -24,7 +24,8 @@ _SOURCES = ("reference.py", "cases.py", "slips.yaml")
 
 @dataclass(frozen=True)
 class DrawsLock:
-    """What the file holds: seeds by variant, the hash of the sources, the torch under which they were admitted."""
+    """What the file holds: seeds by variant, the hash of the sources, the torch under which they were admitted (its
+    release, without what it was built for)."""
 
     source: str
     torch: str
@@ -55,7 +56,7 @@ def read_lock(folder: Path) -> DrawsLock | None:
     try:
         data = json.loads(lock_file(folder).read_text("utf-8"))
         variants = {str(name): tuple(map(_seed, seeds)) for name, seeds in data["variants"].items()}
-        return DrawsLock(str(data["source"]), str(data["torch"]), variants)
+        return DrawsLock(str(data["source"]), str(data["torch"]).partition("+")[0], variants)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

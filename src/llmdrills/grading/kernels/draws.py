@@ -123,7 +123,7 @@ def _chosen(loaded: LoadedKata, variant: str, seed: int, *, further: bool) -> tu
 def _expectations(loaded: LoadedKata, kernels: VariantKernels, posed: Sequence[Posed]) -> Iterator[Expected]:
     caller = Caller("cpu", str(loaded.kata.reference_file))
     lock = read_lock(loaded.kata.folder)
-    elsewhere = lock is None or lock.torch != torch.__version__.partition("+")[0]
+    elsewhere = lock is None or lock.torch != torch.__version__.partition("+")[0]  # "2.13.0+cpu" is 2.13.0
     for one in posed:
         try:
             due = expect_draw(loaded, kernels, one, caller)

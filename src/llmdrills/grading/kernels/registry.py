@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import inspect
+import itertools
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -40,16 +42,24 @@ __all__ = ["LoadedKata", "VariantKernels", "load"]
 @dataclass(frozen=True)
 class VariantKernels:
     """What one variant is graded by: its reference, and its cases, wrong kernels, equivalents and peers in the order
-    written."""
+    written.
+
+    `make_wrong` compiles the wrong kernels: what passes needs none, and they take longer than all the rest.
+    """
 
     variant: Variant
     reference: Kernel
     cases: tuple[Case, ...]
-    wrong: tuple[WrongKernel, ...]
+    make_wrong: Callable[[], Iterable[WrongKernel]]
     equivalents: tuple[Equivalent, ...]
     peers: tuple[Peer, ...]
     domain: Domain | None = None
     sames: tuple[Same, ...] = ()
+
+    @functools.cached_property
+    def wrong(self) -> tuple[WrongKernel, ...]:
+        """The wrong kernels. Raises ContentError when the text of one does not run."""
+        return tuple(self.make_wrong())
 
 
 @dataclass
@@ -63,6 +73,7 @@ class LoadedKata:
     references: dict[str, Kernel]
     registered: Registered
     _modules: dict[str, ModuleType] = field(default_factory=dict)
+    _variants: dict[str, VariantKernels] = field(default_factory=dict)
 
     def variant(self, id: str) -> VariantKernels:  # noqa: A002  # the word of the design
         """Everything that is registered for the variant, with the cases derived from its first and the other
@@ -70,6 +81,11 @@ class LoadedKata:
 
         Raises ContentError when the kata has no such variant.
         """
+        if id not in self._variants:
+            self._variants[id] = self._variant(id)
+        return self._variants[id]
+
+    def _variant(self, id: str) -> VariantKernels:  # noqa: A002  # as above
         variant = self.kata.variant(id)
         if variant is None:
             todo = f"use one of {', '.join(v.id for v in self.kata.variants)}"
@@ -79,7 +95,7 @@ class LoadedKata:
             variant=variant,
             reference=self.references[id],
             cases=(*cases, *derived_cases(cases)),
-            wrong=(*self._slips(id), *self._others(variant)),
+            make_wrong=lambda: itertools.chain(self._slips(id), self._others(variant)),
             equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
             peers=tuple(p for p in self.registered.peers if not p.variants or id in p.variants),
             domain=next((d for d in self.registered.domains if not d.variants or id in d.variants), None),
