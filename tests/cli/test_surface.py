@@ -66,6 +66,19 @@ def test_should_not_import_heavy_libraries_for_light_commands(words, tmp_path):
     assert "typer" in imported  # the listing is what we think it is
 
 
+def test_should_read_no_yaml_for_a_plan_whose_catalogue_is_written(run, tmp_path):
+    assert run("today", "--json", cwd=tmp_path).code == 0
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "llmdrills", "today", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert "| yaml\n" not in re.sub(r"\| +", "| ", done.stderr)
+    assert "llmdrills.practice.plan" in done.stderr  # the listing is what we think it is
+
+
 def test_should_write_no_colour_codes_on_a_pipe(run):
     for words in (("list",), ("show", "rope-pairing"), ("today",)):
         assert "\x1b" not in run(*words).out

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.catalogue import with_slips
-from llmdrills.content.repair import candidates, choose, first_text, repair_text
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import repairs, schedule
@@ -55,6 +54,8 @@ class Mistake(NamedTuple):
 def begin_repair(here: Place, history: History, kata: Kata, variant: Variant | None, file: Path) -> Repetition:
     """Begin a repair in `file`, in the variant whose turn it is unless one is named: from a mistake that is none of
     the last three. Raises UsageError where there is nothing to begin from."""
+    from llmdrills.content.repair import choose, repair_text  # here, as below: it reads YAML, which a plan needs not
+
     whole = with_slips(kata)
     chosen = _variant(history, whole, [variant] if variant is not None else None)
     seed = repetitions.new_seed()
@@ -65,6 +66,8 @@ def begin_repair(here: Place, history: History, kata: Kata, variant: Variant | N
 
 def _variant(history: History, kata: Kata, named: Sequence[Variant] | None) -> Variant:
     """The variant to repair: the first of those named, or in rotation, that has a mistake to begin from."""
+    from llmdrills.content.repair import candidates
+
     turn = schedule.load(history).next_variant(kata)
     known = named or sorted(in_rotation(kata), key=lambda variant: variant.id != turn)
     for variant in known:
@@ -76,6 +79,8 @@ def _variant(history: History, kata: Kata, named: Sequence[Variant] | None) -> V
 
 def starter_of(here: Place, repetition: Repetition) -> str:
     """What a repetition began from, in the spoken language: a blank, the kata's own starter, or a wrong kernel."""
+    from llmdrills.content.repair import candidates, choose, first_text, repair_text
+
     kata = repetition.kata
     variant = kata.variant(repetition.variant) or kata.variants[0]
     if repetition.slip is None:
