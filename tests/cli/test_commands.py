@@ -37,6 +37,24 @@ def test_should_list_every_kata_of_the_shipped_workspace(run, root):
         assert set(kata["requires"]) < set(shipped)
 
 
+def test_should_draw_each_kata_below_what_it_builds_on(run):
+    found = run("list", "--json").json["katas"]
+    lines = run("list", "--tree").out.splitlines()
+    depth, path, above = {}, [], {}
+    for line in lines:
+        name = next(word for word in line.split() if word[0].isalpha())
+        depth[name] = line.index(name) // 3
+        path[depth[name] :] = [name]
+        above[name] = path[-2] if depth[name] else ""
+    assert sorted(depth) == sorted(kata["kata"] for kata in found)
+    for kata in found:
+        assert above[kata["kata"]] in (kata["requires"] or [""])
+        assert depth[kata["kata"]] == max((depth[name] + 1 for name in kata["requires"]), default=0)
+        line = next(line for line in lines if kata["kata"] in line.split())
+        assert all(name in line for name in kata["requires"] if name != above[kata["kata"]])
+    assert "还要先做" in run("list", "--tree", "--lang", "zh").out
+
+
 def test_should_list_one_topic_only(run):
     found = run("list", "--topic", "position", "--json").json["katas"]
     assert {kata["topic"] for kata in found} == {"position"}

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def test_should_bring_new_katas_that_build_on_nothing_on_the_first_day(today: To
     assert {item.reason for item in made.items} == {"new"}
     assert today(0, new=9, minutes=300).waiting == 0
     assert set(ids(today(0, new=9, minutes=300))) == {"attention", "rotary", "sampling"}
+
+
+def test_should_bring_new_katas_in_the_order_of_their_turns(today: Today) -> None:
+    turns = {"sampling": 1, "rotary": 2}
+    katas = [replace(kata, turn=turns.get(kata.id)) for kata in ALL]
+    first = [ids(today(0, katas=katas, new=count, minutes=300)) for count in (1, 2, 3)]
+    assert [set(found) for found in first] == [
+        {"sampling"},
+        {"sampling", "rotary"},
+        {"sampling", "rotary", "attention"},
+    ]
 
 
 def test_should_cap_new_katas_over_the_whole_day(learner: KataLearner, today: Today) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 4  # increase it when a cached field of Kata is added or removed
+_FORMAT = 5  # increase it when a cached field of Kata is added or removed
 _FILES = ("kata.yaml", "reference.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
@@ -113,6 +113,7 @@ def _to_json(kata: Kata) -> Json:
         "notices": kata.notices,
         "at": [str(kata.position.file), kata.position.line, kata.position.column],
         "requires": kata.requires,
+        "turn": kata.turn,
         "proves": kata.proves,
         "needs": kata.needs,
         "forbidden": [[one.call, _both(one.why)] for one in kata.forbidden],
@@ -138,6 +139,7 @@ def _from_json(data: Json, root: Path) -> Kata:
         folder=root / "drills" / data["id"],
         position=Position(Path(file), line, column),
         requires=tuple(data["requires"]),
+        turn=data["turn"],
         proves=tuple(data["proves"]),
         needs=tuple(data["needs"]),
         forbidden=tuple(Forbidden(call, Bilingual(*why)) for call, why in data["forbidden"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -230,6 +231,7 @@ class Kata:
     folder: Path
     position: Position
     requires: tuple[str, ...] = ()  # katas to be met before this one
+    turn: int | None = None  # its place among the new katas of a course; None: after those that have one
     proves: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # libraries beyond torch
     forbidden: tuple[Forbidden, ...] = ()
@@ -241,6 +243,12 @@ class Kata:
     same: tuple[Same, ...] = ()
     notices: tuple[str, ...] = ()  # old forms that still load, as file:line: what to write instead
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # key path → where it stands
+
+    @property
+    def rank(self) -> tuple[float, int, str]:
+        """Where it stands among katas that are new: by its turn, then by topic and name."""
+        topic = TOPICS.index(self.topic) if self.topic in TOPICS else len(TOPICS)
+        return math.inf if self.turn is None else self.turn, topic, self.id
 
     @property
     def reference_file(self) -> Path:

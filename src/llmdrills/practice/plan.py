@@ -18,7 +18,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmdrills.content.kata import TOPICS
 from llmdrills.language import Bilingual, counted
 from llmdrills.practice.agenda import Item, Plan, RepairOffer, SetAside, advice
 from llmdrills.practice.kata_notes import matter, weigh
@@ -304,7 +303,7 @@ class _Planner:
             for kata in self._reachable()
             if kata.id not in excluded and kata.id not in self.schedule.memories and self._unlocked(kata)
         ]
-        ready.sort(key=lambda kata: (TOPICS.index(kata.topic) if kata.topic in TOPICS else len(TOPICS), kata.id))
+        ready.sort(key=lambda kata: kata.rank)
         return [self._item(kata, "new", why if kata.requires else plain) for kata in ready[:room]]
 
     def _unlocked(self, kata: Kata) -> bool:

@@ -42,8 +42,8 @@ class AttemptRun:
     """Runs one attempt, or a part of it, to its end.
 
     `drawn` says which questions are put: the named cases (False), the draws (True), or all (None). `reap` ends a worker
-    and returns its exit status, None when it was killed. `answered` is given each answer as it comes, with what is
-    expected, where that is known by then.
+    and returns its exit status, None when it was killed. `answered`, where it is set, is given each answer as it
+    comes, with what is expected, where that is known by then.
     """
 
     def __init__(
@@ -56,10 +56,9 @@ class AttemptRun:
         cancel: int,
         reap: Callable[[Worker], int | None],
         drawn: bool | None = None,
-        answered: Callable[[Expected, Answer], object] | None = None,
     ) -> None:
         self._spec = spec
-        self._answered = answered
+        self.answered: Callable[[Expected, Answer], object] | None = None
         self._drawn = drawn
         self._feed = feed
         self._oracle = oracle
@@ -302,8 +301,8 @@ class AttemptRun:
 
     def _tell_answer(self) -> None:
         at = self._first + len(self._answers) - 1
-        if self._answered is not None and at < len(self._feed.expected):
-            self._answered(self._feed.expected[at], self._answers[-1])
+        if self.answered is not None and at < len(self._feed.expected):
+            self.answered(self._feed.expected[at], self._answers[-1])
 
     def _read_output(self) -> bool:
         for _ in range(64):  # a flood must not keep the command from looking at the clock

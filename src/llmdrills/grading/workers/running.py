@@ -58,11 +58,11 @@ class RunningAttempt:
                 cancel=cancel,
                 reap=pool.reap,
                 drawn=drawn,
-                answered=answered,
             )
             for learner, drawn in zip(workers.learners, parts, strict=True)
         ]
         for run in self._runs:
+            run.answered = answered
             run.begin()
 
     def end(self) -> Attempt:
