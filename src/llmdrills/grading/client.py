@@ -21,17 +21,15 @@ from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.files import check_size, read_source
-from llmdrills.grading.closer_look import CloserLook, Seen
-from llmdrills.grading.early_run import EarlyRun
+from llmdrills.grading.closer_look import CloserLook, Seeking, Seen, question_of
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
-from llmdrills.grading.seeking import Seeking, question_of
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
 from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled, Wanted
 from llmdrills.grading.workers.pool import ACCELERATORS, CaseSet, WorkerPool
-from llmdrills.grading.workers.running import RunningAttempt
+from llmdrills.grading.workers.running import EarlyRun, RunningAttempt
 
 if TYPE_CHECKING:
     from types import TracebackType
