@@ -86,7 +86,7 @@ def test_should_answer_readiness_from_what_was_written(run, home, katas):
     assert evidence["online-softmax"]["clean_days"] == 2  # the first day had a hint
     assert 0 < evidence["online-softmax"]["retrievability"] <= 1
     shown = run("readiness").out
-    assert "reviewed in Anki" in shown
+    assert "to review in Anki" in shown
     assert "llmdrills start" in shown
 
 

@@ -71,8 +71,8 @@ _T = {
     ),
     "never": Bilingual("{kata}: not practised yet", "{kata}：还没练过"),
     "notes": Bilingual(
-        "{n}, reviewed in Anki (`llmdrills anki import` counts them)",
-        "{n}，在 Anki 中复习（用 `llmdrills anki import` 计入）",
+        "{n} to review in Anki (`llmdrills anki import` counts the reviews)",
+        "{n}，请在 Anki 中复习（用 `llmdrills anki import` 计入）",
     ),
     "notes counted": Bilingual(
         "{n}: {recalled} recalled in Anki, {forgotten} forgotten, {new} not reviewed yet",

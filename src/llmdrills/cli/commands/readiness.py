@@ -34,7 +34,7 @@ _HEAD = Bilingual("{state}: {title}", "{state}：{title}")
 _KATA = Bilingual("{kata}: {days}, recall {recall}", "{kata}：独立通过 {days}，记忆保持率 {recall}")
 _EXTRA = Bilingual("(not asked for)", "（不作要求）")
 _NEVER = Bilingual("not practised yet", "尚未练习")
-_NOTES = Bilingual("{count}, reviewed in Anki", "{count}，在 Anki 中复习")
+_NOTES = Bilingual("{count} to review in Anki", "{count}，请在 Anki 中复习")
 _COUNTED = Bilingual(
     "{recalled} of {count} recalled in Anki, {forgotten} forgotten, {new} not reviewed yet",
     "Anki 中的 {count}：记得 {recalled} 条，遗忘 {forgotten} 条，{new} 条尚未复习",
