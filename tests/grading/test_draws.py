@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from llmdrills.content.drawslock import DrawsLock, lock_file, read_lock, source_of, write_lock
+from llmdrills.content.drawslock import DrawsLock, lock_file, meaning_of, read_lock, source_of, write_lock
 from llmdrills.grading import Grader
 from llmdrills.grading.authoring import Domain, Draw, call
 from llmdrills.grading.client import seed_of
@@ -39,7 +39,12 @@ def kata(tmp_path: Path):
 
 
 def locked(kata, count=60, **changes):
-    lock = DrawsLock(source_of(kata.folder), torch.__version__.partition("+")[0], {"rows": tuple(range(count))})
+    lock = DrawsLock(
+        source_of(kata.folder),
+        torch.__version__.partition("+")[0],
+        {"rows": tuple(range(count))},
+        meaning_of(kata.folder),
+    )
     write_lock(kata.folder, dataclasses.replace(lock, **changes))
 
 
@@ -150,7 +155,7 @@ def test_should_draw_nothing_from_a_lock_that_does_not_hold(kata, tmp_path, how)
     if how == "missing":
         lock_file(kata.folder).unlink()
     elif how == "stale":
-        kata.cases_file.write_text(kata.cases_file.read_text("utf-8") + "\n# changed\n", "utf-8")
+        kata.cases_file.write_text(kata.cases_file.read_text("utf-8") + "\nCHANGED = True\n", "utf-8")
     else:
         lock_file(kata.folder).write_text('{"schema": 1, "variants": {"rows": [-1]}}', "utf-8")
         assert read_lock(kata.folder) is None
@@ -205,6 +210,17 @@ def test_should_give_the_same_file_the_same_inputs(kata):
         assert seeds == {seed_of(RIGHT.encode())}
         grader.prepare(kata, "rows")
         assert grader.grade(kata, "rows", RIGHT).seed not in seeds  # prepared beforehand under a seed of its own
+
+
+def test_should_draw_from_a_lock_whose_sources_mean_the_same(kata, tmp_path):
+    slips = "slips:\n  - {id: a, line: x, becomes: y, en: one, zh: 一, seen: here}\n"
+    kata.slips_file.write_text(slips, "utf-8")
+    locked(kata)
+    assert prepare_draws(load(kata), "rows", 5, tmp_path)[0]
+    for old, new, fits in (("en: one", "en: two, card: true", True), ("becomes: y", "becomes: z", False)):
+        kata.slips_file.write_text(slips.replace(old, new), "utf-8")
+        assert read_lock(kata.folder).source != source_of(kata.folder)
+        assert bool(prepare_draws(load(kata), "rows", 5, tmp_path)[0]) is fits
 
 
 def test_should_not_notice_a_lock_that_moved_with_its_sources(kata, tmp_path):

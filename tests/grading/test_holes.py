@@ -19,7 +19,7 @@ from llmdrills.grading.proving.cover import choose
 from llmdrills.grading.proving.edits import text_edits
 from llmdrills.grading.proving.holes import search
 from llmdrills.grading.proving.kata_proof import check_kata
-from llmdrills.grading.proving.lock import write_draws
+from llmdrills.grading.proving.lock import renew, write_draws
 from llmdrills.grading.proving.mutants import mutants
 from tests.helpers.small_kata import CASES, load_kata, write_kata
 
@@ -185,6 +185,13 @@ def test_should_write_a_lock_that_check_holds_against_the_sources(tmp_path):
     assert again.cached
     assert dataclasses.replace(again, cached=False) == report
     kata.cases_file.write_text(kata.cases_file.read_text("utf-8") + "\n# later\n", "utf-8")
+    assert check_kata(kata, 0).ok  # a comment changes no case
+    assert read_lock(kata.folder).source != source_of(kata.folder)
+    assert renew(kata)
+    assert read_lock(kata.folder).source == source_of(kata.folder)
+    assert not renew(kata)
+    kata.cases_file.write_text(kata.cases_file.read_text("utf-8").replace("mean=1.0", "mean=1.5"), "utf-8")
+    assert not renew(kata)
     stale = [p for p in check_kata(kata, 0).problems if p.rule == "stale-draws"]
     assert "draws.lock is stale" in stale[0].what
     assert "llmdrills check --holes centred-scale" in stale[0].todo

@@ -154,6 +154,7 @@ def command(
 ) -> None:
     """Run `llmdrills check`."""
     from llmdrills.grading.proving.audit import audit, write_audit
+    from llmdrills.grading.proving.lock import renew
 
     here = place(workspace, lang=lang)
     tell_shipped(workspace, here)
@@ -174,7 +175,8 @@ def command(
         progress=_progress(),
     )
     if write:
-        changed = write_audit(loaded, found)
+        renewed = [renew(kata) for kata in loaded.katas]
+        changed = write_audit(loaded, found) or any(renewed)
         note(told(_WRITTEN if changed else _UP_TO_DATE))
         found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
     found = _with_cards(found, loaded, here)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 
 from llmdrills.content.casetexts import DRAWN_WHY
-from llmdrills.content.drawslock import read_lock, source_of
+from llmdrills.content.drawslock import read_lock
 from llmdrills.errors import ContentError
 from llmdrills.grading.authoring import Call, Case, Domain, Draw, Kernel
 from llmdrills.grading.judging.compare import compare
@@ -113,7 +113,7 @@ def prepare_draws(
 
 def _chosen(loaded: LoadedKata, variant: str, seed: int, *, further: bool) -> tuple[int, ...]:
     lock = read_lock(loaded.kata.folder)
-    if lock is None or lock.source != source_of(loaded.kata.folder):
+    if lock is None or not lock.fits(loaded.kata.folder):
         return ()
     always, rest = lock.seeds(variant)[:ALWAYS_DRAWN], list(lock.seeds(variant)[ALWAYS_DRAWN:])
     random.Random(seed).shuffle(rest)  # noqa: S311  # which inputs are tried, no secret

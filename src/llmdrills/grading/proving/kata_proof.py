@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdrills.content.contract import ALWAYS
-from llmdrills.content.drawslock import read_lock, source_of
+from llmdrills.content.drawslock import read_lock
 from llmdrills.content.model import Kata
 from llmdrills.content.repair import first_text
 from llmdrills.content.starter import solution_text, starter_text
@@ -108,7 +108,7 @@ class _Proof:
     def _of_locked_draws(self) -> Iterator[Problem]:
         """Every locked draw is still one that the reference answers steadily and every right kernel passes."""
         lock, domain = read_lock(self.kata.folder), self.kernels.domain
-        if lock is None or domain is None or lock.source != source_of(self.kata.folder):
+        if lock is None or domain is None or not lock.fits(self.kata.folder):
             return  # `stale` tells it
         todo = f"run `llmdrills check --holes {self.kata.id}`"
         for seed in lock.seeds(self.variant):
