@@ -8,9 +8,18 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from llmdrills.content.cardtext import bare_signatures, columns, fold, literal_numbers, loose_numbers, random_names
+from llmdrills.content.cardtext import (
+    bare_signatures,
+    columns,
+    fold,
+    fold_value,
+    literal_numbers,
+    loose_numbers,
+    narrow,
+    random_names,
+)
 from llmdrills.content.computed import Computed, ShownCard, card_digest
-from llmdrills.content.derive import bug_notes, result_lines
+from llmdrills.content.derive import bug_notes, result_lines, shown_kernel
 from llmdrills.content.lint import lint
 from llmdrills.content.model import Kata, Note
 from llmdrills.content.schema import slips_schema
@@ -136,14 +145,6 @@ def test_should_keep_everything_but_annotations_in_a_signature():
         ("short(1, 2)", ["short(1, 2)"]),
         ("written(\n    by_hand)", ["written(", "    by_hand)"]),
         (
-            "tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [1.0, 2.0, 3.0, 4.0]], dtype=torch.float16)",
-            [
-                "tensor([[1.0, 2.0, 3.0, 4.0],",
-                "        [5.0, 6.0, 7.0, 8.0],",
-                "        [1.0, 2.0, 3.0, 4.0]], dtype=torch.float16)",
-            ],
-        ),
-        (
             "scaled_dot_product_attention(torch.tensor([[1.0, 0.0]]), torch.eye(2), torch.eye(2), mask=None)",
             [
                 "scaled_dot_product_attention(",
@@ -156,13 +157,72 @@ def test_should_keep_everything_but_annotations_in_a_signature():
         ),
         (
             "encode('a (b, c', \"d)\", merges=[('l', 'o'), ('lo', 'w'), ('low', 'er')])[0]",
-            ["encode('a (b, c', \"d)\",", "       merges=[('l', 'o'), ('lo', 'w'), ('low', 'er')])[0]"],
+            ["encode(", "    'a (b, c',", '    "d)",', "    merges=[('l', 'o'), ('lo', 'w'), ('low', 'er')],", ")[0]"],
+        ),
+        (
+            "angles = torch.arange(seq_len, device=x.device)[:, None] * theta",
+            ["angles = torch.arange(", "    seq_len, device=x.device", ")[:, None] * theta"],
+        ),
+        (
+            "places = [i for i in range(len(tokens) - 1) if (tokens[i], tokens[i + 1]) in ranks]",
+            [
+                "places = [",
+                "    i",
+                "    for i in range(len(tokens) - 1)",
+                "    if (tokens[i], tokens[i + 1]) in ranks",
+                "]",
+            ],
+        ),
+        (
+            "cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)",
+            ["cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)"],
         ),
     ],
 )
 def test_should_fold_code_at_its_brackets_into_sixty_columns(code: str, lines: list[str]):
     assert fold(code) == lines
-    compile("\n".join(lines), "<folded>", "eval")
+    compile("\n".join(lines), "<folded>", "exec")
+
+
+def test_should_fold_the_lines_of_a_kernel_that_are_too_wide_and_drop_their_comments():
+    kernel = """\
+def f(scores, mask, some_parameter=1.0, another_parameter=2.0):
+    if mask is not None:
+        scores = scores.masked_fill(mask == 0, float("-inf"))  # (B, H)
+    text = "#(" + str(scores.sum(dim=-1, keepdim=True))  # (B, H)
+    return (
+        scores.softmax(dim=-1).masked_fill(mask == 0, some_parameter),
+    )
+"""
+    narrowed = """\
+def f(
+    scores, mask, some_parameter=1.0, another_parameter=2.0
+):
+    if mask is not None:
+        scores = scores.masked_fill(
+            mask == 0, float("-inf")
+        )
+    text = "#(" + str(scores.sum(dim=-1, keepdim=True))
+    return (
+        scores.softmax(dim=-1).masked_fill(mask == 0, some_parameter),
+    )
+"""
+    assert narrow(kernel) == narrowed
+
+
+def test_should_print_a_result_as_torch_does():
+    value = "tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [1.0, 2.0, 3.0, 4.0]], dtype=torch.float16)"
+    assert fold_value(value) == [
+        "tensor([[1.0, 2.0, 3.0, 4.0],",
+        "        [5.0, 6.0, 7.0, 8.0],",
+        "        [1.0, 2.0, 3.0, 4.0]], dtype=torch.float16)",
+    ]
+
+
+def test_should_not_rename_a_method_that_is_called_as_the_wrong_kernel():
+    assert shown_kernel("def repeat(x):\n    return x.repeat(2) + repeat(x)\n", "entry") == (
+        "def entry(x):\n    return x.repeat(2) + entry(x)\n"
+    )
 
 
 def test_should_count_a_chinese_character_as_two_columns():
@@ -203,7 +263,7 @@ def test_should_find_the_numbers_that_nothing_proves(text: str, loose: list[str]
 
 # ---- the linter -----------------------------------------------------------------------------------
 
-WIDE = "return x / by + 0.0 * torch.zeros_like(x).sum(dim=-1, keepdim=True)"
+WIDE = "return x / by + x.double().square().flatten().abs().sum() * 0.0"
 PLANTED = {
     "card-without-call": ("    card: true\n", ONE, 2),
     "card-many-numbers": (CARD.replace("[3.0]", str([3.0] * 13)), ONE, 9),

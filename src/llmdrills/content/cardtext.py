@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ __all__ = [
     "bare_signatures",
     "columns",
     "fold",
+    "fold_value",
     "literal_numbers",
     "loose_numbers",
+    "narrow",
     "numbers",
     "random_names",
     "second_person",
@@ -31,8 +34,9 @@ WIDTH = 60
 MOST_NUMBERS = 12
 """Literal numbers that a reader still follows by hand."""
 
-_DEEPEST = 12  # columns by which what stands in brackets is indented to the bracket; beyond that by four
+_LEAST_SHARE = 0.25  # of a line that a bracket holds in which it is broken
 _OPEN, _CLOSE = "([{", ")]}"
+_JOINS = re.compile(r" (?:for|if|else|and|or) ")
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(\.\d+)?([eE][-+]?\d+)?(?![A-Za-z0-9_])[ \u00a0\u202f]?(%)?"
 )
@@ -51,41 +55,85 @@ def columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
-def fold(code: str, width: int = WIDTH) -> list[str]:
-    """An expression, or the head of a function, on lines of at most `width` columns where its brackets allow it.
+def narrow(code: str) -> str:
+    """Python with each line that is too wide folded at its brackets, its comment dropped; others stay as they are."""
+    lines, depth = [], 0
+    for line in code.split("\n"):
+        begins, depth = depth, depth + _balance(line)
+        text = _without_comment(line).rstrip()
+        margin = len(text) - len(text.lstrip())
+        whole = begins == depth == 0  # no part of a statement that its author broke
+        folded = fold(text.lstrip(), WIDTH - margin) if whole and len(line) > WIDTH else []
+        lines += [" " * margin + part for part in folded] or [line]
+    return "\n".join(lines)
 
-    What is short enough, or is written on several lines already, stays as it is.
+
+def _balance(line: str) -> int:
+    """How many more brackets a line opens than it closes."""
+    return next((depth for _, depth, _ in reversed(list(_scan(_without_comment(line))))), 0)
+
+
+def _without_comment(line: str) -> str:
+    return next((line[:at] for at, _, letter in _scan(line) if letter == "#"), line)
+
+
+def fold(code: str, width: int = WIDTH) -> list[str]:
+    """A statement of one line on lines of at most `width` columns, where its brackets allow it.
+
+    What is short enough, or is written on several lines already, stays as it is; so does what could only be broken in
+    a small part of it, which is hard to read.
     """
     if "\n" in code:
         return code.split("\n")
     found = _bracket(code) if len(code) > width else None
-    if found is None:
+    if found is None or found[1] - found[0] < _LEAST_SHARE * len(code):
         return [code]
+    return _hanging(code, found, width)
+
+
+def fold_value(value: str, width: int = WIDTH) -> list[str]:
+    """A result on lines of at most `width` columns, as torch prints it: rows below each other, at their bracket."""
+    found = _bracket(value) if len(value) > width else None
+    if found is None:
+        return [value]
     start, end = found
-    parts = _parts(code[start + 1 : end])
-    tail = code[end:]
-    if start >= _DEEPEST:
-        together = ", ".join(parts)
-        if len(together) <= width - 4:
-            return [code[: start + 1], f"    {together}", tail]
-        body = [f"    {line}" for part in parts for line in fold(f"{part},", width - 4)]
-        if len(parts) == 1:
-            body[-1] = body[-1].removesuffix(",")  # `f(x for x in y,)` is no Python
-        return [code[: start + 1], *body, tail]
-    lines = [code[: start + 1]]
-    for at, part in enumerate(parts):
-        piece = f"{part}," if at < len(parts) - 1 else f"{part}{tail}"
-        row = at > 0 and part[0] in _OPEN
-        if at and not row and len(lines[-1]) + 1 + len(piece) <= width:
+    parts = _parts(value[start + 1 : end])
+    lines = [value[: start + 1]]
+    for place, part in enumerate(parts):
+        piece = f"{part}," if place < len(parts) - 1 else f"{part}{value[end:]}"
+        row = place > 0 and part[0] in _OPEN
+        if place and not row and len(lines[-1]) + 1 + len(piece) <= width:
             lines[-1] += f" {piece}"
             continue
-        first, *rest = fold(piece, width - start - 1)
-        if at:
+        first, *rest = fold_value(piece, width - start - 1)
+        if place:
             lines.append(" " * (start + 1) + first)
         else:
             lines[-1] += first
         lines += [" " * (start + 1) + line for line in rest]
     return lines
+
+
+def _hanging(code: str, at: tuple[int, int], width: int) -> list[str]:
+    """What stands in the bracket on lines of its own, indented by four."""
+    parts = _parts(code[at[0] + 1 : at[1]])
+    together = ", ".join(parts)
+    if len(together) <= width - 4:
+        body = [together]
+    elif len(parts) == 1:  # without a comma: `f(x for x in y,)` is no Python
+        body = [line for piece in _clauses(parts[0]) for line in fold(piece, width - 4)]
+    elif code.startswith("def "):
+        body = textwrap.wrap(f"{together},", width - 4, break_long_words=False, break_on_hyphens=False)
+    else:
+        body = [line for part in parts for line in fold(f"{part},", width - 4)]
+    return [code[: at[0] + 1], *(f"    {line}" for line in body), code[at[1] :]]
+
+
+def _clauses(part: str) -> list[str]:
+    """What stands alone in brackets, broken before the words that join its clauses."""
+    cuts = [at for at, depth, letter in _scan(part) if letter == " " and depth == 0 and _JOINS.match(part, at)]
+    starts = [0, *(cut + 1 for cut in cuts)]
+    return [part[start:end].strip() for start, end in zip(starts, [*cuts, len(part)], strict=True)]
 
 
 def _bracket(code: str) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ import re
 import tokenize
 from typing import TYPE_CHECKING
 
-from llmdrills.content.cardtext import WIDTH, bare_signatures, columns, fold
+from llmdrills.content.cardtext import WIDTH, bare_signatures, columns, fold, fold_value, narrow
 from llmdrills.content.computed import digest
 from llmdrills.content.model import Deck, Note, Position
 from llmdrills.language import Bilingual
@@ -101,12 +101,12 @@ def cards_in(kata: Kata, variant: str) -> list[tuple[Slip, Card]]:
 def card_kernel(kata: Kata, slip: Slip) -> str:
     """The wrong kernel as the slip's card shows it."""
     shown = shown_kernel(slip.source, kata.entry)
-    return shown if slip.shown is None else bare_signatures(shown)
+    return shown if slip.shown is None else narrow(bare_signatures(shown))
 
 
 def right_lines(slip: Slip) -> list[str]:
     """What the card says to write instead."""
-    return _dedent(slip.fix).split("\n")
+    return narrow(_dedent(slip.fix)).split("\n")
 
 
 def call_lines(card: Card) -> list[str]:
@@ -119,7 +119,7 @@ def result_lines(label: str, value: str) -> list[str]:
     line = label.format(value=value)
     if columns(line) <= WIDTH:
         return [line]
-    return [label.format(value="").rstrip(), *(f"#   {part}" for part in fold(value, WIDTH - 4))]
+    return [label.format(value="").rstrip(), *(f"#   {part}" for part in fold_value(value, WIDTH - 4))]
 
 
 def _note(kata: Kata, slip: Slip, computed: Computed | None) -> Note:
@@ -204,9 +204,11 @@ def shown_kernel(source: str, entry: str) -> str:
     """
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     lines = source.split("\n")
-    for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    for before, token in reversed(list(zip([None, *tokens], tokens, strict=False))):
         line, start = token.start
-        if token.type == tokenize.NAME and token.string == functions[-1].name:
+        own = token.string == functions[-1].name and (before is None or before.string != ".")  # no method of that name
+        if token.type == tokenize.NAME and own:
             lines[line - 1] = lines[line - 1][:start] + entry + lines[line - 1][token.end[1] :]
         elif token.type == tokenize.COMMENT and not _SHAPE.fullmatch(token.string.strip()):
             lines[line - 1] = lines[line - 1][:start].rstrip()
