@@ -157,4 +157,5 @@ def _shown(value: object) -> str:
 def _number(value: float) -> str:
     if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
         return f"{int(value)}.0"
-    return f"{value:.4g}"
+    text = f"{value:.4g}"
+    return f"{text}.0" if text.lstrip("-").isdigit() else text
