@@ -332,15 +332,29 @@ def any_call_of_the_textbook(draw: Draw):
 @equivalent("one-path", why="without a mask nothing is hidden, so that both cases take the same lines")
 def one_path(Q, K, V, mask=None):
     scores = Q @ K.transpose(-2, -1) / math.sqrt(Q.size(-1))
-    hidden = torch.zeros_like(scores, dtype=torch.bool) if mask is None else mask == 0
+    hidden = torch.zeros_like(scores, dtype=torch.bool)
+    if mask is not None:
+        hidden = mask == 0
     scores = scores.masked_fill(hidden, float("-inf"))
-    weights = torch.softmax(scores, dim=-1).masked_fill(hidden, 0.0)
+    weights = torch.softmax(scores, dim=-1)
+    weights = weights.masked_fill(hidden, 0.0)
     return weights @ V, weights
 
 
 @equivalent("nan-to-num", why="the NaN of an empty row turned to zero, whatever made it")
 def with_nan_to_num(Q, K, V, mask=None):
-    scores = Q @ K.transpose(-2, -1) / math.sqrt(Q.size(-1))
+    d_k = Q.size(-1)
+    scores = Q @ K.transpose(-2, -1) / math.sqrt(d_k)
+    if mask is not None:
+        scores = scores.masked_fill(mask == 0, float("-inf"))
+    weights = torch.softmax(scores, dim=-1).nan_to_num(0.0)
+    return weights @ V, weights
+
+
+@equivalent("scaled-queries", why="scales Q instead of the scores, under the same name")
+def scaled_queries(Q, K, V, mask=None):
+    Q = Q / math.sqrt(Q.size(-1))
+    scores = Q @ K.transpose(-2, -1)
     if mask is not None:
         scores = scores.masked_fill(mask == 0, float("-inf"))
     weights = torch.softmax(scores, dim=-1).nan_to_num(0.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 import shutil
 import time
 from pathlib import Path
@@ -12,8 +14,8 @@ import pytest
 
 from llmdrills.content import load_workspace
 from llmdrills.content.computed import load_computed
-from llmdrills.content.derive import bug_deck
-from llmdrills.content.model import Workspace
+from llmdrills.content.derive import bug_deck, bug_notes
+from llmdrills.content.model import Kata, Workspace
 from llmdrills.decks.build import BuildOptions, build, package_path
 from llmdrills.decks.identity import guid_for
 from llmdrills.decks.lock import Lock, read_lock
@@ -111,3 +113,68 @@ def test_should_derive_exactly_the_released_bug_notes_with_their_guids(root: Pat
     found = [(note.id, guid_for(workspace.namespace, language, note.id)) for note in derived.notes]
     assert len(found) == 77
     assert set(found) == released
+
+
+NEW = r"-new-\d$"
+
+
+def more_slips(workspace: Workspace, count: int) -> Workspace:
+    """The workspace with new cards in every kata that has one: copies of its first, under other ids."""
+
+    def more(kata: Kata) -> Kata:
+        first = next((slip for slip in kata.slips if slip.card), None)
+        fresh = [dataclasses.replace(first, id=f"new-{at}", note="") for at in range(count)] if first else []
+        return dataclasses.replace(kata, slips=(*kata.slips, *fresh))
+
+    return dataclasses.replace(workspace, katas=tuple(map(more, workspace.katas)))
+
+
+def new_cards(learner: AnkiLearner) -> list[str]:
+    """The ids of the spot-the-bug notes in the order in which Anki takes new cards."""
+    rows = learner.col.db.all("select c.id from cards c where c.type = 0 order by c.due, c.ord, c.id")
+    notes = [learner.col.get_card(card).note()["NoteId"] for (card,) in rows]
+    return [note for note in notes if note.startswith("bug-")]
+
+
+def katas_of(workspace: Workspace, notes: list[str]) -> list[str]:
+    katas = {note.id: note.kata or "" for note in bug_notes(workspace.katas)}
+    return [katas[note] for note in notes]
+
+
+def test_should_bring_the_cards_of_a_new_collection_interleaved_by_kata(
+    root: Path, today: Today, learner: AnkiLearner
+) -> None:
+    learner.take(package_path(today.folder, "en"))
+    workspace = load_workspace(root)
+    order = new_cards(learner)
+    assert order == [note.id for note in bug_notes(workspace.katas)]
+    found = katas_of(workspace, order)
+    asked = {kata.id for kata in workspace.katas if any(slip.card for slip in kata.slips)}
+    assert set(found[: len(asked)]) == asked, "one of each kata comes before the second of any"
+
+
+def test_should_bring_new_cards_to_an_older_collection_interleaved_by_kata(
+    root: Path, tmp_path: Path, learner: AnkiLearner
+) -> None:
+    """0 lost, 0 forked, none moved; Anki gives a place to new cards alone."""
+    for name in ("decks", "drills"):
+        shutil.copytree(root / name, tmp_path / "workspace" / name)
+    learner.take(package("en"))
+    before, cards = new_cards(learner), learner.card_states()
+    workspace = more_slips(load_workspace(tmp_path / "workspace"), 2)
+    build(workspace, tmp_path / "build", BuildOptions(release_time=int(time.time()), languages=("en",)))
+
+    log = learner.take(package_path(tmp_path / "build", "en"))
+
+    assert not log.conflicting
+    assert {key: learner.card_states().get(key) for key in cards} == cards
+    after = new_cards(learner)
+    assert [note for note in after if note in set(before)] == before
+    fresh = [note for note in after if re.search(NEW, note)]
+    found = katas_of(workspace, fresh)
+    asked = len(set(found))
+    assert len(found) == 2 * asked >= 20
+    planned = [note.id for note in bug_notes(workspace.katas) if re.search(NEW, note.id)]
+    assert fresh == planned
+    neighbours = sum(one == other for one, other in itertools.pairwise(found))
+    assert neighbours <= 2, "a kata's new cards come apart, but for the last of the longest"

@@ -63,7 +63,7 @@ def test_should_prove_the_kata_with_every_slip_that_the_guide_adds(workspace: Pa
 def test_should_have_an_example_of_each_decorator_and_of_each_form_of_a_slip():
     assert all(any(f"@{name}" in block for block in PYTHON) for name in ("case", "equivalent", "peer"))
     assert any("def row_softmax" in block for block in PYTHON)
-    forms = ("    line: ", "    edits:", "    kernel: ", "    of: ", "    proof: ", "    card: ")
+    forms = ("    line: ", "    edits:", "    kernel: ", "    of: ", "    proof: ", "    card:\n")
     assert [form for form in forms if not any(form in block for block in SLIPS)] == []
 
 

@@ -32,6 +32,7 @@
     if (contrast < 4.5) faults.push(`contrast ${contrast.toFixed(2)} of "${text.slice(0, 30)}" ${style.color} in ${element.className || element.tagName}`);
     if (!element.closest("code,pre") && /\$|\{\{|\}\}|\\\(|\\\[|\[\[/.test(text)) faults.push(`unrendered: ${text.slice(0, 60)}`);
   }
+  for (const pre of document.querySelectorAll(".llm-bug pre")) if (pre.scrollWidth > pre.clientWidth) faults.push(`sideways: ${pre.textContent.slice(0, 60)}`);
   for (const broken of document.querySelectorAll("mjx-merror, [data-mjx-error], mjx-mtext[style*=red]")) faults.push(`math error: ${(broken.closest("mjx-container") || broken).textContent.slice(0, 60)}`);
   for (const image of document.images) if (getComputedStyle(image).display !== "none" && !image.naturalWidth) faults.push(`image ${image.src}`);
   return faults;

@@ -94,6 +94,38 @@ def test_should_find_what_the_inspection_is_there_to_find(browser: Browser, serv
     page.close()
 
 
+SIXTY = "    return " + "x" * 49
+KERNELS = f"""
+<div class="llm llm-bug"><pre><code class="language-python">def f(x):
+{SIXTY}
+</code></pre></div>
+"""
+LINES = """() => {
+  const code = document.querySelector("pre code"), size = parseFloat(getComputedStyle(code).fontSize);
+  const height = parseFloat(getComputedStyle(code.parentElement).lineHeight);
+  const pre = code.parentElement, root = document.documentElement;
+  return {
+    lines: Math.round(code.getBoundingClientRect().height / height), size,
+    sideways: pre.scrollWidth > pre.clientWidth || root.scrollWidth > root.clientWidth,
+  };
+}"""
+
+
+@pytest.mark.parametrize(("width", "lines"), [(390, 2), (430, 2), (640, 2), (1000, 2), (320, 3)])
+def test_should_show_sixty_columns_of_a_kernel_without_scrolling(
+    browser: Browser, server: PreviewServer, gallery: Gallery, width: int, lines: int
+):
+    """On a phone of 390 px a line of 60 columns stands on one line, in letters of 10 px; on a narrower one it wraps."""
+    assert len(SIXTY) == 60
+    page = browser.new_page(viewport={"width": width, "height": 740})
+    page.goto(f"{server.address}card?{_query(gallery.cards[0], 'back', 'light', 'phone')}")
+    _inspect(page, PreviewCard("x", "x", "bug", "en", 1, KERNELS, KERNELS, gallery.cards[0].css))
+    found = page.evaluate(LINES)
+    page.close()
+    assert (found["sideways"], found["lines"]) == (False, lines)
+    assert found["size"] >= 10
+
+
 @pytest.fixture(scope="module")
 def rendered_by_anki(
     root: Path, tmp_path_factory: pytest.TempPathFactory

@@ -3,11 +3,14 @@
     {"schema": 1,
      "notes":   {"NOTE": {"proof": "sha256 of the proof's text", "values": {"name": 42}}},
      "kernels": {"KATA": {"SLIP/VARIANT": {"case": …, "call": …, "expected": …, "got": …, "source": …}}},
+     "cards":   {"KATA": {"SLIP/VARIANT": {"expected": …, "got": …, "source": …}}},
      "translations": {"NOTE": {"en": "hash of the English", "zh": "hash of the Chinese"}}}
 
 `kernels` holds one input that exposes each wrong kernel, as text: the call and both results, as a card shows them;
-`source` is the hash of the kernel's text, by which a stale entry is known. `translations` holds the pair of texts that
-were last seen together: English that changed without the Chinese is a stale translation (see `lint`).
+`source` is the hash of the kernel's text, by which a stale entry is known. `cards` holds what the call of a card that
+names its own gives: on the right kernel, and on the wrong one; `source` is the hash of kernel and call.
+`translations` holds the pair of texts that were last seen together: English that changed without the Chinese is a
+stale translation (see `lint`).
 """
 
 from __future__ import annotations
@@ -25,15 +28,17 @@ from llmdrills.files import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llmdrills.content.model import Note
+    from llmdrills.content.model import Note, Slip
     from llmdrills.content.report import Report
 
 __all__ = [
     "Computed",
     "Exposed",
     "NoteValues",
+    "ShownCard",
     "Translation",
     "Value",
+    "card_digest",
     "computed_file",
     "digest",
     "fill",
@@ -73,6 +78,20 @@ class Exposed:
 
 
 @dataclass(frozen=True)
+class ShownCard:
+    """What the call of a card gives, as text: on the right kernel and on the wrong one; `source` is `card_digest`."""
+
+    expected: str
+    got: str
+    source: str
+
+
+def card_digest(slip: Slip) -> str:
+    """By what the results on a slip's card are known to be those of its kernel and its call."""
+    return digest(f"{slip.source}\x1f{slip.shown.call if slip.shown else ''}")
+
+
+@dataclass(frozen=True)
 class Translation:
     """Digests of the English and the Chinese of a note that were last seen together."""
 
@@ -87,11 +106,17 @@ class Computed:
     notes: Mapping[str, NoteValues] = field(default_factory=dict)
     kernels: Mapping[str, Mapping[str, Exposed]] = field(default_factory=dict)
     translations: Mapping[str, Translation] = field(default_factory=dict)
+    cards: Mapping[str, Mapping[str, ShownCard]] = field(default_factory=dict)
 
     def exposed(self, kata: str, slip: str, variant: str) -> Exposed | None:
         """The input that exposes a wrong kernel in a variant, if one was computed."""
         known = self.kernels.get(kata, {})
         return known.get(f"{slip}/{variant}") or known.get(slip)
+
+    def shown(self, kata: str, slip: Slip, variant: str) -> ShownCard | None:
+        """What the call of the slip's card gives; None where it was not computed, or for another kernel or call."""
+        found = self.cards.get(kata, {}).get(f"{slip.id}/{variant}")
+        return found if found is not None and found.source == card_digest(slip) else None
 
     def values(self, note: Note) -> Mapping[str, Value]:
         """The values that a note's texts show; none where they are missing or stale."""
@@ -172,7 +197,11 @@ def _from_json(data: Any) -> Computed:
         name: Translation(_text(entry["en"]), _text(entry["zh"]))
         for name, entry in data.get("translations", {}).items()
     }
-    return Computed(notes, kernels, translations)
+    cards = {
+        kata: {name: ShownCard(**{key: _text(value) for key, value in entry.items()}) for name, entry in found.items()}
+        for kata, found in data.get("cards", {}).items()
+    }
+    return Computed(notes, kernels, translations, cards)
 
 
 def _text(value: object) -> str:
@@ -189,6 +218,7 @@ def write_computed(root: Path, computed: Computed) -> bool:
         "kernels": {
             kata: {name: vars(one) for name, one in entries.items()} for kata, entries in computed.kernels.items()
         },
+        "cards": {kata: {name: vars(one) for name, one in found.items()} for kata, found in computed.cards.items()},
         "translations": {name: vars(one) for name, one in computed.translations.items()},
     }
     text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import re
 import tokenize
 from typing import TYPE_CHECKING
 
+from llmdrills.content.cardtext import WIDTH, bare_signatures, columns, fold, fold_value, narrow
 from llmdrills.content.computed import digest
 from llmdrills.content.model import Deck, Note, Position
 from llmdrills.language import Bilingual
@@ -15,11 +17,23 @@ from llmdrills.language import Bilingual
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llmdrills.content.computed import Computed, Exposed
-    from llmdrills.content.model import Kata, Slip, Variant
+    from llmdrills.content.computed import Computed, Exposed, ShownCard
+    from llmdrills.content.model import Card, Kata, Slip, Variant
     from llmdrills.language import Language
 
-__all__ = ["BUG_DECK", "bug_deck", "bug_id", "bug_notes", "shown_kernel"]
+__all__ = [
+    "BUG_DECK",
+    "bug_deck",
+    "bug_id",
+    "bug_notes",
+    "call_lines",
+    "card_kernel",
+    "card_variant",
+    "cards_in",
+    "result_lines",
+    "right_lines",
+    "shown_kernel",
+]
 
 BUG_DECK = "bugs"
 """The id of the deck that holds the derived notes."""
@@ -33,6 +47,7 @@ _QUESTION = Bilingual(
 _OF_VARIANT = Bilingual("{title}: {variant}", "{title}：{variant}")
 _CONTRACT = Bilingual("Contract:", "约定：")
 _SHOWN_BY = Bilingual("An input that shows it (case `{case}`):", "能暴露它的输入（用例 `{case}`）：")
+_SHOWN = Bilingual("An input that shows it:", "能暴露它的输入：")
 _EXPECTED = Bilingual("# right: {value}", "# 正确：{value}")
 _GOT = Bilingual("# this kernel: {value}", "# 这段代码：{value}")
 _RIGHT = Bilingual("The right line:", "正确的写法：")
@@ -47,7 +62,10 @@ def bug_id(kata_id: str, slip: Slip) -> str:
 
 
 def bug_deck(katas: Iterable[Kata], computed: Computed | None = None) -> Deck | None:
-    """The deck of all derived notes, in the order of the katas; None when there are none."""
+    """The deck of all derived notes; None when there are none.
+
+    A kata's notes stand apart, one of each kata after the other: Anki shows new cards in the order of the package.
+    """
     notes = bug_notes(katas, computed)
     if not notes:
         return None
@@ -64,27 +82,69 @@ def bug_deck(katas: Iterable[Kata], computed: Computed | None = None) -> Deck | 
 
 
 def bug_notes(katas: Iterable[Kata], computed: Computed | None = None) -> tuple[Note, ...]:
-    """One note for each slip that asks for a card; with `computed`, the back shows an input that exposes it."""
-    return tuple(_note(kata, slip, computed) for kata in katas for slip in kata.slips if slip.card)
+    """One note for each slip that asks for a card, a kata at a time; with `computed`, what an input gives is shown."""
+    rows = [[_note(kata, slip, computed) for slip in kata.slips if slip.card] for kata in katas]
+    rounds = itertools.zip_longest(*rows)
+    return tuple(note for one in rounds for note in one if note is not None)
+
+
+def card_variant(kata: Kata, slip: Slip) -> Variant:
+    """The variant whose contract the slip's card shows: the first that it belongs to."""
+    return next((one for one in kata.variants if slip.belongs_to(one.id)), kata.variants[0])
+
+
+def cards_in(kata: Kata, variant: str) -> list[tuple[Slip, Card]]:
+    """The slips whose cards show that variant and name a call of their own, with what the cards say."""
+    return [(slip, slip.shown) for slip in kata.slips if slip.shown and card_variant(kata, slip).id == variant]
+
+
+def card_kernel(kata: Kata, slip: Slip) -> str:
+    """The wrong kernel as the slip's card shows it."""
+    shown = shown_kernel(slip.source, kata.entry)
+    return shown if slip.shown is None else narrow(bare_signatures(shown))
+
+
+def right_lines(slip: Slip) -> list[str]:
+    """What the card says to write instead."""
+    return narrow(_dedent(slip.fix)).split("\n")
+
+
+def call_lines(card: Card) -> list[str]:
+    """The call as the card shows it: as it is written, or folded at its brackets where it is too wide."""
+    return fold(_dedent(card.call))
+
+
+def result_lines(label: str, value: str) -> list[str]:
+    """A result as comments below the call: beside its label, or under it where that is too wide."""
+    line = label.format(value=value)
+    if columns(line) <= WIDTH:
+        return [line]
+    return [label.format(value="").rstrip(), *(f"#   {part}" for part in fold_value(value, WIDTH - 4))]
 
 
 def _note(kata: Kata, slip: Slip, computed: Computed | None) -> Note:
-    variant = next((one for one in kata.variants if slip.belongs_to(one.id)), kata.variants[0])
-    exposed = computed.exposed(kata.id, slip.id, variant.id) if computed else None
-    if exposed and exposed.source and exposed.source != digest(slip.source):
-        exposed = None  # computed for an older kernel: `check` says so, and the card does not show what may be wrong
+    variant = card_variant(kata, slip)
     place = slip.position
     return Note(
         id=bug_id(kata.id, slip),
         type="bug",
         topic=kata.topic,
         position=Position(place.file, place.line, place.column),
-        front=_front(kata, variant, shown_kernel(slip.source, kata.entry)),
-        back=_back(slip, exposed),
+        front=_front(kata, variant, card_kernel(kata, slip)),
+        back=_back(slip, _exposed(kata, slip, variant, computed))
+        if slip.shown is None
+        else _followed(slip, slip.shown, computed.shown(kata.id, slip, variant.id) if computed else None),
         sources=kata.sources,
         proves=kata.proves,
         kata=kata.id,
     )
+
+
+def _exposed(kata: Kata, slip: Slip, variant: Variant, computed: Computed | None) -> Exposed | None:
+    exposed = computed.exposed(kata.id, slip.id, variant.id) if computed else None
+    if exposed and exposed.source and exposed.source != digest(slip.source):
+        return None  # computed for an older kernel: `check` says so, and the card does not show what may be wrong
+    return exposed
 
 
 def _front(kata: Kata, variant: Variant, code: str) -> Bilingual:
@@ -111,6 +171,20 @@ def _back(slip: Slip, exposed: Exposed | None) -> Bilingual:
     return Bilingual(text("en"), text("zh"))
 
 
+def _followed(slip: Slip, card: Card, shown: ShownCard | None) -> Bilingual:
+    """The back of a card that says by hand what goes wrong; without what was computed, its call has no results."""
+
+    def text(lang: Language) -> str:
+        lines = call_lines(card)
+        if shown is not None:
+            lines = [*lines, *result_lines(_EXPECTED[lang], shown.expected), *result_lines(_GOT[lang], shown.got)]
+        right, call = "\n".join(right_lines(slip)), "\n".join(lines).replace("```", "'''")
+        parts = [card.text[lang], f"{_RIGHT[lang]}\n\n```python\n{right}\n```"]
+        return "\n\n".join([*parts, f"{_SHOWN[lang]}\n\n```python\n{call}\n```"])
+
+    return Bilingual(text("en"), text("zh"))
+
+
 def _of_somebody(feedback: str, lang: Language) -> str:
     """The feedback of a slip on a card, whose code nobody of its readers wrote: no "you" in Chinese."""
     return feedback.replace("你的", "代码的").replace("你", "代码") if lang == "zh" else feedback
@@ -130,9 +204,11 @@ def shown_kernel(source: str, entry: str) -> str:
     """
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     lines = source.split("\n")
-    for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    for before, token in reversed(list(zip([None, *tokens], tokens, strict=False))):
         line, start = token.start
-        if token.type == tokenize.NAME and token.string == functions[-1].name:
+        own = token.string == functions[-1].name and (before is None or before.string != ".")  # no method of that name
+        if token.type == tokenize.NAME and own:
             lines[line - 1] = lines[line - 1][:start] + entry + lines[line - 1][token.end[1] :]
         elif token.type == tokenize.COMMENT and not _SHAPE.fullmatch(token.string.strip()):
             lines[line - 1] = lines[line - 1][:start].rstrip()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TOPICS",
     "Budget",
+    "Card",
     "Clause",
     "Edit",
     "Forbidden",
@@ -131,6 +132,21 @@ class Edit:
     becomes: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a slip's spot-the-bug card says on its back: an input by hand, and what comes of it.
+
+    `call` is one Python expression with the kata's entry, `torch` and `math` in scope; `steps` are comparisons, in
+    Python, that prove the numbers of `text`.
+    """
+
+    call: str
+    text: Bilingual
+    steps: tuple[str, ...] = ()
+    waive: Mapping[str, str] = field(default_factory=dict)  # rule of `check` → why it does not hold here
+    positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # key → where it stands
+
+
 @dataclass(frozen=True)
 class Slip:
     """A wrong kernel that people really write, as slips.yaml says it: an edit of a right one, or a kernel of its own.
@@ -156,6 +172,7 @@ class Slip:
     texts: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     decorated: bool = False  # registered by @misconception in cases.py, as older copies do
+    shown: Card | None = None  # what its card shows, where slips.yaml says more than `card: true`
 
     def belongs_to(self, variant: str) -> bool:
         """Whether it is a mistake in that variant."""

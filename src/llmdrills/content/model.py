@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmdrills.content.kata import (
     TOPICS,
     Budget,
+    Card,
     Clause,
     Edit,
     Forbidden,
@@ -23,6 +24,7 @@ from llmdrills.content.note import Deck, Note, NoteType, NumberAnswer, Retired, 
 __all__ = [
     "TOPICS",
     "Budget",
+    "Card",
     "Clause",
     "Deck",
     "Edit",

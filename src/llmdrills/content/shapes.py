@@ -30,6 +30,7 @@ __all__ = [
     "Choice",
     "Either",
     "Flag",
+    "FlagOr",
     "Key",
     "Many",
     "Number",
@@ -285,6 +286,25 @@ class Either:
     def schema(self) -> Schema:
         """See Shape."""
         return {"anyOf": [self.named.schema(), self.listed.schema()]}
+
+
+@dataclass(frozen=True)
+class FlagOr:
+    """true or false, or a mapping that says more than true."""
+
+    record: Record
+
+    def read(self, reader: Reader, node: Node, path: str) -> bool | dict[str, Any] | None:
+        """See Shape."""
+        if not isinstance(node, MappingNode):
+            return Flag().read(reader, node, path)
+        mark = node.start_mark
+        reader.places[path] = (mark.line + 1, mark.column + 1)
+        return self.record.read(reader, node, path)
+
+    def schema(self) -> Schema:
+        """See Shape."""
+        return {"anyOf": [self.record.schema(), Flag().schema()]}
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.definitions import own_text
-from llmdrills.content.kata import Edit, Same, Slip
+from llmdrills.content.kata import Card, Edit, Same, Slip
 from llmdrills.content.report import did_you_mean
-from llmdrills.content.shapes import Flag, Key, Many, Reader, Record, Text, slug
+from llmdrills.content.shapes import FlagOr, Key, Many, Reader, Record, Table, Text, slug
 from llmdrills.content.yamlfile import compose
 from llmdrills.language import LANGUAGES, Language, many_languages
 
@@ -46,6 +46,16 @@ _EDIT = Record(
         "becomes": Key(_CODE, "what stands there instead; empty: nothing does", needed=True),
     },
 )
+_CARD = Record(
+    "a card",
+    {
+        "call": Key(Text(), "one expression that shows the mistake; at most twelve literal numbers", needed=True),
+        "en": Key(Text(), "what goes wrong, followed by hand, in the third person", needed=True),
+        "zh": Key(Text(), "the same in Chinese"),
+        "steps": Key(Many(Text()), "comparisons in Python that prove the numbers of the text"),
+        "waive": Key(Table(slug(), Text(), at_least=1), "rule: why it does not hold here"),
+    },
+)
 _SLIP = Record(
     "a slip",
     {
@@ -59,7 +69,7 @@ _SLIP = Record(
         "zh": Key(Text(), "the same in Chinese"),
         "seen": Key(Text(), "where it was met", needed=True),
         "variants": Key(Many(slug(), at_least=1, what="variant"), "the variants in which it is wrong; all unless said"),
-        "card": Key(Flag(), "whether it makes a spot-the-bug card"),
+        "card": Key(FlagOr(_CARD), "whether it makes a spot-the-bug card, and what its back says"),
         "fix": Key(Text(), "the right lines for the card, where the edit's own lines do not say it"),
         "note": Key(slug(), "the id of its note, where it must differ from the one that id and variants make"),
         "same_as": Key(slug(), "another slip that no call tells apart from this one"),
@@ -174,7 +184,10 @@ def read_slips(
     values = SLIPS.read(reader, node, "") or {}
     found: list[Slip] = []
     for at, value in enumerate(values.get("slips") or ()):
-        if value is not None and None not in value.values() and value.keys() >= _SLIP_NEEDS:
+        if value is None or not (value.keys() >= _SLIP_NEEDS and _all_read(value)):
+            continue
+        card = value.get("card")
+        if not isinstance(card, dict) or card.keys() >= _CARD_NEEDS:
             slip = _SlipReader(reader, kernels, f"slips.{at}").read(value)
             if slip is not None:
                 found.append(slip)
@@ -196,6 +209,14 @@ def _sames(values: Iterable[dict[str, Any] | None], kernels: RightKernels, reade
 
 
 _SLIP_NEEDS = frozenset(name for name, key in _SLIP.keys.items() if key.needed)
+_CARD_NEEDS = frozenset(name for name, key in _CARD.keys.items() if key.needed)
+
+
+def _all_read(value: Any) -> bool:
+    """Whether nothing in it was reported as unreadable."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return all(map(_all_read, value)) if isinstance(value, tuple) else value is not None
 
 
 class _SlipReader:
@@ -223,6 +244,8 @@ class _SlipReader:
             for name in LANGUAGES:
                 if name not in value:
                     self._wrong("id", f"a slip has no `{name}`", f"add `{name}:`, what a learner is told")
+                if isinstance(value.get("card"), dict) and name not in value["card"]:
+                    self._wrong("card", f"a card has no `{name}`", f"add `{name}:`, what its back says")
         texts, names = self._texts(value, of, edits, variants) if self._sound else ({}, {})
         if not texts:
             return None
@@ -236,12 +259,29 @@ class _SlipReader:
             edits=edits,
             kernel=value.get("kernel", ""),
             fix=value.get("fix", "").strip("\n") or "\n".join(edit.line.strip("\n") for edit in edits),
-            card=value.get("card", False),
+            card=bool(value.get("card", False)),
+            shown=self._card(value.get("card", False)),
             note=value.get("note", ""),
             same_as=value.get("same_as", ""),
             proof=value.get("proof", ""),
             texts=texts,
             names=names,
+        )
+
+    def _card(self, value: bool | dict[str, Any]) -> Card | None:
+        """What the card's back says; None where the slip has no card, or says `true` alone."""
+        if isinstance(value, bool):
+            return None
+        texts: dict[str, str] = {name: value[name] for name in LANGUAGES if name in value}
+        keys = [key for key in value if key not in ("steps", "waive")]
+        keys += [f"steps.{at}" for at in range(len(value.get("steps") or ()))]
+        keys += [f"waive.{name}" for name in value.get("waive") or {}]
+        return Card(
+            call=value["call"].strip("\n"),
+            text=many_languages(texts),
+            steps=tuple(value.get("steps") or ()),
+            waive=value.get("waive") or {},
+            positions={key: self._position(f"card.{key}") for key in keys},
         )
 
     def _check_forms(self, value: dict[str, Any]) -> None:

@@ -198,7 +198,13 @@ slips:
     en: The sum runs over the last axis, not the first.
     zh: 求和沿最后一维，不是第一维。
     seen: "`dim=0` left over from a one-dimensional try"
-    card: true
+    card:
+      call: "{entry}(torch.tensor([[0.0, 0.0], [math.log(3), 0.0]]))"
+      en: |
+        The powers are `[[1, 1], [1, 1/3]]`.
+        Each is divided by the sum of its column, so the rows sum to 1.25 and 0.75, not to 1.
+      zh: "各个幂是 `[[1, 1], [1, 1/3]]`。每个幂除以的是所在列的和，于是两行之和是 1.25 和 0.75，而不是 1。"
+      steps: ["0.5 + 0.75 == 1.25", "0.5 + 0.25 == 0.75"]
 
   - id: overflow
     line: shifted = x - x.amax(dim=-1, keepdim=True)
@@ -206,7 +212,15 @@ slips:
     en: "Take the maximum away first: exp(500) is infinite, and inf / inf is NaN."
     zh: 要先减去最大值：exp(500) 是无穷大，inf / inf 得到 NaN。
     seen: the formula typed in as it is printed
-    card: true
+    card:
+      call: "{entry}(torch.tensor([500.0, 0.0]))"
+      en: |
+        exp(500) is beyond float32 and becomes `inf`; `inf / inf` is NaN.
+        After the shift the powers are exp(0) = 1 and exp(−500) = 0.
+      zh: |
+        exp(500) 超出 float32 的范围，变成 `inf`；`inf / inf` 得到 NaN。
+        减去最大值后，各个幂是 exp(0) = 1 和 exp(−500) = 0。
+      steps: ["torch.tensor(500.0).exp() == inf", "torch.tensor(-500.0).exp() == 0"]
     proof: |
       import torch
       assert torch.tensor(500.0).exp().isinf()
@@ -253,7 +267,7 @@ def reference_texts(kata_id: str, entry: str) -> str:  # noqa: ARG001  # as abov
 
 def slips(kata_id: str, entry: str) -> str:  # noqa: ARG001  # one signature for the files of a kata
     """Its slips.yaml."""
-    return _SLIPS
+    return _SLIPS.replace("{entry}", entry)
 
 
 def in_languages(text: str, languages: tuple[str, ...]) -> str:

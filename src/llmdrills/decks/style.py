@@ -69,6 +69,12 @@ _MONO = (
 )
 
 
+# Code to be read line by line: as large as lets `llmdrills.content.cardtext.WIDTH` columns of 0.6 em stand beside each
+# other; on a phone that would make it too small, what is longer goes on in the next line.
+_PER_COLUMNS = 36.2
+_LEAST = 10  # pixels
+
+
 def _variables(colours: dict[str, str]) -> str:
     return " ".join(f"--{name}: {value};" for name, value in colours.items())
 
@@ -110,6 +116,9 @@ CSS = f"""\
 .llm pre {{ background: var(--code-page); color: var(--code-text); border-radius: 6px; padding: 0.7em 0.9em;
   overflow-x: auto; line-height: 1.4; text-align: left; }}
 .llm pre code {{ background: none; padding: 0; white-space: pre; overflow-wrap: normal; }}
+.llm-bug pre {{ margin: 10px 0; line-height: 1.5;
+  font-size: clamp({_LEAST}px, (100vw - 60px) / {_PER_COLUMNS}, 0.88em); }}
+.llm-bug pre code {{ font-size: 1em; white-space: pre-wrap; overflow-wrap: anywhere; }}
 {_code_rules()}
 .llm table {{ display: block; max-width: 100%; overflow-x: auto; border-collapse: collapse; margin: 0.6em 0; }}
 .llm th, .llm td {{ border: 1px solid var(--line); padding: 0.25em 0.6em; }}
@@ -129,5 +138,6 @@ input#typeans {{ width: 100%; background: var(--code-page); color: var(--code-te
 @media (max-width: 480px) {{
   .card {{ font-size: 16px; padding: 8px; }}
   .llm pre {{ padding: 0.5em 0.6em; font-size: 0.92em; }}
+  .llm-bug pre {{ padding: 6px 4px; font-size: clamp({_LEAST}px, (100vw - 25px) / {_PER_COLUMNS}, 0.88em); }}
 }}
 """

@@ -6,13 +6,14 @@ nothing there is reported too, so that no waiver stays longer than its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from llmdrills.content.computed import Computed
-from llmdrills.content.lint import cases, chinese, kernels, markup, prompts, values  # registers the rules
+from llmdrills.content.lint import cards, cases, chinese, kernels, markup, prompts, values  # registers the rules
 from llmdrills.content.lint.markup import note_digest
-from llmdrills.content.lint.rule import GONE, LOOKS, RULES, Context, Found
+from llmdrills.content.lint.rule import CARDS, GONE, LOOKS, RULES, Context, Found
+from llmdrills.content.model import Slip
 from llmdrills.content.report import did_you_mean
 from llmdrills.errors import Problem
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "WAIVER", "lint", "note_digest"]
 
-_MODULES = (cases, chinese, kernels, markup, prompts, values)
+_MODULES = (cards, cases, chinese, kernels, markup, prompts, values)
 
 WAIVER = "waiver"
 """The rule about waivers themselves; it can't be waived."""
@@ -34,8 +35,8 @@ def lint(workspace: Workspace, computed: Computed | None = None) -> tuple[Proble
     problems: list[Problem] = []
     for name, rule in RULES.items():
         for found in rule(context):
-            waiver = found.note or found.deck
-            if waiver is not None and name in waiver.waive:
+            waiver = found.note or found.deck or found.slip
+            if waiver is not None and name in _waived(waiver):
                 used.add((waiver.id, name))
             elif name in workspace.about.waive:
                 continue
@@ -45,6 +46,12 @@ def lint(workspace: Workspace, computed: Computed | None = None) -> tuple[Proble
     return tuple(sorted(dict.fromkeys(problems)))
 
 
+def _waived(waiver: Note | Deck | Slip) -> Mapping[str, str]:
+    if isinstance(waiver, Slip):
+        return waiver.shown.waive if waiver.shown is not None else {}
+    return waiver.waive
+
+
 def _problem(found: Found, name: str) -> Problem:
     at = found.position
     return Problem(at.file, at.line, at.column, found.what, found.todo, rule=name)
@@ -52,16 +59,21 @@ def _problem(found: Found, name: str) -> Problem:
 
 def _idle_waivers(context: Context, used: set[tuple[str, str]]) -> Iterator[Found]:
     for waiver in _waivers(context):
-        for name in waiver.waive:
-            at = waiver.positions.get(f"waive.{name}") or waiver.position
-            if name not in (*RULES, *LOOKS, *GONE):
-                todo = did_you_mean(name, [*RULES, *LOOKS])
+        for name in _waived(waiver):
+            if isinstance(waiver, Slip):
+                at = waiver.shown.positions[f"waive.{name}"] if waiver.shown is not None else waiver.position
+            else:
+                at = waiver.positions.get(f"waive.{name}") or waiver.position
+            if name not in (*RULES, *LOOKS, *CARDS, *GONE):
+                todo = did_you_mean(name, [*RULES, *LOOKS, *CARDS])
                 yield Found(at, f"`{waiver.id}` waives the unknown rule `{name}`", todo)
             elif name in RULES and (waiver.id, name) not in used:
                 yield Found(at, f"`{waiver.id}` waives `{name}`, which finds nothing there", "drop the waiver")
 
 
-def _waivers(context: Context) -> Iterator[Note | Deck]:
+def _waivers(context: Context) -> Iterator[Note | Deck | Slip]:
     for deck in context.workspace.decks:
         yield deck
         yield from deck.notes
+    for kata in context.workspace.katas:
+        yield from kata.slips

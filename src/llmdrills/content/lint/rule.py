@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content.casetexts import FILE_NAME, CaseText, read_case_texts
 from llmdrills.content.computed import Computed
-from llmdrills.content.model import Clause, Deck, Kata, Note, Position, Workspace
+from llmdrills.content.model import Clause, Deck, Kata, Note, Position, Slip, Workspace
 from llmdrills.content.referencetexts import REFERENCE_TEXTS, read_reference_texts
 from llmdrills.content.report import Report
 from llmdrills.language import LANGUAGES, Bilingual, Language
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llmdrills.content.shapes import Reader
 
-__all__ = ["GONE", "LOOKS", "RULES", "Context", "Found", "Rule", "rule", "spoken"]
+__all__ = ["CARDS", "GONE", "LOOKS", "RULES", "Context", "Found", "Rule", "rule", "spoken"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Found:
     todo: str
     note: Note | None = None
     deck: Deck | None = None  # whose `waive` may hold it back, where it is of no note
+    slip: Slip | None = None  # whose card may hold it back
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class Context:
                 yield None, path, both[language], place(kata, f"{path}.{language}")
             for slip in kata.slips:
                 yield None, f"slip {slip.id}", slip.feedback[language], slip.position
+                if slip.shown is not None:
+                    at_card = slip.shown.positions.get(language, slip.position)
+                    yield None, f"card {slip.id}", slip.shown.text[language], at_card
             for said in (
                 read_reference_texts(kata.folder, Report(self.workspace.root))[0].values() if language == "zh" else ()
             ):
@@ -105,6 +109,8 @@ LOOKS = (
     "refused-math",
 )
 """The rules of `llmdrills.decks.inspection`, which look at the cards that come out."""
+CARDS = ("card-agrees", "card-call", "card-number", "card-result", "card-step")
+"""The rules of `llmdrills.grading.proving.cards`, which runs the calls and steps of spot-the-bug cards."""
 GONE = ("cloze-braces",)
 """Rules that are no more: an old waiver of one is no fault."""
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.computed import Computed, NoteValues, Translation, digest, load_computed, write_computed
-from llmdrills.content.lint import lint, note_digest
+from llmdrills.content.derive import cards_in
+from llmdrills.content.lint import WAIVER, lint, note_digest
+from llmdrills.content.lint.rule import CARDS
 from llmdrills.errors import Problem
-from llmdrills.grading.proving.check import SEEDS, check_katas, exposed, run_proofs
+from llmdrills.grading.proving.check import SEEDS, check_katas, exposed, run_proofs, shown_cards
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata, Note, Workspace
@@ -96,6 +98,7 @@ def audit(
     problems += [problem for report in reports for problem in report.problems]
     problems += _stale_values(workspace, known, computed)
     problems += _stale_inputs(katas, known, computed)
+    problems += _of_cards(workspace, katas, reports)
     return Audit(tuple(sorted(set(problems))), tuple(reports), tuple(proofs), computed)
 
 
@@ -123,7 +126,10 @@ def _computed(
     fresh = {kata.id: shown.get(kata.id, {}) for kata, _ in sound}
     ids = {kata.id for kata in workspace.katas}
     kernels = {name: entries for name, entries in {**known.kernels, **fresh}.items() if name in ids and entries}
-    return Computed(values, kernels, dict(_translations(workspace, known)))
+    run = shown_cards([kata for kata, _ in sound], [report for _, report in sound])
+    new = {kata.id: run.get(kata.id, {}) for kata, _ in sound}
+    cards = {name: entries for name, entries in {**known.cards, **new}.items() if name in ids and entries}
+    return Computed(values, kernels, dict(_translations(workspace, known)), cards)
 
 
 def _translations(workspace: Workspace, known: Computed) -> Iterator[tuple[str, Translation]]:
@@ -164,9 +170,27 @@ def _problem(note: Note, what: str) -> Problem:
 def _stale_inputs(katas: Sequence[Kata], known: Computed, computed: Computed) -> Iterator[Problem]:
     for kata in katas:
         fresh, old = computed.kernels.get(kata.id, {}), known.kernels.get(kata.id, {})
+        new, shown = computed.cards.get(kata.id, {}), known.cards.get(kata.id, {})
         for slip in kata.slips:
-            names = [name for name in {*fresh, *old} if name.partition("/")[0] == slip.id]
-            if any(fresh.get(name) != old.get(name) for name in names):
+            names = [name for name in {*fresh, *old, *new, *shown} if name.partition("/")[0] == slip.id]
+            if any(fresh.get(name) != old.get(name) or new.get(name) != shown.get(name) for name in names):
                 place = slip.position
                 what = f"decks/computed.json is stale for the slip `{slip.id}` of {kata.id}"
                 yield Problem(place.file, place.line, place.column, what, _WRITE, rule=STALE_INPUT)
+
+
+def _of_cards(workspace: Workspace, katas: Sequence[Kata], reports: Sequence[KataReport]) -> Iterator[Problem]:
+    """What is wrong with the cards of the katas, found by running them; waivers are applied, and idle ones told."""
+    for kata, report in zip(katas, reports, strict=True):
+        for variant in report.variants:
+            for slip, card in cards_in(kata, variant.variant):
+                faults = variant.cards[slip.id].faults if slip.id in variant.cards else ()
+                for fault in faults:
+                    if fault.rule not in {**card.waive, **workspace.about.waive}:
+                        at = card.positions.get(fault.key, slip.position)
+                        what = f"the card of `{slip.id}`: {fault.what}"
+                        yield Problem(at.file, at.line, at.column, what, fault.todo, rule=fault.rule)
+                for rule in (set(card.waive) & set(CARDS)) - {fault.rule for fault in faults}:
+                    at = card.positions[f"waive.{rule}"]
+                    what = f"`{slip.id}` waives `{rule}`, which finds nothing there"
+                    yield Problem(at.file, at.line, at.column, what, "drop the waiver", rule=WAIVER)

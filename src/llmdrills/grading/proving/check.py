@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmdrills.content.computed import Exposed, digest
+from llmdrills.content.computed import Exposed, ShownCard, card_digest, digest
+from llmdrills.content.derive import cards_in
 from llmdrills.content.drawslock import source_of
 from llmdrills.content.model import Kata, Note
 from llmdrills.errors import Problem
@@ -27,7 +28,7 @@ from llmdrills.files import write_atomically
 from llmdrills.grading.proving.check_pool import Checkers
 from llmdrills.grading.proving.reports import KataHoles, KataReport, ProofReport
 
-__all__ = ["SEEDS", "check_katas", "exposed", "run_proofs", "search_holes"]
+__all__ = ["SEEDS", "check_katas", "exposed", "run_proofs", "search_holes", "shown_cards"]
 
 KATA_SECONDS = 300.0
 """CPU seconds that one kata may take, on up to `SEEDS` seeds; more seeds take as much more."""
@@ -134,6 +135,19 @@ def exposed(katas: Sequence[Kata], reports: Sequence[KataReport]) -> dict[str, d
     return found
 
 
+def shown_cards(katas: Sequence[Kata], reports: Sequence[KataReport]) -> dict[str, dict[str, ShownCard]]:
+    """For decks/computed.json: what the call of each card gives, by kata, then by `SLIP/VARIANT`."""
+    found: dict[str, dict[str, ShownCard]] = {}
+    for kata, report in zip(katas, reports, strict=True):
+        for variant in report.variants:
+            for slip, _ in cards_in(kata, variant.variant):
+                card = variant.cards.get(slip.id)
+                if card is not None:
+                    results = ShownCard(card.expected, card.got, card_digest(slip))
+                    found.setdefault(kata.id, {})[f"{slip.id}/{variant.variant}"] = results
+    return found
+
+
 def run_proofs(
     notes: Sequence[Note],
     *,
@@ -232,7 +246,7 @@ def _surroundings() -> str:
     """What a result depends on besides the workspace: this package's code, torch, Python."""
     own = Path(__file__).resolve().parents[1]
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(own.rglob("*.py"))]
-    for name in ("starter", "slips", "contract", "definitions"):
+    for name in ("starter", "slips", "contract", "definitions", "derive", "cardtext"):
         code.append(hashlib.sha256((own.parent / "content" / f"{name}.py").read_bytes()).hexdigest())
     versions = [_version(name) for name in ("torch", "numpy", "transformers")]
     return "/".join([str(SCHEMA), sys.version, *versions, *code])

@@ -33,6 +33,7 @@ from llmdrills.grading.kernels.slips import WrongKernel
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised, TensorValue
+from llmdrills.grading.proving.cards import prove_cards
 from llmdrills.grading.proving.exposure import expose
 from llmdrills.grading.proving.lock import stale
 from llmdrills.grading.proving.matrix import Matrix
@@ -249,6 +250,7 @@ class _Proof:
             skipped=tuple(
                 f"{peer.library}: {case}: {why}" for peer in self.kernels.peers for case, why in peer.skips.items()
             ),
+            cards=prove_cards(self.loaded, self.kernels),
         )
 
     def _again(self, name: str, question: Question) -> Answer:

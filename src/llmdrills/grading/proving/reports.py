@@ -11,7 +11,17 @@ from typing import Any
 from llmdrills.errors import Problem
 from llmdrills.grading.proving.matrix import Matrix
 
-__all__ = ["Exposure", "Hole", "HolesReport", "KataHoles", "KataReport", "ProofReport", "VariantReport"]
+__all__ = [
+    "CardFault",
+    "CardReport",
+    "Exposure",
+    "Hole",
+    "HolesReport",
+    "KataHoles",
+    "KataReport",
+    "ProofReport",
+    "VariantReport",
+]
 
 Scalar = int | float | str
 
@@ -31,8 +41,35 @@ class Exposure:
 
 
 @dataclass(frozen=True)
+class CardFault:
+    """What is wrong with a spot-the-bug card, found by running it: the rule, the key of the card, what and what to
+    do."""
+
+    rule: str
+    key: str
+    what: str
+    todo: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardReport:
+    """What the call of a card gives on the right kernel and on the wrong one, and what is wrong with the card."""
+
+    expected: str
+    got: str
+    faults: tuple[CardFault, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CardReport:
+        """The report that `dataclasses.asdict` made plain."""
+        return cls(**{**data, "faults": tuple(CardFault(**fault) for fault in data["faults"])})
+
+
+@dataclass(frozen=True)
 class VariantReport:
     """One variant: its kill matrix, which cases could go, and for each slip the input that exposes it.
+
+    `cards` are the spot-the-bug cards that show this variant, by slip.
 
     `equivalents` and `peers` name those that were run; `skipped` are "peer: case: why".
     """
@@ -44,6 +81,7 @@ class VariantReport:
     equivalents: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    cards: Mapping[str, CardReport] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, of which `from_json` makes the report again."""
@@ -55,6 +93,7 @@ class VariantReport:
             "equivalents": list(self.equivalents),
             "peers": list(self.peers),
             "skipped": list(self.skipped),
+            "cards": {name: dataclasses.asdict(card) for name, card in self.cards.items()},
         }
 
     @classmethod
@@ -68,6 +107,7 @@ class VariantReport:
             equivalents=tuple(data["equivalents"]),
             peers=tuple(data["peers"]),
             skipped=tuple(data["skipped"]),
+            cards={name: CardReport.from_json(card) for name, card in data["cards"].items()},
         )
 
 
