@@ -233,7 +233,9 @@ def comparisons(padding_mask, query_length, causal=True, window=None):
     S, L = padding_mask.size(1), query_length
     query = torch.arange(S - L, S, device=padding_mask.device)[:, None]
     key = torch.arange(S, device=padding_mask.device)
-    seen = key <= query if causal else (key >= 0).expand(L, S)
+    seen = (key >= 0).expand(L, S)
+    if causal:
+        seen = key <= query
     if window is not None:
         seen = seen & (query - key < window)
     return (padding_mask != 0)[:, None, None, :] & seen

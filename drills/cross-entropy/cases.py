@@ -183,7 +183,10 @@ def sized(draw: Draw, labels: torch.Tensor, v: int) -> torch.Tensor:
 
 @equivalent("by-torch", why="the sum from F.cross_entropy over flattened tokens", variants=("shifted",))
 def by_torch(logits, labels, ignore_index=-100):
-    logits, labels = logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+    logits, labels = (
+        logits[:, :-1].float().flatten(0, 1),
+        labels[:, 1:].flatten(),
+    )
     counted = labels != ignore_index
     total = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="sum")
     return total / counted.sum().clamp(min=1)
@@ -201,7 +204,8 @@ def by_gather(logits, labels, ignore_index=-100):
     counted = labels != ignore_index
     log_p = logits.float().log_softmax(-1)
     losses = -log_p.gather(-1, labels.masked_fill(~counted, 0).unsqueeze(-1)).squeeze(-1)
-    return losses.masked_fill(~counted, 0.0).sum() / counted.sum().clamp(min=1)
+    losses = losses.masked_fill(~counted, 0.0)
+    return losses.sum() / counted.sum().clamp(min=1)
 
 
 @equivalent(

@@ -136,17 +136,23 @@ def one_function(x, w_q, w_k, w_v, cache=None, base=10000.0):
     positions = torch.arange(past, x.shape[1])
 
     def rotate(t):
-        angles = positions[:, None] * base ** (-torch.arange(0, t.shape[-1], 2) / t.shape[-1])
+        exponents = torch.arange(0, t.shape[-1], 2) / t.shape[-1]
+        angles = positions[:, None] * base**-exponents
+        cos, sin = angles.cos(), angles.sin()
         a, b = t.chunk(2, dim=-1)
-        return torch.cat((a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()), dim=-1)
+        turned = a * cos - b * sin, b * cos + a * sin
+        return torch.cat(turned, dim=-1)
 
     q, k, v = new @ w_q, new @ w_k, new @ w_v
     q, k = rotate(q), rotate(k)
-    keys = k if cache is None else torch.cat((cache[0], k), dim=1)
-    values = v if cache is None else torch.cat((cache[1], v), dim=1)
-    scores = q @ keys.transpose(1, 2) / math.sqrt(q.shape[-1])
-    later = torch.ones(new.shape[1], keys.shape[1]).tril(keys.shape[1] - new.shape[1]) == 0
-    weights = scores.masked_fill(later, -math.inf).softmax(-1)
+    keys, values = k, v
+    if cache is not None:
+        keys = torch.cat((cache[0], k), dim=1)
+        values = torch.cat((cache[1], v), dim=1)
+    scores = q @ keys.mT / math.sqrt(q.shape[-1])
+    later = torch.ones(new.shape[1], keys.shape[1]).tril(past) == 0
+    scores = scores.masked_fill(later, -math.inf)
+    weights = scores.softmax(-1)
     return weights @ values, (keys, values)
 
 

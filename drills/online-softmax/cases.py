@@ -186,7 +186,8 @@ def fresh(make: Inputs) -> Call:
 def short_names(Q, K, V, key_mask=None, block_size=64):
     q = Q.float() / math.sqrt(Q.shape[-1])
     peak = q.new_full((*q.shape[:2], 1), -math.inf)
-    total, mixed = torch.zeros_like(peak), q.new_zeros(*q.shape[:2], V.shape[-1])
+    total = torch.zeros_like(peak)
+    out = q.new_zeros(*q.shape[:2], V.shape[-1])
     for start in range(0, K.shape[1], block_size):
         block = slice(start, start + block_size)
         scores = q @ K[:, block].float().transpose(1, 2)
@@ -194,11 +195,12 @@ def short_names(Q, K, V, key_mask=None, block_size=64):
             scores = scores.masked_fill(~key_mask[:, None, block], -math.inf)
         highest = torch.maximum(peak, scores.amax(-1, keepdim=True))
         shift = highest.masked_fill(highest == -math.inf, 0.0)
-        shrink, weights = torch.exp(peak - shift), torch.exp(scores - shift)
+        shrink = torch.exp(peak - shift)
+        weights = torch.exp(scores - shift)
         total = total * shrink + weights.sum(-1, keepdim=True)
-        mixed = mixed * shrink + weights @ V[:, block].float()
+        out = out * shrink + weights @ V[:, block].float()
         peak = highest
-    return (mixed / total.masked_fill(total == 0, 1.0)).to(Q.dtype)
+    return (out / total.masked_fill(total == 0, 1.0)).to(Q.dtype)
 
 
 @equivalent("merges-by-logsumexp", why="a softmax per block, merged by the blocks' logsumexp, as in split-K decoding")

@@ -275,10 +275,10 @@ def neighbours(x, positions, base=10000.0, rotary_dim=None):
     angles = positions[..., None] * theta
     if positions.dim() == 2:
         angles = angles.unsqueeze(1)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    cos, sin = angles.cos(), angles.sin()
     a, b = x[..., 0:r:2], x[..., 1:r:2]
     turned = torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)
-    return torch.cat((turned, x[..., r:]), dim=-1)
+    return torch.cat((turned.to(x.dtype), x[..., r:]), dim=-1)
 
 
 @equivalent("halves", why="the rotation in a few lines, for halves", variants=("half-split",))
@@ -290,10 +290,10 @@ def halves(x, positions, base=10000.0, rotary_dim=None):
     angles = positions[..., None] * theta
     if positions.dim() == 2:
         angles = angles.unsqueeze(1)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    cos, sin = angles.cos(), angles.sin()
     a, b = x[..., : r // 2], x[..., r // 2 : r]
     turned = torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
-    return torch.cat((turned, x[..., r:]), dim=-1)
+    return torch.cat((turned.to(x.dtype), x[..., r:]), dim=-1)
 
 
 @equivalent("halves-swapped", why="each angle twice, as halves, and the halves swapped", variants=("half-split",))
@@ -305,10 +305,11 @@ def halves_swapped(x, positions, base=10000.0, rotary_dim=None):
     angles = positions[..., None] * theta
     if positions.dim() == 2:
         angles = angles.unsqueeze(1)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    cos, sin = torch.cat((cos, cos), dim=-1), torch.cat((sin, sin), dim=-1)
+    angles = torch.cat((angles, angles), dim=-1)
+    cos, sin = angles.cos(), angles.sin()
     swapped = torch.cat((-x[..., r // 2 : r], x[..., : r // 2]), dim=-1)
-    return torch.cat((x[..., :r] * cos + swapped * sin, x[..., r:]), dim=-1)
+    turned = x[..., :r] * cos + swapped * sin
+    return torch.cat((turned.to(x.dtype), x[..., r:]), dim=-1)
 
 
 @equivalent(

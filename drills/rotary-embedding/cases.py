@@ -173,7 +173,8 @@ def any_call_of_the_textbook(draw: Draw):
 def compact(x, seq_len, dim):
     theta = 10000.0 ** (-torch.arange(0, dim, 2, device=x.device) / dim)
     angles = torch.arange(seq_len, device=x.device)[:, None] * theta
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    cos = angles.cos().to(x.dtype)
+    sin = angles.sin().to(x.dtype)
     a, b = x[..., 0::2], x[..., 1::2]
     return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)
 
@@ -184,7 +185,9 @@ def compact_swapped(x, seq_len, dim):
     angles = torch.arange(seq_len, device=x.device)[:, None] * theta
     angles = angles.repeat_interleave(2, dim=-1)
     swapped = torch.stack((-x[..., 1::2], x[..., 0::2]), dim=-1).flatten(-2)
-    return x * angles.cos().to(x.dtype) + swapped * angles.sin().to(x.dtype)
+    cos = angles.cos().to(x.dtype)
+    sin = angles.sin().to(x.dtype)
+    return x * cos + swapped * sin
 
 
 @equivalent("complex-numbers", why="multiplies by e^(iφ), as Meta's Llama code does; float64 inside")

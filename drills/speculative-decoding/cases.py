@@ -214,7 +214,8 @@ def in_a_loop(target, draft, drafted, uniforms):
 @equivalent("at-once", why="all ratios at once; a cumulative product ends at the first rejection")
 def at_once(target, draft, drafted, uniforms):
     rows = torch.arange(len(drafted))
-    accepted = uniforms < target[rows, drafted] / draft[rows, drafted]
+    ratios = target[rows, drafted] / draft[rows, drafted]
+    accepted = uniforms < ratios
     kept = int(accepted.cumprod(0).sum())
     if kept == len(drafted):
         return kept, target[-1]
