@@ -238,7 +238,7 @@ def flash_attention_tiles(p: Palette, t: Words) -> Drawing:
             done = row < 1 or (row == 1 and s < 2)
             now = row == 1 and s == 2
             d.cell(x0 + s * size, y0 + row * size, size, "✓" if done else "", kind="warm" if now else "blank")
-    d.text(x0 + 2 * size, 212, t("never stored whole", "从不完整存储"), p.faint, 12)
+    d.text(x0 + 2 * size, 212, t("never stored whole", "从不写出整个矩阵"), p.faint, 12)
     d.arrow(x0 + 3 * size, y0 + 1.5 * size, 254, y0 + 1.5 * size, p.series[1])
     d.rect(262, 48, 164, 132, "none", p.line, 6)
     d.text(344, 36, "SRAM")
