@@ -67,6 +67,14 @@ def prompt_fills_the_row(make: Inputs) -> Call:
 
 
 @case(
+    why="a conversation without a target stands between two that share a row: it leaves no gap there",
+    clauses=("nothing-to-learn", "packing"),
+)
+def left_out_between(make: Inputs) -> Call:
+    return call([_asked(21, 2, 2), [("user", [31, 32])], _asked(41, 1, 2), _asked(51, 1, 1)], 7, 0)
+
+
+@case(
     why="a conversation that begins with the assistant: its first token has nothing before it",
     clauses=("targets", "labels", "packing"),
 )
@@ -89,7 +97,7 @@ def lone_tokens(make: Inputs) -> Call:
 )
 def other_roles(make: Inputs) -> Call:
     tool = [("user", [21]), ("tool", [22, 23]), ("assistant", []), ("assistant", [24])]
-    return call([[("user", [11, 12]), ("assistant", [])], [], tool, [("user", [31]), ("model", [32])]], 6, 0)
+    return call([[("user", [11, 12]), ("assistant", [])], [], tool, [("user", [31]), ("Assistant", [32])]], 6, 0)
 
 
 @case(why="nothing to learn anywhere: no rows, of the right length and dtype", clauses=("nothing-to-learn", "result"))
