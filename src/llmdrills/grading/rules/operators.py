@@ -335,8 +335,8 @@ _FREE_BY_KIND = {
     """,
     "the backward pass of what is free": """
         _log_softmax_backward_data _softmax_backward_data diagonal_backward embedding_dense_backward
-        masked_scatter_backward native_group_norm_backward native_layer_norm_backward nll_loss_backward
-        select_backward slice_backward unfold_backward value_selecting_reduction_backward
+        masked_scatter_backward native_group_norm_backward native_layer_norm_backward nll_loss2d_backward
+        nll_loss_backward select_backward slice_backward unfold_backward value_selecting_reduction_backward
     """,
 }
 _FREE = frozenset(name for names in _FREE_BY_KIND.values() for name in names.split())
