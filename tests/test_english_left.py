@@ -79,6 +79,7 @@ def test_should_write_every_constant_text_with_full_width_punctuation_and_spaces
         (f.WrongDevice("", "cuda", "cpu"), "返回值应位于 cuda，得到的在 cpu"),
         (f.Unreadable("[2]", "too large"), "result[2] 里没有可以比较的数值（太大）"),
         (f.NoGradient("gradient of V"), "对 V 的梯度没有传回来：计算图在某处断开了"),
+        (f.StrayGradient("gradient of V"), "对 V 的梯度不为零：这个参数应当与计算图断开"),
     ],
 )
 def test_should_put_a_finding_together_as_one_chinese_sentence(finding: f.Finding, zh: str) -> None:

@@ -192,6 +192,16 @@ def test_should_compare_gradients_each_by_itself():
     assert [x.kind for x in compare(expected, broken)] == ["raises"]
 
 
+def test_should_refuse_a_gradient_where_the_reference_detaches():
+    expected = expect(tensor([1.0], "float64"), gradients=GradientRules(names=("Q",), dtypes=("",)))
+    expected = dataclasses.replace(expected, answer=dataclasses.replace(expected.answer, grads=(None,)))
+    for right in (None, tensor([0.0, 0.0])):
+        assert compare(expected, Answer(tensor([1.0]), grads=(right,))) == []
+    for stray in ([0.0, 2.0], [math.nan, 0.0]):
+        (finding,) = compare(expected, Answer(tensor([1.0]), grads=(tensor(stray),)))
+        assert finding == f.StrayGradient("gradient of Q")
+
+
 def test_should_compare_draws_as_sets():
     expected = expect(["a", "b", "a"], draws=3)
     assert compare(expected, Answer(["b", "a", "b"])) == []

@@ -23,6 +23,7 @@ from llmdrills.grading.judging.findings import (
     OverBudget,
     Raises,
     RaisesOther,
+    StrayGradient,
     WrongDraws,
     WrongStructure,
     WrongType,
@@ -239,7 +240,9 @@ def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
     for index, want in enumerate(expected.answer.grads):
         path = f"gradient of {names[index] if index < len(names) else index}"
         got = answer.grads[index] if index < len(answer.grads) else None
-        if want is None:
+        if want is None:  # the reference detaches it: none may arrive, or zeros
+            if isinstance(got, TensorValue) and (array(got) != 0).any():
+                found.append(StrayGradient(path))
             continue
         if got is None:
             found.append(NoGradient(path))

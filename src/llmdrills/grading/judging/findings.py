@@ -26,6 +26,7 @@ __all__ = [
     "OverBudget",
     "Raises",
     "RaisesOther",
+    "StrayGradient",
     "Unreadable",
     "WrongDevice",
     "WrongDraws",
@@ -202,6 +203,14 @@ class NoGradient(Finding):
     """No gradient arrived at an argument that asks for one."""
 
     kind = "no-gradient"
+    path: str
+
+
+@dataclass(frozen=True)
+class StrayGradient(Finding):
+    """A gradient arrived at an argument that the reference detaches."""
+
+    kind = "stray-gradient"
     path: str
 
 

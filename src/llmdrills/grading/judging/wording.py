@@ -339,6 +339,14 @@ def _no_gradient(x: f.NoGradient) -> Bilingual:
     )
 
 
+def _stray_gradient(x: f.StrayGradient) -> Bilingual:
+    place = _place(x.path)
+    return Bilingual(
+        f"{place.en} is not zero: this argument is to be detached from the graph",
+        chinese(place.zh, "不为零：这个参数应当与计算图断开"),
+    )
+
+
 def _did_not_raise(x: f.DidNotRaise) -> Bilingual:
     return Bilingual(f"the call must raise {x.expected}, and returned", f"这次调用应当抛出 {x.expected}，却正常返回了")
 
@@ -459,6 +467,7 @@ _WORDS: dict[type[f.Finding], Callable[[Any], Bilingual]] = {
     f.WrongText: _wrong_text,
     f.InputChanged: _input_changed,
     f.NoGradient: _no_gradient,
+    f.StrayGradient: _stray_gradient,
     f.DidNotRaise: _did_not_raise,
     f.RaisesOther: _raises_other,
     f.Raises: _raises,
