@@ -12,6 +12,7 @@ import pytest
 
 from llmdrills.anki.connect import ADDON, AnkiConnect
 from llmdrills.anki.live import read_live, read_path
+from llmdrills.anki.ours import Ours
 from llmdrills.anki.push import compare, expect, push
 from llmdrills.decks.lock import Lock, read_lock
 from llmdrills.errors import UsageError
@@ -75,7 +76,8 @@ def test_should_say_before_and_after_what_an_import_changes(
     publisher.release(note("same"), note("changed", "Why?"), note("edited", "Ours"), note("fresh"))
     anki = AnkiConnect(add_on(learner, "secret").url, "secret")
     before = read_live(anki, names(publisher))
-    (expected,) = expect(lock_of(publisher), before, ["en"])
+    ours = {line.guid: Ours(line.note, line.language) for line in lock_of(publisher).notes.values()}
+    (expected,) = expect([read_path(publisher.package, ours)], before, ours)
     assert (expected.new, expected.updated, expected.kept, expected.unchanged) == (
         ("fresh",),
         ("changed",),

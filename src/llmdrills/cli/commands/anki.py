@@ -241,26 +241,29 @@ def push_command(
 ) -> None:
     """Run `llmdrills anki push`."""
     from llmdrills.anki import push as pushing
-    from llmdrills.anki.live import read_live
+    from llmdrills.anki.live import read_live, read_path
 
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace, here.locations.cache)
-    lock = released_lock(loaded)
+    released_lock(loaded)  # or there is nothing to import
     anki = connect(here)
     chosen = packages_of(packages, out_folder(here))
-    names = {guid: f"{one.language} {one.note}" for guid, one in our_guids(loaded).items()}
+    ours = our_guids(loaded, here.locations.data / "mine")
+    names = {guid: f"{one.language} {one.note}" for guid, one in ours.items()}
     before = read_live(anki, names)
-    expected = pushing.expect(lock, before, dict.fromkeys(language for language, _ in chosen))
+    held = [read_path(path, names) for path in chosen]
+    expected = pushing.expect(held, before, ours)
     if not json:
         for line in expected_lines(expected, here.language):
             tell(line)
+    pushing.check_own_words(held, before, ours)
     if dry_run or not (yes or json or agreed(_IMPORT_NOW, here.language)):
         if json:
             print_json({"schema": 1, "imported": False, "expected": [one._asdict() for one in expected]})
         else:
             note(_NOT_IMPORTED[here.language])
         return
-    pushing.push(anki, [path for _, path in chosen])
+    pushing.push(anki, chosen)
     happened = pushing.compare(anki, before, names)
     if json:
         plain = {"expected": [one._asdict() for one in expected], "happened": happened._asdict()}
