@@ -96,7 +96,7 @@ def _number(message: bytes, wanted: int) -> int | None:
         if kind in {_VARINT, _BYTES}:
             value, at = _varint(message, at)
         if kind == _VARINT and key >> 3 == wanted:
-            return value
+            return value - _TOO_LARGE if value >= _TOO_LARGE // 2 else value
         if kind not in _LENGTH:
             return None
         at += value if kind == _BYTES else _LENGTH[kind]
@@ -106,6 +106,7 @@ def _number(message: bytes, wanted: int) -> int | None:
 _VARINT, _BYTES = 0, 2
 _LENGTH = {_VARINT: 0, 1: 8, _BYTES: 0, 5: 4}
 """How many bytes follow the key of a value, by its kind; those of `_BYTES` say it themselves."""
+_TOO_LARGE = 1 << 64  # a number below zero is written as its sum with this
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
