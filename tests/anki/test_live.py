@@ -247,6 +247,7 @@ def test_should_push_import_and_examine_by_command(
     assert learner.col.note_count() == 0
     done = run("anki", "push", "--yes", cwd=small, env=env)
     assert "Anki added 10 notes and updated 0" in done.out
+    assert "press D in its window" in done.err
     assert learner.col.note_count() == 10
     again = run("anki", "push", "--json", cwd=small, env=env).json
     assert (again["imported"], again["happened"]["new"], again["happened"]["unchanged"]) == (True, [], 10)

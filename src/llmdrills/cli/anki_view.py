@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmdrills.anki.push import Expected, Happened
     from llmdrills.language import Language
 
-__all__ = ["doctor_text", "expected_lines", "happened_lines", "patch", "pull_json", "pull_lines"]
+__all__ = ["REFRESH", "doctor_text", "expected_lines", "happened_lines", "patch", "pull_json", "pull_lines"]
 
 _SHOWN = 8  # notes named of each kind; --json names all
 _MARK = {True: "✓", False: "!"}
@@ -131,6 +131,10 @@ _EMPTIES = Bilingual(
 _DID = Bilingual(
     "Anki added {new} notes and updated {updated}; {unchanged} are as they were. Reviews: {before}, now {after}.",
     "Anki 新增 {new} 条、更新 {updated} 条，{unchanged} 条未变。复习次数：之前 {before}，现在 {after}。",
+)
+REFRESH = Bilingual(
+    "Anki's deck list may still show the old numbers: press D in its window.",
+    "Anki 的牌组列表可能还显示旧的数字：在它的窗口中按 D 刷新。",
 )
 _GONE = Bilingual("Gone meanwhile, not by this command: {names}", "期间消失的笔记（并非本命令所删）：{names}")
 

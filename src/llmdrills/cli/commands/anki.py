@@ -21,7 +21,7 @@ from llmdrills.cli.anki_source import (
     remember_ready,
     tell_none,
 )
-from llmdrills.cli.anki_view import doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
+from llmdrills.cli.anki_view import REFRESH, doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
 from llmdrills.cli.commands.build import out_folder
 from llmdrills.cli.console import note, print_json, tell, told
 from llmdrills.cli.manual import manual
@@ -271,6 +271,8 @@ def push_command(
         return
     for line in happened_lines(happened, here.language):
         tell(line)
+    if happened.new or happened.updated:
+        note(REFRESH[here.language])
 
 
 _IMPORT_NOW = Bilingual("Import now?", "现在导入？")
