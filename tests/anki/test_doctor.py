@@ -107,6 +107,59 @@ def test_should_tell_an_own_field_and_an_own_note_type(
     assert [(one.kind, one.details) for one in found] == [("forked", "Basic")]
 
 
+def test_should_tell_a_template_of_ones_own_from_surplus_cards(
+    publisher: Publisher, learner: AnkiLearner, basics: Deck
+) -> None:
+    kind = learner.col.models.by_name("LLM Drills Question (en)")
+    template = learner.col.models.new_template("Mine") | {"qfmt": "{{Back}}?", "afmt": "{{Front}}"}
+    learner.col.models.add_template(kind, template)
+    learner.col.models.update_dict(kind)
+    assert len(learner.cards("plain")) == 2
+    report = look(publisher, learner, basics)
+    assert kinds(report, "plain") == {"own-field": "Mine"}
+    newer = deck("basics", *the_notes(plain=note("plain", "Why?")))
+    publisher.release(newer)
+    assert len(learner.take(publisher.package).conflicting) == 3  # as the doctor said
+    kind = learner.col.models.by_name("LLM Drills Question (en)")  # and now what it advises
+    learner.col.models.remove_template(kind, kind["tmpls"][-1])
+    learner.col.models.update_dict(kind)
+    assert learner.take(publisher.package).counts == (0, 1, 3, 0)
+    assert look(publisher, learner, newer).healthy
+
+
+def test_should_not_take_a_renamed_field_for_one_of_ones_own(
+    publisher: Publisher, learner: AnkiLearner, basics: Deck
+) -> None:
+    kind = learner.col.models.by_name("LLM Drills Question (en)")
+    learner.col.models.rename_field(kind, next(one for one in kind["flds"] if one["name"] == "Back"), "Answer")
+    learner.col.models.update_dict(kind)
+    assert kinds(look(publisher, learner, basics)) == {"current": ""}
+    learner.edit("plain", "<p>Mine</p>", field=1)
+    assert kinds(look(publisher, learner, basics), "plain") == {"edited": "Back"}
+    newer = deck("basics", *the_notes(other=note("other", "Why?")))
+    publisher.release(newer)
+    assert kinds(look(publisher, learner, newer), "other") == {"older": ""}
+    assert learner.take(publisher.package).counts == (0, 1, 3, 0)  # Anki takes it for the same
+
+
+def test_should_tell_a_retired_note_that_an_import_cannot_empty(
+    publisher: Publisher, learner: AnkiLearner, basics: Deck
+) -> None:
+    from llmdrills.decks.files import prepare
+    from llmdrills.decks.lock import lock_file
+
+    kind = learner.col.models.by_name("LLM Drills Question (en)")
+    learner.col.models.add_field(kind, learner.col.models.new_field("Mine"))
+    learner.col.models.update_dict(kind)
+    lock = read_lock(publisher.root)
+    assert lock is not None
+    prepare(lock_file(publisher.root), lock.retire("plain", "merged").text().encode()).commit()
+    less = deck("basics", *the_notes()[1:])
+    publisher.release(less)
+    learner.take(publisher.upgrade)
+    assert kinds(look(publisher, learner, less), "plain") == {"retired": "merged", "own-field": "Mine"}
+
+
 def test_should_tell_a_moved_a_deleted_and_a_second_note(
     publisher: Publisher, learner: AnkiLearner, basics: Deck
 ) -> None:

@@ -12,8 +12,11 @@ import pytest
 
 from llmdrills.anki.connect import ADDON, AnkiConnect
 from llmdrills.anki.live import read_live, read_path
-from llmdrills.anki.push import compare, expect, push
-from llmdrills.decks.lock import Lock, read_lock
+from llmdrills.anki.ours import Ours
+from llmdrills.anki.push import check_own_words, compare, expect, push
+from llmdrills.cli.anki_view import expected_lines
+from llmdrills.decks.files import prepare
+from llmdrills.decks.lock import Lock, lock_file, read_lock
 from llmdrills.errors import UsageError
 from tests.helpers.anki_connect import AddOn
 from tests.helpers.anki_learner import AnkiLearner
@@ -75,7 +78,8 @@ def test_should_say_before_and_after_what_an_import_changes(
     publisher.release(note("same"), note("changed", "Why?"), note("edited", "Ours"), note("fresh"))
     anki = AnkiConnect(add_on(learner, "secret").url, "secret")
     before = read_live(anki, names(publisher))
-    (expected,) = expect(lock_of(publisher), before, ["en"])
+    ours = {line.guid: Ours(line.note, line.language) for line in lock_of(publisher).notes.values()}
+    (expected,) = expect([read_path(publisher.package, ours)], before, ours)
     assert (expected.new, expected.updated, expected.kept, expected.unchanged) == (
         ("fresh",),
         ("changed",),
@@ -87,6 +91,59 @@ def test_should_say_before_and_after_what_an_import_changes(
     assert (happened.new, happened.updated, happened.unchanged) == (("fresh",), ("changed",), 2)
     assert (happened.gone, happened.reviews) == ((), (1, 1))
     assert learner.col.get_note(learner.nid("edited")).fields[0] == "<p>Mine</p>"
+
+
+def own_field(learner: AnkiLearner, slug: str, words: str) -> None:
+    one = learner.col.get_note(learner.nid(slug))
+    kind = one.note_type()
+    learner.col.models.add_field(kind, learner.col.models.new_field("Mine"))
+    learner.col.models.update_dict(kind)
+    one.load()
+    one["Mine"] = words
+    learner.col.update_note(one)
+    learner.col.db.execute("update notes set mod = ? where id = ?", 1_600_000_000, one.id)  # long ago
+
+
+def test_should_not_push_where_anki_would_empty_a_field_of_ones_own(
+    publisher: Publisher, learner: AnkiLearner, add_on: Open
+) -> None:
+    publisher.release(note("changed"), note("same"))
+    learner.take(publisher.package)
+    own_field(learner, "changed", "my own words")
+    publisher.release(note("changed", "Why?"), note("same"))
+    ours = {line.guid: Ours(line.note, line.language) for line in lock_of(publisher).notes.values()}
+    anki = AnkiConnect(add_on(learner).url)
+    before, package = read_live(anki, ours), read_path(publisher.package, ours)
+    with pytest.raises(UsageError) as caught:
+        check_own_words([package], before, ours)
+    assert "would empty the field Mine of yours in 1 notes: en changed" in caught.value.what
+    assert "Merge note types" in caught.value.todo
+    learner.take(publisher.package)  # by hand, as it advises
+    assert learner.col.get_note(learner.nid("changed"))["Mine"] == "my own words"
+    push(anki, [publisher.package])  # and this is why
+    assert learner.col.get_note(learner.nid("changed"))["Mine"] == ""
+
+
+def test_should_say_what_is_retired_and_what_no_import_updates(
+    publisher: Publisher, learner: AnkiLearner, add_on: Open
+) -> None:
+    publisher.release(note("gone"), note("forked"), note("same"))
+    learner.take(publisher.package)
+    kind = learner.col.models.by_name("LLM Drills Question (en)")
+    basic = learner.col.models.copy(kind)
+    learner.col.models.change(kind, [learner.nid("forked")], basic, {n: n for n in range(12)}, {0: 0, 1: 1})
+    lock = lock_of(publisher)
+    prepare(lock_file(publisher.root), lock.retire("gone", "merged").text().encode()).commit()
+    publisher.release(note("forked", "Why?"), note("same"))
+    ours = {line.guid: Ours(line.note, line.language) for line in lock.notes.values()}
+    before = read_live(AnkiConnect(add_on(learner).url), ours)
+    held = [read_path(path, ours) for path in (publisher.upgrade, publisher.package)]
+    (said,) = expect(held, before, ours)
+    assert (said.new, said.updated, said.stuck, said.retired, said.unchanged) == ((), (), ("forked",), ("gone",), 1)
+    words = "\n".join(expected_lines([said], "en"))
+    assert "of another note type than ours, so Anki leaves them: forked" in words
+    assert "[en] 1 retired notes will be emptied: gone" in words
+    assert "清空" in "\n".join(expected_lines([said], "zh"))
 
 
 def test_should_never_ask_for_a_deletion(publisher: Publisher, learner: AnkiLearner, add_on: Open) -> None:
@@ -190,6 +247,7 @@ def test_should_push_import_and_examine_by_command(
     assert learner.col.note_count() == 0
     done = run("anki", "push", "--yes", cwd=small, env=env)
     assert "Anki added 10 notes and updated 0" in done.out
+    assert "press D in its window" in done.err
     assert learner.col.note_count() == 10
     again = run("anki", "push", "--json", cwd=small, env=env).json
     assert (again["imported"], again["happened"]["new"], again["happened"]["unchanged"]) == (True, [], 10)

@@ -20,6 +20,7 @@ from llmdrills.anki.live import read_path
 from llmdrills.anki.merging import merge
 from llmdrills.anki.ours import our_guids
 from llmdrills.anki.pull import Pull, pull
+from llmdrills.cli.anki_view import pull_lines
 from llmdrills.content import load_workspace
 from llmdrills.content.model import Workspace
 from llmdrills.decks.build import BuildOptions, build, planned
@@ -316,6 +317,39 @@ def test_should_not_guess_where_the_deck_changed_too(author: Author) -> None:
     found = author.pull()
     assert found.changes == []
     assert "changed since the release" in found.differences[0].why.en
+
+
+def test_should_show_tags_where_the_deck_changed_too(author: Author) -> None:
+    author.learner.tag("plain", "exam")
+    file = author.root / "decks" / "small.yaml"
+    file.write_text(file.read_text().replace("What is a scale?", "What is any scale?"))
+    shown = {one.field: (one.after, one.why.en) for one in author.pull().differences}
+    assert shown["Tags"][0] == "exam"
+    assert "changed since the release" in shown["Tags"][1]
+
+
+def test_should_name_the_notes_that_the_next_release_replaces_with_what_is_left(author: Author) -> None:
+    author.edit("plain", "Front", "a scale", "the scale")
+    author.edit("plain", "Back", "variance", '<img src="v.png">')
+    author.edit("block", "Back", "second", '<img src="v.png">')
+    author.edit("holes", "Text", "first", "very first")
+    found = author.pull()
+    assert {one.note for one in found.changes} == {"plain", "holes"}
+    assert [one.note for one in found.at_stake] == ["plain"]  # block stays as it is in Anki: nothing of it is released
+    assert "Do these before you build" in "\n".join(pull_lines(found, "en"))
+    assert "plain [en]" in list(pull_lines(found, "zh"))[-1]
+    author.write(found)
+    author.edit("holes", "Text", "very", "very, very")  # once more, before that is released
+    assert [one.note for one in author.pull().at_stake] == ["holes", "plain"]
+
+
+def test_should_bring_back_an_edit_from_a_field_under_another_name(author: Author) -> None:
+    kind = author.learner.col.models.by_name("LLM Drills Question (en)")
+    author.learner.col.models.rename_field(kind, next(one for one in kind["flds"] if one["name"] == "Back"), "Answer")
+    author.learner.col.models.update_dict(kind)
+    author.edit("plain", "Answer", "variance", "spread")
+    (one,) = author.pull().changes
+    assert (one.field, one.after) == ("Back", "To keep the spread at one.")
 
 
 def test_should_bring_back_an_edit_made_in_the_second_of_its_release(author: Author) -> None:

@@ -115,6 +115,21 @@ def test_should_read_the_same_in_every_form(
     assert len(before.notes) == 5
 
 
+def test_should_read_the_note_types_as_the_backend_has_them(
+    reviewed: AnkiLearner, publisher: Publisher, tmp_path: Path
+) -> None:
+    kind = reviewed.col.models.by_name("LLM Drills Question (en)")
+    reviewed.col.models.add_field(kind, reviewed.col.models.new_field("Mine"))
+    reviewed.col.models.update_dict(kind)
+    legacy = reviewed.export(tmp_path / "legacy.apkg", legacy=True)  # where they stand in JSON
+    for path in (reviewed.file, legacy):
+        for (one,) in read(path, publisher).notes.values():
+            model = reviewed.col.models.get(one.type.id)
+            assert one.type.name == model["name"]
+            assert list(one.type.fields) == [(part["id"], part["name"]) for part in model["flds"]]
+            assert list(one.type.templates) == [(part["id"], part["name"]) for part in model["tmpls"]]
+
+
 def test_should_read_nothing_of_the_placeholder_in_a_new_package(publisher: Publisher, learner: AnkiLearner) -> None:
     """Its collection.anki2 holds one note that tells an older Anki to update."""
     publisher.release(*one_of_each())

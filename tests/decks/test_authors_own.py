@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,6 @@ def test_should_retire_what_a_deck_had_in_a_language_that_it_drops(tmp_path: Pat
     with pytest.raises(BuildError, match="llmdrills retire basics --in zh"):
         build(load_workspace(tmp_path), tmp_path / "build")
     retire_language(tmp_path, "basics", "zh", "English only")
-    (tmp_path / "build" / "llmdrills-zh.apkg").unlink()
     report = build(load_workspace(tmp_path), tmp_path / "build", BuildOptions(release_time=1_700_001_000))
     assert {one.language: one.count("retired") for one in report.forecasts} == {"en": 0, "zh": 2}
     assert packages(tmp_path) == ["llmdrills-en.apkg", "llmdrills-zh-upgrade.apkg"]
@@ -148,6 +148,27 @@ def test_should_retire_what_a_deck_had_in_a_language_that_it_drops(tmp_path: Pat
     lock = read_lock(tmp_path)
     assert lock
     assert {line.language: line.retired for line in lock.notes.values()} == {"en": "", "zh": "English only"}
+
+
+def test_should_drop_a_language_from_a_deck_into_which_a_note_was_moved(tmp_path: Path):
+    (tmp_path / "decks").mkdir()
+    first, second = tmp_path / "decks/basics.yaml", tmp_path / "decks/others.yaml"
+    head, one, other = re.split(r"(?m)^  # About .*$", DECK)
+    first.write_text(head + one + other, "utf-8")
+    build(load_workspace(tmp_path), tmp_path / "build", BuildOptions(release_time=1_700_000_000))
+    first.write_text(head + one, "utf-8")
+    english = re.sub(", zh: [^}]*", "", head.replace("basics", "others") + other)
+    second.write_text(english.replace("notes:", "languages: [en]\nnotes:"), "utf-8")
+    retire_language(tmp_path, "others", "zh", "English only")
+    build(load_workspace(tmp_path), tmp_path / "build", BuildOptions(release_time=1_700_001_000))
+    lock = read_lock(tmp_path)
+    assert lock
+    assert {key: line.retired for key, line in lock.notes.items()} == {
+        ("a", "en"): "",
+        ("a", "zh"): "",
+        ("b", "en"): "",
+        ("b", "zh"): "English only",
+    }
 
 
 @pytest.mark.parametrize("name", ["more.yml", "sub/more.yaml"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+from llmdrills.anki.foundtypes import same_parts
 from llmdrills.decks.compose import content_hash
 from llmdrills.language import Bilingual
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from llmdrills.anki.reading import Collection, FoundNote
-    from llmdrills.decks.lock import Lock, NoteLine
+    from llmdrills.decks.lock import Lock, NoteLine, NoteTypeLine
     from llmdrills.decks.package import PackageNote
     from llmdrills.language import Language
 
@@ -52,10 +53,14 @@ TITLES: Mapping[Kind, Bilingual] = {
         "不再使用我们的笔记模板（Anki 建了副本“名称+”，或被改成了别的模板）：以后不会再更新",
     ),
     "own-field": Bilingual(
-        "their note type was given a field or a card template of your own: the next release cannot update them",
-        "其笔记模板加了你自己的字段或卡片模板：下个版本无法更新它们",
+        "their note type was given a field or a card template of your own, or lacks one of ours: an import cannot "
+        "update them",
+        "其笔记模板加了你自己的字段或卡片模板，或缺了我们的：导入时无法更新它们",
     ),
-    "moved": Bilingual("moved to a deck of your own", "已移到你自己的牌组"),
+    "moved": Bilingual(
+        "in another deck than the release's: you moved them, or we renamed it since",
+        "不在发布时的牌组里：你移动过，或我们后来改了牌组名",
+    ),
     "retired": Bilingual("retired by us, and still there", "已被我们停用，但还在集合里"),
     "emptied": Bilingual("retired and emptied", "已停用并清空"),
     "missing": Bilingual("not in the collection", "不在集合里"),
@@ -87,10 +92,12 @@ ADVICE: Mapping[Kind, Bilingual] = {
         "然后导入 build/{package}，“更新笔记”选“始终”。复习记录会保留",
     ),
     "own-field": Bilingual(
-        "Tools → Manage Note Types → Fields (or Cards): take your own out, or give it to a copy of the note type and "
-        "change a note to that. If you keep it: import with Merge note types: on and Update notes: Always",
-        "工具 → 管理笔记模板 → 字段（或卡片）：移除自己加的内容，或改加到模板的副本上。"
-        "若要保留：导入时开启“合并笔记模板”，“更新笔记”选“始终”",
+        "nothing is lost while you import with the options as they are; with Merge note types on, an update empties "
+        "your own field. To have our releases again: copy your words to notes of your own, take your field or template "
+        "out (Tools → Manage Note Types → Fields or Cards), then File → Import, build/{package}",
+        "只要导入选项保持默认，就不会丢失内容；若开启“合并笔记模板”，更新时会清空你自己的字段。"
+        "想重新获得我们的更新：把你写的内容复制到你自己的笔记里，移除自己加的字段或卡片模板"
+        "（工具 → 管理笔记模板 → 字段或卡片），然后用“文件 → 导入”导入 build/{package}",
     ),
     "moved": Bilingual(
         "nothing; new cards of these notes come into the deck they have in the package",
@@ -177,14 +184,19 @@ def _states(lock: Lock, line: NoteLine, released: PackageNote | None, found: Seq
         return [] if line.retired else [say("missing")]
     said = [say("twice", f"{len(found)}×")] if len(found) > 1 else []
     note = max(found, key=lambda one: sum(len(card.answers) for card in one.cards))
+    kind = lock.note_types.get((line.type, line.language))
+    other = _other_type(kind, note) if kind is not None else None
     if line.retired:
-        return [*said, say("emptied" if note.fields.get("Retired") else "retired", line.retired)]
-    text = _text(lock, line, released, note)
+        emptied = kind is not None and _value(note, kind, "Retired")
+        said.append(say("emptied" if emptied else "retired", line.retired))
+        return [*said, say(*other)] if other and not emptied else said
+    text = other or _text(line, released, note)
     said.append(say(*text))
-    if text[0] in {"current", "edited", "tagged"}:
+    if other is None:
         lacking = set(line.cards) - {card.ordinal for card in note.cards}
         surplus = {card.ordinal for card in note.cards} - set(line.cards)
-        if lacking or surplus:
+        # A note of an older release has the cards of that; an import adds those that it lacks.
+        if text[0] != "older" and (lacking or surplus):
             parts = [("−" + _numbers(lacking)) if lacking else "", ("+" + _numbers(surplus)) if surplus else ""]
             said.append(say("cards", " ".join(filter(None, parts))))
     deck = lock.decks.get((line.deck, line.language))
@@ -198,23 +210,41 @@ def _numbers(cards: set[int]) -> str:
     return ",".join(str(card + 1) for card in sorted(cards))
 
 
-def _text(lock: Lock, line: NoteLine, released: PackageNote | None, note: FoundNote) -> tuple[Kind, str]:
+def _other_type(kind: NoteTypeLine, note: FoundNote) -> tuple[Kind, str] | None:
+    """What Anki sees of a note's type that is not ours, so that it updates the note no more; None where it is ours."""
+    if note.type.id != kind.id:
+        return "forked", note.type.name
+    if same_parts(note.type.fields, kind.fields) and same_parts(note.type.templates, kind.templates):
+        return None
+    ours = {*kind.fields, *kind.templates}
+    known = {number for number, _ in ours}, {name for _, name in ours}
+    own = [
+        part.name
+        for part in (*note.type.fields, *note.type.templates)
+        if part.id not in known[0] and part.name not in known[1]
+    ]
+    return "own-field", ", ".join(own)
+
+
+def _value(note: FoundNote, kind: NoteTypeLine, name: str) -> str:
+    """A field by the name that it has with us, whatever it is called in the collection; empty where there is none."""
+    for (number, ours), part, value in zip(kind.fields, note.type.fields, note.fields.values(), strict=False):
+        if ours == name and part.id in {None, number}:
+            return value
+    return note.fields.get(name, "")
+
+
+def _text(line: NoteLine, released: PackageNote | None, note: FoundNote) -> tuple[Kind, str]:
     """Whether the note's fields and tags are those of the release, and if not, why."""
-    kind = lock.note_types.get((line.type, line.language))
-    if kind is not None:
-        if note.type_id != kind.id:
-            return "forked", note.type_name
-        own = [name for name in note.fields if name not in {name for _, name in kind.fields}]
-        if own or len(note.fields) != len(kind.fields):
-            return "own-field", ", ".join(own)
-    if content_hash(note.type_id, tuple(note.fields.values()), tuple(sorted(note.tags))) == line.hash:
+    if content_hash(note.type.id, tuple(note.fields.values()), tuple(sorted(note.tags))) == line.hash:
         return "current", ""
     if note.mtime < line.mtime:
         return "older", ""
     if released is None or released.mtime != line.mtime:
         return "edited", ""  # the decks have changed since the release: what differs cannot be told
     names = [field.name for field in released.type.fields]
-    differing = [name for name, ours in zip(names, released.fields, strict=True) if note.fields.get(name, "") != ours]
+    values = zip(names, released.fields, note.fields.values(), strict=True)  # in order: a name may be the learner's
+    differing = [name for name, ours, theirs in values if theirs != ours]
     if differing:
         return "edited", ", ".join(differing)
     return "tagged", " ".join(sorted(set(note.tags) ^ set(released.tags)))

@@ -13,7 +13,9 @@ from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmdrills.anki.foundtypes import same_parts
 from llmdrills.anki.merging import Merged, merge
+from llmdrills.anki.ours import Ours
 from llmdrills.anki.yamltext import CannotWriteError, find, put
 from llmdrills.content import cloze
 from llmdrills.content.computed import Computed, fill, load_computed
@@ -24,7 +26,6 @@ from llmdrills.language import Bilingual
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from llmdrills.anki.ours import Ours
     from llmdrills.anki.reading import Collection, FoundNote
     from llmdrills.content.model import Deck, Note, Workspace
     from llmdrills.decks.lock import Lock, NoteLine
@@ -90,6 +91,13 @@ class Pull:
     changes: list[Change] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     files: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    renewed: set[Ours] = field(default_factory=set)  # notes that the decks say otherwise than the release
+
+    @property
+    def at_stake(self) -> list[Ours]:
+        """Notes with edits that do not come back, and that the next release replaces as a whole."""
+        taken = {Ours(one.note, one.language) for one in self.changes}
+        return sorted((taken | self.renewed) & {Ours(one.note, one.language) for one in self.differences})
 
 
 def pull(
@@ -116,7 +124,7 @@ def pull(
 def _is_edited(found: FoundNote, line: NoteLine) -> bool:
     """Whether a note is not what was last released. One edited in the second of its release has the release's time."""
     fields, tags = tuple(found.fields.values()), tuple(sorted(found.tags))
-    return found.mtime >= line.mtime and content_hash(found.type_id, fields, tags) != line.hash
+    return found.mtime >= line.mtime and content_hash(found.type.id, fields, tags) != line.hash
 
 
 class _Puller:
@@ -129,17 +137,19 @@ class _Puller:
         }
 
     def note(self, released: PackageNote, found: FoundNote, name: Ours, *, changed: bool) -> None:
-        names = [one.name for one in released.type.fields]
-        if found.type_id != released.type.id or list(found.fields) != names:
-            self._show(name, "", "", found.type_name, _TYPE)
+        parts = [(one.id, one.name) for one in released.type.fields]
+        if found.type.id != released.type.id or not same_parts(found.type.fields, parts):
+            self._show(name, "", "", found.type.name, _TYPE)
             return
-        for key, old in zip(names, released.fields, strict=True):
-            new = found.fields[key]
+        # In order, not by name: the learner may have renamed a field.
+        if changed:
+            self.pull.renewed.add(name)
+        for (_, key), old, new in zip(parts, released.fields, found.fields.values(), strict=True):
             if new != old:
                 self._field(name, key, old, new, changed=changed)
         own = {tag for tag in found.tags if tag not in released.tags} - _AUTOMATIC
-        if own and not changed:
-            self._show(name, "Tags", " ".join(released.tags), " ".join(sorted(own)), _TAGS)
+        if own:
+            self._show(name, "Tags", " ".join(released.tags), " ".join(sorted(own)), _CHANGED if changed else _TAGS)
 
     def _show(self, name: Ours, key: str, old: str, new: str, why: Bilingual) -> None:
         known = self._notes.get(name.note)

@@ -1,4 +1,4 @@
-"""Hand packages to a running Anki, and tell from two exports, before and after, what it did with them."""
+"""Hand packages to a running Anki: what it will do with them, and from two exports, before and after, what it did."""
 
 from __future__ import annotations
 
@@ -6,31 +6,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.anki.live import read_live
+from llmdrills.decks.compose import RETIRED_TAG
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from llmdrills.anki.connect import AnkiConnect
+    from llmdrills.anki.ours import Ours
     from llmdrills.anki.reading import Collection, FoundNote
-    from llmdrills.decks.lock import Lock
     from llmdrills.language import Language
 
-__all__ = ["Expected", "Happened", "compare", "expect", "push"]
+__all__ = ["Expected", "Happened", "check_own_words", "compare", "expect", "push"]
 
 _REFUSED = Bilingual("Anki did not import {path}", "Anki 没有导入 {path}")
 _BY_HAND = Bilingual("import it by hand to see why: File → Import", "请手动导入以查看原因：文件 → 导入")
 
 
+_OWN_WORDS = Bilingual(
+    "Anki would empty the field {fields} of yours in {n} notes: {names}",
+    "Anki 会清空 {n} 条笔记中你自己的字段 {fields}：{names}",
+)
+_NOT_SO = Bilingual(
+    "AnkiConnect imports with Merge note types on. Import by hand with the options as they are (File → Import), which "
+    "leaves these notes alone; or copy your words to notes of your own and take the field out: `llmdrills anki doctor`",
+    "AnkiConnect 导入时会开启“合并笔记模板”。请手动导入并保持默认选项（文件 → 导入），这样不会改动这些笔记；"
+    "或把内容复制到你自己的笔记里，再移除该字段：见 `llmdrills anki doctor`",
+)
+_SHOWN = 8  # notes that a message names
+
+
 class Expected(NamedTuple):
-    """What an import will do in one language. `kept`: edited or tagged in Anki later, so that Anki leaves them."""
+    """What an import will do in one language. `kept`: edited or tagged in Anki later, so that Anki leaves them.
+
+    `stuck`: of another note type, which no import updates; `retired`: emptied, as an upgrade package does.
+    """
 
     language: Language
     new: tuple[str, ...]
     updated: tuple[str, ...]
     kept: tuple[str, ...]
     unchanged: int
+    stuck: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
 
 
 class Happened(NamedTuple):
@@ -43,23 +62,59 @@ class Happened(NamedTuple):
     reviews: tuple[int, int]
 
 
-def expect(lock: Lock, before: Collection, languages: Iterable[Language]) -> list[Expected]:
-    """By Anki's rules: a note is updated where the package's time is greater than its own."""
-    found = []
-    for language in languages:
-        lines = [line for line in lock.notes.values() if line.language == language and not line.retired]
-        there = {line.note: before.notes[line.guid][0].mtime for line in lines if line.guid in before.notes}
-        times = {line.note: line.mtime for line in lines}
-        found.append(
-            Expected(
-                language=language,
-                new=tuple(sorted(name for name in times if name not in there)),
-                updated=tuple(sorted(name for name, mtime in there.items() if times[name] > mtime)),
-                kept=tuple(sorted(name for name, mtime in there.items() if times[name] < mtime)),
-                unchanged=sum(times[name] == mtime for name, mtime in there.items()),
-            )
-        )
-    return found
+def expect(packages: Iterable[Collection], before: Collection, ours: Mapping[str, Ours]) -> list[Expected]:
+    """By Anki's rules, for what the packages hold: a note is updated where its time there is greater than its own."""
+    coming: dict[str, FoundNote] = {}
+    for package in packages:
+        for guid, (note, *_) in package.notes.items():
+            if guid not in coming or note.mtime > coming[guid].mtime:
+                coming[guid] = note
+    languages = dict.fromkeys(ours[guid].language for guid in coming)
+    return [
+        _expect({ours[guid].note: guid for guid in coming if ours[guid].language == one}, coming, before, one)
+        for one in languages
+    ]
+
+
+def _expect(
+    guids: Mapping[str, str], coming: Mapping[str, FoundNote], before: Collection, language: Language
+) -> Expected:
+    """`guids`: of one language's notes in the packages, by name."""
+    there = {name: before.notes[guid][0] for name, guid in guids.items() if guid in before.notes}
+    retired = {name for name, guid in guids.items() if RETIRED_TAG in coming[guid].tags}
+    stuck = {name for name, note in there.items() if note.type.id != coming[guids[name]].type.id}
+    later = {name: coming[guids[name]].mtime - note.mtime for name, note in there.items() if name not in stuck}
+    return Expected(
+        language=language,
+        new=tuple(sorted(guids.keys() - there.keys() - retired)),
+        updated=tuple(sorted(name for name, by in later.items() if by > 0 and name not in retired)),
+        kept=tuple(sorted(name for name, by in later.items() if by < 0)),
+        unchanged=sum(by == 0 for by in later.values()),
+        stuck=tuple(sorted(stuck - retired)),
+        retired=tuple(sorted(name for name, by in later.items() if by > 0 and name in retired)),
+    )
+
+
+def check_own_words(packages: Iterable[Collection], before: Collection, ours: Mapping[str, Ours]) -> None:
+    """Raise UsageError where the import would empty a field that the learner added: an update replaces every field."""
+    at_stake: dict[str, set[str]] = {}
+    for package in packages:
+        for guid, (coming, *_) in package.notes.items():
+            for note in before.notes.get(guid, ())[:1]:
+                if note.type.id == coming.type.id and coming.mtime > note.mtime and (own := _own_words(note, coming)):
+                    at_stake[f"{ours[guid].language} {ours[guid].note}"] = own
+    if at_stake:
+        names = sorted(at_stake)
+        shown = ", ".join(names[:_SHOWN]) + (f" … +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
+        fields = ", ".join(sorted(set().union(*at_stake.values())))
+        raise UsageError(_OWN_WORDS.format(fields=fields, n=len(names), names=shown), _NOT_SO)
+
+
+def _own_words(note: FoundNote, coming: FoundNote) -> set[str]:
+    """The fields that the package does not have, and in which the note has something."""
+    numbers, names = {part.id for part in coming.type.fields}, {part.name for part in coming.type.fields}
+    parts = zip(note.type.fields, note.fields.values(), strict=False)
+    return {part.name for part, text in parts if text and part.id not in numbers and part.name not in names}
 
 
 def push(anki: AnkiConnect, packages: Sequence[Path]) -> None:

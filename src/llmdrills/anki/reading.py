@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from llmdrills.anki.foundtypes import FoundType, has_tables, read_types
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
@@ -60,13 +61,12 @@ class FoundCard(NamedTuple):
 
 
 class FoundNote(NamedTuple):
-    """A note of ours; `mtime` in seconds, `type_*` of its note type, `fields` by name, in the note type's order."""
+    """A note of ours; `mtime` in seconds, `fields` by name, in the note type's order."""
 
     guid: str
     nid: int
     mtime: int
-    type_id: int
-    type_name: str
+    type: FoundType
     fields: Mapping[str, str]
     tags: tuple[str, ...]
     cards: tuple[FoundCard, ...]
@@ -80,32 +80,27 @@ class Collection(NamedTuple):
     total: int  # notes in it, ours or not
 
 
-class _Type(NamedTuple):
-    name: str
-    fields: tuple[str, ...]
-
-
 def read(connection: sqlite3.Connection, guids: Iterable[str]) -> Collection:
     """The notes with those guids. Raises UsageError when the collection is damaged."""
     try:
         changed, total = connection.execute("SELECT mod, (SELECT count(*) FROM notes) FROM col").fetchone()
         connection.execute("CREATE TEMP TABLE want (guid TEXT PRIMARY KEY) WITHOUT ROWID")
         connection.executemany("INSERT OR IGNORE INTO want VALUES (?)", ((guid,) for guid in guids))
-        types, decks = _types(connection), _decks(connection)
+        types, decks = read_types(connection), _decks(connection)
         cards = _cards(connection, decks)
         found: dict[str, list[FoundNote]] = {}
         query = "SELECT n.guid, n.id, n.mod, n.mid, n.tags, n.flds FROM want w JOIN notes n ON n.guid = w.guid"
         for guid, nid, mtime, mid, tags, fields in connection.execute(f"{query} ORDER BY n.id"):
-            kind = types.get(mid, _Type("", ()))
+            kind = types.get(mid, FoundType(mid))
             values = fields.split("\x1f")
-            names = kind.fields if len(kind.fields) == len(values) else tuple(str(n) for n in range(len(values)))
+            whole = len(kind.fields) == len(values)
+            names = [part.name for part in kind.fields] if whole else [str(n) for n in range(len(values))]
             found.setdefault(guid, []).append(
                 FoundNote(
                     guid=guid,
                     nid=nid,
                     mtime=mtime,
-                    type_id=mid,
-                    type_name=kind.name,
+                    type=kind,
                     fields=dict(zip(names, values, strict=True)),
                     tags=tuple(tags.split()),
                     cards=tuple(cards.get(nid, ())),
@@ -116,26 +111,8 @@ def read(connection: sqlite3.Connection, guids: Iterable[str]) -> Collection:
     return Collection({guid: tuple(notes) for guid, notes in found.items()}, int(changed), int(total))
 
 
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'notetypes'").fetchone())
-
-
-def _types(connection: sqlite3.Connection) -> dict[int, _Type]:
-    if not _has_tables(connection):
-        models = json.loads(connection.execute("SELECT models FROM col").fetchone()[0])
-        return {
-            int(key): _Type(str(model["name"]), tuple(str(field["name"]) for field in model["flds"]))
-            for key, model in models.items()
-        }
-    fields: dict[int, list[str]] = {}
-    for mid, name in connection.execute("SELECT ntid, name FROM fields ORDER BY ntid, ord"):
-        fields.setdefault(mid, []).append(name)
-    rows = connection.execute("SELECT id, name FROM notetypes")
-    return {mid: _Type(name, tuple(fields.get(mid, ()))) for mid, name in rows}
-
-
 def _decks(connection: sqlite3.Connection) -> dict[int, str]:
-    if not _has_tables(connection):
+    if not has_tables(connection):
         decks = json.loads(connection.execute("SELECT decks FROM col").fetchone()[0])
         return {int(key): str(deck["name"]) for key, deck in decks.items()}
     return {did: name.replace("\x1f", "::") for did, name in connection.execute("SELECT id, name FROM decks")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -117,20 +117,15 @@ def agreed(question: Bilingual, language: Language) -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and typer.confirm(question[language])
 
 
-def packages_of(given: list[Path] | None, folder: Path) -> list[tuple[Language, Path]]:
-    """The packages to import, each with its language: those given, or those that `build` wrote. Raises UsageError."""
+def packages_of(given: list[Path] | None, folder: Path) -> list[Path]:
+    """The packages to import: those given, or those that `build` wrote. Raises UsageError."""
     found = given or [path for path in sorted(folder.glob("llmdrills-*.apkg")) if "-mine-" not in path.name]
     if not found:
         raise UsageError(_NO_PACKAGE.format(folder=folder), _BUILD)
     for path in found:
         if not path.is_file():
             raise UsageError(_NO_FILE.format(path=path), _BUILD)
-    return [(cast("Language", _language(path)), path) for path in found]
-
-
-def _language(package: Path) -> str:
-    """The language that a package's name says; for another name, one that no lock has."""
-    return package.stem.removeprefix("llmdrills-").removesuffix("-upgrade")
+    return found
 
 
 def released_lock(workspace: Workspace) -> Lock:

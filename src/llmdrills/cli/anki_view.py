@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmdrills.anki.push import Expected, Happened
     from llmdrills.language import Language
 
-__all__ = ["doctor_text", "expected_lines", "happened_lines", "patch", "pull_json", "pull_lines"]
+__all__ = ["REFRESH", "doctor_text", "expected_lines", "happened_lines", "patch", "pull_json", "pull_lines"]
 
 _SHOWN = 8  # notes named of each kind; --json names all
 _MARK = {True: "✓", False: "!"}
@@ -64,6 +64,10 @@ _PLAINER = Bilingual(
     "  {place} {note}：颜色等样式不会保留，Markdown 无法表示",
 )
 _LEFT = Bilingual("{n} edits are left to you:", "有 {n} 处修改需要你自己处理：")
+_AT_STAKE = Bilingual(
+    "Do these before you build: the next release replaces the whole note in Anki, its tags too: {names}",
+    "请在构建之前处理：下个版本会替换 Anki 中的整条笔记（包括标签）：{names}",
+)
 _DIFFERENCE = Bilingual("  {place} {note} [{language}] {field}: {why}", "  {place} {note} [{language}] {field}：{why}")
 
 
@@ -93,6 +97,8 @@ def pull_lines(found: Pull, language: Language) -> Iterator[str]:
         yield _DIFFERENCE.format(**words, why=one.why[language])[language].rstrip()
         yield f"    - {one.before}"
         yield f"    + {one.after}"
+    if found.at_stake:
+        yield _AT_STAKE.format(names=_names([f"{one.note} [{one.language}]" for one in found.at_stake]))[language]
 
 
 def pull_json(found: Pull, *, written: bool) -> dict[str, Any]:
@@ -101,6 +107,7 @@ def pull_json(found: Pull, *, written: bool) -> dict[str, Any]:
         "schema": 1,
         "written": written and bool(found.files),
         "changes": [one._asdict() for one in found.changes],
+        "at_stake": [one._asdict() for one in found.at_stake],
         "differences": [{**one._asdict(), "why": {"en": one.why.en, "zh": one.why.zh}} for one in found.differences],
         "patch": patch(found),
     }
@@ -114,9 +121,20 @@ _KEPT = Bilingual(
     "    edited or tagged in Anki since, so Anki leaves them: {names} (`llmdrills anki pull` takes your words over)",
     "    之后在 Anki 中改过内容或标签，Anki 不会更新：{names}（用 `llmdrills anki pull` 取回你的改动）",
 )
+_STUCK = Bilingual(
+    "    of another note type than ours, so Anki leaves them: {names} (`llmdrills anki doctor` says what to do)",
+    "    不再使用我们的笔记模板，Anki 不会更新：{names}（运行 `llmdrills anki doctor` 查看做法）",
+)
+_EMPTIES = Bilingual(
+    "[{language}] {n} retired notes will be emptied: {names}", "[{language}] {n} 条已停用的笔记将被清空：{names}"
+)
 _DID = Bilingual(
     "Anki added {new} notes and updated {updated}; {unchanged} are as they were. Reviews: {before}, now {after}.",
     "Anki 新增 {new} 条、更新 {updated} 条，{unchanged} 条未变。复习次数：之前 {before}，现在 {after}。",
+)
+REFRESH = Bilingual(
+    "Anki's deck list may still show the old numbers: press D in its window.",
+    "Anki 的牌组列表可能还显示旧的数字：在它的窗口中按 D 刷新。",
 )
 _GONE = Bilingual("Gone meanwhile, not by this command: {names}", "期间消失的笔记（并非本命令所删）：{names}")
 
@@ -128,6 +146,11 @@ def expected_lines(expected: Sequence[Expected], language: Language) -> Iterator
         yield _WILL.format(language=one.language, **counts)[language]
         if one.kept:
             yield _KEPT.format(names=_names(one.kept))[language]
+        if one.stuck:
+            yield _STUCK.format(names=_names(one.stuck))[language]
+        if one.retired:
+            words = {"language": one.language, "n": len(one.retired), "names": _names(one.retired)}
+            yield _EMPTIES.format(**words)[language]
 
 
 def happened_lines(happened: Happened, language: Language) -> Iterator[str]:

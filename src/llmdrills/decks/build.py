@@ -371,11 +371,11 @@ def _write(
         for file in prepared:
             file.discard()
     for release in releases:
-        if not release.tombstones:
-            # An upgrade package of an earlier release would retire a note that is back.
-            old = package_path(out_dir, release.language, upgrade=True)
-            if old.exists():
-                old.unlink()
+        # An upgrade package of an earlier release would retire a note that is back; a plain one, of a language that
+        # was dropped, would bring back notes that are retired and deleted.
+        for upgrade, needed in ((True, release.tombstones), (False, release.notes)):
+            if not needed:
+                package_path(out_dir, release.language, upgrade=upgrade).unlink(missing_ok=True)
     return tuple(reports)
 
 

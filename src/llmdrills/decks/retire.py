@@ -90,21 +90,26 @@ def retire_language(workspace_root: Path, deck: str, language: Language, why: st
     if not why.strip():
         raise BuildError("a retired note needs a reason", "write `--why '…'`: release notes and the lock keep it")
     lock = read_lock(workspace_root)
+    decks = load_workspace(workspace_root).decks
+    here = {note.id for written in decks if written.id == deck for note in written.notes}
+    alive = {note.id for written in decks if language in written.languages for note in written.notes}
     released = [
         line
         for line in (lock.notes.values() if lock else ())
-        if line.deck == deck and line.language == language and not line.retired
+        # A note may have been moved since the release, into this deck or out of it.
+        if (line.deck == deck or line.note in here) and line.language == language and not line.retired
     ]
-    if lock is None or not released:
-        raise BuildError(
-            f"no released note of the deck {deck!r} is in {language!r}", "look at its id and its languages"
-        )
-    for written in load_workspace(workspace_root).decks:
-        if written.id == deck and language in written.languages:
+    for written in decks:
+        if released and written.id == deck and language in written.languages:
             raise BuildError(
                 f"{written.position.file}: the deck is still written in {language!r}",
                 f"take {language} out of its `languages`, and its texts, then run this again",
             )
+    released = [line for line in released if line.note not in alive]
+    if lock is None or not released:
+        raise BuildError(
+            f"no released note of the deck {deck!r} is in {language!r}", "look at its id and its languages"
+        )
     notes = {(line.note, line.language): line._replace(retired=why.strip()) for line in released}
     text = replace(lock, notes={**lock.notes, **notes}).text()
     prepare(lock_file(workspace_root), text.encode()).commit()

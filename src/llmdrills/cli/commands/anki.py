@@ -21,7 +21,7 @@ from llmdrills.cli.anki_source import (
     remember_ready,
     tell_none,
 )
-from llmdrills.cli.anki_view import doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
+from llmdrills.cli.anki_view import REFRESH, doctor_text, expected_lines, happened_lines, patch, pull_json, pull_lines
 from llmdrills.cli.commands.build import out_folder
 from llmdrills.cli.console import note, print_json, tell, told
 from llmdrills.cli.manual import manual
@@ -241,26 +241,29 @@ def push_command(
 ) -> None:
     """Run `llmdrills anki push`."""
     from llmdrills.anki import push as pushing
-    from llmdrills.anki.live import read_live
+    from llmdrills.anki.live import read_live, read_path
 
     here = place(workspace, lang=lang)
     loaded = load_workspace(here.workspace, here.locations.cache)
-    lock = released_lock(loaded)
+    released_lock(loaded)  # or there is nothing to import
     anki = connect(here)
     chosen = packages_of(packages, out_folder(here))
-    names = {guid: f"{one.language} {one.note}" for guid, one in our_guids(loaded).items()}
+    ours = our_guids(loaded, here.locations.data / "mine")
+    names = {guid: f"{one.language} {one.note}" for guid, one in ours.items()}
     before = read_live(anki, names)
-    expected = pushing.expect(lock, before, dict.fromkeys(language for language, _ in chosen))
+    held = [read_path(path, names) for path in chosen]
+    expected = pushing.expect(held, before, ours)
     if not json:
         for line in expected_lines(expected, here.language):
             tell(line)
+    pushing.check_own_words(held, before, ours)
     if dry_run or not (yes or json or agreed(_IMPORT_NOW, here.language)):
         if json:
             print_json({"schema": 1, "imported": False, "expected": [one._asdict() for one in expected]})
         else:
             note(_NOT_IMPORTED[here.language])
         return
-    pushing.push(anki, [path for _, path in chosen])
+    pushing.push(anki, chosen)
     happened = pushing.compare(anki, before, names)
     if json:
         plain = {"expected": [one._asdict() for one in expected], "happened": happened._asdict()}
@@ -268,6 +271,8 @@ def push_command(
         return
     for line in happened_lines(happened, here.language):
         tell(line)
+    if happened.new or happened.updated:
+        note(REFRESH[here.language])
 
 
 _IMPORT_NOW = Bilingual("Import now?", "现在导入？")
