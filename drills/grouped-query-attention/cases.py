@@ -251,7 +251,10 @@ def repeat_interleave(Q, K, V, mask=None):
     if Q.size(1) % K.size(1):
         raise ValueError("H_q must be a multiple of H_kv")
     group = Q.size(1) // K.size(1)
-    K, V = K.repeat_interleave(group, dim=1), V.repeat_interleave(group, dim=1)
+    K, V = (
+        K.repeat_interleave(group, dim=1),
+        V.repeat_interleave(group, dim=1),
+    )
     scores = Q @ K.transpose(-2, -1) / math.sqrt(Q.size(-1))
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
@@ -263,10 +266,12 @@ def unflattened(Q, K, V, mask=None):
     if Q.size(1) % K.size(1):
         raise ValueError("H_q must be a multiple of H_kv")
     Q = Q.unflatten(1, (K.size(1), -1))
-    scores = Q @ K.unsqueeze(2).transpose(-2, -1) / math.sqrt(Q.size(-1))
+    K, V = K.unsqueeze(2), V.unsqueeze(2)
+    scores = Q @ K.mT / math.sqrt(Q.size(-1))
     if mask is not None:
         scores = scores.masked_fill(~mask.unsqueeze(2), float("-inf"))
-    return (torch.softmax(scores, dim=-1) @ V.unsqueeze(2)).flatten(1, 2)
+    output = torch.softmax(scores, dim=-1) @ V
+    return output.flatten(1, 2)
 
 
 @equivalent("expand-and-reshape", why="repeat_kv of transformers: an expanded axis, reshaped; float64 inside")
