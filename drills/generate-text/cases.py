@@ -97,6 +97,16 @@ def cycle(tokens, likely=1.0, others=(), least=0.0):
     return table
 
 
+def on_cards(make: Inputs):
+    """The models that the cards name."""
+    waits = {"b": 0.0, WAIT: math.log(1.5)}
+    return {
+        "letters": model(make, cycle("bcd")),  # b, c, d, b, …
+        "stops": model(make, {"a": {"b": 0.0}, "b": {END: 0.0}}),
+        "waits": model(make, {"a": waits, WAIT: waits, "b": {END: 0.0}}),  # b is 2 to 3 against what does not show
+    }
+
+
 # Laws
 
 PRUNED = 1e-12  # texts that are rarer are left out of a law
@@ -388,7 +398,8 @@ def even(draw, last, others, end):
 def in_steps(prompt, model_name="gpt2", max_length=100, temperature=0.7, top_k=50, top_p=0.9):
     tokenizer = AutoTokenizer.from_pretrained(model_name)
     model = AutoModelForCausalLM.from_pretrained(model_name)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
     inputs = tokenizer(prompt, return_tensors="pt")
     settings = {"do_sample": True, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     ids = model.generate(**inputs, max_length=max_length, pad_token_id=tokenizer.pad_token_id, **settings)

@@ -94,6 +94,18 @@ def test_should_let_steps_use_math_bare_and_torch(root: Path):
     assert proven(root).faults == ()
 
 
+def test_should_let_cases_name_what_a_call_cannot_write_out(root: Path):
+    cases = root / "drills/row-softmax/cases.py"
+    text = cases.read_text("utf-8")
+    named = "def on_cards(make):\n    assert make.folder.is_dir()\n    return {'rows': torch.zeros(2, 2)}\n"
+    cases.write_text(text + "\n\n" + named, "utf-8")
+    spoil(root, CALL, 'call: "row_softmax(rows + torch.eye(2) * math.log(3))"')
+    assert proven(root).expected == "tensor([[0.75, 0.25], [0.25, 0.75]])"
+    cases.write_text(text + "\n\ndef on_cards(make):\n    return {}[0]\n", "utf-8")
+    (fault,) = proven(root).faults
+    assert (fault.rule, fault.what) == ("card-call", "`on_cards` of cases.py raises KeyError: 0")
+
+
 def test_should_tell_a_right_kernel_that_refuses_the_call(root: Path):
     spoil(root, "becomes: shifted = x", "becomes: return x\n    fix: shifted = x - x.amax(dim=-1, keepdim=True)")
     spoil(root, 'call: "row_softmax(torch.tensor([500.0, 0.0]))"', 'call: "row_softmax(3)"')

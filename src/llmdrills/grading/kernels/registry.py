@@ -26,6 +26,7 @@ from llmdrills.grading.authoring import (
     Case,
     Domain,
     Equivalent,
+    Inputs,
     Kernel,
     Misconception,
     Peer,
@@ -116,6 +117,14 @@ class LoadedKata:
                     sys.modules.pop(name, None)
                 else:
                     sys.modules[name] = module
+
+    def on_cards(self, folder: Path) -> dict[str, Any]:
+        """The names that `on_cards(make)` of cases.py gives to inputs which the call of a card cannot write out.
+
+        `folder` is where it may put files. Raises whatever it raises.
+        """
+        named = getattr(self._modules["cases"], "on_cards", None)
+        return dict(named(Inputs(0, "cards", folder))) if named is not None else {}
 
     def both(self, variant: str, one: str, other: str) -> Kernel | None:
         """What two slips make at once; None where they edit different kernels, or the same lines."""

@@ -9,7 +9,7 @@ import math
 import random
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,6 +19,7 @@ from llmdrills.content.model import Card, Kata, Slip
 from llmdrills.grading.authoring import Kernel
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels
 from llmdrills.grading.proving.reports import CardFault, CardReport
+from llmdrills.grading.proving.scratch import scratch
 
 __all__ = ["prove_cards"]
 
@@ -29,22 +30,43 @@ _BARE: dict[str, Any] = {name: getattr(math, name) for name in dir(math) if not 
 
 def prove_cards(loaded: LoadedKata, kernels: VariantKernels) -> dict[str, CardReport]:
     """Run the call and the steps of every card that shows this variant: a report by the slip's id."""
-    found = {}
+    found: dict[str, CardReport] = {}
     wrong = {one.id: one.kernel for one in kernels.wrong}
-    for slip, card in cards_in(loaded.kata, kernels.variant.id):
-        with loaded.importable():
-            found[slip.id] = _prove(loaded.kata, slip, card, (kernels.reference, wrong[slip.id]))
+    cards = cards_in(loaded.kata, kernels.variant.id)
+    if not cards:
+        return found
+    with scratch() as folder, loaded.importable():
+        try:
+            names = loaded.on_cards(folder)
+        except Exception as error:  # whatever the author's function raises
+            what = f"`on_cards` of cases.py raises {type(error).__name__}: {error}"
+            fault = CardFault("card-call", "call", what, "fix it: the calls of the cards use what it names")
+            return {slip.id: CardReport(expected="", got="", faults=(fault,)) for slip, _ in cards}
+        for slip, card in cards:
+            space = {**names, "torch": torch, "math": math}
+            kernels_of = kernels.reference, wrong[slip.id]
+            found[slip.id] = _prove(_Shown(loaded.kata, slip, card, space), kernels_of)
     return found
 
 
-def _prove(kata: Kata, slip: Slip, card: Card, both: tuple[Kernel, Kernel]) -> CardReport:
-    results = [_result(kata, card.call, kernel) for kernel in both]
+class _Shown(NamedTuple):
+    """A card of a kata, and the names that its call may use beside the entry."""
+
+    kata: Kata
+    slip: Slip
+    card: Card
+    space: Mapping[str, Any]
+
+
+def _prove(shown: _Shown, both: tuple[Kernel, Kernel]) -> CardReport:
+    card = shown.card
+    results = [_result(shown, kernel) for kernel in both]
     faults = [fault for result in results for fault in result.faults]
     expected, got = (result.text for result in results)
     if not faults:
         faults += _of_results(expected, got, raised=results[0].raised)
     faults += [CardFault("card-step", f"steps.{at}", *why) for at, why in _false_steps(card)]
-    faults += _of_text(kata, slip, card, (expected, got))
+    faults += _of_text(shown, (expected, got))
     return CardReport(expected=expected, got=got, faults=tuple(dict.fromkeys(faults)))
 
 
@@ -57,7 +79,8 @@ class _Result:
         self.faults: list[CardFault] = []
 
 
-def _result(kata: Kata, call: str, kernel: Kernel) -> _Result:
+def _result(shown: _Shown, kernel: Kernel) -> _Result:
+    entry, code = shown.kata.entry, shown.card.call.strip()
     found = _Result()
     texts = []
     for seed in _SEEDS:
@@ -66,12 +89,12 @@ def _result(kata: Kata, call: str, kernel: Kernel) -> _Result:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                space = {"torch": torch, "math": math, kata.entry: kernel}
-                value = eval(compile(call.strip(), "<call>", "eval", dont_inherit=True), space)  # noqa: S307  # the point
+                space = {**shown.space, entry: kernel}
+                value = eval(compile(code, "<call>", "eval", dont_inherit=True), space)  # noqa: S307  # the point
             texts.append(_shown(value))
             size = _size(value)
         except (SyntaxError, NameError) as error:
-            what, todo = f"its call is no Python that runs: {error}", f"use `{kata.entry}`, `torch` and `math` alone"
+            what, todo = f"its call is no Python that runs: {error}", f"use `{entry}`, `torch` and `math` alone"
             found.faults.append(CardFault("card-call", "call", what, todo))
             return found
         except Exception as error:  # an answer of the kernel, as it is one to a case
@@ -116,8 +139,9 @@ def _false_steps(card: Card) -> Iterator[tuple[int, tuple[str, str]]]:
             yield at, (f"the step `{step}` is no comparison", "write it as `… == …`")
 
 
-def _of_text(kata: Kata, slip: Slip, card: Card, results: tuple[str, str]) -> Iterator[CardFault]:
-    kernel = "\n".join([card_kernel(kata, slip), *right_lines(slip)])
+def _of_text(shown: _Shown, results: tuple[str, str]) -> Iterator[CardFault]:
+    card = shown.card
+    kernel = "\n".join([card_kernel(shown.kata, shown.slip), *right_lines(shown.slip)])
     for language in ("en", "zh"):
         if language in card.positions:
             for written in loose_numbers(card.text[language], (card.call, *card.steps, *results), kernel):
