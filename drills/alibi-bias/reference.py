@@ -13,7 +13,7 @@ def alibi_bias(num_heads: int, query_length: int, key_length: int | None = None,
     query = torch.arange(S - query_length, S)[:, None]  # (L, 1): where each query stands
     key = torch.arange(S)  # (S,)
 
-    slopes = torch.tensor(_slopes(num_heads), dtype=torch.float32)[:, None, None]  # (H, 1, 1)
+    slopes = torch.tensor(_slopes(num_heads))[:, None, None]  # (H, 1, 1)
     bias = slopes * -(query - key).abs()  # (H, L, S)
     if causal:
         bias = bias.masked_fill(key > query, -math.inf)
@@ -25,5 +25,5 @@ def _slopes(num_heads: int) -> list[float]:
     n = 1 << (num_heads.bit_length() - 1)  # the largest power of two that is not above num_heads
     slopes = [2 ** (-8 * (h + 1) / n) for h in range(n)]
     # Of the slopes of 2n heads every second one is among these already: the others lie between them.
-    between = [2 ** (-4 * (h + 1) / n) for h in range(0, 2 * n, 2)]
-    return slopes + between[: num_heads - n]
+    between = [2 ** (-4 * (2 * h + 1) / n) for h in range(num_heads - n)]
+    return slopes + between

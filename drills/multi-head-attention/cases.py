@@ -100,10 +100,20 @@ def square_mask(make: Inputs) -> Call:
     return call(*parts(make, 4, 2, 2, x=(4, 4, 8), C_o=8), 4, mask=mask)
 
 
-@case(why="scores near −24,576: a finite number in place of minus infinity would outweigh them", clauses=("mask",))
+@case(why="one query, as in decoding: the mask holds for it too", clauses=("mask", "cross"))
+def one_query(make: Inputs) -> Call:
+    mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1]]).bool()[:, None, None, :]
+    return call(*parts(make, 2, 3, 4, x=(2, 1, 5), C_s=4), 2, make.normal(2, 5, 4), mask)
+
+
+@case(
+    why="scores of −24,576 beside a hidden one of 24,576: a finite number for minus infinity does not hide it",
+    clauses=("mask",),
+)
 def low_scores(make: Inputs) -> Call:
-    # Each score is −24,576 and a small multiple of 1/8, which float32 holds exactly.
+    # Each score is ±24,576 and a small multiple of 1/8, which float32 holds exactly.
     x, context = torch.full((1, 3, 4), 128.0), torch.full((1, 5, 4), -128.0)
+    context[:, 4] = 128.0
     x[..., 3], context[..., 3] = 1.0, make.integers(-8, 8, 1, 5).float() / 4
     mask = torch.tensor([[1, 0, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]]).bool()
     return call(x, torch.eye(4), torch.eye(4), make.normal(4, 3) / 128, make.normal(3, 2), 1, context, mask)

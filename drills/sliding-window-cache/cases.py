@@ -134,12 +134,13 @@ def equal_sizes(make: Inputs) -> Call:
 
 
 @case(
-    why="scores near −24,576: a finite number in place of minus infinity would outweigh them",
+    why="scores of −24,576 beside a hidden one of 24,576: a finite number for minus infinity does not hide it",
     clauses=("attention",),
 )
 def low_scores(make: Inputs) -> Call:
-    # Each score is −24,576 and a small multiple of 1/8, which float32 holds exactly.
+    # Each score is ±24,576 and a small multiple of 1/8, which float32 holds exactly.
     q, k = torch.full((1, 2, 6, 4), 128.0), torch.full((1, 2, 6, 4), -128.0)
+    k[:, :, 5] = 128.0  # the last token's, which those before it do not see
     q[..., 3], k[..., 3] = 1.0, make.integers(-8, 8, 1, 2, 6).float() / 4
     return last_of([q, k, make.normal(1, 2, 6, 3)], (3, 3), 2, 1)
 
