@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
-__all__ = ["Answer", "Collection", "FoundCard", "FoundNote", "Memory", "read"]
+__all__ = ["Answer", "Collection", "FoundCard", "FoundNote", "Memory", "deck_names", "has_tables", "read"]
 
 _NEW, _LEARNING, _RELEARNING = 0, 1, 3
 _FILTERED, _MANUAL = 3, 4  # types of an entry of the review log
@@ -91,7 +91,7 @@ def read(connection: sqlite3.Connection, guids: Iterable[str]) -> Collection:
         changed, total = connection.execute("SELECT mod, (SELECT count(*) FROM notes) FROM col").fetchone()
         connection.execute("CREATE TEMP TABLE want (guid TEXT PRIMARY KEY) WITHOUT ROWID")
         connection.executemany("INSERT OR IGNORE INTO want VALUES (?)", ((guid,) for guid in guids))
-        types, decks = _types(connection), _decks(connection)
+        types, decks = _types(connection), deck_names(connection)
         cards = _cards(connection, decks)
         found: dict[str, list[FoundNote]] = {}
         query = "SELECT n.guid, n.id, n.mod, n.mid, n.tags, n.flds FROM want w JOIN notes n ON n.guid = w.guid"
@@ -116,12 +116,13 @@ def read(connection: sqlite3.Connection, guids: Iterable[str]) -> Collection:
     return Collection({guid: tuple(notes) for guid, notes in found.items()}, int(changed), int(total))
 
 
-def _has_tables(connection: sqlite3.Connection) -> bool:
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Whether names and note types stand in tables, not in JSON."""
     return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'notetypes'").fetchone())
 
 
 def _types(connection: sqlite3.Connection) -> dict[int, _Type]:
-    if not _has_tables(connection):
+    if not has_tables(connection):
         models = json.loads(connection.execute("SELECT models FROM col").fetchone()[0])
         return {
             int(key): _Type(str(model["name"]), tuple(str(field["name"]) for field in model["flds"]))
@@ -134,8 +135,9 @@ def _types(connection: sqlite3.Connection) -> dict[int, _Type]:
     return {mid: _Type(name, tuple(fields.get(mid, ()))) for mid, name in rows}
 
 
-def _decks(connection: sqlite3.Connection) -> dict[int, str]:
-    if not _has_tables(connection):
+def deck_names(connection: sqlite3.Connection) -> dict[int, str]:
+    """The name of every deck by its id. Raises what a damaged collection raises."""
+    if not has_tables(connection):
         decks = json.loads(connection.execute("SELECT decks FROM col").fetchone()[0])
         return {int(key): str(deck["name"]) for key, deck in decks.items()}
     return {did: name.replace("\x1f", "::") for did, name in connection.execute("SELECT id, name FROM decks")}

@@ -51,7 +51,7 @@ LOSSES: dict[str, Bilingual] = {
     "raised": Bilingual("raised and lowered signs are characters of Unicode now", "上标和下标已改为 Unicode 字符"),
     "table": Bilingual("the first row of its table is the head now", "表格的第一行已作为表头"),
     "link": Bilingual("a link that leads to no web page stays behind", "不指向网页的链接未保留"),
-    "emphasis": Bilingual("bold or italics stay behind, where no Markdown sets them", "Markdown 无法表示的粗斜体未保留"),
+    "emphasis": Bilingual("bold or italics stay behind where no Markdown sets them", "部分粗斜体未保留"),
     "control": Bilingual("control characters stay behind", "控制字符未保留"),
     "media": Bilingual("pictures or sounds stay behind, as --no-media asks for", "按 --no-media，未保留图片或音频"),
     "title": Bilingual("a text that is shown under the pointer stays behind", "鼠标悬停时显示的文字未保留"),
