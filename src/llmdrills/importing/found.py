@@ -70,5 +70,6 @@ class File:
 
 def short(text: str) -> str:
     """The beginning of a text without markup, on one line."""
-    plain = " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
+    lines = re.sub(r"</?(?:br|div|p|li|tr|td|hr)\b[^>]*>", " ", text, flags=re.IGNORECASE)
+    plain = " ".join(unescape(re.sub(r"<[^>]*>", "", lines)).split())
     return plain if len(plain) <= _MOST_SHOWN else plain[: _MOST_SHOWN - 1] + "…"

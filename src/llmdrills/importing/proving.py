@@ -15,13 +15,15 @@ from llmdrills.decks.markdown import render
 from llmdrills.decks.media import LOCAL, references
 from llmdrills.importing.deletions import MARKED, marked, unmarked
 from llmdrills.importing.elements import LOSSES
-from llmdrills.importing.found import CannotTakeError, why_not
-from llmdrills.importing.taming import BLANK, MARK, Tamed, tame
+from llmdrills.importing.found import CannotTakeError
+from llmdrills.importing.marks import MARK
+from llmdrills.importing.taming import BLANK, tame
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llmdrills.importing.marks import Tamed
     from llmdrills.importing.media import MediaBox
 
 __all__ = ["Proved", "prove", "shown"]
@@ -110,8 +112,3 @@ def shown(text: str) -> str:
     for one in reversed(references(text) if "![" in text else []):
         text = f"{text[: one.start(2)]}{LOCAL}{text[one.start(2) :]}"
     return render(text)
-
-
-def empty_side(english: str, chinese: str) -> CannotTakeError:
-    """What is said of a note whose front or back shows nothing."""
-    return why_not(f"the {english} is empty", f"{chinese}为空")

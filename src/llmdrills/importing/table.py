@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.errors import UsageError
 from llmdrills.importing.deletions import holds_deletion
@@ -17,6 +17,9 @@ from llmdrills.importing.found import File, Found, Remark, short
 from llmdrills.importing.media import FolderMedia
 from llmdrills.importing.textfile import read_utf8
 from llmdrills.language import Bilingual
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 __all__ = ["tabled"]
 
@@ -184,7 +187,7 @@ def _sniffed(body: str, path: Path) -> str:
         return order[0]
 
 
-def _parsed(body: str, separator: str) -> csv.reader:  # type: ignore[valid-type]  # its class has no public name
+def _parsed(body: str, separator: str) -> Reader:
     csv.field_size_limit(_LONGEST_CELL)
     return csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
 

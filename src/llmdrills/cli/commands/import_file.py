@@ -33,76 +33,83 @@ HELP = manual(
 )
 
 
+_FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help=told(
+            Bilingual(
+                "An .apkg or .colpkg, a .csv, .tsv or .txt, or a .md.",
+                ".apkg、.colpkg、.csv、.tsv、.txt 或 .md 文件。",
+            )
+        ),
+        show_default=False,
+    ),
+]
+_DeckOption = Annotated[
+    str | None,
+    typer.Option(
+        "--deck",
+        metavar="ID",
+        help=told(
+            Bilingual(
+                "The new deck's id, decks/ID.yaml; as the file is named unless given.",
+                "新牌组的 id（decks/ID.yaml）；默认取自文件名。",
+            )
+        ),
+    ),
+]
+_TopicOption = Annotated[
+    str | None,
+    typer.Option(
+        "--topic",
+        metavar="TOPIC",
+        help=told(
+            Bilingual(
+                "What the notes are about: a topic, or one that workspace.toml declares.",
+                "笔记所属的主题，可以是 workspace.toml 中声明的主题。",
+            )
+        ),
+    ),
+]
+_InOption = Annotated[
+    str | None,
+    typer.Option(
+        "--in",
+        metavar="LANG",
+        help=told(
+            Bilingual("The language that the notes are written in.", "笔记所用的语言。"),
+        ),
+    ),
+]
+_FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="DECK",
+        help=told(Bilingual("Only this deck of Anki's and those below it.", "只导入 Anki 中的这个牌组及其子牌组。")),
+    ),
+]
+_MediaOption = Annotated[
+    bool,
+    typer.Option(
+        "--media/--no-media",
+        help=told(Bilingual("Take pictures and sounds along, or leave them out.", "是否一并导入图片和音频。")),
+    ),
+]
+_DryOption = Annotated[
+    bool, typer.Option("--dry-run", help=told(Bilingual("Say it, and write nothing.", "只说明，不写入。")))
+]
+
+
 def command(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help=told(
-                Bilingual(
-                    "An .apkg or .colpkg, a .csv, .tsv or .txt, or a .md.",
-                    ".apkg、.colpkg、.csv、.tsv、.txt 或 .md 文件。",
-                )
-            ),
-            show_default=False,
-        ),
-    ],
-    deck: Annotated[
-        str | None,
-        typer.Option(
-            "--deck",
-            metavar="ID",
-            help=told(
-                Bilingual(
-                    "The new deck's id, decks/ID.yaml; as the file is named unless given.",
-                    "新牌组的 id（decks/ID.yaml）；默认取自文件名。",
-                )
-            ),
-        ),
-    ] = None,
-    topic: Annotated[
-        str | None,
-        typer.Option(
-            "--topic",
-            metavar="TOPIC",
-            help=told(
-                Bilingual(
-                    "What the notes are about: a topic, or one that workspace.toml declares.",
-                    "笔记所属的主题，可以是 workspace.toml 中声明的主题。",
-                )
-            ),
-        ),
-    ] = None,
-    written_in: Annotated[
-        str | None,
-        typer.Option(
-            "--in",
-            metavar="LANG",
-            help=told(
-                Bilingual("The language that the notes are written in.", "笔记所用的语言。"),
-            ),
-        ),
-    ] = None,
-    of_deck: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="DECK",
-            help=told(
-                Bilingual("Only this deck of Anki's and those below it.", "只导入 Anki 中的这个牌组及其子牌组。")
-            ),
-        ),
-    ] = None,
-    media: Annotated[
-        bool,
-        typer.Option(
-            "--media/--no-media",
-            help=told(Bilingual("Take pictures and sounds along, or leave them out.", "是否一并导入图片和音频。")),
-        ),
-    ] = True,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help=told(Bilingual("Say it, and write nothing.", "只说明，不写入。")))
-    ] = False,
+    file: _FileArgument,
+    deck: _DeckOption = None,
+    topic: _TopicOption = None,
+    written_in: _InOption = None,
+    of_deck: _FromOption = None,
+    media: _MediaOption = True,
+    dry_run: _DryOption = False,
     json: JsonOption = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
