@@ -96,6 +96,7 @@ def hidden(html: str) -> list[tuple[int, str]]:
     Numbers count from the lowest, because a new card has no gap below it.
     """
     found, open_ = [], []
+    html = SPOILT.sub("", html)
     for token in re.finditer(r"\{\{c(\d+)::|\}\}", html):
         if token[1]:
             open_.append((int(token[1]), token.end()))

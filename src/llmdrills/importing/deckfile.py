@@ -6,7 +6,7 @@ import contextlib
 import re
 import tempfile
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NewDeck", "passing", "put"]
 
-_NEVER_WAIVED = frozenset({REFUSED, "left-out-picture", "lost-escape", "cut-by-comment", "unbalanced-cloze", "waiver"})
+_NEVER_WAIVED = frozenset({REFUSED, "left-out-picture", "lost-escape", "cut-by-comment", "waiver"})
 """Rules that tell that a text is not shown as it was: a note that breaks one is not taken."""
 _ROUNDS = 20
 _NOT_PLAIN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -148,7 +148,7 @@ def _round(deck: NewDeck, drafts: Drafts, others: tuple[Deck, ...], about: Works
             write_atomically(staging / "decks" / "media" / name, media.bytes_of(name) or b"", durable=False)
         report = Report(staging)
         read = read_deck(path, report, about).deck
-        problems = list(report.problems)
+        problems = [replace(one, rule=REFUSED) for one in report.problems]  # what no waiver helps
         if read is not None:
             problems += _changed_texts(deck, read, starts)
             found = Workspace(root=staging, decks=(read,), katas=(), about=about)

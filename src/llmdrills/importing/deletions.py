@@ -91,6 +91,8 @@ def unmarked(text: str) -> str:
         parts.append(_escaped(segment) if depth else segment)
         place = one.end()
         if one[0].startswith(_START):
+            # A brace that touches the two of a deletion would be taken for one of them.
+            parts[-1] = re.sub(r"\\?\{$", "&#123;", parts[-1])
             parts.append("{{c" + one[0][1:-1] + "::")
             depth += 1
         elif one[0] == _HINT:

@@ -42,8 +42,11 @@ class FolderMedia:
             return None
         path = self._folder / name
         try:
-            if not path.resolve().is_relative_to(self._folder.resolve()) or path.stat().st_size >= most:
-                return None if not path.exists() else b"\0" * most
+            if not path.resolve().is_relative_to(self._folder.resolve()):
+                return None
+            if path.stat().st_size >= most:
+                with path.open("rb") as file:
+                    return file.read(most)
             return read_media(path, self._folder)
         except (OSError, BuildError):  # a folder, a pipe, a name that no file can have: there is no such medium
             return None
