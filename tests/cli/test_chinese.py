@@ -94,6 +94,16 @@ def test_should_speak_chinese_on_the_way_of_a_learner(walk: Walk, home: Path) ->
     assert walk.wrong == []
 
 
+def _import(walk: Walk) -> None:
+    """A table and a Markdown file: what is taken, what is changed, what is not."""
+    (walk.cwd / "words.csv").write_text("#tags:llmdrills::x\nfront,back\n键？,值\n,无\n键？,另一个\n键？,值\n", "utf-8")
+    walk("import", "words.csv", "--topic", "retrieval")
+    (walk.cwd / "text.md").write_text(
+        "---\na: b\n---\n# 标题\n\nQ: 问\n\n散文\n\n## 空\n\n## 图\n\n![x](no.png)\n", "utf-8"
+    )
+    walk("import", "text.md", "--topic", "retrieval", "--dry-run", code=2)
+
+
 def test_should_speak_chinese_on_the_way_of_an_author(walk: Walk) -> None:
     walk("check", "--quick")
     walk("check", "--matrix", code=1)
@@ -111,6 +121,7 @@ def test_should_speak_chinese_on_the_way_of_an_author(walk: Walk) -> None:
     walk("retire", "scale", "--why", "与 second 合并")
     walk("build", "--verbose")
     walk("init", "copy")
+    _import(walk)
     (walk.cwd / "decks" / "deck.lock").write_text("junk\n", "utf-8")
     walk("build", code=2)
     walk("build", "--new-lock")
@@ -164,6 +175,18 @@ MISTAKES: tuple[tuple[tuple[object, ...], dict[str, str]], ...] = (
     (("new", "kata", KATA), {}),
     (("retire", "scale", "--why", "x"), {}),
     (("init", "."), {}),
+    (("import", "nope.apkg"), {}),
+    (("import", "headless.py"), {}),
+    (("import", "decks"), {}),
+    (("import", "utf16.csv", "--topic", "retrieval"), {}),
+    (("import", "one.csv"), {}),
+    (("import", "one.csv", "--topic", "nope"), {}),
+    (("import", "one.csv", "--deck", "small"), {}),
+    (("import", "one.csv", "--deck", "Bad Id"), {}),
+    (("import", "one.csv", "--deck", "readiness"), {}),
+    (("import", "one.csv", "--topic", "retrieval", "--in", "no language"), {}),
+    (("import", "one.csv", "--topic", "retrieval", "--from", "x"), {}),
+    (("import", "three.csv", "--topic", "retrieval"), {}),
     (("init", "headless.py"), {}),
     (("check", "--quick", "--write"), {}),
     (("check", "nope"), {}),
@@ -175,6 +198,9 @@ MISTAKES: tuple[tuple[tuple[object, ...], dict[str, str]], ...] = (
 
 def test_should_tell_every_mistake_in_chinese(walk: Walk) -> None:
     (walk.cwd / "headless.py").write_text("x = 1\n", "utf-8")
+    (walk.cwd / "one.csv").write_text("a,b\n", "utf-8")
+    (walk.cwd / "three.csv").write_text("a,b,c\n", "utf-8")
+    (walk.cwd / "utf16.csv").write_bytes("a,b\n".encode("utf-16"))
     (walk.cwd / "other.py").write_text("# llmdrills: kata=other variant=x\n", "utf-8")
     for words, env in MISTAKES:
         walk(*words, code=2, **env)

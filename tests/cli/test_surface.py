@@ -14,7 +14,7 @@ from llmdrills.cli import COMMANDS
 PINNED = {
     *("today", "grade", "start", "hint", "solution", "list", "show", "build", "check", "retire", "preview", "new"),
     *("rate", "skip", "undo", "config", "exam", "anki"),
-    *("init", "stats", "report", "readiness", "optimize", "history", "doctor", "paths"),
+    *("init", "import", "stats", "report", "readiness", "optimize", "history", "doctor", "paths"),
 }
 
 

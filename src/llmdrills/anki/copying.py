@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmdrills.anki.zstd import copy as copy_piece
 from llmdrills.anki.zstd import decompress
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
@@ -81,7 +82,7 @@ def _unpack(path: Path, copy: Path) -> None:
                 if name.endswith("b"):
                     decompress(source, target)
                 else:
-                    shutil.copyfileobj(source, target)
+                    copy_piece(source, target)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise UsageError(_DAMAGED.format(path=path, why=error), _CHECK) from error
 

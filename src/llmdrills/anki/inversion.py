@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from llmdrills.anki.html import BLOCKS, Token, tokens
 
-__all__ = ["NoMarkdownError", "invert"]
+__all__ = ["NoMarkdownError", "escaped", "invert"]
 
 _MARKS = {"strong": "**", "em": "*", "del": "~~"}
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~])")
 _MATH = re.compile(r"\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
 _SPACE = re.compile(r"[ \n\t]+")
-_AT_LINE_START = re.compile(r"^(?=(?:[#+-]|\d+[.)])(?:\s|$)|={3,}|-{3,})", re.MULTILINE)
+_AT_LINE_START = re.compile(r"^(\d*)(?=(?:(?<!\d)[#+-]|(?<=\d)[.)])(?:\s|$)|(?<!\d)(?:={3,}|-{3,}))", re.MULTILINE)
 
 
 class NoMarkdownError(Exception):
     """There is no Markdown for this element."""
 
 
-def invert(html: str, fences: Sequence[str] = ()) -> str:
+def escaped(text: str) -> str:
+    """Text with the signs escaped that Markdown would take for its own, as an author does it."""
+    found = _SPECIAL.sub(r"\\\1", text).replace("$", "\\$")
+    return re.sub(r"(?<=\w)\\_(?=\w)", "_", found)  # within a word it is no sign
+
+
+def invert(html: str, fences: Sequence[str] = (), plain: Callable[[str], str] = escaped) -> str:
     """Markdown of a field. `fences`: the languages of the code blocks that the author wrote, in order.
 
-    Raises NoMarkdownError.
+    `plain`: escapes a text. Raises NoMarkdownError.
     """
-    inverter = _Inverter(tokens(html), iter(fences))
+    inverter = _Inverter(tokens(html), iter(fences), plain)
     blocks = inverter.blocks("")
     return "\n\n".join(block for block in blocks if block.strip()).strip("\n")
 
 
 class _Inverter:
-    def __init__(self, given: list[Token], fences: Iterator[str]) -> None:
+    def __init__(self, given: list[Token], fences: Iterator[str], plain: Callable[[str], str]) -> None:
         self._given = given
         self._fences = fences
+        self._plain = plain
         self._at = 0
 
     @property
@@ -112,7 +119,9 @@ class _Inverter:
             number += 1
             blocks = self.blocks("li")
             self._end("li")
-            items.append(mark + "\n\n".join(blocks).replace("\n", "\n" + " " * len(mark)))
+            # A list below a line stands close to it: with an empty line between, every item would be a paragraph.
+            tight = len(blocks) == 2 and re.match(r"(?:- |\d+\. )", blocks[1]) and "\n\n" not in blocks[1]
+            items.append(mark + ("\n" if tight else "\n\n").join(blocks).replace("\n", "\n" + " " * len(mark)))
         return "\n".join(items)
 
     def _code(self) -> str:
@@ -161,8 +170,8 @@ class _Inverter:
                     break
                 raise NoMarkdownError(f"</{token.text}>")
             self._at += 1
-            found += _text(token.text) if token.kind == "text" else self._element(token)
-        return _AT_LINE_START.sub(r"\\", found) if until in {"", "p", "div", "li"} else found
+            found += self._text(token.text) if token.kind == "text" else self._element(token)
+        return _AT_LINE_START.sub(r"\1\\", found) if until in {"", "p", "div", "li"} else found
 
     def _element(self, token: Token) -> str:
         name = token.text
@@ -192,22 +201,16 @@ class _Inverter:
         space = " " if body.startswith("`") or body.endswith("`") else ""
         return f"{mark}{space}{body}{space}{mark}"
 
+    def _text(self, text: str) -> str:
+        """Text with its signs escaped, and math as an author writes it."""
+        text = _SPACE.sub(" ", text)
+        found, at = "", 0
+        for math in _MATH.finditer(text):
+            found += self._plain(text[at : math.start()])
+            found += f"${math[1].strip()}$" if math[1] is not None else f"$${math[2].strip()}$$"
+            at = math.end()
+        return found + self._plain(text[at:])
+
 
 def _longest_run(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
-
-
-def _text(text: str) -> str:
-    """Text with its signs escaped, and math as an author writes it."""
-    text = _SPACE.sub(" ", text)
-    found, at = "", 0
-    for math in _MATH.finditer(text):
-        found += _plain(text[at : math.start()])
-        found += f"${math[1].strip()}$" if math[1] is not None else f"$${math[2].strip()}$$"
-        at = math.end()
-    return found + _plain(text[at:])
-
-
-def _plain(text: str) -> str:
-    escaped = _SPECIAL.sub(r"\\\1", text).replace("$", "\\$")
-    return re.sub(r"(?<=\w)\\_(?=\w)", "_", escaped)  # within a word it is no sign

@@ -15,7 +15,7 @@ from llmdrills.anki.foundtypes import FoundType, has_tables, read_types
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
-__all__ = ["Answer", "Collection", "FoundCard", "FoundNote", "Memory", "read"]
+__all__ = ["Answer", "Collection", "FoundCard", "FoundNote", "Memory", "deck_names", "has_tables", "read"]
 
 _NEW, _LEARNING, _RELEARNING = 0, 1, 3
 _FILTERED, _MANUAL = 3, 4  # types of an entry of the review log
@@ -86,7 +86,7 @@ def read(connection: sqlite3.Connection, guids: Iterable[str]) -> Collection:
         changed, total = connection.execute("SELECT mod, (SELECT count(*) FROM notes) FROM col").fetchone()
         connection.execute("CREATE TEMP TABLE want (guid TEXT PRIMARY KEY) WITHOUT ROWID")
         connection.executemany("INSERT OR IGNORE INTO want VALUES (?)", ((guid,) for guid in guids))
-        types, decks = read_types(connection), _decks(connection)
+        types, decks = read_types(connection), deck_names(connection)
         cards = _cards(connection, decks)
         found: dict[str, list[FoundNote]] = {}
         query = "SELECT n.guid, n.id, n.mod, n.mid, n.tags, n.flds FROM want w JOIN notes n ON n.guid = w.guid"
@@ -111,7 +111,8 @@ def read(connection: sqlite3.Connection, guids: Iterable[str]) -> Collection:
     return Collection({guid: tuple(notes) for guid, notes in found.items()}, int(changed), int(total))
 
 
-def _decks(connection: sqlite3.Connection) -> dict[int, str]:
+def deck_names(connection: sqlite3.Connection) -> dict[int, str]:
+    """The name of every deck by its id. Raises what a damaged collection raises."""
     if not has_tables(connection):
         decks = json.loads(connection.execute("SELECT decks FROM col").fetchone()[0])
         return {int(key): str(deck["name"]) for key, deck in decks.items()}

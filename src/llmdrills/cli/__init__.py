@@ -52,6 +52,7 @@ COMMANDS: tuple[str, ...] = (
     "retire",
     "new",
     "init",
+    "import",
     "anki",
     "history",
     "optimize",
@@ -59,6 +60,8 @@ COMMANDS: tuple[str, ...] = (
     "doctor",
     "paths",
 )
+_MODULES = {"import": "import_file"}
+"""Modules of commands that are not named as these."""
 INTERRUPTED = 130
 _INTERRUPTED = Bilingual(
     "interrupted; nothing is lost, and `llmdrills today` continues from here",
@@ -105,7 +108,7 @@ def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     )
     app.callback(help=told(_ABOUT))(root_callback)
     for name in names:
-        module = importlib.import_module(f"llmdrills.cli.commands.{name}")
+        module = importlib.import_module(f"llmdrills.cli.commands.{_MODULES.get(name, name)}")
         if hasattr(module, "app"):
             for registered in module.app.registered_commands:
                 registered.callback = _guarded(registered.callback)

@@ -29,7 +29,7 @@ PANELS: tuple[tuple[Bilingual, tuple[str, ...]], ...] = (
             *("optimize", "config", "doctor", "paths", "update", "ask", "play", "web"),
         ),
     ),
-    (Bilingual("Author", "编写内容"), ("check", "new", "init", "preview", "retire")),
+    (Bilingual("Author", "编写内容"), ("check", "new", "init", "import", "preview", "retire")),
     (Bilingual("Anki", "Anki"), ("build", "anki")),
     (Bilingual("Class", "课堂"), ("grade-all",)),
 )
@@ -57,6 +57,7 @@ SUMMARIES: dict[str, Bilingual] = {
     "check": Bilingual("Check notes and katas, and prove the graders.", "检查笔记和练习，并验证评分器。"),
     "new": Bilingual("Begin a note, a deck or a kata.", "新建笔记、牌组或练习。"),
     "init": Bilingual("Copy the decks and drills, to edit them.", "复制一份牌组和练习，以便修改。"),
+    "import": Bilingual("Import a deck of Anki's, a table or Markdown.", "导入 Anki 牌组包、表格或 Markdown。"),
     "preview": Bilingual("Show the cards in a browser.", "在浏览器中预览卡片。"),
     "retire": Bilingual("Retire a note without losing reviews.", "停用一条笔记，不丢失复习记录。"),
     "anki": Bilingual("Reviews and edits back; new packages in.", "带回复习和修改，导入新的牌组包。"),

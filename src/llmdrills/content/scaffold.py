@@ -22,7 +22,7 @@ from llmdrills.language import LANGUAGES, Language
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["copy_workspace", "new_deck", "new_kata", "new_note"]
+__all__ = ["check_slug", "copy_workspace", "new_deck", "new_kata", "new_note"]
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PARTS = ("decks", "drills")
@@ -95,7 +95,7 @@ def _why(error: OSError) -> str:
 
 def new_deck(root: Path, deck_id: str) -> Path:
     """Write decks/ID.yaml with one note to replace. Raises UsageError when it exists or the id is no slug."""
-    _check_slug(deck_id, "deck")
+    check_slug(deck_id, "deck")
     path = root / "decks" / f"{deck_id}.yaml"
     _write(path, templates.in_languages(templates.deck(deck_id), _about(root).languages))
     return path
@@ -103,7 +103,7 @@ def new_deck(root: Path, deck_id: str) -> Path:
 
 def new_kata(root: Path, kata_id: str) -> tuple[Path, ...]:
     """Write drills/ID/ with a small kata that works, to be replaced piece by piece. Raises UsageError as `new_deck`."""
-    _check_slug(kata_id, "kata")
+    check_slug(kata_id, "kata")
     folder = root / "drills" / kata_id
     if folder.exists():
         raise UsageError(f"{folder} exists already", "choose another id; nothing was changed")
@@ -140,7 +140,7 @@ def new_note(root: Path, deck_id: str, note_id: str, kind: str = "question") -> 
     Raises UsageError when there is no such deck, the id is taken or no slug, or the file does not end with its notes;
     ContentError when the deck has problems.
     """
-    _check_slug(note_id, "note")
+    check_slug(note_id, "note")
     if note_id.startswith(DERIVED_PREFIX):
         raise UsageError(f"ids that begin with `{DERIVED_PREFIX}` belong to derived notes", "choose another id")
     if kind not in templates.NOTES:
@@ -160,7 +160,8 @@ def new_note(root: Path, deck_id: str, note_id: str, kind: str = "question") -> 
     return path, line
 
 
-def _check_slug(word: str, kind: str) -> None:
+def check_slug(word: str, kind: str) -> None:
+    """Raise UsageError for a word that is no id."""
     if not _SLUG.fullmatch(word):
         raise UsageError(
             f"`{word}` is no id for a {kind}", "use lower-case words joined by hyphens, as in `rope-pairing`"

@@ -16,14 +16,15 @@ from llmdrills.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LOCAL", "SOUNDS", "Media", "references"]
+__all__ = ["BEGINS", "LOCAL", "MOST_BYTES", "SOUNDS", "Media", "references"]
 
 LOCAL = "media:"
 """How a text names a medium once its name in Anki is known."""
 SOUNDS = ("mp3", "ogg", "oga", "opus", "wav", "m4a", "flac")
-_MOST = {"picture": 5 << 20, "sound": 20 << 20}  # bytes: AnkiWeb takes at most 100 MB a file, phones far less
+MOST_BYTES = {"picture": 5 << 20, "sound": 20 << 20}
+"""Of one medium: AnkiWeb takes at most 100 MB a file, phones far less."""
 _REFERENCE = re.compile(r"!\[([^\]]*)\]\(\s*<?([\w][\w. -]*\.(\w+))>?\s*\)")
-_BEGINS: dict[str, re.Pattern[bytes]] = {
+BEGINS: dict[str, re.Pattern[bytes]] = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "jpg": re.compile(rb"\xff\xd8\xff"),
     "jpeg": re.compile(rb"\xff\xd8\xff"),
@@ -38,6 +39,7 @@ _BEGINS: dict[str, re.Pattern[bytes]] = {
     "m4a": re.compile(rb"....ftyp", re.DOTALL),
     "flac": re.compile(rb"fLaC"),
 }
+"""By a name's ending, how such a file begins."""
 
 
 def references(text: str) -> list[re.Match[str]]:
@@ -77,13 +79,13 @@ class Media:
         if data is None:
             return None
         stem, _, ending = file.rpartition(".")
-        known = _BEGINS.get(ending.lower())
+        known = BEGINS.get(ending.lower())
         if known is None:
-            told = ", ".join(dict.fromkeys(_BEGINS))
+            told = ", ".join(dict.fromkeys(BEGINS))
             raise BuildError(f"{path} is no picture and no sound that a card can show", f"use one of {told}")
         if not known.match(data):
             raise BuildError(f"{path} is no {ending.upper()} file, whatever its name says", "save it in that format")
-        most = _MOST["sound" if ending.lower() in SOUNDS else "picture"]
+        most = MOST_BYTES["sound" if ending.lower() in SOUNDS else "picture"]
         if len(data) > most:
             raise BuildError(f"{path} has {len(data) >> 20} MiB", f"make it smaller: at most {most >> 20} MiB")
         name = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "medium"

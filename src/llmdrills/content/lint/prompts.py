@@ -105,10 +105,15 @@ def _id_words(note: Note) -> set[str]:
 
 @rule("near-duplicate")
 def near_duplicate(context: Context) -> Iterator[Found]:
-    """Two fronts that a learner can't tell apart are answered with each other's backs."""
+    """Two fronts that a learner can't tell apart are answered with each other's backs.
+
+    The second of them is told, unless only the first waives it: then it is told there, and so held back.
+    """
     for language in context.languages():
         fronts = [(note, _signature(note, language)) for note, languages in context.notes() if language in languages]
-        for first, second in _alike(fronts):
+        for one, two in _alike(fronts):
+            waived = "near-duplicate" in one.waive and "near-duplicate" not in two.waive
+            first, second = (two, one) if waived else (one, two)
             other = f"`{first.id}` ({first.position.file}:{first.position.line})"
             what = f"the front of `{second.id}` is nearly that of {other}"
             yield Found(place(second, f"front.{language}"), what, "say in each what sets it apart", second)
