@@ -15,7 +15,7 @@ from llmdrills.anki.foundtypes import FoundType, has_tables, read_types
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
-__all__ = ["Answer", "Collection", "FoundCard", "FoundNote", "Memory", "deck_names", "has_tables", "read"]
+__all__ = ["Answer", "Collection", "FoundCard", "FoundNote", "Memory", "deck_names", "read"]
 
 _NEW, _LEARNING, _RELEARNING = 0, 1, 3
 _FILTERED, _MANUAL = 3, 4  # types of an entry of the review log

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from llmdrills.anki.copying import opened
-from llmdrills.anki.reading import deck_names, has_tables
+from llmdrills.anki.foundtypes import has_tables
+from llmdrills.anki.reading import deck_names
 from llmdrills.anki.zstd import copy, decompress
 from llmdrills.errors import UsageError
 from llmdrills.importing.cards import Template, Type, sides
