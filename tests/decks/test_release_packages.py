@@ -100,7 +100,7 @@ def test_should_keep_id_guid_and_type_of_every_released_note(today: Today) -> No
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_should_derive_exactly_the_released_bug_notes_with_their_guids(root: Path, language: Language) -> None:
+def test_should_derive_every_released_bug_note_with_its_guid(root: Path, language: Language) -> None:
     released = {
         (line.note, line.guid)
         for line in released_lock().notes.values()
@@ -111,8 +111,8 @@ def test_should_derive_exactly_the_released_bug_notes_with_their_guids(root: Pat
     derived = bug_deck(workspace.katas, load_computed(root))
     assert derived is not None
     found = [(note.id, guid_for(workspace.namespace, language, note.id)) for note in derived.notes]
-    assert len(found) == 77
-    assert set(found) == released
+    assert len(found) == len(set(found))
+    assert released <= set(found)
 
 
 NEW = r"-new-\d$"
