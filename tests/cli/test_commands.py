@@ -178,7 +178,7 @@ def test_should_keep_code_that_was_there_before_anything_began(run, home):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("llmdrills show ro", {"rope-pairing", "rotary-embedding"}),
+        ("llmdrills show ro", {"rope-pairing", "rope-scaling", "rotary-embedding"}),
         ("llmdrills grade onl", {"online-softmax"}),
         ("llmdrills to", {"today"}),
         ("llmdrills rate rms-norm g", {"good"}),
