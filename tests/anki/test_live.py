@@ -93,35 +93,38 @@ def test_should_say_before_and_after_what_an_import_changes(
     assert learner.col.get_note(learner.nid("edited")).fields[0] == "<p>Mine</p>"
 
 
-def own_field(learner: AnkiLearner, slug: str, words: str) -> None:
+def own_field(learner: AnkiLearner, slug: str, name: str, words: str) -> None:
     one = learner.col.get_note(learner.nid(slug))
     kind = one.note_type()
-    learner.col.models.add_field(kind, learner.col.models.new_field("Mine"))
+    for field in [field for field in kind["flds"] if field["name"] == name]:  # ours steps aside
+        learner.col.models.rename_field(kind, field, f"Their {name}")
+    learner.col.models.add_field(kind, learner.col.models.new_field(name))
     learner.col.models.update_dict(kind)
     one.load()
-    one["Mine"] = words
+    one[name] = words
     learner.col.update_note(one)
     learner.col.db.execute("update notes set mod = ? where id = ?", 1_600_000_000, one.id)  # long ago
 
 
+@pytest.mark.parametrize("name", ["Mine", "Extra"])
 def test_should_not_push_where_anki_would_empty_a_field_of_ones_own(
-    publisher: Publisher, learner: AnkiLearner, add_on: Open
+    publisher: Publisher, learner: AnkiLearner, add_on: Open, name: str
 ) -> None:
     publisher.release(note("changed"), note("same"))
     learner.take(publisher.package)
-    own_field(learner, "changed", "my own words")
+    own_field(learner, "changed", name, "my own words")
     publisher.release(note("changed", "Why?"), note("same"))
     ours = {line.guid: Ours(line.note, line.language) for line in lock_of(publisher).notes.values()}
     anki = AnkiConnect(add_on(learner).url)
     before, package = read_live(anki, ours), read_path(publisher.package, ours)
     with pytest.raises(UsageError) as caught:
         check_own_words([package], before, ours)
-    assert "would empty the field Mine of yours in 1 notes: en changed" in caught.value.what
+    assert f"would empty the field {name} of yours in 1 notes: en changed" in caught.value.what
     assert "Merge note types" in caught.value.todo
     learner.take(publisher.package)  # by hand, as it advises
-    assert learner.col.get_note(learner.nid("changed"))["Mine"] == "my own words"
+    assert learner.col.get_note(learner.nid("changed"))[name] == "my own words"
     push(anki, [publisher.package])  # and this is why
-    assert learner.col.get_note(learner.nid("changed"))["Mine"] == ""
+    assert learner.col.get_note(learner.nid("changed"))[name] == ""
 
 
 def test_should_say_what_is_retired_and_what_no_import_updates(

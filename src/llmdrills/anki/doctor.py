@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from llmdrills.anki.foundtypes import same_parts
+from llmdrills.anki.foundtypes import is_part, same_parts
 from llmdrills.decks.compose import content_hash
 from llmdrills.language import Bilingual
 
@@ -216,22 +216,16 @@ def _other_type(kind: NoteTypeLine, note: FoundNote) -> tuple[Kind, str] | None:
         return "forked", note.type.name
     if same_parts(note.type.fields, kind.fields) and same_parts(note.type.templates, kind.templates):
         return None
-    ours = {*kind.fields, *kind.templates}
-    known = {number for number, _ in ours}, {name for _, name in ours}
-    own = [
-        part.name
-        for part in (*note.type.fields, *note.type.templates)
-        if part.id not in known[0] and part.name not in known[1]
-    ]
+    pairs = ((note.type.fields, kind.fields), (note.type.templates, kind.templates))
+    own = [part.name for found, ours in pairs for part in found if not any(is_part(part, one) for one in ours)]
     return "own-field", ", ".join(own)
 
 
 def _value(note: FoundNote, kind: NoteTypeLine, name: str) -> str:
     """A field by the name that it has with us, whatever it is called in the collection; empty where there is none."""
-    for (number, ours), part, value in zip(kind.fields, note.type.fields, note.fields.values(), strict=False):
-        if ours == name and part.id in {None, number}:
-            return value
-    return note.fields.get(name, "")
+    (ours,) = [one for one in kind.fields if one[1] == name] or [(0, name)]
+    parts = zip(note.type.fields, note.fields.values(), strict=False)
+    return next((value for part, value in parts if is_part(part, ours)), "")
 
 
 def _text(line: NoteLine, released: PackageNote | None, note: FoundNote) -> tuple[Kind, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["FoundType", "Part", "has_tables", "read_types", "same_parts"]
+__all__ = ["FoundType", "Part", "has_tables", "is_part", "read_types", "same_parts"]
 
 
 class Part(NamedTuple):
@@ -39,11 +39,13 @@ def same_parts(found: Iterable[Part], ours: Iterable[tuple[int, str]]) -> bool:
 
     Where it does not, it gives the notes of the next package a note type of their own, and updates none of these.
     """
-    pairs = list(zip_longest(found, ours))
-    return all(
-        one is not None and other is not None and (one.name == other[1] if one.id is None else one.id == other[0])
-        for one, other in pairs
-    )
+    pairs = zip_longest(found, ours)
+    return all(one is not None and other is not None and is_part(one, other) for one, other in pairs)
+
+
+def is_part(one: Part, ours: tuple[int, str]) -> bool:
+    """Whether it is that field (or card template) of ours: a learner may give one of their own the name of ours."""
+    return one.name == ours[1] if one.id is None else one.id == ours[0]
 
 
 def has_tables(connection: sqlite3.Connection) -> bool:

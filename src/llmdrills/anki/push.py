@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmdrills.anki.foundtypes import is_part
 from llmdrills.anki.live import read_live
 from llmdrills.decks.compose import RETIRED_TAG
 from llmdrills.errors import UsageError
@@ -112,9 +113,9 @@ def check_own_words(packages: Iterable[Collection], before: Collection, ours: Ma
 
 def _own_words(note: FoundNote, coming: FoundNote) -> set[str]:
     """The fields that the package does not have, and in which the note has something."""
-    numbers, names = {part.id for part in coming.type.fields}, {part.name for part in coming.type.fields}
+    ours = [(part.id, part.name) for part in coming.type.fields if part.id is not None]
     parts = zip(note.type.fields, note.fields.values(), strict=False)
-    return {part.name for part, text in parts if text and part.id not in numbers and part.name not in names}
+    return {part.name for part, text in parts if text and not any(is_part(part, one) for one in ours)}
 
 
 def push(anki: AnkiConnect, packages: Sequence[Path]) -> None:
