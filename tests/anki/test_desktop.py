@@ -6,6 +6,7 @@ them: reviews, an edit in the editor, another profile.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,8 @@ def test_should_refuse_to_empty_a_field_of_the_learners_own(run: Any, workspace:
     desktop.ask("updateNoteFields", note={"id": nid, "fields": {"Mine": "my own words"}})
     deck = workspace / "decks" / "small.yaml"
     deck.write_text(deck.read_text().replace("variance", "spread"))
-    assert run("build", cwd=workspace).code == 0
+    later = {"SOURCE_DATE_EPOCH": str(int(time.time()) + 60)}  # in the second of the edit it would not be newer
+    assert run("build", cwd=workspace, env=later).code == 0
     refused = run("anki", "push", "--yes", cwd=workspace, env=env)
     assert refused.code == 2
     assert "would empty the field Mine of yours in 1 notes: en scale" in refused.err
