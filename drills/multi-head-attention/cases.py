@@ -135,6 +135,16 @@ def gradients_of_the_context(make: Inputs) -> Call:
     return call(*parts(make, 2, 3, 4, x=(2, 3, 5), C_s=4), 2, make.normal(2, 4, 4))
 
 
+@case(
+    why="the same x through two layers: other weights, and the second with a mask, in a row",
+    clauses=("always",),
+)
+def two_layers(make: Inputs) -> tuple[Call, Call]:
+    x, *first = parts(make, 2, 3, 4, x=(2, 4, 5))
+    _, *second = parts(make, 2, 3, 4, x=(2, 4, 5))
+    return call(x, *first, 2), call(x, *second, 2, mask=torch.ones(4, 4, dtype=torch.bool).tril())
+
+
 @case(why="sizes of its own", fresh=True, clauses=("shapes", "cross", "heads", "result"))
 def fresh(make: Inputs) -> Call:
     H, B, S, C_s = make.size(2, 4), make.size(2, 3), make.size(2, 6), make.size(3, 7)
