@@ -1,4 +1,4 @@
-"""Spot-the-bug notes, made from the slips of drills/ that say `card: true`: never written by hand."""
+"""Spot-the-bug notes, made from the slips of drills/ that have a `card`: never written by hand."""
 
 from __future__ import annotations
 

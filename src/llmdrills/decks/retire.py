@@ -142,5 +142,5 @@ def _check_not_derived(root: Path, id: str) -> None:  # noqa: A002  # as above
         if note.id == id:
             raise BuildError(
                 f"{note.position.file}:{note.position.line}: note {id!r} is derived from this slip",
-                "take its `card: true` away (or the slip), then retire the note",
+                "take its `card` away (or the slip), then retire the note",
             )

@@ -34,7 +34,7 @@ def kernel_not_whole(context: Context) -> Iterator[Found]:
                 missing -= _imported(kata)
             if missing:
                 names = ", ".join(f"`{name}`" for name in sorted(missing))
-                todo = "edit an equivalent that is whole, or leave out `card: true`"
+                todo = "edit an equivalent that is whole, or leave out `card`"
                 yield Found(slip.position, f"the card of `{slip.id}` would use {names} without showing it", todo)
 
 
@@ -58,7 +58,7 @@ def kernel_too_long(context: Context) -> Iterator[Found]:
         for slip in kata.slips:
             lines = sum(1 for line in shown_kernel(slip.source, kata.entry).splitlines() if line.strip())
             if slip.card and lines > _MOST_LINES:
-                todo = f"edit a shorter right kernel (at most {_MOST_LINES} lines), or leave out `card: true`"
+                todo = f"edit a shorter right kernel (at most {_MOST_LINES} lines), or leave out `card`"
                 yield Found(slip.position, f"the card of `{slip.id}` would have {lines} lines of code", todo)
 
 
