@@ -182,6 +182,25 @@ def test_should_find_nearly_the_same_front_in_either_language(folder: Folder) ->
     ]
 
 
+@pytest.mark.parametrize("waiving", ["first", "second"])
+def test_should_let_either_of_two_notes_waive_that_they_are_alike(folder: Folder, waiving: str) -> None:
+    """A deck that comes in from elsewhere may stand before the one that it is like, and must not change that."""
+    for name in ("first", "second"):
+        waive = "waive: {near-duplicate: as it was}" if name == waiving else "tags: [x]"
+        folder.note(
+            f"""
+            id: {name}
+            type: question
+            topic: position
+            front: {{en: What is the cost of the scores?, zh: 开销多大？}}
+            back: {{en: This., zh: 这个。}}
+            sources: [A book]
+            {waive}
+        """
+        )
+    assert rules_of(folder.load()) == set()
+
+
 def test_should_take_fronts_that_differ_in_a_number_or_symbol_for_two(folder: Folder) -> None:
     for name in ("Q", "K"):
         folder.note(f"""
