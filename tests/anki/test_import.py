@@ -19,7 +19,7 @@ from llmdrills.practice.moments import Moment
 from llmdrills.practice.note_memory import note_memories
 from llmdrills.practice.note_reviews import of_note
 from llmdrills.practice.rating import Rating
-from llmdrills.readiness import Readiness, assess, keep_shown
+from llmdrills.readiness import Missing, Readiness, assess, keep_shown
 from tests.helpers.anki_learner import AnkiLearner
 from tests.helpers.kata_learner import KataLearner, make_kata
 from tests.helpers.small_decks import Publisher, cloze, deck, note
@@ -200,9 +200,25 @@ def test_should_ask_for_four_fifths_of_the_notes_where_anki_was_imported(
     item = ready(history, workspace).items[0]
     assert (item.state, item.notes_reviewed, item.shown) == ("not-shown", 7, False)
     assert "learn 1 more of its 10 notes" in item.next.en
+    assert item.missing == Missing(days=(), faded=(), learn=1, recall=0)
     learner.review(NAMES[7])
     bring()
     assert state(history, workspace) == "ready"
+    assert ready(history, workspace).items[0].missing == Missing(days=(), faded=(), learn=0, recall=0)
+
+
+def test_should_say_what_an_item_lacks(history: History, publisher: Publisher, tmp_path: Path) -> None:
+    workspace = the_workspace(publisher, core=("attention", "rope"))
+    assert ready(history, workspace).items[0].missing.days == (("attention", 2), ("rope", 2))
+    katas_done(history, tmp_path, 4, 2)
+    lacking = ready(history, workspace).items[0].missing
+    assert lacking == Missing(days=(("rope", 2),), faded=(), learn=0, recall=0)
+    assert lacking.to_json() == {
+        "katas": [{"kata": "rope", "clean_days": 2}],
+        "faded": [],
+        "notes_to_learn": 0,
+        "notes_to_recall": 0,
+    }
 
 
 def test_should_ask_for_the_core_katas_only(history: History, publisher: Publisher, tmp_path: Path) -> None:

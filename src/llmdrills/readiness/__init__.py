@@ -1,7 +1,6 @@
 """The readiness checklist, answered by evidence: `assess` weighs it, `keep_shown` records what was shown."""
 
 from llmdrills.readiness.assessment import (
-    CLEAN_DAYS,
     LABELS,
     NOTE_RECALL,
     RECALL,
@@ -13,6 +12,7 @@ from llmdrills.readiness.assessment import (
     assess,
     keep_shown,
 )
+from llmdrills.readiness.steps import CLEAN_DAYS, Missing
 
 __all__ = [
     "CLEAN_DAYS",
@@ -21,6 +21,7 @@ __all__ = [
     "RECALL",
     "ItemState",
     "KataEvidence",
+    "Missing",
     "NoteReviews",
     "NotesEvidence",
     "Readiness",

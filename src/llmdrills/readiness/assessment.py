@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmdrills.content.kata_notes import card_ordinals
-from llmdrills.language import Bilingual, counted
+from llmdrills.language import Bilingual
 from llmdrills.practice.evidence import clean_days
 from llmdrills.practice.note_memory import note_memories, record_shown, shown_by
 from llmdrills.practice.schedule import load
+from llmdrills.readiness.steps import CLEAN_DAYS, OF_NOTES, Missing, missing, next_step
 from llmdrills.settings import Scheduling
 
 if TYPE_CHECKING:
@@ -43,10 +44,8 @@ __all__ = [
     "keep_shown",
 ]
 
-CLEAN_DAYS = 2  # days with a pass without help: one may be luck
 RECALL = 0.8  # the chance of recall below which a kata has faded
 NOTE_RECALL = 0.9  # … below which a note counts as forgotten
-_OF_NOTES = 80  # percent of an item's notes that must be recalled
 _CORE = 3  # katas that show an item where its note names none
 
 _DEFAULT = Scheduling()
@@ -109,9 +108,9 @@ class NotesEvidence(NamedTuple):
     def state(self, *, shown: bool) -> State:
         """What they say for the item. Of one that was `shown`, what was never reviewed says nothing."""
         of = self.reviewed if shown else self.all
-        if 100 * self.reviewed < _OF_NOTES * of:
+        if 100 * self.reviewed < OF_NOTES * of:
             return "not-shown"
-        return "ready" if 100 * len(self.recalled) >= _OF_NOTES * of else "fading"
+        return "ready" if 100 * len(self.recalled) >= OF_NOTES * of else "fading"
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,7 @@ class ItemState:
     notes: tuple[str, ...]
     anki: NotesEvidence | None  # None: no reviews imported from Anki
     shown: bool  # it was ready before, and stays so but for what is forgotten
+    missing: Missing
     next: Bilingual
 
     @property
@@ -154,6 +154,7 @@ class ItemState:
             "notes_recalled": None if self.anki is None else len(self.anki.recalled),
             "notes_forgotten": None if self.anki is None else list(self.anki.forgotten),
             "notes_estimated": None if self.anki is None else self.anki.estimated,
+            "missing": self.missing.to_json(),
             "next": {"en": self.next.en, "zh": self.next.zh},
         }
 
@@ -264,7 +265,8 @@ class _Judge:
             notes=notes,
             anki=anki,
             shown=shown is not None,
-            next=_next(name, katas, notes, anki, shown=shown is not None),
+            missing=missing(katas, anki, shown=shown is not None),
+            next=next_step(name, katas, notes, anki, shown=shown is not None),
         )
 
     def _shown_by(self, name: str) -> tuple[str, ...] | None:
@@ -320,58 +322,3 @@ def _together(states: Sequence[State]) -> State:
     if not states or "not-shown" in states:
         return "not-shown"
     return "fading" if "fading" in states else "ready"
-
-
-def _next(
-    name: str, katas: Sequence[KataEvidence], notes: Sequence[str], anki: NotesEvidence | None, *, shown: bool
-) -> Bilingual:
-    """The one thing to do now."""
-    search = f"tag:llmdrills::proves::{name}"
-    core = [one for one in katas if one.core]
-    open_katas = [one for one in core if one.state == "not-shown" and not shown]
-    if open_katas:
-        # The one nearest to being shown.
-        one = max(open_katas, key=lambda evidence: evidence.clean_days)
-        left = CLEAN_DAYS - one.clean_days
-        days = "one more day" if left == 1 else f"{left} days"
-        return Bilingual(
-            f"pass {one.kata} without help on {days}: `llmdrills start {one.kata}`",
-            f"还需在另外 {left} 个不同的日子各独立通过一次 {one.kata}：`llmdrills start {one.kata}`",
-        )
-    fading = [one for one in core if one.state == "fading"]
-    if fading:
-        weakest = min(fading, key=lambda evidence: evidence.retrievability or 0.0)
-        return Bilingual(
-            f"do {weakest.kata} again before you forget it: `llmdrills start {weakest.kata}`",
-            f"趁还没忘，再做一次 {weakest.kata}：`llmdrills start {weakest.kata}`",
-        )
-    if not katas and anki is None:
-        return Bilingual(
-            f"no kata proves this; learn its {counted(len(notes), 'note', '').en} in Anki (search {search}), then "
-            "`llmdrills anki import` counts them",
-            f"没有对应的编码练习；在 Anki 里学习它的 {len(notes)} 条笔记（搜索 {search}），"
-            "然后用 `llmdrills anki import` 计入",
-        )
-    return _next_note(search, len(notes), anki, shown=shown)
-
-
-def _next_note(search: str, count: int, anki: NotesEvidence | None, *, shown: bool) -> Bilingual:
-    state = "ready" if anki is None or not anki.all else anki.state(shown=shown)
-    if anki is not None and state == "not-shown":
-        left = -(-_OF_NOTES * anki.all // 100) - anki.reviewed
-        notes = counted(anki.all, "note", "").en
-        return Bilingual(
-            f"learn {left} more of its {notes} in Anki (search {search}), then run `llmdrills anki import`",
-            f"在 Anki 里再学 {left} 条笔记（共 {anki.all} 条，搜索 {search}），然后运行 `llmdrills anki import`",
-        )
-    if anki is not None and state == "fading":
-        names = " or ".join(f"NoteId:{name}" for name in anki.forgotten[:5])
-        notes = counted(anki.reviewed, "note", "").en
-        return Bilingual(
-            f"review in Anki what you are forgetting: {len(anki.forgotten)} of {notes} ({names})",
-            f"在 Anki 里复习正在遗忘的笔记：{anki.reviewed} 条中有 {len(anki.forgotten)} 条（{names}）",
-        )
-    return Bilingual(
-        f"keep it: `llmdrills today` brings it back in time, Anki its {counted(count, 'note', '').en}",
-        f"保持即可：`llmdrills today` 会按时安排，{count} 条笔记由 Anki 安排",
-    )

@@ -17,6 +17,7 @@ from llmdrills.readiness import LABELS, assess, keep_shown
 if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.readiness import ItemState, Readiness
+    from llmdrills.readiness.steps import Missing
 
 __all__ = ["HELP", "command"]
 
@@ -40,6 +41,11 @@ _COUNTED = Bilingual(
     "Anki 中的 {count}：记得 {recalled} 条，遗忘 {forgotten} 条，{new} 条尚未复习",
 )
 _ESTIMATED = Bilingual(" ({n} by estimate: FSRS is off)", "（其中 {n} 条为估算：未启用 FSRS）")
+_MISSING = Bilingual("missing: {what}", "还缺：{what}")
+_DAYS = Bilingual("{kata} on {days}", "另外 {days}各独立通过一次 {kata}")
+_FADED = Bilingual("{kata} once more", "再做一次 {kata}")
+_LEARN = Bilingual("{notes} to learn", "学习 {notes}")
+_RECALL = Bilingual("{notes} to recall again", "重新记住 {notes}")
 _SUM = Bilingual(
     "{ready} ready, {fading} fading, {rest} not shown yet", "{ready} 项已具备，{fading} 项正在遗忘，{rest} 项尚未证明"
 )
@@ -82,7 +88,25 @@ def _show_item(item: ItemState, language: Language) -> None:
         tell("    " + _KATA.format(kata=kata.kata, days=days, recall=recall)[language] + extra)
     if item.notes:
         tell("    " + _notes_line(item)[language])
+    lacking = _lacking(item.missing)
+    if lacking:
+        what = (", " if language == "en" else "；").join(one[language] for one in lacking)
+        tell("    " + _MISSING.format(what=what)[language])
     tell(f"    → {item.next[language]}\n")
+
+
+def _lacking(missing: Missing) -> list[Bilingual]:
+    """Each thing that is missing, in a few words."""
+    found = []
+    for kata, left in missing.days:
+        days = counted(left, "more day", "天")
+        found.append(Bilingual(_DAYS.en.format(kata=kata, days=days.en), _DAYS.zh.format(kata=kata, days=days.zh)))
+    found += [_FADED.format(kata=kata) for kata in missing.faded]
+    for words, count in ((_LEARN, missing.learn), (_RECALL, missing.recall)):
+        if count:
+            notes = counted(count, "note", "条笔记")
+            found.append(Bilingual(words.en.format(notes=notes.en), words.zh.format(notes=notes.zh)))
+    return found
 
 
 def _notes_line(item: ItemState) -> Bilingual:
