@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from drawing import Drawing, Figure, Palette, Words
 
@@ -154,9 +155,137 @@ def continuous_batching(p: Palette, t: Words) -> Drawing:
     return d
 
 
+def chunked_prefill(p: Palette, t: Words) -> Drawing:
+    """When the running requests get their tokens while a long prompt is prefilled, whole or in four chunks."""
+    d = Drawing(440, 234, p, t("Chunked prefill bounds the wait", "分块预填充限制等待时间"))
+    x0, decode, whole, chunks = 20, 20, 260, 4
+    plans = (
+        (t("prompt prefilled in one step", "提示词在一步内整条预填充"), [0, 0, whole, 0, 0, 0, 0]),
+        (t("prefilled in four chunks", "分四块预填充"), [0, 0] + [whole / chunks] * chunks + [0]),
+    )
+    d.text(424, 24, t("time, not to scale →", "时间（未按比例）→"), p.faint, 12, anchor="end")
+    for panel, (title, prefills) in enumerate(plans):
+        y, x, ends = 44 + panel * 88, float(x0), []
+        d.text(x0, y - 20, title, anchor="start")
+        for prefill in prefills:
+            if prefill:
+                _tile(d, x, y, prefill, 26, t("prefill", "预填充"), kind="main")
+                x += prefill
+            _tile(d, x, y, decode - 4, 26, kind="warm")
+            x += decode
+            ends.append(x)
+        for end in ends:
+            d.rect(end - 17, y + 32, 10, 10, p.series[1], radius=5)
+        gap = max(pairwise(ends), key=lambda pair: pair[1] - pair[0])
+        d.arrow(gap[0] - 2, y + 37, gap[1] - 23, y + 37, p.faint)
+    _legend(
+        d,
+        206,
+        (20, "main", t("the prompt", "新提示词")),
+        (126, "warm", t("decoding step", "解码步")),
+    )
+    d.rect(252, 209, 10, 10, p.series[1], radius=5)
+    words = t("token of running requests", "运行中请求的 token")
+    d.text(268, 218, words, anchor="start", size=12)
+    return d
+
+
+def speculative_residual(p: Palette, t: Words) -> Drawing:
+    """Draft q under target p: the overlap is accepted, the replacement comes from where p exceeds q."""
+    d = Drawing(440, 244, p, t("Accept the overlap, resample the rest", "接受重叠部分，其余重采样"))
+    target, draft, base, high, x0 = (0.5, 0.3, 0.2), (0.2, 0.7, 0.1), 162, 190, 108
+    rest = [max(0.0, a - b) for a, b in zip(target, draft, strict=True)]
+    d.line([(x0 - 14, base), (x0 + 320, base)], p.line)
+    for token, (a, b) in enumerate(zip(target, draft, strict=True)):
+        x, low = x0 + token * 108, min(a, b)
+        for bar, (value, kind) in enumerate(((b, "gone"), (a, "warm"))):
+            left = x + bar * 46
+            d.rect(left, base - value * high, 42, value * high, p.warm if kind == "warm" else "none", p.line)
+            d.rect(left, base - low * high, 42, low * high, p.main)
+            d.text(left + 21, base - value * high - 6, f"{'qp'[bar]} = {value}", size=12)
+        if rest[token]:
+            share = rest[token] / sum(rest)
+            d.text(x + 44, base + 34, f"{rest[token]:.1f} → {share:.2f}", size=13)
+        else:
+            d.text(x + 44, base + 34, "0", p.faint)
+        d.text(x + 44, base + 16, "xyz"[token], p.faint)
+    d.text(10, base + 34, "max(0, p − q)", anchor="start", size=12)
+    _legend(
+        d,
+        216,
+        (10, "main", t("accepted", "接受")),
+        (110, "gone", t("rejected", "拒绝")),
+        (206, "warm", t("replacement drawn from here", "替换 token 从这里采样")),
+    )
+    return d
+
+
+def speculative_rollback(p: Palette, t: Words) -> Drawing:
+    """Five drafted tokens, two accepted: the cache keeps those two, and the new token is not in it yet."""
+    d = Drawing(440, 232, p, t("After a rejection the cache is cut", "拒绝之后截断缓存"))
+    text, drafted, accepted, size, x0 = 3, 5, 2, 36, 126
+    rows = (t("drafted", "草稿"), t("target's check", "大模型验证"), t("cache, checked", "验证后的缓存"))
+    for row, words in enumerate((*rows, t("cache, cut", "截断后的缓存"))):
+        d.text(114, 37 + row * 44, words, anchor="end")
+    for s in range(text + drafted):
+        x, draft = x0 + s * size, s - text
+        name = f"d{'₁₂₃₄₅'[draft]}" if draft >= 0 else f"t{'₁₂₃'[s]}"
+        _tile(d, x, 18, size - 3, 30, name, kind="blank" if draft < 0 else "warm")
+        if draft >= 0:
+            mark = "✓" if draft < accepted else "✗" if draft == accepted else "–"
+            d.text(x + 16, 82, mark, p.series[2] if draft < accepted else p.series[1], 16)
+        kept = draft < accepted
+        _tile(d, x, 106, size - 3, 30, name, kind="main" if kept else "warm")
+        _tile(d, x, 150, size - 3, 30, name if kept else "", kind="main" if kept else "gone")
+    cut = x0 + (text + accepted) * size - 1.5
+    d.line([(cut, 98), (cut, 188)], p.series[1], 2, dashed=True)
+    words = t("next input: the token resampled in place of d₃", "下一步的输入：在 d₃ 处重新采样得到的 token")
+    d.text(220, 206, words, size=12)
+    d.text(220, 225, t("the draft's cache is cut to the same length", "小模型的缓存也截到同样长度"), p.faint, 12)
+    return d
+
+
+def int8_outlier(p: Palette, t: Words) -> Drawing:
+    """Six small weights on the int8 grid of their row: as it is, and with an outlier of 6.0 in the row."""
+    d = Drawing(440, 240, p, t("One outlier coarsens the grid", "一个离群值使量化网格变粗"))
+    weights, reach, x0, w = (-0.083, -0.06, -0.018, 0.012, 0.041, 0.1), 0.11, 220, 196
+    for panel, top in enumerate((0.1, 6.0)):
+        y, scale = 62 + panel * 104, top / 127
+        title = t(f"largest weight {top}: step {scale:.4f}", f"最大权重 {top}：步长 {scale:.4f}")
+        d.text(20, y - 36, title, anchor="start")
+        if panel:
+            words = t("6.0 is code 127, far off →", "6.0 的编码为 127，远在右侧 →")
+            d.text(424, y - 36, words, p.faint, 12, anchor="end")
+        codes = range(-int(reach / scale), int(reach / scale) + 1)
+        for code in codes:
+            if abs(code) <= 127:
+                x = x0 + code * scale / reach * w
+                d.line([(x, y + 26), (x, y + 36)], p.ink if panel else p.line, 1.6 if panel else 0.7)
+                if panel:
+                    d.text(x, y + 52, f"{code}".replace("-", "−"), p.faint, 12)
+        d.line([(x0 - w, y + 36), (x0 + w, y + 36)], p.line)
+        for weight in weights:
+            code = round(weight / scale)
+            x, landed = x0 + weight / reach * w, x0 + code * scale / reach * w
+            d.rect(x - 5, y - 23, 10, 10, p.main, radius=5)
+            d.arrow(x, y - 8, landed, y + 22, p.series[1] if code == 0 else p.faint)
+    landed_on = [round(weight / scale) for weight in weights]
+    used, lost = len(set(landed_on)), landed_on.count(0)
+    words = t(
+        f"{len(weights)} weights on {used} codes; {lost} became 0",
+        f"{len(weights)} 个权重只占 {used} 个编码，其中 {lost} 个变成 0",
+    )
+    d.text(220, 236, words, p.faint, 12)
+    return d
+
+
 FIGURES: dict[str, Figure] = {
     "roofline": roofline,
     "kv-head-layouts": kv_head_layouts,
     "paged-block-table": paged_block_table,
     "continuous-batching": continuous_batching,
+    "chunked-prefill": chunked_prefill,
+    "speculative-residual": speculative_residual,
+    "speculative-rollback": speculative_rollback,
+    "int8-outlier": int8_outlier,
 }
