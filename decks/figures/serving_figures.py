@@ -279,6 +279,111 @@ def int8_outlier(p: Palette, t: Words) -> Drawing:
     return d
 
 
+def int4_byte(p: Palette, t: Words) -> Drawing:
+    """The codes 3 and 12 in one byte: the first in the low half, which is written on the right."""
+    d = Drawing(400, 226, p, t("Two 4-bit codes in one byte", "两个 4 位编码放进一个字节"))
+    codes, size, x0 = (3, 12), 34, 64
+    byte = codes[0] | codes[1] << 4
+    for index, (code, kind) in enumerate(zip(codes, ("main", "warm"), strict=True)):
+        x, half = x0 + index * 4 * size, 1 - index
+        order = t(("first", "second")[index], ("第一个", "第二个")[index])
+        d.text(x + 2 * size, 20, t(f"{order}: {code}", f"{order}：{code}"))
+        for bit in range(4):
+            _tile(d, x + bit * size, 30, size - 3, 30, f"{code >> (3 - bit) & 1}", kind=kind)
+            _tile(d, x0 + (4 * half + bit) * size, 116, size - 3, 30, f"{code >> (3 - bit) & 1}", kind=kind)
+        d.arrow(x + 2 * size, 64, x0 + (4 * half + 2) * size, 110, p.faint)
+    d.text(x0 + 2 * size, 166, t("high half", "高 4 位"), p.faint, 12)
+    d.text(x0 + 6 * size, 166, t("low half", "低 4 位"), p.faint, 12)
+    d.text(200, 192, f"3 | 12 << 4 = 3 + 12 × 16 = {byte}", size=14)
+    low, high = byte & 15, byte >> 4
+    words = t(
+        f"back: {byte} & 15 = {low}, {byte} >> 4 = {high}",
+        f"解包：{byte} & 15 = {low}，{byte} >> 4 = {high}",
+    )
+    d.text(200, 216, words, p.faint, 12)
+    return d
+
+
+def tensor_parallel_mlp(p: Palette, t: Words) -> Drawing:
+    """An MLP on two GPUs: the columns of the first matrix, the rows of the second, one all-reduce at the end."""
+    d = Drawing(476, 236, p, t("Columns, then rows, then one all-reduce", "先按列切，再按行切，最后一次 all-reduce"))
+    names = (("X", 20), ("A", 92), ("H = gelu(XA)", 178), ("B", 262), (t("partial", "部分和"), 348))
+    for words, x in names:
+        d.text(x + 24, 22, words, size=12)
+    for gpu, kind in enumerate(("main", "warm")):
+        y, sub = 40 + gpu * 92, "₀₁"[gpu]
+        d.text(44, y + 60, f"GPU {gpu}", p.faint, 12)
+        _tile(d, 24, y + 14, 40, 28, "X")
+        d.text(77, y + 33, "·", size=18)
+        for part in range(2):
+            _tile(d, 90 + part * 28, y, 26, 56, f"A{sub}" if part == gpu else "", kind=kind if part == gpu else "gone")
+        d.arrow(148, y + 28, 164, y + 28, p.faint)
+        for part in range(2):
+            own = part == gpu
+            _tile(d, 172 + part * 30, y + 14, 28, 28, f"H{sub}" if own else "", kind=kind if own else "gone")
+        d.text(243, y + 33, "·", size=18)
+        for part in range(2):
+            own = part == gpu
+            _tile(d, 256, y + part * 29, 58, 27, f"B{sub}" if own else "", kind=kind if own else "gone")
+        d.arrow(320, y + 28, 338, y + 28, p.faint)
+        _tile(d, 346, y + 14, 52, 28, f"H{sub}B{sub}", kind=kind)
+        d.arrow(400, y + 28, 418, 104 + (gpu - 0.5) * 24, p.series[1], 2)
+    d.text(442, 92, "all-", p.series[1], 13)
+    d.text(442, 109, "reduce", p.series[1], 13)
+    d.text(442, 126, "= Y", size=13)
+    words = t("H₀ meets only the rows B₀: nothing is sent in between", "H₀ 只与 B₀ 的行相乘，中间无需通信")
+    d.text(238, 226, words, p.faint, 12)
+    return d
+
+
+def pipeline_bubble(p: Palette, t: Words) -> Drawing:
+    """Twelve micro-batches through four stages: the idle corners are the bubble."""
+    d = Drawing(448, 172, p, t("The bubble of a pipeline", "流水线气泡"))
+    stages, micro, w, h, x0, y0 = 4, 12, 25, 26, 66, 28
+    steps = micro + stages - 1
+    d.text(x0 + steps * w / 2, 18, t("time →", "时间 →"), p.faint, 12)
+    for stage in range(stages):
+        d.text(58, y0 + stage * h + 17, t(f"stage {stage + 1}", f"第 {stage + 1} 级"), anchor="end")
+        for step in range(steps):
+            batch = step - stage
+            works = 0 <= batch < micro
+            words, kind = (str(batch + 1), "main") if works else ("", "warm")
+            _tile(d, x0 + step * w, y0 + stage * h, w - 2, h - 2, words, kind=kind)
+    idle, whole = stages * (stages - 1), stages * steps
+    words = t(
+        f"idle: {idle} of {whole} boxes = {stages - 1}/{steps} = {100 * idle / whole:.0f}%",
+        f"空闲：{whole} 格中的 {idle} 格，即 {stages - 1}/{steps} = {100 * idle / whole:.0f}%",
+    )
+    _tile(d, 92, 144, 15, 15, kind="warm")
+    d.text(116, 156, words, anchor="start")
+    return d
+
+
+def sink_window(p: Palette, t: Words) -> Drawing:
+    """Four sinks and a window of five: where a token stands in the text, and by which position it is rotated."""
+    d = Drawing(440, 222, p, t("Sinks, window, and positions in the cache", "汇聚点、窗口与缓存中的位置"))
+    sinks, window, length, size, x0 = 4, 5, 16, 26, 12
+    kept = [s for s in range(length) if s < sinks or s >= length - window]
+    shift = x0 + (length - len(kept)) * size / 2
+    d.text(220, 20, t("position in the text", "在原文中的位置"))
+    d.text(220, 180, t("position in the cache = the one RoPE rotates by", "在缓存中的位置，即 RoPE 所用的位置"))
+    for s in range(length):
+        kind = "warm" if s < sinks else "main" if s in kept else "gone"
+        _tile(d, x0 + s * size, 32, size - 3, 26, str(s), kind=kind)
+    for place, s in enumerate(kept):
+        x = shift + place * size
+        d.line([(x0 + s * size + 11.5, 60), (x + 11.5, 128)], p.series[1] if s >= sinks else p.faint, 1.3)
+        _tile(d, x, 130, size - 3, 26, str(place), kind="warm" if s < sinks else "main")
+    _legend(
+        d,
+        198,
+        (50, "warm", t("sinks", "汇聚点")),
+        (150, "main", t("recent window", "最近的窗口")),
+        (298, "gone", t("dropped", "丢弃")),
+    )
+    return d
+
+
 FIGURES: dict[str, Figure] = {
     "roofline": roofline,
     "kv-head-layouts": kv_head_layouts,
@@ -288,4 +393,8 @@ FIGURES: dict[str, Figure] = {
     "speculative-residual": speculative_residual,
     "speculative-rollback": speculative_rollback,
     "int8-outlier": int8_outlier,
+    "int4-byte": int4_byte,
+    "tensor-parallel-mlp": tensor_parallel_mlp,
+    "pipeline-bubble": pipeline_bubble,
+    "sink-window": sink_window,
 }
