@@ -59,3 +59,8 @@ def test_should_tell_an_error_and_a_problem_in_either_language() -> None:
     problems = ContentError([Problem(Path("a.yaml"), 2, 3, "notes is empty", "write a text")])
     assert problems.told("zh") == "a.yaml:2:3: notes 是空的：写一段文本"
     assert problems.told("en") == str(problems) == "a.yaml:2:3: notes is empty: write a text"
+
+
+def test_should_keep_the_place_apart_from_a_message_that_begins_with_any_words() -> None:
+    said = in_chinese("decks/a.yaml:73:5: `[[gap:.0f]]` has no computed value: run `llmdrills check --write`")
+    assert said == "decks/a.yaml:73:5: `[[gap:.0f]]` 没有算出的数值：请运行 `llmdrills check --write`"

@@ -35,6 +35,9 @@ def _told(text: str, depth: int) -> str:
     whole = _whole().get(text)
     if whole is not None or depth == 0:
         return whole if whole is not None else text
+    # Before the patterns: `{a} has {b}` would take a place with what follows it for its first field.
+    if (place := _PLACE.fullmatch(text)) is not None and (said := _told(place[2], depth - 1)) != place[2]:
+        return f"{place[1]}: {said}"
     for pattern, chinese in _patterns():
         found = pattern.fullmatch(text)
         if found is not None:
@@ -42,8 +45,6 @@ def _told(text: str, depth: int) -> str:
             return _tidy(_filled(chinese, fields))
     if _NAMES.fullmatch(text):
         return re.sub(", | and ", "、", text)
-    if (place := _PLACE.fullmatch(text)) is not None and (said := _told(place[2], depth - 1)) != place[2]:
-        return f"{place[1]}: {said}"
     parts = text.split("; ")
     if len(parts) > 1:
         told = [_told(part, depth - 1) for part in parts]
