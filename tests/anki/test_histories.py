@@ -245,6 +245,8 @@ class Histories(RuleBasedStateMachine):
         added = {"word": f" {mark}", "bold": f" <b>{mark}</b>", "picture": f'<img src="{mark}.png">'}[how]
         note[key] = re.sub(r"((?:</p>|</li></[uo]l>)?)$", lambda end: added + end[1], note[key].rstrip(), count=1)
         self.learner.col.update_note(note)
+        if name := self._names().get(note.guid):
+            self.came_back.discard(name)  # an edit after the pull is one that the pull could not tell of
         COUNTS["edits"] += 1
 
     @rule(which=st.integers(0, 99), fill=st.booleans())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,8 +84,10 @@ def _expect(
     """`guids`: of one language's notes in the packages, by name."""
     there = {name: before.notes[guid][0] for name, guid in guids.items() if guid in before.notes}
     retired = {name for name, guid in guids.items() if RETIRED_TAG in coming[guid].tags}
-    stuck = {name for name, note in there.items() if note.type.id != coming[guids[name]].type.id}
-    later = {name: coming[guids[name]].mtime - note.mtime for name, note in there.items() if name not in stuck}
+    late = {name: coming[guids[name]].mtime - _time(note, coming[guids[name]]) for name, note in there.items()}
+    other = {name for name, note in there.items() if note.type.id != coming[guids[name]].type.id}
+    stuck = {name for name in other if late[name] <= 0}
+    later = {name: by for name, by in late.items() if name not in stuck}
     return Expected(
         language=language,
         new=tuple(sorted(guids.keys() - there.keys() - retired)),
@@ -96,13 +99,22 @@ def _expect(
     )
 
 
+def _time(note: FoundNote, coming: FoundNote) -> float:
+    """What the time of what comes is compared with, in seconds since 1970, where Anki merges note types.
+
+    A note on a copy of our type, which an earlier import made, is first put back into ours, and that gives it the time
+    of the import: only a package from a clock that is ahead of this one's is newer still.
+    """
+    return note.mtime if note.type.id == coming.type.id else time.time()
+
+
 def check_own_words(packages: Iterable[Collection], before: Collection, ours: Mapping[str, Ours]) -> None:
     """Raise UsageError where the import would empty a field that the learner added: an update replaces every field."""
     at_stake: dict[str, set[str]] = {}
     for package in packages:
         for guid, (coming, *_) in package.notes.items():
             for note in before.notes.get(guid, ())[:1]:
-                if note.type.id == coming.type.id and coming.mtime > note.mtime and (own := _own_words(note, coming)):
+                if coming.mtime > _time(note, coming) and (own := _own_words(note, coming)):
                     at_stake[f"{ours[guid].language} {ours[guid].note}"] = own
     if at_stake:
         names = sorted(at_stake)
