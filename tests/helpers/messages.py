@@ -17,6 +17,7 @@ _ERRORS = {
     "LockError": (0, 1),
     "GraderError": (0, 1),
     "HistoryError": (0, 1),
+    "FormulaError": (0, 1),
     "Problem": (3, 4),
     "Found": (1, 2),
     "Fault": (0, 1),

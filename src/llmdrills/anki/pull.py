@@ -243,7 +243,7 @@ class _Puller:
 
     def _render(self, note: Note, key: str) -> Callable[[str], str]:
         shown = render_cloze if key == "Text" else render_inline if key in {"Items", "Unit"} else render
-        if not note.values:
+        if not note.shows_values:
             return shown
         values = self._computed.values(note)
         return lambda text: shown(fill(text, values)[0])

@@ -119,7 +119,16 @@ class Computed:
         return found if found is not None and found.source == card_digest(slip) else None
 
     def values(self, note: Note) -> Mapping[str, Value]:
-        """The values that a note's texts show; none where they are missing or stale."""
+        """The values that a note's texts show: those of its proof, unless stale, and the card's of its family.
+
+        What a proof computes is never taken from the family: a stale one must be told, not covered up.
+        """
+        proved = self._proved(note)
+        if note.family is None:
+            return proved
+        return {name: one for name, one in note.family.card().names.items() if name not in note.values} | {**proved}
+
+    def _proved(self, note: Note) -> Mapping[str, Value]:
         found = self.notes.get(note.id)
         if found is None or note.proof is None or found.proof != digest(note.proof):
             return {}
@@ -127,7 +136,7 @@ class Computed:
 
     def is_stale(self, note: Note) -> bool:
         """Whether a note shows values that its present proof did not compute."""
-        return bool(note.values) and not set(note.values) <= set(self.values(note))
+        return bool(note.values) and not set(note.values) <= set(self._proved(note))
 
 
 def computed_file(root: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from llmdrills.content import cloze
+from llmdrills.content.familyfile import FAMILY, PLACEHOLDER, TOLERANCE, check_family, read_family
 from llmdrills.content.model import Deck, Note, NoteType, NumberAnswer, Source
 from llmdrills.content.places import Places
 from llmdrills.content.shapes import Both, Choice, Key, Many, Reader, Record, Table, Text, Topic, Word, kind_of, slug
@@ -31,7 +32,6 @@ MOST_CORE = 3
 """Katas that may be asked for to show an item of the checklist."""
 
 _WRITTEN = tuple(kind for kind in get_args(NoteType) if kind != "bug")
-_PLACEHOLDER = re.compile(r"\[\[([^\W\d]\w*)(:[^\[\]]*)?\]\]")
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 
 
@@ -78,10 +78,7 @@ _ANSWER = Record(
             needed=True,
         ),
         "unit": Key(Both(plain=True), "the unit, in both languages or one text for both"),
-        "tolerance": Key(
-            Word(r"exact|\d+(\.\d+)?([eE][+-]?\d+)?%?", "`exact`, a share such as `1%`, or a number", numbers=True),
-            "how far from the answer is still right",
-        ),
+        "tolerance": Key(TOLERANCE, "how far from the answer is still right"),
     },
 )
 
@@ -104,6 +101,7 @@ NOTE = Record(
             needed_by=("checklist",),
         ),
         "answer": Key(_ANSWER, "the number to type", only=("number",), needed_by=("number",)),
+        "family": Key(FAMILY, "ranges that `llmdrills ask` draws fresh numbers from", only=("number",)),
         "extra": Key(Both(), "shown small beneath the answer"),
         "sources": Key(SOURCES, "where the fact can be looked up; the linter reports a note without one"),
         "proves": Key(Many(slug()), "notes of the deck `readiness` that this is evidence for"),
@@ -261,7 +259,10 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
         return None
     languages = reader.languages
     note = _make(reader, node, values, Places(reader.shown, places))
+    if values.get("family") is not None and note.family is None:
+        return None
     _check_values(reader, note, languages)
+    check_family(reader, note, languages)
     if note.type == "cloze":
         for language in languages:
             for fault in cloze.faults(note.front[language]):
@@ -290,6 +291,7 @@ def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) ->
         answer=NumberAnswer(answer["value"], answer.get("unit") or Bilingual("", ""), answer.get("tolerance", "exact"))
         if answer
         else None,
+        family=read_family(reader, values),
         extra=values.get("extra"),
         tags=values.get("tags", ()),
         sources=values.get("sources", ()),
@@ -334,13 +336,15 @@ def _check_values(reader: Reader, note: Note, languages: tuple[Language, ...]) -
         )
     if not note.values and not _may_show_values(note):
         return
+    known = {*note.values, *(note.family.names if note.family else ())}
+    elsewhere = ("front.", "back.") if note.family and not note.family.front else ()  # `check_family` tells of these
     used: set[str] = set()
     for path, text in texts_of(note, languages):
         if "[[" not in text:
             continue
-        for name, _ in _PLACEHOLDER.findall(text if note.values else _CODE.sub("", text)):
+        for name, _ in PLACEHOLDER.findall(text if note.shows_values else _CODE.sub("", text)):
             used.add(name)
-            if name not in note.values:
+            if name not in known and not path.startswith(elsewhere):
                 add(
                     file,
                     *_at(at, path),

@@ -12,6 +12,7 @@ from llmdrills.content.workspacefile import WorkspaceFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llmdrills.content.family import Family
     from llmdrills.content.kata import Kata, Position, Source
     from llmdrills.language import Bilingual, Language
 
@@ -41,6 +42,7 @@ class Note:
     back: Bilingual | None = None
     items: tuple[Bilingual, ...] = ()  # checklist only
     answer: NumberAnswer | None = None  # number only
+    family: Family | None = None  # number only: the ranges that `llmdrills ask` draws from
     extra: Bilingual | None = None
     tags: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -56,6 +58,11 @@ class Note:
     )  # {"of": hash of the English text that the Chinese follows}
     positions: Mapping[str, Position] = field(default_factory=dict)  # key path ("back.zh") → where it stands
     remarks: tuple[Remark, ...] = ()  # what the reader saw of how its texts are written
+
+    @property
+    def shows_values(self) -> bool:
+        """Whether its texts may hold `[[name]]`, to be filled in before they are shown."""
+        return bool(self.values) or self.family is not None
 
 
 @dataclass(frozen=True)

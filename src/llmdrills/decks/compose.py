@@ -173,7 +173,7 @@ class Composer:
         if note.answer is not None:
             texts["Unit"] = note.answer.unit[language]
             texts["Answer"] = note.answer.value
-        if not note.values:
+        if not note.shows_values:
             return texts
         return {name: self._fill(note, text, f"{_key(name)}.{language}") for name, text in texts.items()}
 

@@ -157,7 +157,7 @@ class _Looker:
         notes.append(made)
         yield from self._sides(note, made, language)
         for path, text in _texts(note, language):
-            filled = fill(note, text, f"{path}.{language}") if note.values else text
+            filled = fill(note, text, f"{path}.{language}") if note.shows_values else text
             one = _Text(note, path, filled, language)
             yield from _math(one, cloze=note.type == "cloze" and path == "front")
             yield from _pictures(one, self._workspace.root)

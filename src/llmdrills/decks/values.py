@@ -23,7 +23,7 @@ class Values:
 
     def __call__(self, note: Note, text: str, key: str) -> str:
         """The text with values filled in. `key`: where it stands ("front.en"). What can't be filled stays."""
-        if not note.values or "[[" not in text:
+        if not note.shows_values or "[[" not in text:
             return text
         filled, faults = fill(text, self._computed.values(note))
         place = note.positions.get(key, note.position)

@@ -32,7 +32,7 @@ def card_of(note: Note, language: Language, computed: Computed) -> Card:
     A checklist is marked item by item and a cloze hidden part by hidden part; a question and a number are one atom.
     Values that were never computed stay as they are written: `llmdrills check --write` computes them.
     """
-    values = computed.values(note) if note.values else None
+    values = computed.values(note) if note.shows_values else None
     front = _filled(note.front[language], values)
     more = [_filled(text[language], values) for text in (note.extra,) if text is not None]
     back = _filled(note.back[language], values) if note.back is not None else ""

@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from llmdrills.content.computed import Computed
-from llmdrills.content.lint import cards, cases, chinese, kernels, markup, prompts, values  # registers the rules
+from llmdrills.content.lint import (
+    cards,
+    cases,
+    chinese,
+    families,
+    kernels,
+    markup,
+    prompts,
+    values,
+)  # registers the rules
 from llmdrills.content.lint.markup import note_digest
 from llmdrills.content.lint.rule import CARDS, GONE, LOOKS, RULES, Context, Found
 from llmdrills.content.model import Slip
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "WAIVER", "lint", "note_digest"]
 
-_MODULES = (cards, cases, chinese, kernels, markup, prompts, values)
+_MODULES = (cards, cases, chinese, families, kernels, markup, prompts, values)
 
 WAIVER = "waiver"
 """The rule about waivers themselves; it can't be waived."""

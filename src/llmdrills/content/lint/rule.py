@@ -133,6 +133,8 @@ def spoken(languages: tuple[Language, ...]) -> Iterator[Language]:
 def note_texts(note: Note) -> list[tuple[str, Bilingual]]:
     """The bilingual texts of a note by key path."""
     found = [("front", note.front), ("back", note.back), ("extra", note.extra)]
+    if note.family is not None:
+        found += [("family.front", note.family.front), ("family.back", note.family.back)]
     texts = [(path, both) for path, both in found if both is not None]
     return texts + [(f"items.{i}", item) for i, item in enumerate(note.items)]
 
