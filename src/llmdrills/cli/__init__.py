@@ -46,6 +46,7 @@ COMMANDS: tuple[str, ...] = (
     "report",
     "readiness",
     "exam",
+    "ask",
     "build",
     "check",
     "preview",

@@ -37,6 +37,7 @@ PANELS: tuple[tuple[Bilingual, tuple[str, ...]], ...] = (
 SUMMARIES: dict[str, Bilingual] = {
     "today": Bilingual("Practise what is due today.", "完成今天到期的练习。"),
     "exam": Bilingual("Take a timed exam: questions, katas, one design.", "限时考试：概念题、编码练习和一道设计题。"),
+    "ask": Bilingual("Ask for numbers, fresh ones each time.", "数值题：每次抽取新的数值。"),
     "start": Bilingual("Begin a kata: write its starter, print its path.", "开始一个练习：写出起始文件并打印其路径。"),
     "grade": Bilingual("Grade your file against the kata's reference.", "对照练习的参考实现，给你的文件评分。"),
     "rate": Bilingual("Rate a kata that you passed, for the schedule.", "为已通过的练习评级，并安排下次复习。"),

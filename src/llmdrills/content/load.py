@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.content.deckfile import DeckDraft, Reference, read_deck
 from llmdrills.content.katafile import KataDraft, read_kata
-from llmdrills.content.model import Kata, Workspace
+from llmdrills.content.model import Deck, Kata, Workspace
 from llmdrills.content.report import Report, did_you_mean
 from llmdrills.content.workspacefile import WorkspaceFile, read_workspace_file
 from llmdrills.content.yamlfile import paused_gc
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["READINESS", "deck_files", "figure_names", "kata_folders", "load_katas", "load_workspace", "unread_files"]
+__all__ = [
+    "READINESS",
+    "deck_files",
+    "figure_names",
+    "kata_folders",
+    "load_decks",
+    "load_katas",
+    "load_workspace",
+    "unread_files",
+]
 
 READINESS = "readiness"
 """The deck whose notes are the items of the readiness checklist."""
@@ -56,6 +65,21 @@ def _read(file: Path, report: Report, cache_dir: Path | None, about: WorkspaceFi
     from llmdrills.content.remembered import read_deck_again
 
     return read_deck_again(file, report, cache_dir, about)
+
+
+def load_decks(root: Path, cache_dir: Path | None = None) -> tuple[Deck, ...]:
+    """Read the decks alone, which takes a tenth of `load_workspace`; what they refer to is looked up there only.
+
+    Raises ContentError.
+    """
+    root = root.absolute()
+    report = Report(root)
+    with paused_gc():
+        about = read_workspace_file(root, report)
+        decks = [_read(file, report, cache_dir, about) for file in deck_files(root)]
+        _check_ids(decks, report)
+    report.raise_if_any()
+    return tuple(draft.deck for draft in decks if draft.deck)
 
 
 def load_katas(root: Path) -> tuple[Kata, ...]:
