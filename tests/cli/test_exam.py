@@ -419,3 +419,63 @@ def test_should_say_where_it_cannot_write(sit, home):
     exam.expect("cannot write to")
     exam.expect("LLMDRILLS_HOME")
     assert exam.ended() == 2
+
+
+NUMBER = """\
+  - id: cache
+    type: number
+    topic: systems
+    tags: ["llmdrills::course::q3"]
+    front: {en: "How many GB for [[tokens:,]] tokens?", zh: "[[tokens]] 个 token 占多少 GB？"}
+    answer: {value: "[[gb:.1f]]", unit: GB, tolerance: 2%}
+    family:
+      quantities: {tokens: {low: 1000, high: 100000, step: 1000, card: 8000}}
+      formula: tokens * 131072 / 1e9
+    sources: [{title: A book, url: "https://example.org/book"}]
+"""
+FRESH = {
+    "en": ("Fresh numbers: t types your answer", "`1,5` can be read in two ways", "✓ had it", "✗ missing"),
+    "zh": ("数值为新抽取：按 t 输入答案", "`1,5` 有两种读法", "✓ 答到了", "✗ 没有答到"),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("right", [True, False])
+def test_should_ask_a_number_family_about_fresh_numbers_and_judge_what_is_typed(
+    sit, run, home, workspace, language, right
+):
+    deck = workspace / "decks" / "concepts.yaml"
+    deck.write_text(deck.read_text("utf-8") + NUMBER, "utf-8")
+    fresh, comma, had, missed = FRESH[language]
+    exam = sit("--list", "--seed", "9", env={"LLMDRILLS_LANG": language}, columns=60)
+    exam.expect("1/5")
+    exam.press("\rnn")
+    exam.expect("2/5")
+    exam.press("\rn")
+    exam.expect("3/5")
+    exam.expect(loose(fresh))
+    exam.press("q")  # the same numbers are asked when it goes on
+    assert exam.ended() == 0
+    first = re.search(r"([\d,]+) (?:tokens\?|个 token 占)", exam.text)
+    assert first
+    tokens = int(first[1].replace(",", ""))
+    again = sit(env={"LLMDRILLS_LANG": language}, columns=60)
+    again.expect("3/5")
+    again.expect(loose(fresh))
+    assert first[1] in again.text
+    again.press("t")
+    again.expect(">")
+    again.press("1,5\r")
+    again.expect(loose(comma))
+    again.press("\x15")
+    again.press(f"{tokens * 131072 / 1e6 * (1.01 if right else 1.5):.6f} MB\r")
+    again.expect(had if right else missed)
+    again.expect(loose("131,072" if language == "en" else "131072"))
+    again.expect("4/5")
+    assert rows(home, ANSWERS)[-1] == ("cache", language, 3 if right else 1, "self")
+    again.press("x")
+    again.press("x")
+    assert again.ended() == 0
+    task = run("exam", "--json").json["tasks"][2]
+    assert (task["id"], task["numbers"], task["had"], task["of"]) == ("cache", {"tokens": tokens}, int(right), 1)
+    assert task["atoms"][0]["text"].endswith(" GB")

@@ -143,6 +143,11 @@ def test_should_find_what_a_draw_would_show(folder: Folder, old: str, new: str, 
     assert [one.startswith(wanted) for one in said if wanted] == [True] * bool(wanted)
 
 
+def test_should_find_a_format_that_there_is_none_of(folder: Folder) -> None:
+    own = '  front: {en: "[[layers:q]], [[tokens]]?", zh: "[[layers]]、[[tokens]]？"}\n  formula: per'
+    assert found(with_family(folder, "  formula: per", own))[0].startswith("family-draw: `[[layers:q]]` cannot be form")
+
+
 def test_should_find_an_exact_answer_whose_digits_never_end(folder: Folder) -> None:
     text = CACHE.replace("tolerance: 1%", "tolerance: exact").replace(
         "per * tokens / 1024", "tokens * 12 / (layers - 29)"
@@ -243,6 +248,11 @@ def test_should_count_in_decimals_without_the_noise_of_floats(folder: Folder) ->
     folder.note(note.replace("  where: tokens >= layers\n", "").replace("[[tokens:,]]", "[[tokens]]"))
     _, family = family_of(folder)
     assert family.quantities[1].values == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+def test_should_pass_over_numbers_that_have_no_answer() -> None:
+    family = Family((Quantity("a", (0, 1, 2), 1),), "6 / a")
+    assert {family.draw(str(seed)).answer for seed in range(50)} == {3, 6}
 
 
 def test_should_end_when_a_condition_refuses_everything_else() -> None:

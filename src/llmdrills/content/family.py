@@ -6,11 +6,12 @@ the deck file changes it, and `build` then says that the note is updated. `llmdr
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmdrills.content.arithmetic import Value, formula
+from llmdrills.content.arithmetic import FormulaError, Value, formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,15 +94,17 @@ class Family:
         return {quantity.name: source.choice(quantity.values) for quantity in self.quantities}
 
     def draw(self, seed: str) -> Drawn:
-        """An instance of that seed, the same on every machine; the card's own where `where` refuses everything else.
+        """An instance of that seed, the same on every machine; the card's own where nothing else is allowed.
 
-        Raises FormulaError where the formula has no value for it: `check` finds that.
+        Numbers for which the formula has no value are passed over: a learner can do nothing about them, and `check`
+        tells the author.
         """
         source = random.Random(seed)  # noqa: S311  # a question, not a secret
         for _ in range(_TRIES):
             quantities = self.pick(source)
-            if self.allows(quantities):
-                return self.of(quantities)
+            with contextlib.suppress(FormulaError):
+                if self.allows(quantities):
+                    return self.of(quantities)
         return self.card()
 
     def all(self) -> Iterator[dict[str, Value]]:

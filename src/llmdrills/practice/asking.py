@@ -68,7 +68,7 @@ def number_text(value: float, language: str, digits: int = 5) -> str:
 
 
 def question_of(note: Note, language: Language, seed: str) -> Question:
-    """The question that a seed draws from the family of a note, which must have one. Raises FormulaError."""
+    """The question that a seed draws from the family of a note; ValueError where it has none."""
     family = note.family
     if family is None or note.answer is None:
         raise ValueError(f"{note.id} has no family")

@@ -14,24 +14,32 @@ if TYPE_CHECKING:
     from llmdrills.content.computed import Computed, Value
     from llmdrills.content.model import Note
     from llmdrills.language import Language
+    from llmdrills.practice.asking import Question
 
 __all__ = ["Card", "card_of", "rating_of"]
 
 
 class Card(NamedTuple):
-    """A note as an exam shows it, Markdown. Each of `atoms` is marked; `more` is shown with them and is not."""
+    """A note as an exam shows it, Markdown. Each of `atoms` is marked; `more` is shown with them and is not.
+
+    `question`: what is asked about drawn numbers, whose typed answer is judged; None where the learner marks alone.
+    """
 
     front: str
     atoms: tuple[str, ...]
     more: tuple[str, ...]
+    question: Question | None = None
 
 
-def card_of(note: Note, language: Language, computed: Computed) -> Card:
+def card_of(note: Note, language: Language, computed: Computed, seed: int | None = None) -> Card:
     """The card of a note.
 
     A checklist is marked item by item and a cloze hidden part by hidden part; a question and a number are one atom.
+    With the `seed` of an exam, a note with a number family asks about numbers that the seed draws.
     Values that were never computed stay as they are written: `llmdrills check --write` computes them.
     """
+    if note.family is not None and seed is not None:
+        return _drawn(note, language, seed)
     values = computed.values(note) if note.shows_values else None
     front = _filled(note.front[language], values)
     more = [_filled(text[language], values) for text in (note.extra,) if text is not None]
@@ -60,6 +68,16 @@ def rating_of(marks: Sequence[bool]) -> Rating:
 
 def _filled(text: str, values: Mapping[str, Value] | None) -> str:
     return text if values is None else fill(text, values)[0]
+
+
+def _drawn(note: Note, language: Language, seed: int) -> Card:
+    """The question about numbers that the exam's seed draws: the same when the exam goes on, and in its report."""
+    from llmdrills.practice.asking import question_of
+
+    asked = question_of(note, language, f"exam {seed} {note.id}")
+    unit = asked.unit[language]
+    worked = f"{asked.worked} {unit}".strip()
+    return Card(asked.text, (f"{asked.answer} {unit}".strip(),), tuple(filter(None, (worked, asked.more))), asked)
 
 
 def _cloze(text: str, more: Sequence[str]) -> Card:

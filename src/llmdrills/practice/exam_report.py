@@ -48,7 +48,7 @@ def gather(exam: Exam, sources: Sources) -> Json:
     tasks = [
         _kata(number, task, katas.get(task.id), sources)
         if task.kind == "kata"
-        else _note(number, task, notes.get(task.id), sources)
+        else _note(number, task, notes.get(task.id), sources, exam.terms.seed)
         for number, task in enumerate(exam.tasks, 1)
     ]
     return {
@@ -68,15 +68,19 @@ def gather(exam: Exam, sources: Sources) -> Json:
     }
 
 
-def _note(number: int, task: Task, note: Note | None, sources: Sources) -> Json:
-    """A question or a design question: what was asked, and how each atom was marked (null: not)."""
-    card = None if note is None else card_of(note, sources.language, sources.computed)
+def _note(number: int, task: Task, note: Note | None, sources: Sources, seed: int) -> Json:
+    """A question or a design question: what was asked, and how each atom was marked (null: not).
+
+    `numbers`: what was drawn for it; null where nothing was.
+    """
+    card = None if note is None else card_of(note, sources.language, sources.computed, seed)
     atoms = () if card is None else card.atoms
     marks = [task.marks[place] if place < len(task.marks) else None for place in range(len(atoms))]
     return {
         **_common(number, task, () if note is None else note.proves),
         "title": task.id if card is None else card.front,
         "typed": task.typed,
+        "numbers": None if card is None or card.question is None else card.question.quantities,
         "atoms": [{"text": text, "had": had} for text, had in zip(atoms, marks, strict=True)],
         "had": sum(had is True for had in marks),
         "of": len(atoms),

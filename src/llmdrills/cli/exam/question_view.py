@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Literal
 from llmdrills.cli.day.events import Key, Redraw
 from llmdrills.cli.day.keys import ENTER
 from llmdrills.cli.exam.words import HELP_NOTE, WORDS
+from llmdrills.decks.labels import tolerance_text
 from llmdrills.lines import columns
 from llmdrills.mathtext import unicode_math
 from llmdrills.practice.exam_words import part_name
+from llmdrills.practice.typed_number import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,14 +119,25 @@ class QuestionView:
         draft = self._draft or ""
         if key == ENTER:
             self._keep_draft()
-            self._draft = None
-            self._reveal()
+            self._submit(draft)
         elif key in _BACKSPACE:
             self._draft = draft[:-1]
         elif key == _CLEAR:
             self._draft = ""
         elif key.isprintable():
             self._draft = draft + key
+
+    def _submit(self, draft: str) -> None:
+        """End the typing: a number is judged, and stays to be corrected where it cannot be read."""
+        asked = self._card.question
+        found = asked.judge(draft) if asked is not None and draft.strip() else None
+        if isinstance(found, Unread):
+            self._print(found.told[self._language])
+            return
+        self._draft = None
+        self._reveal()
+        if found is not None:
+            self._mark(found.right)
 
     def _keep_draft(self) -> None:
         if self._draft is not None and self._draft != self._task.typed:
@@ -169,7 +182,9 @@ class QuestionView:
             part = self._words("in_full", part=part, atoms=len(self._card.atoms))
         head = self._screen.strong(self._words("head", number=number, count=count, part=part))
         # Where it was broken off while it was marked, the answer is shown again.
-        self._print("", head, self._card.front, *(self._answer() if self._task.atoms else ()))
+        asked = self._card.question
+        fresh = [] if asked is None else [self._words("number", tolerance=tolerance_text(asked.tolerance))]
+        self._print("", head, self._card.front, *fresh, *(self._answer() if self._task.atoms else ()))
 
     def _say(self, name: str) -> None:
         self._print(self._words(name))

@@ -116,7 +116,7 @@ class _Sitting:
         note = self._papers.notes.get(task.id)
         if note is None:
             return self._drop(task)
-        card = card_of(note, self._tools.here.language, self._papers.computed)
+        card = card_of(note, self._tools.here.language, self._papers.computed, self._exam.terms.seed)
         if task.atoms and len(card.atoms) != task.atoms:  # the note was edited while the exam was broken off
             task.marks.clear()
             self._exam.reveal(task, len(card.atoms), self._tools.here.language)

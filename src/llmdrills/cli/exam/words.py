@@ -37,6 +37,10 @@ WORDS: dict[str, Bilingual] = {
         "Enter 看答案 · t 输入作答 · n 稍后 · q 暂停 · ? 按键",
     ),
     "answer_keys_short": Bilingual("Enter answer · ? keys", "Enter 看答案 · ? 按键"),
+    "number": Bilingual(
+        "Fresh numbers: t types your answer, which is judged ({tolerance}).",
+        "数值为新抽取：按 t 输入答案，由程序判定（{tolerance}）。",
+    ),
     "your_answer": Bilingual("Your answer: {typed}", "你的回答：{typed}"),
     "answer": Bilingual("Answer", "答案"),
     "point": Bilingual("{number}/{count} {text}", "{number}/{count} {text}"),

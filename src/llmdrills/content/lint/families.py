@@ -71,10 +71,21 @@ def family_draw(context: Context) -> Iterator[Found]:
         if failed is not None:
             what = f"with {_told(failed[0])}: {failed[1].what}"
             yield Found(place(note, "family.formula"), what, failed[1].todo, note)
+        yield from _unfilled(note, family)
         refused = sum(one is None for _, one in found)
         if refused > (1 - _LEAST_ALLOWED) * len(found):
             what = f"`where` refuses {refused} of {len(found)} draws"
             yield Found(place(note, "family.where"), what, "narrow the ranges, so that most draws pass", note)
+
+
+def _unfilled(note: Note, family: Family) -> Iterator[Found]:
+    """What of the family's own texts cannot be filled in: `[[name:…]]` with a format that there is none of."""
+    for path, both in (("family.front", family.front), ("family.back", family.back)):
+        texts = (("en", both.en), ("zh", both.zh), *both.more) if both is not None else ()
+        for language, text in texts:
+            for fault in fill(text, family.card().names)[1]:
+                what, _, todo = fault.partition(": ")
+                yield Found(place(note, f"{path}.{language}"), what, todo, note)
 
 
 @rule("family-card")
