@@ -108,6 +108,26 @@ class Drawing:
         if words:
             self.text(x + size / 2 - 1, y + size / 2 + 4, words, ink, size=12)
 
+    def tile(self, x: float, y: float, w: float, h: float, words: str = "", *, kind: str = "blank") -> None:
+        """A box of any size with a few words in its middle: `main`, `warm`, `blank`, `gone` for what is dropped, or a
+        colour of the palette's series.
+        """
+        p = self.palette
+        fill, ink, stroke = {
+            "main": (p.main, p.on_main, "none"),
+            "warm": (p.warm, p.on_warm, "none"),
+            "blank": (p.blank, p.ink, "none"),
+            "gone": ("none", p.faint, p.line),
+        }.get(kind, (kind, p.on_main, "none"))
+        self.rect(x, y, w, h, fill, stroke)
+        if words:
+            self.text(x + w / 2, y + h / 2 + 4.5, words, ink, 12)
+
+    def key(self, x: float, y: float, kind: str, words: str) -> None:
+        """One entry of a legend: a small box and what it stands for."""
+        self.tile(x, y, 15, 15, kind=kind)
+        self.text(x + 22, y + 12, words, anchor="start", size=12)
+
     def svg(self) -> str:
         body = "\n".join(self.parts)
         return (
