@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from drawing import PALETTES, Drawing, Figure, Palette, Words
+from input_figures import FIGURES as INPUTS
 from model_figures import FIGURES as MODELS
 from serving_figures import FIGURES as SERVING
 
@@ -241,6 +242,7 @@ FIGURES: dict[str, Figure] = {
     "bpe-merges": bpe_merges,
     "top-p-bars": top_p_bars,
     "three-architectures": three_architectures,
+    **INPUTS,
     **MODELS,
     **SERVING,
 }
