@@ -135,9 +135,168 @@ def byte_fallback(p: Palette, t: Words) -> Drawing:
     return d
 
 
+def patchify(p: Palette, t: Words) -> Drawing:
+    """The first row that a 3 × 12 × 12 image gives with patches of 4 × 4: reshaped at once, and with axes moved."""
+    d = Drawing(440, 262, p, t("What the first row of a patchify holds", "patchify 的第一行装了什么"))
+    channels, side, patch, size = 3, 12, 4, 8
+    row = channels * patch * patch
+    plain = [divmod(index, side * side) for index in range(row)]
+    pixels = [(c, y * side + x) for c in range(channels) for y in range(patch) for x in range(patch)]
+    panels = (
+        (
+            plain,
+            p.series[1],
+            t(f"reshape alone: row 0 is {row} numbers of red", f"直接 reshape：第 0 行是红色通道的 {row} 个数"),
+        ),
+        (pixels, p.main, t("axes split and moved first: row 0 is one patch", "先拆分并调换轴：第 0 行是一个 patch")),
+    )
+    for panel, (held, colour, title) in enumerate(panels):
+        top = 30 + panel * 132
+        d.text(220, top - 10, title)
+        for channel, name in enumerate("RGB"):
+            left = 42 + channel * 136
+            d.text(left - 14, top + 52, name, p.faint)
+            d.rect(left, top, side * size, side * size, p.blank, radius=0)
+            for y in range(side):
+                columns = [place % side for c, place in held if c == channel and place // side == y]
+                if columns:
+                    d.rect(left + min(columns) * size, top + y * size, len(columns) * size, size - 1, colour, radius=0)
+            for cut in range(0, side + 1, patch):
+                d.line([(left + cut * size, top), (left + cut * size, top + side * size)], p.line, 1)
+                d.line([(left, top + cut * size), (left + side * size, top + cut * size)], p.line, 1)
+    return d
+
+
+def clip_matrix(p: Palette, t: Words) -> Drawing:
+    """The logits of four image–caption pairs: a softmax along each row and one along each column."""
+    d = Drawing(440, 244, p, t("The two directions of CLIP's loss", "CLIP 损失的两个方向"))
+    pairs, size, x0, y0, row, column = 4, 38, 94, 54, 1, 2
+    d.text(x0 + 2 * size, 18, t("captions", "描述"))
+    d.text(16, y0 + 2 * size + 4, t("images", "图片"), anchor="start")
+    for i in range(pairs):
+        d.text(x0 + i * size + 18, 42, f"T{'₀₁₂₃'[i]}", p.faint, 12)
+        d.text(x0 - 16, y0 + i * size + 22, f"I{'₀₁₂₃'[i]}", p.faint, 12)
+        for j in range(pairs):
+            d.tile(
+                x0 + j * size,
+                y0 + i * size,
+                size - 4,
+                size - 4,
+                str(i) if i == j else "",
+                kind="main" if i == j else "blank",
+            )
+    d.rect(x0 - 5, y0 + row * size - 4, pairs * size + 6, size + 4, "none", p.series[1], 5)
+    d.rect(x0 + column * size - 4, y0 - 5, size + 4, pairs * size + 6, "none", p.series[2], 5)
+    right = x0 + pairs * size
+    d.arrow(right + 2, y0 + (row + 0.5) * size - 2, right + 20, y0 + (row + 0.5) * size - 2, p.series[1])
+    rows = (
+        t("each row: softmax", "每行：对各描述"),
+        t("over the captions,", "做 softmax，"),
+        t(f"I{'₁'}'s label is {row}", f"I₁ 的标签是 {row}"),
+    )
+    for line, words in enumerate(rows):
+        d.text(right + 28, y0 + (row + 0.5) * size - 16 + line * 18, words, p.series[1], 13, anchor="start")
+    below = y0 + pairs * size
+    d.arrow(x0 + (column + 0.5) * size - 2, below + 2, x0 + (column + 0.5) * size - 2, below + 14, p.series[2])
+    words = t("each column: softmax over the images, T₂'s label is 2", "每列：对各图片做 softmax，T₂ 的标签是 2")
+    d.text(220, below + 30, words, p.series[2])
+    d.text(right + 28, y0 + 3 * size + 10, t("loss = mean of both", "损失 = 两者的平均"), size=13, anchor="start")
+    return d
+
+
+def image_splice(p: Palette, t: Words) -> Drawing:
+    """A prompt of 40 ids with two image placeholders, and the positions after each became 576 features."""
+    d = Drawing(460, 206, p, t("Image features take the placeholders' places", "图像特征替换占位符"))
+    image, parts = 576, (12, 0, 8, 0, 18)  # text ids, and 0 for a placeholder
+    length = sum(part or 1 for part in parts)
+    total = sum(part or image for part in parts)
+    words = t(
+        f"{length} token ids → {total} positions (not to scale)", f"{length} 个 token id → {total} 个位置（未按比例）"
+    )
+    d.text(230, 20, words)
+    x, place, left = 14.0, 0, 28.0
+    widths = {12: (44, 84), 8: (56, 60), 18: (72, 120), 0: (124, 62)}
+    for part in parts:
+        wide, narrow = widths[part]
+        kind, many = ("blank", part) if part else ("warm", image)
+        d.tile(left, 32, narrow, 30, str(part) if part else "<image>", kind=kind)
+        d.line([(left, 66), (x, 100)], p.line, 1, dashed=True)
+        d.line([(left + narrow, 66), (x + wide, 100)], p.line, 1, dashed=True)
+        d.tile(x, 104, wide, 30, str(many), kind=kind)
+        d.text(x + wide / 2, 152, f"{place}–{place + many - 1}", p.faint, 12)
+        x, left, place = x + wide + 4, left + narrow + 4, place + many
+    d.text(230, 178, f"{length} − 2 + 2 × {image} = {total}", size=14)
+    words = t("mask, labels and positions grow at the same places", "掩码、标签和位置在同样的地方扩展")
+    d.text(230, 198, words, p.faint, 12)
+    return d
+
+
+def rank_fusion(p: Palette, t: Words) -> Drawing:
+    """Two lists of ten: A first in one and missing in the other, B tenth in both; their fused scores as bars."""
+    d = Drawing(440, 240, p, t("Reciprocal rank fusion of two lists", "两个列表的倒数排名融合"))
+    k, ranks, h = 60, {"A": (1, None), "B": (10, 10)}, 19
+    for column, name in enumerate(("BM25", t("dense", "稠密"))):
+        x = 44 + column * 66
+        d.text(x + 27, 20, name)
+        for rank in range(1, 11):
+            y = 28 + (rank - 1) * h
+            here = [document for document, places in ranks.items() if places[column] == rank]
+            d.tile(
+                x,
+                y,
+                54,
+                h - 3,
+                here[0] if here else "",
+                kind={"A": "warm", "B": "main"}["".join(here)] if here else "blank",
+            )
+            if column == 0:
+                d.text(36, y + 13, str(rank), p.faint, 12, anchor="end")
+    scores = {}
+    for row, (document, places) in enumerate(ranks.items()):
+        x, y, kind = 200.0, 70 + row * 74, ("warm", "main")[row]
+        terms = [k + place for place in places if place]
+        scores[document] = sum(1 / term for term in terms)
+        words = " + ".join(f"1/{term}" for term in terms)
+        d.text(200, y - 10, f"{document}: {words} = {scores[document]:.4f}", anchor="start")
+        for term in terms:
+            d.tile(x, y, 7400 / term - 2, 24, f"1/{term}", kind=kind)
+            x += 7400 / term
+    words = t(f"B / A = {scores['B'] / scores['A']:.2f}; k = {k}", f"B / A = {scores['B'] / scores['A']:.2f}，k = {k}")
+    d.text(200, 204, words, size=14, anchor="start")
+    return d
+
+
+def image_mask(p: Palette, t: Words) -> Drawing:
+    """Three text tokens, an image of four, two more text tokens: causal, and both ways within the image."""
+    d = Drawing(440, 246, p, t("Both ways within an image", "图片内部双向可见"))
+    kinds, size, x0, y0 = "tttiiiitt", 22, 70, 36
+    for row, own in enumerate(kinds):
+        for s, other in enumerate(kinds):
+            later = s > row and own == other == "i"
+            kind = "main" if s <= row else "warm" if later else "blank"
+            d.tile(x0 + s * size, y0 + row * size, size - 3, size - 3, kind=kind)
+    first, count = kinds.index("i"), kinds.count("i")
+    a, b = first * size, (first + count) * size - 3
+    d.line([(x0 + a, 30), (x0 + a, 26), (x0 + b, 26), (x0 + b, 30)], p.ink)
+    d.text(x0 + (a + b) / 2, 18, t("image", "图片"), size=12)
+    d.line([(x0 - 6, y0 + a), (x0 - 10, y0 + a), (x0 - 10, y0 + b), (x0 - 6, y0 + b)], p.ink)
+    d.text(x0 - 16, y0 + (a + b) / 2 + 4, t("image", "图片"), size=12, anchor="end")
+    x = x0 + len(kinds) * size + 14
+    d.key(x, 76, "main", t("causal, as ever", "因果，照常"))
+    d.key(x, 106, "warm", t("later token,", "之后的 token，"))
+    d.text(x + 22, 136, t("same image", "同一张图片"), size=12, anchor="start")
+    d.key(x, 154, "blank", t("masked", "屏蔽"))
+    return d
+
+
 FIGURES: dict[str, Figure] = {
     "softmax-scale": softmax_scale,
     "lora-start": lora_start,
     "supervised-labels": supervised_labels,
     "byte-fallback": byte_fallback,
+    "patchify": patchify,
+    "clip-matrix": clip_matrix,
+    "image-splice": image_splice,
+    "rank-fusion": rank_fusion,
+    "image-mask": image_mask,
 }
