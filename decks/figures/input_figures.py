@@ -289,6 +289,71 @@ def image_mask(p: Palette, t: Words) -> Drawing:
     return d
 
 
+def ppo_clip(p: Palette, t: Words) -> Drawing:
+    """PPO's surrogate over the ratio for an advantage of either sign: where it is flat, no gradient passes."""
+    d = Drawing(440, 252, p, t("Where PPO's surrogate is flat", "PPO 替代目标的平坦段"))
+    epsilon, top, w, h, unit = 0.2, 2.0, 170, 150, 68
+    for panel, advantage in enumerate((1, -1)):
+        x0, zero = 32 + panel * 216, 184 if advantage > 0 else 44
+
+        def at(ratio: float, value: float, x0: float = x0, zero: float = zero) -> tuple[float, float]:
+            return x0 + ratio / top * w, zero - value * unit
+
+        d.line([(x0, zero), (x0 + w, zero)], p.line)
+        d.line([(x0, 184 - h + 8), (x0, 192)], p.line)
+        d.text(x0 + w / 2, 20, "A > 0" if advantage > 0 else "A < 0", size=14)
+        edge = 1 + epsilon if advantage > 0 else 1 - epsilon
+        flat = edge * advantage
+        d.line([at(0, 0), at(top, top * advantage)], p.line, 1.3, dashed=True)
+        if advantage > 0:
+            d.line([at(0, 0), at(edge, flat)], p.series[0], 2.6)
+            d.line([at(edge, flat), at(top, flat)], p.series[1], 2.6)
+        else:
+            d.line([at(0, flat), at(edge, flat)], p.series[1], 2.6)
+            d.line([at(edge, flat), at(top, top * advantage)], p.series[0], 2.6)
+        d.line([at(edge, 0), at(edge, flat)], p.faint, 1, dashed=True)
+        x, y = at(edge, 0)
+        d.text(x, y + (18 if advantage > 0 else -8), f"{edge:g}", p.faint, 12)
+        ratio = 1.3 if advantage > 0 else 1.5
+        x, y = at(ratio, min(ratio * advantage, max(1 - epsilon, min(1 + epsilon, ratio)) * advantage))
+        d.rect(x - 5, y - 5, 10, 10, p.ink, radius=5)
+        d.text(x + 8, y + (20 if advantage > 0 else -6), f"r = {ratio}", size=12, anchor="start")
+    d.line([(34, 220), (56, 220)], p.series[1], 2.6)
+    d.text(64, 224, t("flat: no gradient", "平坦：没有梯度"), size=12, anchor="start")
+    d.line([(228, 220), (250, 220)], p.series[0], 2.6)
+    d.text(258, 224, t("slope A: gradient", "斜率为 A：有梯度"), size=12, anchor="start")
+    words = t("min(r A, clip(r) A) over the ratio r; dashed: r A", "横轴为概率比 r：min(r A, clip(r) A)；虚线为 r A")
+    d.text(220, 246, words, p.faint, 12)
+    return d
+
+
+def span_corruption(p: Palette, t: Words) -> Drawing:
+    """T5's example: spans are dropped, the encoder reads sentinels in their place, the decoder writes the spans."""
+    d = Drawing(460, 210, p, t("Span corruption", "span corruption"))
+    words = ("Thank", "you", "for", "inviting", "me", "to", "your", "party", "last", "week")
+    spans = {2: 2, 8: 1}  # first word dropped: how many
+    source: list[tuple[str, str]] = []
+    target: list[tuple[str, str]] = []
+    dropped = {first + step for first, count in spans.items() for step in range(count)}
+    for s, word in enumerate(words):
+        if s in spans:
+            sentinel = f"<{'XYZ'[list(spans).index(s)]}>"
+            source.append((sentinel, "main"))
+            target.append((sentinel, "main"))
+        (target if s in dropped else source).append((word, "warm" if s in dropped else "blank"))
+    target.append((f"<{'XYZ'[len(spans)]}>", "main"))
+    whole = [(word, "warm" if s in dropped else "blank") for s, word in enumerate(words)]
+    titles = (t("text", "原文"), t("the encoder reads", "编码器读入"), t("the decoder writes", "解码器输出"))
+    for row, (title, tiles) in enumerate(zip(titles, (whole, source, target), strict=True)):
+        x, y = 16.0, 30 + row * 68
+        d.text(16, y - 10, title, anchor="start")
+        for word, kind in tiles:
+            width = 7.4 * len(word) + 12
+            d.tile(x, y, width, 30, word, kind=kind)
+            x += width + 3
+    return d
+
+
 FIGURES: dict[str, Figure] = {
     "softmax-scale": softmax_scale,
     "lora-start": lora_start,
@@ -299,4 +364,6 @@ FIGURES: dict[str, Figure] = {
     "image-splice": image_splice,
     "rank-fusion": rank_fusion,
     "image-mask": image_mask,
+    "ppo-clip": ppo_clip,
+    "span-corruption": span_corruption,
 }

@@ -262,6 +262,67 @@ def mla_cache(p: Palette, t: Words) -> Drawing:
     return d
 
 
+def linear_attention_order(p: Palette, t: Words) -> Drawing:
+    """The two orders of multiplication without a softmax, as rectangles: one passes by an n × n matrix."""
+    d = Drawing(440, 250, p, t("The order of multiplication", "相乘的次序"))
+    n, width, long, short = 4096, 128, 80, 18
+    boxes = (("Q", 92, short, long), ("Kᵀ", 130, long, short), ("V", 230, short, long))
+    rows = (
+        ("(QKᵀ)V", (92, 210), long, "n × n", p.series[1], 4 * n * n * width / 1e9),
+        ("Q(KᵀV)", (130, 248), short, "d × d", p.series[0], 4 * n * width * width / 1e9),
+    )
+    for row, (title, (left, right), side, name, colour, cost) in enumerate(rows):
+        middle = 64 + row * 110
+        d.text(14, middle + 5, title, size=15, anchor="start")
+        for words, x, w, h in boxes:
+            d.tile(x, middle - h / 2, w, h, words)
+        d.text(120, middle + 5, "·", size=16)
+        d.text(220, middle + 5, "·", size=16)
+        top = middle - 46
+        d.line([(left, top + 4), (left, top - 2), (right, top - 2), (right, top + 4)], colour, 2)
+        d.arrow(254, middle, 274, middle, p.faint)
+        d.tile(282, middle - side / 2, side, side, name if side > 40 else "", kind=colour)
+        if side < 40:
+            d.text(308, middle + 5, name, colour, anchor="start")
+        d.text(374, middle - 2, f"{cost:.2g}", size=15, anchor="start")
+        d.text(374, middle + 15, "GFLOP", p.faint, 12, anchor="start")
+    words = t(
+        f"one head, n = {n} tokens, d = {width}: n/d = {n // width} times less",
+        f"一个头，n = {n} 个 token，d = {width}：计算量降为 d/n = 1/{n // width}",
+    )
+    d.text(220, 242, words, p.faint, 12)
+    return d
+
+
+def mrope_positions(p: Palette, t: Words) -> Drawing:
+    """Text, an image of 24 × 24 tokens from position 10 on, and text again, by their M-RoPE positions."""
+    d = Drawing(440, 232, p, t("M-RoPE positions around an image", "图片前后的 M-RoPE 位置"))
+    start, side, size, x0, y0 = 10, 24, 6, 148, 44
+    for row in range(side):
+        for column in range(side):
+            d.rect(x0 + column * size, y0 + row * size, size - 1, size - 1, p.main, radius=0)
+    end, last = x0 + side * size, start + side - 1
+    for place, position in enumerate((start - 2, start - 1)):
+        d.tile(56 + place * 40, 100, 34, 34, str(position))
+    for place, position in enumerate((last + 1, last + 2)):
+        d.tile(end + 24 + place * 40, 100, 34, 34, str(position), kind="blank" if place else "warm")
+    d.text(92, 92, t("text", "文本"), p.faint, 12)
+    d.text(end + 61, 92, t("text", "文本"), p.faint, 12)
+    d.text(40, 122, "…")
+    d.text(x0 + 6, 36, str(start), size=12)
+    d.text(end - 8, 36, str(last), size=12)
+    d.text((x0 + end) / 2, 36, t("width →", "宽 →"), p.faint, 12)
+    d.text(end + 6, y0 + 11, str(start), size=12, anchor="start")
+    d.text(end + 6, y0 + side * size - 2, str(last), size=12, anchor="start")
+    d.text(end + 28, y0 + side * size - 2, t("height ↓", "高 ↓"), p.faint, 12, anchor="start")
+    words = t(
+        f"{side * side} tokens, but text goes on at {last} + 1 = {last + 1}",
+        f"共 {side * side} 个 token，文本却从 {last} + 1 = {last + 1} 继续",
+    )
+    d.text(220, 218, words)
+    return d
+
+
 FIGURES: dict[str, Figure] = {
     "packed-mask": packed_mask,
     "left-padded-positions": left_padded_positions,
@@ -271,4 +332,6 @@ FIGURES: dict[str, Figure] = {
     "moe-capacity": moe_capacity,
     "pre-post-norm": pre_post_norm,
     "mla-cache": mla_cache,
+    "linear-attention-order": linear_attention_order,
+    "mrope-positions": mrope_positions,
 }
