@@ -27,9 +27,9 @@ def softmax_scale(p: Palette, t: Words) -> Drawing:
             d.rect(x0 + key * 15, base - weight * high, 12, weight * high, fill, radius=0)
         largest = max(weights)
         slope = max(weight * (1 - weight) for weight in weights)
-        words = (f"{spread:g}" if spread >= 1 else f"1/{1 / spread:g}", f"{largest:.3f}", f"{slope:.2g}")
+        values = (f"{spread:g}" if spread >= 1 else f"1/{1 / spread:g}", f"{largest:.3f}", f"{slope:.2g}")
         names = (t("std", "标准差"), t("top weight", "最大权重"), t("slope", "斜率"))
-        for row, (name, value) in enumerate(zip(names, words, strict=True)):
+        for row, (name, value) in enumerate(zip(names, values, strict=True)):
             d.text(x0 + 60, base + 22 + row * 19, f"{name} {value}", p.faint if row == 0 else p.ink, 12)
     words = t(
         "slope: the largest w(1 − w), on the Jacobian's diagonal", "斜率：softmax 雅可比矩阵对角线上最大的 w(1 − w)"
@@ -253,14 +253,14 @@ def rank_fusion(p: Palette, t: Words) -> Drawing:
                 d.text(36, y + 13, str(rank), p.faint, 12, anchor="end")
     scores = {}
     for row, (document, places) in enumerate(ranks.items()):
-        x, y, kind = 200.0, 70 + row * 74, ("warm", "main")[row]
+        bar, y, kind = 200.0, 70 + row * 74, ("warm", "main")[row]
         terms = [k + place for place in places if place]
         scores[document] = sum(1 / term for term in terms)
         words = " + ".join(f"1/{term}" for term in terms)
         d.text(200, y - 10, f"{document}: {words} = {scores[document]:.4f}", anchor="start")
         for term in terms:
-            d.tile(x, y, 7400 / term - 2, 24, f"1/{term}", kind=kind)
-            x += 7400 / term
+            d.tile(bar, y, 7400 / term - 2, 24, f"1/{term}", kind=kind)
+            bar += 7400 / term
     words = t(f"B / A = {scores['B'] / scores['A']:.2f}; k = {k}", f"B / A = {scores['B'] / scores['A']:.2f}，k = {k}")
     d.text(200, 204, words, size=14, anchor="start")
     return d

@@ -58,8 +58,8 @@ def left_padded_positions(p: Palette, t: Words) -> Drawing:
         d.tile(x, 144, size - 3, 30, str(s) if last else place, kind="blank" if seen else "gone")
     d.text(x0 + len(mask) * size + 9, 123, "✓", p.series[2], 16)
     d.text(x0 + len(mask) * size + 9, 165, "✗", p.series[1], 16)
-    x = x0 + (pads + real) * size - 1.5
-    d.line([(x, 138), (x, 180)], p.series[1], 2, dashed=True)
+    cut = x0 + (pads + real) * size - 1.5
+    d.line([(cut, 138), (cut, 180)], p.series[1], 2, dashed=True)
     words = t(
         f"from {real - 1} to {pads + real}: a gap of {pads}, one for each pad",
         f"从 {real - 1} 跳到 {pads + real}：空出 {pads} 个位置，正是填充的个数",
@@ -185,7 +185,10 @@ def moe_capacity(p: Palette, t: Words) -> Drawing:
         if not any(lost):
             d.text(x0 + 2 * size, 174, t("none", "无"), p.faint)
         d.line([(x0 - 4, 128), (x0 + experts * size, 128)], p.series[1], 1.5, dashed=True)
-        words = t(f"capacity {len(tokens)} / {experts} = {capacity}", f"容量 {len(tokens)} / {experts} = {capacity}")
+        words = t(
+            f"capacity 1.0 × {len(tokens)} / {experts} = {capacity}",
+            f"容量 1.0 × {len(tokens)} / {experts} = {capacity}",
+        )
         d.text(x0 + 2 * size, 226, words, p.faint, 12)
     return d
 
