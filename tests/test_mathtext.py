@@ -25,6 +25,8 @@ EXAMPLES = {
     r"$-\log p(\text{label})$": "−log p(label)",
     r"$a\sin\phi + b$": "a sin ϕ + b",
     r"$\frac{1}{\sqrt{d_k}}$": "1/√dₖ",
+    r"$1 - \binom{n-c}{k}/\binom{n}{k}$": "1 − C(n−c, k)/C(n, k)",
+    r"$i \bmod V$": "i mod V",
     "`$n$` costs $5": "`$n$` costs $5",
     "$$i = 0, \\dots, D/2$$": "i = 0, …, D/2",
 }

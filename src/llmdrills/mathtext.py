@@ -1,8 +1,8 @@
 """TeX as Unicode, for a terminal: `$\\frac{1}{\\sqrt{d_k}}$` becomes 1/√dₖ. Cards keep their TeX: MathJax sets it.
 
 unicodeit knows the symbols, and the letters that Unicode has above and below the line. What it leaves in braces is
-written here: words, names of functions, roots and fractions, and exponents that Unicode has no letters for, which
-become `^(…)`. What is not covered: matrices, and accents over more than one letter.
+written here: words, names of functions, roots, fractions and binomial coefficients (C(n, k)), and exponents that
+Unicode has no letters for, which become `^(…)`. What is not covered: matrices, and accents over more than one letter.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _WORDS = re.compile(rf"\\(?:text|mathrm|mathbf|mathit|operatorname\*?|textbf|tex
 _NAMES = re.compile(r"\\(min|max|log|ln|exp|sin|cos|tan|tanh|arg|argmax|softmax|Pr|det|dim)(?![A-Za-z])")
 _ROOT = re.compile(rf"\\sqrt\s*{_GROUP}")
 _FRACTION = re.compile(rf"\\[dt]?frac\s*{_GROUP}\s*{_GROUP}")
+_CHOOSE = re.compile(rf"\\[dt]?binom\s*{_GROUP}\s*{_GROUP}")
+_MODULO = re.compile(r"\s*\\bmod(?![A-Za-z])\s*")
 _SHIFTED = re.compile(rf"([\^_]){_GROUP}")
 _SPACES = re.compile(r"\\[,;:! ]|~|\\q?quad(?![A-Za-z])")
 _TRANSPOSED = re.compile(r"\^\{?\\(?:top|intercal)\}?")
@@ -51,7 +53,9 @@ def _formula(tex: str) -> str:
         tex = _WORDS.sub(r"\1", tex)
         tex = _SHIFTED.sub(_shifted, tex)
         tex = _ROOT.sub(lambda m: f"√{_one(m[1])}", tex)
+        tex = _CHOOSE.sub(lambda m: f"C({m[1].strip()}, {m[2].strip()})", tex)
         tex = _FRACTION.sub(lambda m: f"{_one(m[1])}/{_one(m[2])}", tex)
+    tex = _MODULO.sub(" mod ", tex)
     tex = _DOTS.sub("…", _SPACES.sub(" ", _NAMES.sub(_name, tex)))
     said = str(unicodeit.replace(tex)).replace(_APART, "")
     return re.sub(r" {2,}", " ", said.replace(r"\{", "{").replace(r"\}", "}").replace(r"\%", "%")).strip()
