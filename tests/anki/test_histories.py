@@ -28,6 +28,7 @@ from typing import Any
 
 import pytest
 from anki.importing import _LegacyAnkiPackageImporter
+from anki.models import ModelManager
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -422,6 +423,7 @@ class Histories(RuleBasedStateMachine):
         notes, cards, reviews = self.learner.notes(), self.learner.card_states(), self.learner.reviews()
         if merge:
             _LegacyAnkiPackageImporter(self.learner.col, str(path)).run()
+            self.learner.col.models = ModelManager(self.learner.col)  # the old one remembers types as they were
         else:
             self.learner.take(path)
         COUNTS["imports"] += 1

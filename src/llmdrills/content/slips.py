@@ -17,6 +17,7 @@ import itertools
 import textwrap
 import tokenize
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.definitions import own_text
@@ -109,6 +110,11 @@ class RightKernel:
     function: ast.FunctionDef
     variants: tuple[str, ...] = ()  # empty: all
 
+    @cached_property
+    def text(self) -> str:
+        """The function with its helpers, as written: many slips edit the same one."""
+        return own_text(self.file, self.function)
+
 
 @dataclass(frozen=True)
 class RightKernels:
@@ -163,6 +169,8 @@ def _place(lines: list[str], wanted: str) -> tuple[int, int]:
 
 def _code(line: str) -> str:
     """A line without indentation and comment."""
+    if "#" not in line:
+        return line.strip()
     with contextlib.suppress(tokenize.TokenError, IndentationError, SyntaxError):
         for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
             if token.type == tokenize.COMMENT:
@@ -327,7 +335,7 @@ class _SlipReader:
         if right.variants and variant not in right.variants:
             todo = "name a right kernel of every variant, or list the slip's variants"
             raise EditError(f"`{of}` is no right kernel", todo)
-        text = own_text(right.file, right.function)
+        text = right.text
         edited = apply(text, edits)
         if edited == text:
             raise EditError("`becomes` says what stands there already", "write what people write instead")

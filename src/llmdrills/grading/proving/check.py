@@ -9,6 +9,7 @@ What has not changed since it was last found sound comes from the cache.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -242,6 +243,7 @@ def _proof_key(note: Note) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+@functools.cache
 def _surroundings() -> str:
     """What a result depends on besides the workspace: this package's code, torch, Python."""
     own = Path(__file__).resolve().parents[1]
