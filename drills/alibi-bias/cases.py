@@ -97,6 +97,14 @@ def long_cache(make: Inputs) -> Call:
     return call(6, 1, 5000)
 
 
+@case(
+    why="four calls in a row, three of one shape: no result is kept, and none is written over",
+    clauses=("result", "always"),
+)
+def calls_in_a_row(make: Inputs) -> tuple[Call, ...]:
+    return call(6, 2, 5), call(6, 2, 5, False), call(6, 2, 5, True), call(6, 2, 4)
+
+
 @case(why="sizes that nobody could have hard-coded", fresh=True, clauses=("other-counts", "positions", "causal"))
 def fresh(make: Inputs) -> Call:
     length = make.size(2, 5)
