@@ -27,6 +27,15 @@ def ids_in_no_order(make: Inputs) -> Call:
     return call(torch.tensor([[7, 7, 2, 2, 2, 9], [70_000, 2_049, 2_048, 2_048, 4_464, 4_464]]))
 
 
+@case(
+    why="ids beyond 2²⁴ and 2³²: float32 and int32 take two of them for one",
+    clauses=("ids", "documents"),
+)
+def huge_ids(make: Inputs) -> Call:
+    row = [2**24 + 1, 2**24 + 1, 2**24, 2**24, 2**24]  # float32 holds no odd number there
+    return call(torch.tensor([row, [5, 5, 2**32 + 5, 2**32 + 5, 0]]), False)
+
+
 @case(why="documents of one token each: every position is 0", clauses=("ids", "positions"))
 def single_tokens(make: Inputs) -> Call:
     return call(torch.tensor([[3, 1, 2, 4], [1, 2, 2, 3]]))
@@ -82,6 +91,11 @@ def long_document(make: Inputs) -> Call:
 def view(make: Inputs) -> Call:
     ids = torch.tensor([[9, 1, 1, 2, 2, 2, 0], [9, 9, 3, 3, 1, 1, 1]])
     return call(ids.T.contiguous().T[:, 1:])
+
+
+@case(why="two calls of one shape in a row: the first result must not change", clauses=("always", "returns"))
+def calls_in_a_row(make: Inputs) -> tuple[Call, ...]:
+    return call(torch.tensor([[1, 1, 2, 2, 0]])), call(torch.tensor([[1, 2, 2, 2, 2]]))
 
 
 @case(
