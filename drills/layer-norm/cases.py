@@ -121,6 +121,18 @@ def rounded_once(make: Inputs) -> Call:
     return call(x, torch.ones(4), torch.tensor([1.34, 0.447, -0.447, -1.34]))
 
 
+@case(
+    why="a float32 weight of 1.003 beside a bfloat16 x: rounded to x's dtype first, it is 1",
+    clauses=("float32-inside", "affine"),
+    own_precision=True,
+    rtol=0.02,
+    atol=1e-4,
+)
+def exact_weight(make: Inputs) -> Call:
+    x = torch.tensor([[-1.0, 0.5, 2.0, 3.5]], dtype=torch.bfloat16)  # times 1.003: ±1.3457 and ±0.4486
+    return call(x, torch.full((4,), 1.003), torch.tensor([1.34, 0.447, -0.447, -1.34]))
+
+
 @case(why="bfloat16 with a float32 weight and bias: x decides the dtype", clauses=("float32-inside", "shapes"))
 def mixed_dtypes(make: Inputs) -> Call:
     return call(make.normal(3, 6, mean=1.0, dtype=torch.bfloat16), *affine(make, 6))
