@@ -56,6 +56,28 @@ def whole_numbers(make: Inputs) -> Call:
 @case(
     rtol=1e-4,
     atol=0.0,
+    why="a block whose other keys would change the result if they were read: another type, a part of the head, a length",
+    clauses=("parameters",),
+)
+def other_keys(make: Inputs) -> Call:
+    unread = {"rope_type": "default", "partial_rotary_factor": 0.5, "max_position_embeddings": 24000}
+    return call(16, llama3(10000.0, 4.0, 3000) | unread)
+
+
+@case(
+    rtol=1e-4,
+    atol=0.0,
+    why="YaRN's attention factor in a block of another rule: attention_scaling stays 1.0",
+    variants=("linear", "llama3"),
+    clauses=("parameters", "scaled", "smooth"),
+)
+def foreign_attention_factor(make: Inputs) -> Call:
+    return call(12, llama3(10000.0, 4.0, 2048) | {"attention_factor": 1.25})
+
+
+@case(
+    rtol=1e-4,
+    atol=0.0,
     why="two calls in a row that differ in factor and base alone: nothing may be kept",
     clauses=("always",),
 )
@@ -149,6 +171,17 @@ def qwen(make: Inputs) -> Call:
 )
 def not_truncated(make: Inputs) -> Call:
     return call(64, parameters(150000.0, 32.0, 4096, beta_fast=32.0, beta_slow=1.0, truncate=False))
+
+
+@case(
+    rtol=1e-4,
+    atol=0.0,
+    why="ends that are not rounded are held all the same: 100 positions put the first below pair 0",
+    variants=("yarn",),
+    clauses=("range", "ramp"),
+)
+def not_truncated_but_held(make: Inputs) -> Call:
+    return call(16, parameters(10000.0, 4.0, 100, truncate=False))
 
 
 @case(
@@ -454,16 +487,16 @@ def _by_transformers(kind: str, head_dim: int, rope_parameters: dict[str, object
     return frequencies, float(scaling)
 
 
-@peer("transformers", variants=("linear",))
+@peer("transformers", variants=("linear",), skips={"other-keys": "reads partial_rotary_factor too"})
 def transformers_linear(head_dim, rope_parameters):
     return _by_transformers("linear", head_dim, rope_parameters)
 
 
-@peer("transformers", variants=("llama3",))
+@peer("transformers", variants=("llama3",), skips={"other-keys": "reads partial_rotary_factor too"})
 def transformers_llama3(head_dim, rope_parameters):
     return _by_transformers("llama3", head_dim, rope_parameters)
 
 
-@peer("transformers", variants=("yarn",))
+@peer("transformers", variants=("yarn",), skips={"other-keys": "reads partial_rotary_factor too"})
 def transformers_yarn(head_dim, rope_parameters):
     return _by_transformers("yarn", head_dim, rope_parameters)
