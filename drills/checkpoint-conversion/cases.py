@@ -142,6 +142,20 @@ def transposed_storage(make: Inputs) -> Call:
     return call({at + "q_proj.weight": q, at + "k_proj.weight": k}, 4, 2)
 
 
+@case(
+    why="names that look alike: biases of a norm and of o_proj, a vector that is no norm; layer 10",
+    clauses=("norms", "others"),
+)
+def names_alike(make: Inputs) -> Call:
+    at, c = "model.layers.10.", 12
+    alike = {
+        at + "input_layernorm.bias": make.normal(c),
+        at + "self_attn.o_proj.bias": make.normal(c),
+        at + "mlp.shared_gate.weight": make.normal(c),
+    }
+    return call(layer(make, 2, 1, 6, c, number=10) | alike, 2, 1, zero_centred=True)
+
+
 @case(why="two calls in a row with other numbers of heads", clauses=("always",))
 def calls_in_a_row(make: Inputs) -> tuple[Call, ...]:
     name = "model.layers.0.self_attn.q_proj.weight"

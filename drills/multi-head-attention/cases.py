@@ -100,6 +100,18 @@ def square_mask(make: Inputs) -> Call:
     return call(*parts(make, 4, 2, 2, x=(4, 4, 8), C_o=8), 4, mask=mask)
 
 
+@case(why="(H, L, S) with as many rows as heads: the first size is the heads'", clauses=("mask", "heads"))
+def rows_as_heads(make: Inputs) -> Call:
+    mask = make.boolean(3, 4, 5, true=0.5)
+    mask[..., 1] = True
+    return call(*parts(make, 3, 2, 4, x=(3, 4, 6), C_s=3), 3, make.normal(3, 5, 3), mask)
+
+
+@case(why="(L, S) with as many rows as queries: the first size is the queries'", clauses=("mask", "self"))
+def rows_as_queries(make: Inputs) -> Call:
+    return call(*parts(make, 2, 2, 4, x=(4, 4, 6)), 2, mask=torch.ones(4, 4, dtype=torch.bool).tril())
+
+
 @case(why="one query, as in decoding: the mask holds for it too", clauses=("mask", "cross"))
 def one_query(make: Inputs) -> Call:
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1]]).bool()[:, None, None, :]
@@ -107,13 +119,13 @@ def one_query(make: Inputs) -> Call:
 
 
 @case(
-    why="scores of −24,576 beside a hidden one of 24,576: a finite number for minus infinity does not hide it",
+    why="scores of −100,233 beside a hidden one of 99,846: −100,000 for minus infinity does not hide it",
     clauses=("mask",),
 )
 def low_scores(make: Inputs) -> Call:
-    # Each score is ±24,576 and a small multiple of 1/8, which float32 holds exactly.
-    x, context = torch.full((1, 3, 4), 128.0), torch.full((1, 5, 4), -128.0)
-    context[:, 4] = 128.0
+    # Each score is −100,233 and a small multiple of 1/8, which float32 holds exactly.
+    x, context = torch.full((1, 3, 4), 258.0), torch.full((1, 5, 4), -259.0)
+    context[:, 4] = 258.0
     x[..., 3], context[..., 3] = 1.0, make.integers(-8, 8, 1, 5).float() / 4
     mask = torch.tensor([[1, 0, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]]).bool()
     return call(x, torch.eye(4), torch.eye(4), make.normal(4, 3) / 128, make.normal(3, 2), 1, context, mask)

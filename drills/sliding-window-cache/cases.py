@@ -117,6 +117,14 @@ def still_in_the_sinks(make: Inputs) -> Call:
 
 
 @case(
+    why="a second chunk completes the four sinks, and goes on beyond the window",
+    clauses=("sinks", "output", "kept"),
+)
+def sinks_over_two_chunks(make: Inputs) -> Call:
+    return after(make, 2, 6, window=2, sinks=4)
+
+
+@case(
     why="a window wider than the sequence: plain causal attention, and everything is kept", clauses=("window", "kept")
 )
 def wide_window(make: Inputs) -> Call:
@@ -134,13 +142,13 @@ def equal_sizes(make: Inputs) -> Call:
 
 
 @case(
-    why="scores of −24,576 beside a hidden one of 24,576: a finite number for minus infinity does not hide it",
+    why="scores of −100,233 beside a hidden one of 99,846: −100,000 for minus infinity does not hide it",
     clauses=("attention",),
 )
 def low_scores(make: Inputs) -> Call:
-    # Each score is ±24,576 and a small multiple of 1/8, which float32 holds exactly.
-    q, k = torch.full((1, 2, 6, 4), 128.0), torch.full((1, 2, 6, 4), -128.0)
-    k[:, :, 5] = 128.0  # the last token's, which those before it do not see
+    # Each score is −100,233 and a small multiple of 1/8, which float32 holds exactly.
+    q, k = torch.full((1, 2, 6, 4), 258.0), torch.full((1, 2, 6, 4), -259.0)
+    k[:, :, 5] = 258.0  # the last token's, which those before it do not see
     q[..., 3], k[..., 3] = 1.0, make.integers(-8, 8, 1, 2, 6).float() / 4
     return last_of([q, k, make.normal(1, 2, 6, 3)], (3, 3), 2, 1)
 
