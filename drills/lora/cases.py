@@ -123,10 +123,28 @@ def between_two(make: Inputs) -> Call:
     return call(make.integers(-4, 4, 2, 4).float(), odd.bfloat16(), torch.ones(1, 4), b, 1.0)
 
 
-@case(why="half factors beside a float32 layer", clauses=("shapes", "result"))
-def half_factors(make: Inputs) -> Call:
+@case(
+    why="merged in bfloat16: x is not rounded to the weight's dtype, and what is taken out is not rounded on its own",
+    clauses=("float32-inside", "merged", "changed"),
+    own_precision=True,
+    rtol=0.0,
+    atol=1e-3,
+)
+def merged_between_two(make: Inputs) -> Call:
+    # The differences lie just above the middle: on it, rounding would go down to the even one.
+    odd = 1 + (2 * make.integers(0, 60, 3, 4) + 1) / 128
+    b = torch.tensor([[2**-8 - 2**-18], [2**-8 - 2**-19], [2**-8 - 2**-18]])
+    return call(make.normal(2, 4), odd.bfloat16(), torch.ones(1, 4), b, 1.0, merged=True)
+
+
+@case(
+    why="half factors beside a float32 layer, under a scale that no half type holds, in either state",
+    clauses=("shapes", "result", "float32-inside"),
+)
+def half_factors(make: Inputs) -> tuple[Call, ...]:
     a, b = make.normal(3, 5).half(), make.normal(4, 3).bfloat16()
-    return call(make.normal(2, 5), make.normal(4, 5), a, b, 12.0, merged=True)
+    x, weight = make.normal(2, 5), make.normal(4, 5)
+    return tuple(call(x, weight, a, b, 10.0, merged=merged) for merged in (False, True))
 
 
 @case(why="x in bfloat16 on a float32 weight: each result has a dtype of its own", clauses=("result",))
