@@ -60,6 +60,23 @@ def no_gradient(make: Inputs) -> Call:
     return call(make.normal(2, 3), grad, state(make, 2, 3, steps=0), 0.1, (0.9, 0.99), 1e-6, 1.0)
 
 
+@case(
+    why="a gradient of 0 everywhere, after steps that had one: averages and decay still move the parameter",
+    clauses=("moments", "update", "decoupled"),
+)
+def still(make: Inputs) -> Call:
+    return call(make.normal(2, 3), torch.zeros(2, 3), state(make, 2, 3, steps=3), 0.1, (0.9, 0.95), 1e-3, 0.5)
+
+
+@case(
+    why="β₂ = 0.99999 at the first step: in float32, 1 − β₂ is off by a thousandth, and the step with it",
+    clauses=("moments",),
+)
+def slow_average(make: Inputs) -> Call:
+    grad = make.uniform(2, 3, low=0.5, high=2.0) * torch.tensor([1.0, -1.0, 1.0])
+    return call(make.normal(2, 3), grad, state(make, 2, 3, steps=0), 0.5, (0.9, 0.99999))
+
+
 @case(why="no decay: the updates of Adam", clauses=("decoupled", "update"))
 def no_decay(make: Inputs) -> Call:
     return call(make.normal(4), make.normal(4), state(make, 4, steps=2), 0.05, (0.5, 0.75), weight_decay=0.0)
