@@ -64,6 +64,16 @@ def tiny(make: Inputs) -> Call:
     return call([make.uniform(4, low=1.0, high=2.0) * 1e-6, make.uniform(2, low=1.0, high=2.0) * 1e-6], 1e-6)
 
 
+@case(
+    why="a tiny norm just below the limit, which 1e-6 would lift above it: whether the factor is asked, or the norm",
+    clauses=("coefficient",),
+    rtol=1e-4,
+    atol=1e-12,
+)
+def just_below(make: Inputs) -> Call:
+    return call([torch.tensor([3e-6, -1e-6]), torch.tensor([[-1e-6], [5e-6]])], 6.4e-6)  # the norm is 6e-6
+
+
 @case(why="the sum of absolute values", clauses=("norm",))
 def norm_one(make: Inputs) -> Call:
     return call([make.normal(3, 2), make.normal(4) * 2], 1.5, 1.0)
@@ -119,7 +129,8 @@ def _twice_rounded() -> torch.Tensor:
     atol=0.0,
 )
 def rounded_once(make: Inputs) -> Call:
-    return call([_twice_rounded(), torch.tensor([3.0])], 1.0)
+    # With a limit of 3, dividing by the norm and multiplying by the limit are two roundings, too.
+    return call([_twice_rounded(), torch.tensor([9.0])], 3.0)
 
 
 @case(why="numbers and sizes of their own", fresh=True, clauses=("norm", "coefficient", "always"))
