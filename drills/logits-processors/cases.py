@@ -132,6 +132,11 @@ def float16(make: Inputs) -> Call:
     return call(logits, ids((1,), (1,)), None, 1.25, 0.5)
 
 
+@case(why="float16 with every option left at its default: float32 all the same", clauses=("result",))
+def nothing_to_do(make: Inputs) -> Call:
+    return call(spaced(make, 2, 5).half(), ids((1, 1), (4, 0)))
+
+
 @case(why="bfloat16 in, float32 out, and as exact as that", clauses=("result", "logits"))
 def bfloat16(make: Inputs) -> Call:
     return call(spaced(make, 2, 6).bfloat16(), ids((1, 2), (3, 0)), None, 1.3, 0.7, 0.05)
