@@ -97,7 +97,8 @@ def lone_tokens(make: Inputs) -> Call:
 )
 def other_roles(make: Inputs) -> Call:
     tool = [("user", [21]), ("tool", [22, 23]), ("assistant", []), ("assistant", [24])]
-    return call([[("user", [11, 12]), ("assistant", [])], [], tool, [("user", [31]), ("Assistant", [32])]], 6, 0)
+    alike = [[("user", [31]), (role, [32])] for role in ("Assistant", " assistant", "assistant-draft", "model")]
+    return call([[("user", [11, 12]), ("assistant", [])], [], tool, *alike], 6, 0)
 
 
 @case(why="nothing to learn anywhere: no rows, of the right length and dtype", clauses=("nothing-to-learn", "result"))
