@@ -66,6 +66,13 @@ def top_one(make: Inputs) -> Call:
     return call(logits(make, 2, 5, 4), 1)
 
 
+@case(why="best logits that differ in float32 alone: which is higher is asked before any rounding", clauses=("load",))
+def close_logits(make: Inputs) -> Call:
+    # Once with the higher one behind the lower, and once before it: whichever a tie would take, one is wrong.
+    rows = [[2.0, 2.0004, -1.0, 0.25], [-1.0, 0.5, 1.0, 1.0003], [3.0, -2.0, 0.5, 0.0], [0.3, -1.0, 2.2004, 2.2]]
+    return call(torch.tensor([rows]), 1)
+
+
 @case(why="k = E: every expert has every token", clauses=("load",))
 def all_experts(make: Inputs) -> Call:
     return call(logits(make, 2, 3, 4), 4, lengths(3, 1, width=3))
