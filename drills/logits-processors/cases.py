@@ -85,6 +85,16 @@ def hot(make: Inputs) -> Call:
     return call(make.normal(2, 5), ids((1,), (2,)), temperature=2.0)
 
 
+@case(why="temperature 0.05: however low, it divides as it is", clauses=("temperature",))
+def icy(make: Inputs) -> Call:
+    return call(make.normal(2, 5), ids((1,), (2,)), temperature=0.05)
+
+
+@case(why="min_p over logits of 200, whose exponentials overflow", clauses=("min-p",))
+def high_logits(make: Inputs) -> Call:
+    return call(torch.tensor([[200.0, 199.0, 150.0], [-3.0, 120.0, 119.5]]), ids((2,), (0,)), min_p=0.1)
+
+
 @case(why="temperature 0.25 alone, on logits of 100", clauses=("temperature",))
 def cold(make: Inputs) -> Call:
     return call(make.normal(2, 5, std=100.0), ids((1,), (2,)), temperature=0.25)
