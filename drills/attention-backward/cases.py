@@ -117,6 +117,20 @@ def high_scores(make: Inputs) -> Call:
 
 
 @case(
+    why="scores near −10500, 0 and 10500: −10000 hides no key beside the lowest, and each query has a maximum of its own",
+    clauses=("mask", "float32-inside"),
+    atol=0.1,
+)
+def distant_queries(make: Inputs) -> Call:
+    grad_output, Q, K, V = tensors(make, (1, 2), 3, 4, (4, 3))
+    Q[..., 0], K[..., 0] = torch.tensor([-105.0, 0.0, 105.0]), 200.0
+    K[..., 3, 0] = -200.0  # hidden from all, and scored highest by the first query
+    mask = torch.tensor([[True, True, False, False], [False, True, True, False], [True, True, True, False]])
+    # float32 steps by 1e-3 at such scores: small values keep that out of the gradients of Q and K.
+    return call(4 * grad_output, Q, K, 0.02 * V, mask)
+
+
+@case(
     why="bfloat16 with values of one sign: the weighted mean taken off is most of each gradient",
     clauses=("float32-inside", "shapes"),
 )
