@@ -121,6 +121,19 @@ def float16_long(make: Inputs) -> Call:
     return call((policy - 30).half(), (reference - 30).half(), torch.ones(2, 3000), 0.05)
 
 
+@case(
+    why="responses of 301 tokens and more under a bfloat16 mask: summed in bfloat16, the mask says 300",
+    clauses=("log-ratio", "mask", "result"),
+    rtol=1e-4,
+    atol=1e-6,
+)
+def bfloat16_mask(make: Inputs) -> Call:
+    policy, reference = logps(make, 1, 340)
+    policy[0] += 0.5
+    mask = responses((20, 321), (1, 340), length=340)
+    return call(policy.bfloat16(), reference.bfloat16(), mask.bfloat16(), 1.0)
+
+
 @case(why="sizes of its own", fresh=True, clauses=("arguments", "mask", "log-ratio", "loss"))
 def fresh(make: Inputs) -> Call:
     pairs, length = make.size(2, 4), make.size(5, 8)
