@@ -135,6 +135,18 @@ def float16(make: Inputs) -> Call:
     return call(new.half(), old.half(), ref.half(), torch.tensor([1.0, 0.0, 2.0, 4.0]), torch.ones(4, 6), 4, 0.1, 0.3)
 
 
+@case(
+    why="responses of 301 and 326 tokens under a bfloat16 mask: counted in bfloat16, they are 300, or 628 together",
+    clauses=("denominator", "mask", "result"),
+    rtol=1e-4,
+    atol=1e-6,
+)
+def bfloat16_mask(make: Inputs) -> Call:
+    new, old, ref = logps(make, 2, 340)
+    mask = responses(301, 326, width=340, start=5).bfloat16()
+    return call(new.bfloat16(), old.bfloat16(), ref.bfloat16(), torch.tensor([0.0, 1.0]), mask, 2, 0.2, 8.0)
+
+
 @case(why="sizes of its own", fresh=True, clauses=("arguments", "advantage", "denominator"))
 def fresh(make: Inputs) -> Call:
     size = make.size(2, 4)
