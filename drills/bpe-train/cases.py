@@ -34,6 +34,16 @@ def merged_token_ties(make: Inputs) -> Call:
     return call("abx abx cy cy", 3, WORDS)
 
 
+@case(why="(abc, x) and (de, x) tie: abc is longer, and was learned before de", clauses=("ties",))
+def longer_learned_first(make: Inputs) -> Call:
+    return call("abc abc abc abc abc abc abcx abcx de de de de dex dex", 4, WORDS)
+
+
+@case(why="two characters tie: by its code point an emoji stands behind a full-width letter", clauses=("ties",))
+def code_points(make: Inputs) -> Call:
+    return call("\U0001f44da \uff21a \uff21a \U0001f44da", 2, WORDS)
+
+
 @case(why="the ties of the left token are decided by the right one", clauses=("ties",))
 def right_decides(make: Inputs) -> Call:
     return call("ac ab ad", 3, WORDS)
@@ -115,6 +125,19 @@ def default_pattern(make: Inputs) -> Call:
 @case(why="the whole text as one pre-token: blanks and line breaks merge like letters", clauses=("pattern", "text"))
 def whole_text(make: Inputs) -> Call:
     return call("a b a b\na b", 4, r"(?s).+")
+
+
+@case(why="carriage returns are characters too: nothing turns them into line feeds", clauses=("text",))
+def carriage_returns(make: Inputs) -> Call:
+    return call("a\r\nb\r\na\r\n", 3, r"(?s).+")
+
+
+@case(
+    why="the pattern as it is: ^ is the beginning of the text, é is a letter, and X is no x",
+    clauses=("pattern",),
+)
+def no_flags(make: Inputs) -> Call:
+    return call("a\u00e9\nab ab XY xyxy", 9, r"^\w+|[x-z]+")
 
 
 @case(why="single characters as pre-tokens: there is no pair", clauses=("pattern", "pairs", "result"))
