@@ -143,18 +143,25 @@ def zero_scale(make: Inputs) -> Call:
     return call(*served(make, 6, 5), scale=0.0)
 
 
+@case(why="a negative scale is one, too: the smallest product wins", clauses=("attention",))
+def negative_scale(make: Inputs) -> Call:
+    return call(*served(make, 6, 5), scale=-0.75)
+
+
 @case(why="scores in the hundreds: exp needs the row's maximum taken out", atol=2e-3, clauses=("attention",))
 def large_scores(make: Inputs) -> Call:
     return call(*served(make, 6, 9, std=12.0, D=4))
 
 
 @case(
-    why="scores of −49,000: what is masked weighs nothing beside them either, so −10,000 does not hide it",
+    why="scores of −100,000: what is masked weighs nothing beside them either, so −10,000 does not hide it",
     clauses=("attention", "garbage"),
 )
 def low_scores(make: Inputs) -> Call:
-    query, keys, values, tables, lens = served(make, 3, 6)
-    keys = make.integers(0, 4, *keys.shape) / 256 - 64  # every score is a whole number, which float32 holds exactly
+    query, keys, values, tables, lens = served(make, 3, 6, D=4)
+    keys = (
+        make.integers(0, 4, *keys.shape) / 256 - 97.65625
+    )  # every score is a whole number, which float32 holds exactly
     return call(torch.full_like(query, 256.0), keys, values, tables, lens, 1.0)
 
 
@@ -193,10 +200,10 @@ def no_sequences(make: Inputs) -> Call:
 @case(why="caches, tables and queries that are views of other storage", clauses=("always",))
 def views(make: Inputs) -> Call:
     query, keys, values, tables, lens = served(make, 6, 11, 8)
-    both = torch.stack((keys, keys.flip(0)))  # (2, N, P, H_kv, D): one storage for all layers
+    both = torch.stack((keys, keys.flip(0))).transpose(2, 3).contiguous()  # (2, N, H_kv, P, D): head by head
     query = query.transpose(0, 1).contiguous().transpose(0, 1)
     values = values.permute(2, 0, 3, 1).contiguous().permute(1, 3, 0, 2)
-    return call(query, both[0], values, torch.cat((tables, tables), 1)[:, : tables.shape[1]], lens)
+    return call(query, both[0].transpose(1, 2), values, torch.cat((tables, tables), 1)[:, : tables.shape[1]], lens)
 
 
 @case(why="a sequence grows by a token at a time, through the end of its block", clauses=("always", "lengths"))
