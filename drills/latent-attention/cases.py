@@ -75,6 +75,17 @@ def far_scores(make: Inputs) -> Call:
 
 
 @case(
+    why="every visible score is near −1000: what is masked must lie far below them, not at −1000",
+    atol=2e-3,
+    clauses=("causal", "result"),
+)
+def low_scores(make: Inputs) -> Call:
+    q, latent, k_rope, kv_up = layer(make, 1, 2, 3, 5, 5, 4, 3, 4)
+    q[..., 5:] = -747.0  # −747 · 4 / √9 = −996
+    return call(q, latent, 1 + k_rope * 5e-4, kv_up)
+
+
+@case(
     why="one query, a cache of 400 tokens and 8 heads: keys made for each would cost many times more",
     clauses=("cost",),
 )
