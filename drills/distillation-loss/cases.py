@@ -80,6 +80,18 @@ def garbage_in_padding(make: Inputs) -> Call:
 
 
 @case(
+    why="infinite logits where nothing counts, at a temperature below 1: made finite, they overflow again",
+    grads=(0, 1),
+    clauses=("mask", "temperature"),
+)
+def infinite_padding(make: Inputs) -> Call:
+    student, teacher = pair(make, 2, 3, 4)
+    student[0, 2, 1], teacher[1, 0, 2] = float("inf"), float("inf")
+    student[1, 0], teacher[0, 2] = float("-inf"), float("-inf")
+    return call(student, teacher, torch.tensor([[1, 1, 0], [0, 1, 1]]), 0.5)
+
+
+@case(
     why="nothing counts: the loss is 0 and still attached, its gradient zero rather than NaN or none",
     grads=(0, 1),
     clauses=("mean", "always"),
@@ -123,6 +135,16 @@ def float16(make: Inputs) -> Call:
     student[..., 0] += 900.0
     teacher[..., 2] += 900.0
     return call(student.half(), teacher.half(), make.boolean(2, 100, true=0.8).half(), 1.5)
+
+
+@case(
+    why="259 tokens by a mask in bfloat16, which cannot hold that number: its sum is another",
+    clauses=("mask", "mean"),
+)
+def many_tokens(make: Inputs) -> Call:
+    mask = torch.ones(3, 90)
+    mask[0, :4], mask[2, 83:] = 0, 0
+    return call(*pair(make, 3, 90, 3), mask.bfloat16(), 2.0)
 
 
 @case(why="sizes of its own, with a token in three left out", fresh=True, clauses=("arguments", "mask", "mean"))
