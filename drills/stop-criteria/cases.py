@@ -161,6 +161,14 @@ def unicode(make: Inputs) -> Call:
     )
 
 
+@case(
+    why="e and its accent are two characters, é is one; and the sign of a broken character is text like any other",
+    clauses=("string", "held"),
+)
+def not_normalised(make: Inputs) -> Call:
+    return call([stream("e\u0301", "x"), stream("e", "\u0301x"), stream("a\ufffd")], ["\u00e9x", "\u00e9"], [END], 20)
+
+
 @case(why="streams end at different tokens and for different reasons: none decides for another", clauses=("each",))
 def own_ends(make: Inputs) -> Call:
     streams = [
