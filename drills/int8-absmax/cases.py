@@ -123,8 +123,8 @@ def one_number(make: Inputs) -> Call:
     why="rows as small as 1e-7: what keeps zero away from a division is not to change them", clauses=("weight", "scale")
 )
 def tiny_rows(make: Inputs) -> Call:
-    weight = make.uniform(3, 5, low=0.2, high=0.9) * torch.tensor([1e-6, 3e-7, 1.0]).view(3, 1)
-    weight[:, 2] = torch.tensor([-1e-6, 3e-7, -1.0])
+    weight = make.uniform(3, 5, low=0.2, high=0.9) * torch.tensor([1e-6, 1.1e-7, 1.0]).view(3, 1)
+    weight[:, 2] = torch.tensor([-1e-6, 1.1e-7, -1.0])
     return call(clear(weight))
 
 
