@@ -87,6 +87,11 @@ def groups_of_two(make: Inputs) -> Call:
     return layer(make, 2, 5, 2)
 
 
+@case(why="groups of 64 columns: no size of a group is fixed", clauses=("packed", "layout"))
+def wide_groups(make: Inputs) -> Call:
+    return layer(make, 1, 2, 64)
+
+
 @case(why="as many groups as columns in each: groups laid across raise no error", clauses=("packed", "new-scale"))
 def square_groups(make: Inputs) -> Call:
     return layer(make, 2, 4, 4)
@@ -180,6 +185,25 @@ def tiny_scales(make: Inputs) -> Call:
     scale = torch.tensor([[1e-9, 2e-9], [3e-9, 1.0]])
     delta = torch.tensor([[1e-9], [0.0]]).expand(2, 12) * make.normal(2, 12)
     return call(packed, scale, clear(packed, scale, delta))
+
+
+@case(
+    why="weights of ±1.1e-9: a new scale of 1.6e-10 is a scale, and no group of zeros",
+    clauses=("scale", "new-scale"),
+    variants=("neighbours",),
+)
+def tiny_result(make: Inputs) -> Call:
+    return call(rows([0x1F, 0x01, 0xF0, 0x11]), torch.full((1, 2), 1.1e-9), torch.zeros(1, 8))
+
+
+@case(
+    name="tiny-result-by-halves",
+    why="weights of ±1.1e-9: a new scale of 1.6e-10 is a scale, and no group of zeros",
+    clauses=("scale", "new-scale"),
+    variants=("halves",),
+)
+def tiny_result_by_halves(make: Inputs) -> Call:
+    return call(rows([0x97, 0x89, 0x78, 0x99]), torch.full((1, 2), 1.1e-9), torch.zeros(1, 8))
 
 
 @case(why="a delta in float16", clauses=("delta", "result"))
