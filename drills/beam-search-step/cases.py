@@ -164,10 +164,11 @@ def extreme_logits(make: Inputs) -> Call:
     return call(logits, torch.ones(1, 3, 2).long(), torch.tensor([[0.0, DEAD, DEAD]]), 0)
 
 
-@case(why="a finished beam beside one of −20,000, which is better than no beam", clauses=("finished", "scores"))
+@case(why="a finished beam beside one of −100,000, which is better than no beam", clauses=("finished", "scores"))
 def far_behind(make: Inputs) -> Call:
     logits, sequences, scores, eos = beams(make, 1, 2, 4, 2, ends=(1, None))
-    return call(logits, sequences, torch.tensor([[-0.5, -20_000.0]]), eos)
+    logits[0, 1] = torch.tensor([0.0, 0.5, -0.4, 0.2])  # each log-probability is below −0.5
+    return call(logits, sequences, torch.tensor([[-0.5, -100_000.0]]), eos)
 
 
 @case(why="logits that are not normalised, and beams whose sums of exponentials differ", clauses=("candidates",))
