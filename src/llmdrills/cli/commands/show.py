@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from llmdrills.cli.console import print_json
+from typing import TYPE_CHECKING
+
+from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.kata_view import kata_markdown, print_markdown
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
@@ -18,6 +20,9 @@ from llmdrills.cli.options import (
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.language import Bilingual
 
+if TYPE_CHECKING:
+    from llmdrills.content.kata import Kata, Variant
+
 __all__ = ["HELP", "command"]
 
 HELP = manual(
@@ -26,6 +31,11 @@ HELP = manual(
     ),
     "llmdrills show rope-pairing",
     "llmdrills show rope-pairing --variant half-split --lang zh",
+)
+
+_OTHERS = Bilingual(
+    "This is variant {variant}. Others: {others} (`--variant`).",
+    "以上是变体 {variant}。其他变体：{others}（`--variant`）。",
 )
 
 
@@ -42,12 +52,15 @@ def command(
     chosen = find_variant(found, variant)
     if not json:
         print_markdown(kata_markdown(found, chosen, here.language))
+        if len(found.variants) > 1:
+            tell(_others(found, chosen)[here.language])
         return
     print_json(
         {
             "schema": 1,
             "kata": found.id,
             "variant": chosen.id,
+            "variants": [one.id for one in found.variants],
             "entry": found.entry,
             "minutes": found.minutes,
             "topic": found.topic,
@@ -57,4 +70,13 @@ def command(
             "hints": len(found.hints),
             "forbidden": [item.call for item in found.forbidden],
         }
+    )
+
+
+def _others(kata: Kata, chosen: Variant) -> Bilingual:
+    """Which variant was shown, and which there are besides."""
+    names = [one.id for one in kata.variants if one.id != chosen.id]
+    return Bilingual(
+        _OTHERS.en.format(variant=chosen.id, others=", ".join(names)),
+        _OTHERS.zh.format(variant=chosen.id, others="、".join(names)),
     )
