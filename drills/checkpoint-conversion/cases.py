@@ -285,7 +285,7 @@ def by_matrix(weights, n_heads, n_kv_heads, zero_centred=False):
             source = torch.arange(size).view(-1, 2).T.flatten()
             moves = torch.block_diag(*[torch.eye(size)[source]] * count)
             w = (moves @ w.float()).to(w.dtype)
-        result[name] = w.float() + 1 if zero_centred and module.endswith("norm") else w
+        result[name] = w.float() + 1 if zero_centred and name.endswith("norm.weight") else w
     return result
 
 
