@@ -35,14 +35,15 @@ def _told(text: str, depth: int) -> str:
     whole = _whole().get(text)
     if whole is not None or depth == 0:
         return whole if whole is not None else text
-    # Before the patterns: `{a} has {b}` would take a place with what follows it for its first field.
-    if (place := _PLACE.fullmatch(text)) is not None and (said := _told(place[2], depth - 1)) != place[2]:
-        return f"{place[1]}: {said}"
-    for pattern, chinese in _patterns():
-        found = pattern.fullmatch(text)
-        if found is not None:
-            fields = {name: _told(value, depth - 1) for name, value in found.groupdict().items()}
-            return _tidy(_filled(chinese, fields))
+    rank, pattern = _fitting(text)
+    place = _PLACE.fullmatch(text)
+    # `{a} has {b}` would take a place with what follows it for its first field: what says more itself is taken.
+    if place is not None and (place[2] in _whole() or _fitting(place[2])[0] < rank):
+        return f"{place[1]}: {_told(place[2], depth - 1)}"
+    if pattern is not None:
+        found, chinese = pattern
+        fields = {name: _told(value, depth - 1) for name, value in found.groupdict().items()}
+        return _tidy(_filled(chinese, fields))
     if _NAMES.fullmatch(text):
         return re.sub(", | and ", "、", text)
     parts = text.split("; ")
@@ -51,6 +52,14 @@ def _told(text: str, depth: int) -> str:
         if told != parts:
             return "；".join(told)
     return text
+
+
+def _fitting(text: str) -> tuple[int, tuple[re.Match[str], str] | None]:
+    """The first message that the text fits, with its rank: the lower, the more text of its own it has."""
+    for rank, (pattern, chinese) in enumerate(_patterns()):
+        if (found := pattern.fullmatch(text)) is not None:
+            return rank, (found, chinese)
+    return len(_patterns()), None
 
 
 def _filled(text: str, fields: dict[str, str]) -> str:
