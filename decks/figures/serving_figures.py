@@ -8,25 +8,10 @@ from itertools import pairwise
 from drawing import Drawing, Figure, Palette, Words
 
 
-def _tile(d: Drawing, x: float, y: float, w: float, h: float, words: str = "", *, kind: str = "blank") -> None:
-    """A box of any size with a few words in its middle: `main`, `warm`, `blank`, or `gone` for what is dropped."""
-    p = d.palette
-    fill, ink, stroke = {
-        "main": (p.main, p.on_main, "none"),
-        "warm": (p.warm, p.on_warm, "none"),
-        "blank": (p.blank, p.ink, "none"),
-        "gone": ("none", p.faint, p.line),
-    }[kind]
-    d.rect(x, y, w, h, fill, stroke)
-    if words:
-        d.text(x + w / 2, y + h / 2 + 4.5, words, ink, 12)
-
-
 def _legend(d: Drawing, y: float, *entries: tuple[float, str, str]) -> None:
     """A line of keys at height y, each (x, kind, words)."""
     for x, kind, words in entries:
-        _tile(d, x, y, 15, 15, kind=kind)
-        d.text(x + 22, y + 12, words, anchor="start", size=12)
+        d.key(x, y, kind, words)
 
 
 def roofline(p: Palette, t: Words) -> Drawing:
@@ -74,14 +59,14 @@ def kv_head_layouts(p: Palette, t: Words) -> Drawing:
         x0 = 36 + panel * 142
         d.text(x0 + heads * size / 2, 20, name, size=14)
         for head in range(heads):
-            _tile(d, x0 + head * size, 36, size - 2, 32, kind="main")
+            d.tile(x0 + head * size, 36, size - 2, 32, kind="main")
         group = heads // kv * size
         for head in range(heads):
             centre = x0 + (head * size // group) * group + group / 2
             d.line([(x0 + head * size + 7, 70), (centre - 1, 104)], p.line, 1.2)
         for head in range(kv):
             wide = size - 2
-            _tile(d, x0 + head * group + group / 2 - 1 - wide / 2, 106, wide, 32, kind="warm")
+            d.tile(x0 + head * group + group / 2 - 1 - wide / 2, 106, wide, 32, kind="warm")
         share = "1" if kv == heads else f"1/{heads // kv}"
         d.text(x0 + heads * size / 2, 160, t(f"cache × {share}", f"缓存 × {share}"))
     d.text(18, 57, "Q")
@@ -103,19 +88,19 @@ def paged_block_table(p: Palette, t: Words) -> Drawing:
     for index, block in enumerate(table):
         x, kind = 110 + index * 106, "warm" if index == entry else "main"
         last = min((index + 1) * size - 1, position)
-        _tile(d, x, 14, 100, 26, f"{index * size} … {last}", kind=kind)
-        _tile(d, x + 34, 52, 32, 26, str(block), kind=kind)
+        d.tile(x, 14, 100, 26, f"{index * size} … {last}", kind=kind)
+        d.tile(x + 34, 52, 32, 26, str(block), kind=kind)
         d.line([(x + 50, 40), (x + 50, 52)], p.line)
         d.arrow(x + 50, 80, x0 + block * step + 18, 116, p.series[1] if index == entry else p.faint)
     for block in range(10):
         kind = "warm" if block == table[entry] else "main" if block in table else "blank"
-        _tile(d, x0 + block * step, 118, step - 3, 28, str(block), kind=kind)
+        d.tile(x0 + block * step, 118, step - 3, 28, str(block), kind=kind)
     left = x0 + table[entry] * step
     d.line([(left, 148), (x0, 182)], p.line, 1, dashed=True)
     d.line([(left + step - 3, 148), (x0 + 16 * 25 - 2, 182)], p.line, 1, dashed=True)
     for s in range(size):
         kind = "warm" if s == slot else "main" if s < slot else "blank"
-        _tile(d, x0 + s * 25, 184, 23, 26, str(s), kind=kind)
+        d.tile(x0 + s * 25, 184, 23, 26, str(s), kind=kind)
     flat = table[entry] * size + slot
     words = f"{position} = {entry} × {size} + {slot}  →  {table[entry]} × {size} + {slot} = {flat}"
     d.text(220, 230, words, size=14)
@@ -132,14 +117,14 @@ def continuous_batching(p: Palette, t: Words) -> Drawing:
         y0, free, start, busy = 28 + panel * 104, [0] * rows, 0, 0
         for row in range(rows):
             for step in range(steps):
-                _tile(d, x0 + step * w, y0 + row * h, w - 2, h - 2)
+                d.tile(x0 + step * w, y0 + row * h, w - 2, h - 2)
         for request, length in enumerate(lengths):
             row = free.index(min(free)) if panel else request % rows
             start = free[row] if panel else start if row else max(free)
             free[row] = start + length
             for step in range(start, min(free[row], steps)):
                 kind = "main" if request < rows else "warm"
-                _tile(d, x0 + step * w, y0 + row * h, w - 2, h - 2, "ABCDEFGHIJKLM"[request], kind=kind)
+                d.tile(x0 + step * w, y0 + row * h, w - 2, h - 2, "ABCDEFGHIJKLM"[request], kind=kind)
                 busy += 1
         share = 100 * busy / (rows * steps)
         d.text(14, y0 + 36, name, anchor="start")
@@ -169,9 +154,9 @@ def chunked_prefill(p: Palette, t: Words) -> Drawing:
         d.text(x0, y - 20, title, anchor="start")
         for prefill in prefills:
             if prefill:
-                _tile(d, x, y, prefill, 26, t("prefill", "预填充"), kind="main")
+                d.tile(x, y, prefill, 26, t("prefill", "预填充"), kind="main")
                 x += prefill
-            _tile(d, x, y, decode - 4, 26, kind="warm")
+            d.tile(x, y, decode - 4, 26, kind="warm")
             x += decode
             ends.append(x)
         for end in ends:
@@ -230,13 +215,13 @@ def speculative_rollback(p: Palette, t: Words) -> Drawing:
     for s in range(text + drafted):
         x, draft = x0 + s * size, s - text
         name = f"d{'₁₂₃₄₅'[draft]}" if draft >= 0 else f"t{'₁₂₃'[s]}"
-        _tile(d, x, 18, size - 3, 30, name, kind="blank" if draft < 0 else "warm")
+        d.tile(x, 18, size - 3, 30, name, kind="blank" if draft < 0 else "warm")
         if draft >= 0:
             mark = "✓" if draft < accepted else "✗" if draft == accepted else "–"
             d.text(x + 16, 82, mark, p.series[2] if draft < accepted else p.series[1], 16)
         kept = draft < accepted
-        _tile(d, x, 106, size - 3, 30, name, kind="main" if kept else "warm")
-        _tile(d, x, 150, size - 3, 30, name if kept else "", kind="main" if kept else "gone")
+        d.tile(x, 106, size - 3, 30, name, kind="main" if kept else "warm")
+        d.tile(x, 150, size - 3, 30, name if kept else "", kind="main" if kept else "gone")
     cut = x0 + (text + accepted) * size - 1.5
     d.line([(cut, 98), (cut, 188)], p.series[1], 2, dashed=True)
     words = t("next input: the token resampled in place of d₃", "下一步的输入：在 d₃ 处重新采样得到的 token")
@@ -289,8 +274,8 @@ def int4_byte(p: Palette, t: Words) -> Drawing:
         order = t(("first", "second")[index], ("第一个", "第二个")[index])
         d.text(x + 2 * size, 20, t(f"{order}: {code}", f"{order}：{code}"))
         for bit in range(4):
-            _tile(d, x + bit * size, 30, size - 3, 30, f"{code >> (3 - bit) & 1}", kind=kind)
-            _tile(d, x0 + (4 * half + bit) * size, 116, size - 3, 30, f"{code >> (3 - bit) & 1}", kind=kind)
+            d.tile(x + bit * size, 30, size - 3, 30, f"{code >> (3 - bit) & 1}", kind=kind)
+            d.tile(x0 + (4 * half + bit) * size, 116, size - 3, 30, f"{code >> (3 - bit) & 1}", kind=kind)
         d.arrow(x + 2 * size, 64, x0 + (4 * half + 2) * size, 110, p.faint)
     d.text(x0 + 2 * size, 166, t("high half", "高 4 位"), p.faint, 12)
     d.text(x0 + 6 * size, 166, t("low half", "低 4 位"), p.faint, 12)
@@ -313,20 +298,20 @@ def tensor_parallel_mlp(p: Palette, t: Words) -> Drawing:
     for gpu, kind in enumerate(("main", "warm")):
         y, sub = 40 + gpu * 92, "₀₁"[gpu]
         d.text(44, y + 60, f"GPU {gpu}", p.faint, 12)
-        _tile(d, 24, y + 14, 40, 28, "X")
+        d.tile(24, y + 14, 40, 28, "X")
         d.text(77, y + 33, "·", size=18)
         for part in range(2):
-            _tile(d, 90 + part * 28, y, 26, 56, f"A{sub}" if part == gpu else "", kind=kind if part == gpu else "gone")
+            d.tile(90 + part * 28, y, 26, 56, f"A{sub}" if part == gpu else "", kind=kind if part == gpu else "gone")
         d.arrow(148, y + 28, 164, y + 28, p.faint)
         for part in range(2):
             own = part == gpu
-            _tile(d, 172 + part * 30, y + 14, 28, 28, f"H{sub}" if own else "", kind=kind if own else "gone")
+            d.tile(172 + part * 30, y + 14, 28, 28, f"H{sub}" if own else "", kind=kind if own else "gone")
         d.text(243, y + 33, "·", size=18)
         for part in range(2):
             own = part == gpu
-            _tile(d, 256, y + part * 29, 58, 27, f"B{sub}" if own else "", kind=kind if own else "gone")
+            d.tile(256, y + part * 29, 58, 27, f"B{sub}" if own else "", kind=kind if own else "gone")
         d.arrow(320, y + 28, 338, y + 28, p.faint)
-        _tile(d, 346, y + 14, 52, 28, f"H{sub}B{sub}", kind=kind)
+        d.tile(346, y + 14, 52, 28, f"H{sub}B{sub}", kind=kind)
         d.arrow(400, y + 28, 418, 104 + (gpu - 0.5) * 24, p.series[1], 2)
     d.text(442, 92, "all-", p.series[1], 13)
     d.text(442, 109, "reduce", p.series[1], 13)
@@ -348,13 +333,13 @@ def pipeline_bubble(p: Palette, t: Words) -> Drawing:
             batch = step - stage
             works = 0 <= batch < micro
             words, kind = (str(batch + 1), "main") if works else ("", "warm")
-            _tile(d, x0 + step * w, y0 + stage * h, w - 2, h - 2, words, kind=kind)
+            d.tile(x0 + step * w, y0 + stage * h, w - 2, h - 2, words, kind=kind)
     idle, whole = stages * (stages - 1), stages * steps
     words = t(
         f"idle: {idle} of {whole} boxes = {stages - 1}/{steps} = {100 * idle / whole:.0f}%",
         f"空闲：{whole} 格中的 {idle} 格，即 {stages - 1}/{steps} = {100 * idle / whole:.0f}%",
     )
-    _tile(d, 92, 144, 15, 15, kind="warm")
+    d.tile(92, 144, 15, 15, kind="warm")
     d.text(116, 156, words, anchor="start")
     return d
 
@@ -369,11 +354,11 @@ def sink_window(p: Palette, t: Words) -> Drawing:
     d.text(220, 180, t("position in the cache = the one RoPE rotates by", "在缓存中的位置，即 RoPE 所用的位置"))
     for s in range(length):
         kind = "warm" if s < sinks else "main" if s in kept else "gone"
-        _tile(d, x0 + s * size, 32, size - 3, 26, str(s), kind=kind)
+        d.tile(x0 + s * size, 32, size - 3, 26, str(s), kind=kind)
     for place, s in enumerate(kept):
         x = shift + place * size
         d.line([(x0 + s * size + 11.5, 60), (x + 11.5, 128)], p.series[1] if s >= sinks else p.faint, 1.3)
-        _tile(d, x, 130, size - 3, 26, str(place), kind="warm" if s < sinks else "main")
+        d.tile(x, 130, size - 3, 26, str(place), kind="warm" if s < sinks else "main")
     _legend(
         d,
         198,
