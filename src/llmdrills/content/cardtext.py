@@ -6,6 +6,7 @@ Texts only; nothing is run here.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import textwrap
 import unicodedata
@@ -55,6 +56,7 @@ def columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
+@functools.cache
 def narrow(code: str) -> str:
     """Python with each line that is too wide folded at its brackets, its comment dropped; others stay as they are."""
     lines, depth = [], 0
@@ -171,6 +173,7 @@ def _scan(code: str) -> Iterator[tuple[int, int, str]]:
         yield at, depth, letter
 
 
+@functools.cache
 def bare_signatures(code: str) -> str:
     """The code with the annotations of its functions' parameters and results left out: the contract says them."""
     lines = code.split("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import itertools
 import re
@@ -196,6 +197,7 @@ def _dedent(code: str) -> str:
     return "\n".join(line[margin:] for line in lines)
 
 
+@functools.cache  # a card's kernel is asked for by each rule that looks at it
 def shown_kernel(source: str, entry: str) -> str:
     """A wrong kernel as a card shows it: named as the entry, without docstrings and comments, which give the bug away.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,10 +58,16 @@ def parse_text(path: Path, text: str, report: Report) -> PythonFile | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape is not a problem of the workspace
-            return PythonFile(path, text, ast.parse(text))
+            return PythonFile(path, text, _tree(text))
     except SyntaxError as error:
         line, column = max(error.lineno or 1, 1), max(error.offset or 1, 1)
         report.add(path, line, column, f"not valid Python ({error.msg})", "fix the syntax")
     except (RecursionError, MemoryError, ValueError) as error:
         report.add(path, 1, 1, f"not readable as Python ({error or type(error).__name__})", "write it simpler")
     return None
+
+
+@functools.cache
+def _tree(text: str) -> ast.Module:
+    """The tree of a file's text, which several readers ask for and none changes. Raises SyntaxError and the like."""
+    return ast.parse(text)
