@@ -84,6 +84,16 @@ def last_is_short(make: Inputs) -> Call:
     return call([9, 9, 1], [4, 2, 1], 2)
 
 
+@case(why="too few samples, some of which passed", raises="ValueError", clauses=("too-few",))
+def short_and_partly(make: Inputs) -> Call:
+    return call([3, 2], [2, 1], 3)
+
+
+@case(why="the first problem alone is two samples short", raises="ValueError", clauses=("too-few",))
+def first_is_short(make: Inputs) -> Call:
+    return call([1, 9, 4], [1, 4, 2], 3)
+
+
 @case(why="200 samples and k = 100, as in the paper", clauses=("large", "score"))
 def as_in_the_paper(make: Inputs) -> Call:
     return call([200, 200, 200], [1, 3, 197], 100)
@@ -92,6 +102,21 @@ def as_in_the_paper(make: Inputs) -> Call:
 @case(why="4,000 samples, k = 2,000: the number of draws has 1,203 digits", clauses=("large",))
 def huge(make: Inputs) -> Call:
     return call([4000, 4000], [2, 3999], 2000)
+
+
+@case(why="10,000 samples, the most there may be, and k = 5,000", clauses=("large",))
+def largest(make: Inputs) -> Call:
+    return call([10000, 10000], [3, 9998], 5000)
+
+
+@case(
+    why="1 of 9,100 passed: a small score keeps its digits",
+    rtol=1e-4,
+    atol=0.0,
+    clauses=("mean", "score"),
+)
+def rare(make: Inputs) -> Call:
+    return call([9100], [1], 1)
 
 
 @case(why="three calls: other successes for the same samples, then another k", clauses=("always",))
@@ -215,6 +240,7 @@ def _by_drawing(num_samples, num_correct, k, passes):
     skips={
         "as-in-the-paper": "there are more draws than can be listed",
         "huge": "there are more draws than can be listed",
+        "largest": "there are more draws than can be listed",
         "fresh": "up to 593,775 draws a problem take too long",
     },
 )
@@ -228,6 +254,7 @@ def any_by_drawing(num_samples, num_correct, k):
     skips={
         "as-in-the-paper": "there are more draws than can be listed",
         "huge": "there are more draws than can be listed",
+        "largest": "there are more draws than can be listed",
         "fresh": "up to 593,775 draws a problem take too long",
     },
 )
