@@ -33,6 +33,11 @@ def fractional_k(make: Inputs) -> Call:
     return call([["a", "b"], ["c", "b", "a"]], 0.5)
 
 
+@case(why="k is far below 1", clauses=("score",))
+def tiny_k(make: Inputs) -> Call:
+    return call([["a", "b"], ["c", "b", "a"]], 0.001)
+
+
 @case(
     why="the one relevant document is third in both: a rank made up for the missing ones hides it", clauses=("score",)
 )
@@ -55,6 +60,16 @@ def ties_across(make: Inputs) -> Call:
     return call([["z", "y"], ["x", "w"]], 1, [0, 0])
 
 
+@case(why="two documents that change places tie: the first appearance decides, not the last", clauses=("ties",))
+def ties_swapped(make: Inputs) -> Call:
+    return call([["a", "b"], ["b", "a"]], 1)
+
+
+@case(why="a weight of 2 ties with two of 1: neither weight nor count decides", clauses=("ties", "weights"))
+def ties_weighted(make: Inputs) -> tuple[Call, ...]:
+    return call([["x"], ["y"], ["y"]], 3, [2, 1, 1]), call([["y"], ["y"], ["x"]], 3, [1, 1, 2])
+
+
 @case(why="weights decide, and are not scaled to a sum of 1", clauses=("weights",))
 def weighted(make: Inputs) -> Call:
     return call([["a", "b", "c"], ["c", "d"]], 60, [1.0, 3.0])
@@ -65,6 +80,16 @@ def weighted_first(make: Inputs) -> Call:
     return call([["a", "b"], ["b", "c"], ["c", "a"]], weights=[4, 0.5, 1], k=3)
 
 
+@case(why="a weight of 25 is used as it is", clauses=("weights",))
+def heavy(make: Inputs) -> Call:
+    return call([["a", "b"], ["c", "b"]], 2, [25, 12])
+
+
+@case(why="two rankings are the same: each of them counts", clauses=("score",))
+def same_ranking(make: Inputs) -> Call:
+    return call([["a", "b"], ["c", "d"], ["c", "d"]], 3)
+
+
 @case(why="a weight of 0: its documents are still returned, with score 0", clauses=("weights", "result"))
 def weight_zero(make: Inputs) -> Call:
     return call([["a", "b"], ["c", "b"]], 10, [0, 2])
@@ -73,6 +98,11 @@ def weight_zero(make: Inputs) -> Call:
 @case(why="chunks of one document: its best place counts, once", clauses=("repeats",))
 def repeats(make: Inputs) -> Call:
     return call([["a", "a", "b", "a"], ["b", "c", "c"]], 1)
+
+
+@case(why="one weighted ranking, with a repeat far behind", clauses=("repeats", "weights"))
+def far_repeat(make: Inputs) -> Call:
+    return call([["a", "b", "c", "d", "a"]], 3, [2])
 
 
 @case(why="a document behind repeats keeps its own place", clauses=("repeats",))
@@ -88,6 +118,16 @@ def numbers(make: Inputs) -> Call:
 @case(why="the empty string is an id like others", clauses=("rankings",))
 def empty_id(make: Inputs) -> Call:
     return call([["", "b"], ["b", ""], [""]], 4)
+
+
+@case(why="ids that differ only by a space or a leading zero are different ids", clauses=("rankings",))
+def digits(make: Inputs) -> Call:
+    return call([["7", "07", " 7"], ["07", "7 "]], 3)
+
+
+@case(why="160 documents, whose scores lie close together: all are returned, in order", clauses=("result",))
+def many(make: Inputs) -> Call:
+    return call([[f"a{i}" for i in range(80)], [f"b{i}" for i in range(80)]], 60, [1, 1.003])
 
 
 @case(why="no ranking at all", clauses=("rankings", "result"))
