@@ -42,6 +42,11 @@ def small_factor(make: Inputs) -> Call:
     return call(*pairs(make, 3, 4), log(0.25))
 
 
+@case(why="a factor of 0.001: nothing is clamped from below either", clauses=("scale",))
+def tiny_factor(make: Inputs) -> Call:
+    return call(*pairs(make, 3, 4), log(0.001))
+
+
 @case(why="a factor of 100, features that do not fit: exp(100) is beyond float32", clauses=("scale",))
 def factor_hundred(make: Inputs) -> Call:
     images, texts = pairs(make, 4, 3)
@@ -80,16 +85,43 @@ def same_caption(make: Inputs) -> Call:
     return call(images, texts[[0, 1, 0, 3]], log(8))
 
 
+@case(why="two images are the same: still only one is right for a caption", clauses=("pairs",))
+def same_image(make: Inputs) -> Call:
+    images, texts = pairs(make, 4, 5)
+    return call(images[[0, 1, 0, 3]], texts, log(8))
+
+
 @case(why="short vectors: a small number added to a norm changes the cosines", clauses=("features", "cosines"))
 def short_vectors(make: Inputs) -> Call:
     images, texts = pairs(make, 3, 6)
     return call(images * 1e-4, texts * 1e-4, log(10))
 
 
+@case(
+    why="norms near 1e-5: their product is 1e-10, and a lower bound of 1e-8 changes it", clauses=("features", "cosines")
+)
+def shortest_vectors(make: Inputs) -> Call:
+    images, texts = pairs(make, 3, 6)
+    return call(F.normalize(images) * 1.5e-5, F.normalize(texts) * 1.2e-5, log(10))
+
+
 @case(why="float16 features near 300, whose squares overflow", clauses=("float32-inside", "result"))
 def float16_large(make: Inputs) -> Call:
     images, texts = pairs(make, 3, 6)
     return call((images * 100).to(torch.float16), (texts * 300).to(torch.float16), log(20))
+
+
+@case(why="float16 features at a factor of 100: the loss is as exact as in float32", clauses=("float32-inside",))
+def float16_exact(make: Inputs) -> Call:
+    images, texts = pairs(make, 4, 8, likeness=0.2)
+    return call(images.to(torch.float16), texts.to(torch.float16), log(100))
+
+
+@case(why="bfloat16 features of norm 90,000: float16 cannot hold them", clauses=("features", "float32-inside"))
+def longest_vectors(make: Inputs) -> Call:
+    signs = torch.tensor([[1.0], [-1.0], [1.0]])
+    images = torch.cat((signs * 9e4, make.normal(3, 2) * 5e3), dim=1)
+    return call(images.bfloat16(), make.normal(3, 3).bfloat16(), log(5))
 
 
 @case(why="bfloat16 features at a factor of 100: the loss is as exact as in float32", clauses=("float32-inside",))
@@ -101,6 +133,12 @@ def bfloat16(make: Inputs) -> Call:
 @case(why="gradients reach both features and the scale", grads=(0, 1, 2), clauses=("always", "scale"))
 def gradients(make: Inputs) -> Call:
     return call(*pairs(make, 3, 5), log(6))
+
+
+@case(why="gradients reach half features and the scale", grads=(0, 1, 2), clauses=("always", "float32-inside"))
+def gradients_half(make: Inputs) -> Call:
+    images, texts = pairs(make, 3, 5)
+    return call(images.bfloat16(), texts.bfloat16(), log(6))
 
 
 @case(
