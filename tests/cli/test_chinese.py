@@ -218,6 +218,8 @@ def test_should_speak_chinese_by_the_locale_in_the_shipped_workspace(run: Run, r
     ):
         walk(*words)
     walk("new", "note", "nope", "x", code=2)
+    walk("ask", "--count", 1, "--seed", 3, stdin="a dozen\n12\n")
+    walk("ask", "--count", 1, "--seed", 3, "--answer", "a dozen", code=1)
     assert walk.wrong == []
     assert "今天" in walk("today").out
 

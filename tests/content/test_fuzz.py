@@ -177,3 +177,17 @@ def test_should_raise_nothing_but_content_errors_for_mutated_computed_files(fold
     for _ in range(400):
         folder.write("decks/computed.json", mutated(rng, text.encode()))
         examine(folder)
+
+
+def test_should_say_where_a_stage_names_no_function(folder: Folder, root: Path) -> None:
+    shutil.rmtree(folder.root / "decks")
+    source = root / "drills" / "debug-decoder"
+    for name in ("kata.yaml", "reference.py", "cases.py"):
+        folder.write(
+            f"drills/debug-decoder/{name}", (source / name).read_bytes().replace(b"def swiglu(", b"def gated(")
+        )
+    with pytest.raises(ContentError) as caught:
+        folder.load()
+    told = [problem for problem in caught.value.problems if "has no function `swiglu`" in problem.what]
+    lines = (source / "kata.yaml").read_text("utf-8").splitlines()
+    assert ["call: swiglu" in lines[problem.line - 1] for problem in told] == [True]

@@ -20,6 +20,7 @@ from llmdrills.content.yamlfile import compose
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["KATA", "KataDraft", "read_kata", "right_kernels"]
@@ -306,10 +307,18 @@ def _named(stages: tuple[dict[str, Any], ...]) -> tuple[Stage, ...]:
 def _check_stages(kata: Kata, reader: Reader) -> None:
     file = parse(kata.reference_file, Report(kata.folder))  # `check_references` tells what is wrong there
     known = [function.name for function in file.functions] if file else []
-    for name in kata.stages.calls if kata.stages and file else ():
+    for path, name in _calls(kata.stages) if kata.stages and file else ():
         if name not in known:
             what = f"reference.py has no function `{name}`"
-            reader.report.add(reader.file, *reader.places["stages"], what, did_you_mean(name, known))
+            reader.report.add(reader.file, *reader.places[path], what, did_you_mean(name, known))
+
+
+def _calls(stages: Stages) -> Iterator[tuple[str, str]]:
+    """Each call that the stages name, with where it stands in kata.yaml."""
+    for part, given in (("rounds", stages.rounds), ("last", stages.last)):
+        for at, stage in enumerate(given):
+            yield f"stages.{part}.{at}.call", stage.call
+            yield from ((f"stages.{part}.{at}.inside.{i}.call", inner.call) for i, inner in enumerate(stage.inside))
 
 
 def _check_kata(kata: Kata, cases: CasesFile | None, reader: Reader) -> None:
