@@ -19,6 +19,7 @@ from llmdrills.paths import came_with_the_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Sized
+    from pathlib import Path
 
     from llmdrills.cli.options import Place
     from llmdrills.content.model import Kata, Workspace
@@ -179,7 +180,7 @@ def command(
         changed = write_audit(loaded, found) or any(renewed)
         note(told(_WRITTEN if changed else _UP_TO_DATE))
         found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
-    found = _with_cards(found, loaded, here)
+    found = _with_cards(found, loaded, here.locations.cache if cache else None)
     if json:
         print_json(found.to_json())
     else:
@@ -188,11 +189,13 @@ def command(
     raise typer.Exit(0 if found.clean else 1)
 
 
-def _with_cards(found: Audit, loaded: Workspace, here: Place) -> Audit:
+def _with_cards(found: Audit, loaded: Workspace, cache: Path | None) -> Audit:
     """The audit with what is wrong with the cards that come out."""
     from llmdrills.decks.inspection import inspect
+    from llmdrills.grading.proving.clean import unless_clean
 
-    return replace(found, problems=tuple(sorted({*found.problems, *inspect(loaded, here.locations.cache)})))
+    wrong = unless_clean(loaded.root, cache, "cards", lambda: inspect(loaded, cache))
+    return replace(found, problems=tuple(sorted({*found.problems, *wrong})))
 
 
 def _refuse_a_part(here: Place, *, part: bool) -> None:

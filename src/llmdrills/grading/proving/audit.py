@@ -13,6 +13,7 @@ from llmdrills.content.lint import WAIVER, lint, note_digest
 from llmdrills.content.lint.rule import CARDS
 from llmdrills.errors import Problem
 from llmdrills.grading.proving.check import SEEDS, check_katas, exposed, run_proofs, shown_cards
+from llmdrills.grading.proving.clean import unless_clean
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata, Note, Workspace
@@ -78,7 +79,7 @@ def audit(
     Raises ContentError for a damaged decks/computed.json, GraderError when nothing can be run.
     """
     known = load_computed(workspace.root)
-    problems = list(lint(workspace, known))
+    problems = list(unless_clean(workspace.root, cache_dir, "lint", lambda: lint(workspace, known)))
     if not run:
         return Audit(tuple(problems), (), (), known)
     tell = progress or (lambda _what, _cached: None)
