@@ -1,5 +1,8 @@
 """A kata as the oracle holds it: its references, its slips as kernels, and everything that cases.py registered.
 
+Where another engine than torch runs attempts, solution.py is loaded beside the reference, and what launches kernels is
+marked: it runs under that engine's watch.
+
 Only the oracle and the checker load katas: this runs the author's Python. Every fault of an author becomes a Problem
 with file and line; a kata's modules are private to it, although every kata calls its own `reference`.
 """
@@ -35,6 +38,7 @@ from llmdrills.grading.authoring import (
     registering,
 )
 from llmdrills.grading.kernels.derived_cases import derived_cases
+from llmdrills.grading.kernels.launches import marked
 from llmdrills.grading.kernels.slips import WrongKernel, compiled, joined
 
 __all__ = ["LoadedKata", "VariantKernels", "load"]
@@ -50,6 +54,7 @@ class VariantKernels:
 
     variant: Variant
     reference: Kernel
+    solution: Kernel  # the reference, unless another engine than torch runs attempts
     cases: tuple[Case, ...]
     make_wrong: Callable[[], Iterable[WrongKernel]]
     equivalents: tuple[Equivalent, ...]
@@ -72,6 +77,7 @@ class LoadedKata:
 
     kata: Kata
     references: dict[str, Kernel]
+    solutions: dict[str, Kernel]
     registered: Registered
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _variants: dict[str, VariantKernels] = field(default_factory=dict)
@@ -95,6 +101,7 @@ class LoadedKata:
         return VariantKernels(
             variant=variant,
             reference=self.references[id],
+            solution=self.solutions[id],
             cases=(*cases, *derived_cases(cases)),
             make_wrong=lambda: itertools.chain(self._slips(id), self._others(variant)),
             equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
@@ -106,7 +113,7 @@ class LoadedKata:
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
         """While a kernel runs, `import reference` inside it finds this kata's."""
-        own = {"reference": self._modules["reference"]}
+        own = {name: module for name, module in self._modules.items() if name != "cases"}
         before = {name: sys.modules.get(name) for name in own}
         sys.modules.update(own)
         try:
@@ -134,7 +141,15 @@ class LoadedKata:
         return joined(self.kata, slips[one], slips[other], variant, self._own_modules())
 
     def _own_modules(self) -> list[ModuleType]:
-        return [self._modules["cases"], self._modules["reference"]]
+        return [self._modules[name] for name in ("cases", "reference", "solution") if name in self._modules]
+
+    def least_bytes(self, *args: Any, **kwargs: Any) -> int | None:
+        """What `least_bytes` of cases.py says that any right kernel moves for this call; None where it says nothing.
+
+        Raises whatever it raises.
+        """
+        said = getattr(self._modules["cases"], "least_bytes", None)
+        return None if said is None else int(said(*args, **kwargs))
 
     def _slips(self, variant: str) -> Iterator[WrongKernel]:
         modules = self._own_modules()
@@ -155,18 +170,29 @@ class LoadedKata:
             name = f"variant-{other.id}"
             told = other.mistaken is not None and not (other.weaker_than or variant.weaker_than)
             if other.id != variant.id and told and name not in taken:
-                kernel = self.references[other.id]
-                yield WrongKernel(name, kernel, self.kata.reference_file, kernel.__code__.co_firstlineno)
+                kernel = self.solutions[other.id]
+                yield WrongKernel(name, kernel, self.kata.solution_file, kernel.__code__.co_firstlineno)
+
+
+_OWN = ("reference", "solution", "cases")
+"""The kata's own modules, which each kata calls by the same names."""
 
 
 def load(kata: Kata) -> LoadedKata:
-    """Run reference.py and cases.py. Raises ContentError with every problem found."""
+    """Run reference.py, solution.py where there is one, and cases.py. Raises ContentError with every problem found."""
     modules: dict[str, ModuleType] = {}
     reference = _run(kata, kata.reference_file, "reference", modules)
-    references, problems = _references(kata, reference)
+    references, problems = _references(kata, reference, kata.reference_file)
+    solutions = references
+    if kata.engine != "torch":
+        solutions, more = _references(kata, _run(kata, kata.solution_file, "solution", modules), kata.solution_file)
+        problems += more
     with registering() as registered:
         _run(kata, kata.cases_file, "cases", modules)
-    loaded = LoadedKata(kata, references, registered, modules)
+    if kata.engine != "torch":
+        for kernel in (*solutions.values(), *(one.kernel for one in registered.equivalents)):
+            marked(kernel, kata.engine)
+    loaded = LoadedKata(kata, references, solutions, registered, modules)
     problems += list(_problems(loaded))
     if problems:
         raise ContentError(problems)
@@ -193,7 +219,7 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
     # No bytecode: a workspace is under version control, and may be read-only.
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     known, path = dict(sys.modules), list(sys.path)
-    for own in ("reference", "cases"):
+    for own in _OWN:
         sys.modules.pop(own, None)
     sys.modules.update(modules)
     sys.modules[name] = module
@@ -208,7 +234,7 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
         for other, loaded in list(sys.modules.items()):
             if other not in known and _inside(loaded, kata.folder):
                 del sys.modules[other]
-        for own in ("reference", "cases"):
+        for own in _OWN:
             if own in known:
                 sys.modules[own] = known[own]
             else:
@@ -239,7 +265,7 @@ def _raised(error: BaseException, file: Path) -> Problem:
     return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "fix this line")
 
 
-def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list[Problem]]:
+def _references(kata: Kata, module: ModuleType, file: Path) -> tuple[dict[str, Kernel], list[Problem]]:
     found: dict[str, Kernel] = {}
     problems: list[Problem] = []
     for variant in kata.variants:
@@ -247,7 +273,7 @@ def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list
         if not inspect.isfunction(kernel):
             what = f"variant {variant.id} names {variant.reference}, which is not a function here"
             todo = f"write `def {variant.reference}(…)`, or fix `reference` in kata.yaml"
-            problems.append(Problem(kata.reference_file, 1, 1, what, todo))
+            problems.append(Problem(file, 1, 1, what, todo))
         else:
             found[variant.id] = kernel
     shapes = {str(_bare(kernel)): kernel for kernel in found.values()}
@@ -256,7 +282,7 @@ def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list
             first = next(iter(shapes))
             problems.append(
                 _at(
-                    kata.reference_file,
+                    file,
                     kernel,
                     f"{kernel.__name__}{shape} differs from {first}",
                     "give every variant the same signature",
