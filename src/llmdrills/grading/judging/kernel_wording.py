@@ -68,7 +68,8 @@ def _out_of_bounds(x: f.OfKernel) -> Bilingual:
         return Bilingual(
             f"{at.en}{call} touches {outside:,} of {of:,} addresses that belong to no tensor{where.en}: "
             "is an offset added to the wrong pointer?",
-            f"{at.zh}{call_zh} 的 {of:,} 个地址中有 {outside:,} 个不属于任何张量{where.zh}：偏移是不是加到了别的指针上？",
+            f"{at.zh}{call_zh} 的 {of:,} 个地址中有 {outside:,} 个不属于任何张量{where.zh}："
+            "偏移是不是加到了别的指针上？",
         )
     shape = _shape(_axes(facts, "shape"))
     return Bilingual(

@@ -50,8 +50,9 @@ NEXT_STEPS: dict[Outcome, Bilingual] = {
         "让每个元素只归一个 program，或改用原子操作；`llmdrills hint {kata}` 会给出提示。",
     ),
     "does-not-compile": Bilingual(
-        "The interpreter runs more than a GPU's compiler takes: write that line with what Triton has.",
-        "解释器能运行的写法，GPU 编译器不一定接受：这一行请换成 Triton 支持的写法。",
+        "A GPU's compiler refuses this line, whatever the interpreter makes of it. "
+        "`llmdrills hint {kata}` gives a hint.",
+        "不管解释器能否运行，GPU 编译器都不接受这一行；`llmdrills hint {kata}` 会给出提示。",
     ),
     "timeout": Bilingual(
         "Look for a loop that does not end, or for one Python loop per element.",
@@ -84,6 +85,10 @@ NEXT_BY_KEY: dict[Outcome, Bilingual] = {
     "race": Bilingual(
         "Let one program own each element, or use an atomic; h gives a hint.",
         "让每个元素只归一个 program，或改用原子操作；按 h 查看提示。",
+    ),
+    "does-not-compile": Bilingual(
+        "A GPU's compiler refuses this line, whatever the interpreter makes of it; h gives a hint.",
+        "不管解释器能否运行，GPU 编译器都不接受这一行；按 h 查看提示。",
     ),
     "unimplemented": Bilingual(
         "Write the function and save: it is graded then; h gives a hint.",

@@ -18,7 +18,7 @@ import torch
 from llmdrills.grading.engines.triton import KernelStoppedError, Report
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
 from llmdrills.grading.kernels.culprit import watching
-from llmdrills.grading.kernels.launches import Launches, launches, stopped_call, together, torch_uses
+from llmdrills.grading.kernels.launches import LIMITS, SHORT, Launches, launches, stopped_call, together, torch_uses
 from llmdrills.grading.kernels.overwriting import written_over
 from llmdrills.grading.kernels.settings import current_settings, restored, seed_all
 from llmdrills.grading.kernels.tracing import traced
@@ -58,6 +58,7 @@ class Caller:
         self, device: str = "cpu", file: str = "", forbidden: Sequence[str] = (), *, launching: bool = False
     ) -> None:
         self._launching = launching
+        self._limits = LIMITS
         self._device = torch.device(device)
         self._file = file
         self._forbidden = tuple(forbidden)
@@ -164,6 +165,8 @@ class Caller:
                 watch.charge("the result", (result,))  # memory that no operator of this call made
             return _Called(self._freezer.freeze(result), result, watch, seen.report)
         except KernelStoppedError as stopped:
+            if self._launching and stopped.event.kind == "too-much-work":
+                self._limits = SHORT
             return _Called(stopped_call(stopped, self._file), None, watch, seen.report)
         except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
             return _Called(self.raised(error), None, watch, seen.report)
@@ -171,7 +174,7 @@ class Caller:
     def _launches(self, kernel: Callable[..., Any], given: Sequence[Any]) -> Launches:
         """The watch on Triton's kernels; on a GPU they run as they are."""
         on = self._device.type == "cpu" and (self._launching or launches(kernel))
-        return Launches(on=on, file=self._file if self._launching else None, given=given)
+        return Launches(on=on, file=self._file if self._launching else None, given=given, limits=self._limits)
 
     def _with_operands(self, raised: Raised, kernel: Callable[..., Any], question: Question) -> Raised:
         """The same exception with the torch function that raised it and that function's arguments.

@@ -7,7 +7,8 @@ is always watched, whatever it says of itself.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,23 @@ from llmdrills.grading.protocol.answer import STOPPED
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 
-__all__ = ["Launches", "launches", "marked", "stopped_call", "together", "torch_uses"]
+__all__ = [
+    "LIMITS",
+    "SHORT",
+    "Launches",
+    "StoppedCallError",
+    "launches",
+    "marked",
+    "stopped_call",
+    "together",
+    "torch_uses",
+    "watched",
+]
+
+LIMITS = Limits(seconds=4.0)
+"""What one call may take: less than the clock of a case allows, so that the line of an endless loop is told."""
+SHORT = Limits(seconds=0.25)
+"""What a call may take once an earlier one took too long: an attempt has many calls."""
 
 _MARK = "__llmdrills_engine__"
 
@@ -38,13 +55,13 @@ class Launches:
     """Watches the Triton kernels that are launched inside its block; `report` says after it what was seen.
 
     Without `on` nothing is watched, and there is no report. `file` is the attempt's path, None where the kernels stand
-    in other files; `given` are the arguments of the call.
+    in other files; `given` are the arguments of the call, `limits` what it may take.
     """
 
-    def __init__(self, *, on: bool, file: str | None, given: Iterable[Any]) -> None:
+    def __init__(self, *, on: bool, file: str | None, given: Iterable[Any], limits: Limits = LIMITS) -> None:
         self.report: Report | None = None
         self._watching: AbstractContextManager[Any] = (
-            engine.watching(Limits(), file=file, given=tuple(given)) if on else nullcontext()
+            engine.watching(limits, file=file, given=tuple(given)) if on else nullcontext()
         )
         self._watch: Any = None
 
@@ -58,6 +75,33 @@ class Launches:
         self._watching.__exit__(kind, error, trace)
         if self._watch is not None:
             self.report = self._watch.report()
+
+
+class StoppedCallError(RuntimeError):
+    """A call of a watched kernel that no GPU would make as it is: its message is the kind of what was seen."""
+
+
+def watched(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel as a plain function that runs under the watch, for proofs and cards.
+
+    It raises StoppedCallError where the watch saw anything. A kernel that launches nothing is returned as it is.
+    """
+    if not launches(kernel):
+        return kernel
+
+    @functools.wraps(kernel)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        seen = Launches(on=True, file=None, given=(*args, *kwargs.values()))
+        try:
+            with seen:
+                result = kernel(*args, **kwargs)
+        except KernelStoppedError as stopped:
+            raise StoppedCallError(stopped.event.kind) from None
+        for event in seen.report.events if seen.report is not None else ():
+            raise StoppedCallError(event.kind)
+        return result
+
+    return run
 
 
 def stopped_call(error: KernelStoppedError, file: str) -> Raised:

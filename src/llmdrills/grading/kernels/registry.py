@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from llmdrills.content.model import Kata, Variant
-from llmdrills.errors import ContentError, Problem
+from llmdrills.errors import ContentError, MissingExtraError, Problem
 from llmdrills.grading.authoring import (
     AuthoringError,
     Case,
@@ -37,11 +37,15 @@ from llmdrills.grading.authoring import (
     Same,
     registering,
 )
+from llmdrills.grading.engines import triton
 from llmdrills.grading.kernels.derived_cases import derived_cases
 from llmdrills.grading.kernels.launches import marked
 from llmdrills.grading.kernels.slips import WrongKernel, compiled, joined
 
-__all__ = ["LoadedKata", "VariantKernels", "load"]
+__all__ = ["SOLUTION", "LoadedKata", "VariantKernels", "load"]
+
+SOLUTION = "solution"
+"""The id under which the solution is a right kernel, where it is not the reference itself."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,10 @@ class LoadedKata:
             solution=self.solutions[id],
             cases=(*cases, *derived_cases(cases)),
             make_wrong=lambda: itertools.chain(self._slips(id), self._others(variant)),
-            equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
+            equivalents=(
+                *self._solution(id),
+                *(e for e in self.registered.equivalents if not e.variants or id in e.variants),
+            ),
             peers=tuple(p for p in self.registered.peers if not p.variants or id in p.variants),
             domain=next((d for d in self.registered.domains if not d.variants or id in d.variants), None),
             sames=tuple(s for s in (*self.kata.same, *self.registered.sames) if not s.variants or id in s.variants),
@@ -139,6 +146,12 @@ class LoadedKata:
         if one not in slips or other not in slips:
             return None
         return joined(self.kata, slips[one], slips[other], variant, self._own_modules())
+
+    def _solution(self, id: str) -> Iterator[Equivalent]:  # noqa: A002  # as above
+        """The solution as a right kernel that must pass, where it is not the reference itself."""
+        kernel = self.solutions[id]
+        if kernel is not self.references[id]:
+            yield Equivalent(SOLUTION, "what a learner is shown", kernel, kernel.__code__.co_firstlineno)
 
     def _own_modules(self) -> list[ModuleType]:
         return [self._modules[name] for name in ("cases", "reference", "solution") if name in self._modules]
@@ -179,7 +192,14 @@ _OWN = ("reference", "solution", "cases")
 
 
 def load(kata: Kata) -> LoadedKata:
-    """Run reference.py, solution.py where there is one, and cases.py. Raises ContentError with every problem found."""
+    """Run reference.py, solution.py where there is one, and cases.py.
+
+    Raises ContentError with every problem found, and MissingExtraError where the kata's engine is not installed.
+    """
+    if kata.engine == "triton":
+        if not triton.available():
+            raise MissingExtraError("triton")
+        triton.prepare()
     modules: dict[str, ModuleType] = {}
     reference = _run(kata, kata.reference_file, "reference", modules)
     references, problems = _references(kata, reference, kata.reference_file)

@@ -28,6 +28,8 @@ def main() -> None:
     """Serve (`fork|spawn CONTROL_FD ROOT [NEEDS…]`), or work (`worker ROLE CHANNEL_FD OUTPUT_FD HOME [NEEDS…]`)."""
     _find_package()
     mode, *rest = sys.argv[1:]
+    if mode == "fork":
+        os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton: its kernels are then interpreted
     if mode == "worker":
         role, channel, output, home, *needs = rest
         _load(needs, spawn=True)
