@@ -78,7 +78,12 @@ class Launches:
 
 
 class StoppedCallError(RuntimeError):
-    """A call of a watched kernel that no GPU would make as it is: its message is the kind of what was seen."""
+    """A call of a watched kernel that no GPU would make as it is: `kind` is that of what was seen."""
+
+    def __init__(self, event: Event) -> None:
+        self.kind = event.kind
+        place = f" at line {event.line}" if event.line else ""
+        super().__init__(f"{event.kind}{place}: {dict(event.facts)}")
 
 
 def watched(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,9 +101,9 @@ def watched(kernel: Callable[..., Any]) -> Callable[..., Any]:
             with seen:
                 result = kernel(*args, **kwargs)
         except KernelStoppedError as stopped:
-            raise StoppedCallError(stopped.event.kind) from None
+            raise StoppedCallError(stopped.event) from None
         for event in seen.report.events if seen.report is not None else ():
-            raise StoppedCallError(event.kind)
+            raise StoppedCallError(event)
         return result
 
     return run

@@ -99,7 +99,7 @@ def _result(shown: _Shown, kernel: Kernel) -> _Result:
             found.faults.append(CardFault("card-call", "call", what, todo))
             return found
         except StoppedCallError as stopped:
-            texts.append(f"stopped: {stopped}")
+            texts.append(f"stopped: {stopped.kind}")
             found.raised, size = True, 0
         except Exception as error:  # an answer of the kernel, as it is one to a case
             texts.append(f"raises {type(error).__name__}")
