@@ -63,10 +63,10 @@ def mutants(loaded: LoadedKata, variant: str, calls: Sequence[Call], *, floating
             known_by_name(called, edit.text)
             make = _once(make)
         edited.append(Mutant(edit.kind, edit.words, edit.line, make))
-    return [
-        *edited,
-        *(Mutant(one.kind, one.words, 0, one.make) for one in wrappers(reference, calls, gradients, floating=floating)),
-    ]
+    around = list(wrappers(reference, calls, gradients, floating=floating))
+    if loaded.kata.engine == "triton":  # which precision the reference computes in says nothing of a kernel's
+        around = [one for one in around if one.kind != "precision" or one.words.startswith("the result")]
+    return [*edited, *(Mutant(one.kind, one.words, 0, one.make) for one in around)]
 
 
 def _parsed(loaded: LoadedKata) -> Any:
