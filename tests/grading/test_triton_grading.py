@@ -130,12 +130,12 @@ FAULTS = {
         "`shares_kernel` is called without a grid: launch it as `shares_kernel[(programs,)](…)`",
         "调用 `shares_kernel` 时没有给 grid",
     ),
-    "a grid without programs": (
+    "a grid of fractions": (
         "shares_kernel[(rows,)](",
-        "shares_kernel[(-rows,)](",
+        "shares_kernel[(rows / 1,)](",
         "fault",
-        "is launched on the grid (-3,): a grid has one to three axes, each 1 or more",
-        "启动时的 grid 是 (-3,)",
+        "is launched on the grid (3.0,): a grid is a tuple of one to three whole numbers",
+        "启动时的 grid 是 (3.0,)：grid 应是由一到三个整数组成的元组",
     ),
     "None for a tensor": (
         "shares_kernel[(rows,)](x, ",

@@ -12,6 +12,7 @@ from typing import Any
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_chinese
 
 __all__ = ["KERNEL_WORDS", "over_traffic"]
 
@@ -88,11 +89,11 @@ def _none_pointer(x: f.OfKernel) -> Bilingual:
 
 def _no_grid(x: f.OfKernel) -> Bilingual:
     at = _at(x)
-    if x.facts.get("how") == "empty":
-        grid = _shape(_axes(x.facts, "grid"))
+    if x.facts.get("how", "called") != "called":
+        grid = x.facts.get("grid", "?")
         return Bilingual(
-            f"{at.en}`{x.kernel}` is launched on the grid {grid}: a grid has one to three axes, each 1 or more",
-            f"{at.zh}`{x.kernel}` 启动时的 grid 是 {grid}：grid 应有一到三个轴，每个轴至少为 1",
+            f"{at.en}`{x.kernel}` is launched on the grid {grid}: a grid is a tuple of one to three whole numbers",
+            f"{at.zh}`{x.kernel}` 启动时的 grid 是 {grid}：grid 应是由一到三个整数组成的元组",
         )
     return Bilingual(
         f"{at.en}`{x.kernel}` is called without a grid: launch it as `{x.kernel}[(programs,)](…)`",
@@ -182,7 +183,7 @@ def _does_not_compile(x: f.DoesNotCompile) -> Bilingual:
     source_zh = f"（`{facts['source']}`）" if source else ""
     return Bilingual(
         f"{at.en}Triton does not compile `{x.kernel}`{source}: {said}",
-        f"{at.zh}Triton 无法编译 `{x.kernel}`{source_zh}：{said}",
+        f"{at.zh}Triton 无法编译 `{x.kernel}`{source_zh}：{in_chinese(said)}",
     )
 
 
