@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from llmdrills.grading.engines.triton.machinery import prepare
 from llmdrills.grading.engines.triton.report import (
     KINDS,
     Cost,
@@ -33,7 +34,7 @@ from llmdrills.grading.engines.triton.report import (
     Limits,
     Report,
 )
-from llmdrills.grading.engines.triton.watch import Watch
+from llmdrills.grading.engines.triton.watch import Watch, installed
 from llmdrills.grading.engines.triton.watch import watching as _watching
 
 __all__ = [
@@ -69,15 +70,6 @@ def available() -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= OLDEST
 
 
-def prepare() -> None:
-    """Make this process ready: to be called in the server, before it forks and before an attempt is imported.
-
-    Sets TRITON_INTERPRET=1, imports triton, installs the watch's patches, and launches and compiles one small kernel,
-    because the first of each is slow. A second call does nothing.
-    Raises RuntimeError where triton was imported before without TRITON_INTERPRET=1, and ModuleNotFoundError without it.
-    """
-
-
 def watching(limits: Limits, *, file: str | None = None, given: Iterable[Any] = ()) -> AbstractContextManager[Watch]:
     """Watch one call of the attempt's entry function; see `watch.watching`. Needs `prepare`."""
     return _watching(limits, file=file, given=given)
@@ -90,4 +82,7 @@ def compile_gate(kernel: Any, arguments: Mapping[str, Any], options: Mapping[str
     `options` what else the launch gives (`num_warps`). Inside `watching` this happens by itself, once for each kernel
     and signature; it takes about 15 ms, and needs no GPU: the text is lowered to Triton's IR for sm_80, not further.
     """
-    return None
+    machinery = installed()
+    if machinery is None:
+        raise RuntimeError("engines.triton.prepare was not called in this process or before its fork")
+    return machinery.compile_gate(kernel, arguments, options or {})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-__all__ = ["KINDS", "Cost", "Event", "Fact", "Kind", "KernelStoppedError", "Limits", "Report"]
+__all__ = ["KINDS", "Cost", "Event", "Fact", "KernelStoppedError", "Kind", "Limits", "Report"]
 
 Fact: TypeAlias = str | int | float | tuple[str | int, ...]
 Kind = Literal[
@@ -34,7 +34,8 @@ The facts of each kind:
 
 - `out-of-bounds`: `access` ("load", "store" or "atomic"), `outside` and `of` (how many of how many addresses that the
   mask lets through), `parameter` (the kernel's parameter; "" where the address belongs to no tensor), `shape`, `index`
-  (the first bad one, in the tensor's own axes; it may be negative or beyond the shape). Nothing was read or written.
+  (the first bad one, in the tensor's own axes; it may be negative or beyond the shape), and `past` where the address
+  lies that many elements past that index, between two elements of the tensor. Nothing was read or written.
 - `race`: `how`: "write-write" (two programs store different values to one element), "read-write" (one program reads
   what another one writes, in no certain order), "lanes" (one store writes different values to one element); then
   `parameter`, `shape`, `index` (of the first such element), `elements` (how many) and `other` (the other program's
@@ -47,8 +48,8 @@ The facts of each kind:
 - `too-much-work`: `what` ("seconds" or "operations"), `limit`. An endless loop ends so, and so does a lock that nobody
   releases.
 - `none-pointer`: `parameter` is None and is used as a pointer or a number; "" where its name is not known.
-- `no-grid`: a kernel is called as a function: `how`: "called" (`kernel(x)`), or "empty" (a grid without an axis or
-  with an axis below 1: `grid`).
+- `no-grid`: `how`: "called" (`kernel(x)`, without a grid in brackets), or what stands in the brackets is no grid:
+  "not-a-tuple", "not-integers" or "too-many-axes" (of one to three), then with `grid`.
 - `helper-axes`: `function` ("sum", "program_id", …) is given an axis that the tensor or the grid does not have: `axis`
   and `shape` where they are known, and `message`.
 - `interpreter`: the kernel raised something else: `type` and `message` of the exception that was the cause.
