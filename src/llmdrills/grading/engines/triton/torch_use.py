@@ -60,10 +60,12 @@ class Operators(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # torch
             made = func(*args, **kwargs)
             _poison(made)
             return made
-        if inside or not (name in _FILLED or _is_view(schema, name)):
-            parts = self._parts(func, args, kwargs)
-            if parts is not NotImplemented:
-                return parts
+        if not inside and name in _FILLED:
+            return func(*args, **kwargs)
+        parts = self._parts(func, args, kwargs)
+        if parts is not NotImplemented:
+            return parts
+        if inside or not _is_view(schema, name):
             facts = {"operator": name, "where": "inside" if inside else "outside"}
             self._watch.note(self._watch.event("torch-used", facts), name)
         return func(*args, **kwargs)
