@@ -53,6 +53,8 @@ def install_launching(compiler: Compiler) -> None:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         watch = current()
         if watch is not None and watch.program is None:
+            if watch.file is None:
+                watch.files.add(self.fn.__code__.co_filename)
             facts: dict[str, Fact] = {"how": "called"}
             raise watch.stop(Event("no-grid", watch.line(), self.fn.__name__, None, facts))
         return _rewritten(self)(*args, **kwargs)
