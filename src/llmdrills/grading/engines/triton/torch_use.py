@@ -27,9 +27,10 @@ _VIEWS = frozenset(("_unsafe_view", "_reshape_alias", "set_", "requires_grad_"))
 
 
 def tensors(values: Any) -> Iterator[Any]:
-    """The tensors in lists, tuples and dicts, however nested."""
+    """The tensors in lists, tuples and dicts, however nested; sparse ones have no memory that a kernel could reach."""
     if isinstance(values, torch.Tensor):
-        yield values
+        if values.layout is torch.strided:
+            yield values
     elif isinstance(values, dict):
         yield from tensors(tuple(values.values()))
     elif isinstance(values, Iterable) and not isinstance(values, (str, bytes)):
