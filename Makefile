@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: today decks check test lint types bench soak clean
+.PHONY: today decks check test lint types bench soak site clean
 
 today: decks
 	@$(BIN)/llmdrills today --no-input
@@ -30,6 +30,9 @@ lint: $(VENV)/.installed-lint
 bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 	ANKI_YAML_TOOL=$(CURDIR)/$(VENV)/anki-yaml-tool $(BIN)/python -m benchmarks
 
+site: $(VENV)/.installed-test # no window opens and nothing is served: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 soak: $(VENV)/.installed-test
 	$(BIN)/llmdrills check --seeds 50 --jobs 2
 	LLMDRILLS_KILLS=300 LLMDRILLS_HISTORIES=500 $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
@@ -50,7 +53,7 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) --group test
+	$(PIP) --group test --group docs
 	@sh tests/install-browser.sh
 	@touch $@
 
