@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -29,6 +30,12 @@ WITHOUT_TORCH = ("tests/content", "tests/decks", "tests/importing", "tests/anki"
 def main() -> int:
     """Build, install, test; the exit code is pytest's, or that of the first step that fails."""
     options = _options()
+    if options.dist:
+        with tempfile.TemporaryDirectory(prefix="llmdrills-dist-") as name:
+            build(Path(name), options.builder)
+            for made in (Path(name) / "dist").iterdir():
+                print(shutil.copy(made, _made(Path(options.dist))))
+        return 0
     with tempfile.TemporaryDirectory(prefix="llmdrills-wheel-") as name:
         folder = Path(options.keep or name).resolve()
         try:
@@ -101,6 +108,11 @@ def check(python: Path, source: Path, options: argparse.Namespace) -> int:
     return subprocess.run([python, "-m", "pytest", *words], cwd=source, check=False).returncode
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _run(*words: object, cwd: Path | None = None, capture: bool = False) -> str:
     clean = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     ran = subprocess.run(
@@ -115,6 +127,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--builder", default=sys.executable, help="an interpreter that has hatchling")
     parser.add_argument("--pip-args", default="", help="handed to every pip call, such as a package index")
     parser.add_argument("--uv-args", default="", help="handed to uv, such as a package index")
+    parser.add_argument("--dist", default="", help="only build, and put sdist and wheel into this folder")
     parser.add_argument("--keep", default="", help="work in this folder, and leave it")
     parser.add_argument("--lowest", action="store_true", help="the lowest versions instead of the pinned ones")
     parser.add_argument("--unpinned", action="store_true", help="the newest versions instead of the pinned ones")

@@ -134,7 +134,7 @@ def _without_names(text: str) -> str:
     out, depth = "", 0
     for letter in text:
         depth += letter == "{"
-        if not depth or letter == "{" and depth == 1:
+        if not depth or (letter == "{" and depth == 1):
             out += letter
         depth -= letter == "}"
         if letter == "}" and not depth:

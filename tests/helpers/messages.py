@@ -81,9 +81,9 @@ def _both(node: ast.AST) -> list[ast.expr]:
     """The two expressions of an error or problem: what is wrong, and what to do."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _ERRORS:
         return list(_of(node, {}))
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) and isinstance(node.targets[0], ast.Tuple):
-        if [getattr(one, "id", "") for one in node.targets[0].elts] == ["what", "todo"]:
-            return node.value.elts
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+        names = [getattr(one, "id", "") for one in getattr(node.targets[0], "elts", ())]
+        return node.value.elts if names == ["what", "todo"] else []
     return []
 
 
