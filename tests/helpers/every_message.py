@@ -126,8 +126,10 @@ def _field(part: ast.expr) -> str:
 
 
 def _quoted(text: str) -> str:
-    """On one line, with line breaks and tabs to be seen."""
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
+    """On one line, with line breaks and other control characters to be seen."""
+    for letter, shown in (("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\b", "\\b")):
+        text = text.replace(letter, shown)
+    return text
 
 
 def _without_names(text: str) -> str:
