@@ -165,7 +165,7 @@ def test_should_refuse_to_empty_a_field_of_the_learners_own(run: Any, workspace:
     assert run("build", cwd=workspace, env=later).code == 0
     refused = run("anki", "push", "--yes", cwd=workspace, env=env)
     assert refused.code == 2
-    assert "would empty the field Mine of yours in 1 notes: en scale" in refused.err
+    assert "would empty your own field Mine in these notes (1): en scale" in refused.err
     assert desktop.ask("notesInfo", notes=[nid])[0]["fields"]["Mine"]["value"] == "my own words"
     assert "own-field" in run("anki", "doctor", "--live", "--json", cwd=workspace, env=env).json["counts"]
 

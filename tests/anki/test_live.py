@@ -119,7 +119,7 @@ def test_should_not_push_where_anki_would_empty_a_field_of_ones_own(
     before, package = read_live(anki, ours), read_path(publisher.package, ours)
     with pytest.raises(UsageError) as caught:
         check_own_words([package], before, ours)
-    assert f"would empty the field {name} of yours in 1 notes: en changed" in caught.value.what
+    assert f"would empty your own field {name} in these notes (1): en changed" in caught.value.what
     assert "Merge note types" in caught.value.todo
     learner.take(publisher.package)  # by hand, as it advises
     assert learner.col.get_note(learner.nid("changed"))[name] == "my own words"
