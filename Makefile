@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: today decks check test lint types bench soak clean
+.PHONY: today decks check test test-wheel test-lowest test-pythons lint types bench soak dist site clean
 
 today: decks
 	@$(BIN)/llmdrills today --no-input
@@ -22,6 +22,22 @@ check: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# Against what ships: sdist, wheel from it, an environment of its own. CI runs this instead of `test`.
+FROM_WHEEL = $(BIN)/python tests/from_wheel.py --pip-args "$(PIP_ARGS)" --python $(PYTHON)
+test-wheel: $(VENV)/.installed-build
+	$(FROM_WHEEL) -- $(PYTEST_ARGS)
+
+# The lowest versions that pyproject.toml allows. UV_ARGS: a package index, in uv's words.
+test-lowest: $(VENV)/.installed-build
+	$(FROM_WHEEL) --lowest --uv-args "$(UV_ARGS)" -- $(PYTEST_ARGS)
+
+# Every Python that is there, with the newest versions; where torch is not to be had: TORCH=--no-torch.
+PYTHONS ?= $(foreach version,3.11 3.12 3.13 3.14,$(shell python$(version) -c 'import sys; print(sys.executable)' 2>/dev/null))
+test-pythons: $(VENV)/.installed-build
+	@test -n "$(PYTHONS)" || { echo "no python3.11 … python3.14 on PATH: name them with PYTHONS=" >&2; exit 2; }
+	set -e; for python in $(PYTHONS); do \
+	  $(BIN)/python tests/from_wheel.py --pip-args "$(PIP_ARGS)" --python $$python --unpinned $(TORCH) -- $(PYTEST_ARGS); done
+
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,6 +45,12 @@ lint: $(VENV)/.installed-lint
 
 bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 	ANKI_YAML_TOOL=$(CURDIR)/$(VENV)/anki-yaml-tool $(BIN)/python -m benchmarks
+
+dist: $(VENV)/.installed-build
+	$(BIN)/python tests/from_wheel.py --dist dist
+
+site: $(VENV)/.installed-test # no window opens and nothing is served: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 soak: $(VENV)/.installed-test
 	$(BIN)/llmdrills check --seeds 50 --jobs 2
@@ -50,7 +72,12 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) --group test
+	$(PIP) --group test --group docs
+	@sh tests/install-browser.sh
+	@touch $@
+
+$(VENV)/.installed-build: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) hatchling
 	@sh tests/install-browser.sh
 	@touch $@
 
@@ -59,6 +86,7 @@ $(VENV)/.installed-bench: $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --target $(VENV)/anki-yaml-tool anki-yaml-tool==0.4.0
 	@touch $@
 
-$(VENV)/.installed-lint: $(VENV)/.installed
-	$(PIP) --group lint
+# Neither torch nor the tests: what is looked at is the source.
+$(VENV)/.installed-lint: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) --editable . --group lint
 	@touch $@

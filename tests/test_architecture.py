@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
-from tests.helpers.rooms import ROOMS
+import pytest
 
+from tests.helpers.rooms import ROOMS
+from tests.test_layers import BASE, MAY_IMPORT
+
+DRAWING = runpy.run_path(str(Path(__file__).resolve().parents[1] / "docs" / "make_drawing.py"))
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "llmdrills"
 TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -46,3 +51,33 @@ def test_should_draw_the_rooms_of_grading_in_the_order_that_is_held():
     floors = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
     assert sorted(drawn) == sorted(set(floors) - {"__init__"})
     assert [floors[room] for room in drawn] == sorted(floors[room] for room in drawn)
+
+
+def test_should_draw_the_imports_as_they_are():
+    graph = DRAWING["imports"]()
+    assert DRAWING["page"](graph, TEXT) == TEXT, "run `python docs/make_drawing.py`"
+    assert DRAWING["picture"](graph) == (ROOT / "docs/images/parts.svg").read_text("utf-8")
+    assert DRAWING["block"](graph) in TEXT
+
+
+def test_should_draw_every_part_once_and_no_import_upwards():
+    graph = DRAWING["imports"]()
+    rows = DRAWING["levels"](graph)
+    assert sorted(part for row in rows for part in row) == sorted({*MAY_IMPORT} - BASE - {"__main__"} | {"base"})
+    assert DRAWING["upside_down"](graph) == []
+    drawn = TEXT.partition(DRAWING["_BEGIN"])[2].partition(DRAWING["_END"])[0]
+    assert [part for part in graph if not re.search(rf"^{part}\b", drawn, re.MULTILINE)] == []
+
+
+def test_should_draw_only_imports_that_the_layers_allow():
+    graph = DRAWING["imports"]()
+    wrong = [f"{part} → {name}" for part, names in graph.items() if part != "base" for name in names - MAY_IMPORT[part]]
+    assert [one for one in wrong if not one.endswith("→ base")] == []
+
+
+def test_should_leave_out_what_follows_and_refuse_a_cycle():
+    graph = {"a": {"b", "c"}, "b": {"c"}, "c": set()}
+    assert DRAWING["direct"](graph) == {"a": {"b"}, "b": {"c"}, "c": set()}
+    assert DRAWING["levels"](graph) == [["a"], ["b"], ["c"]]
+    with pytest.raises(ValueError, match="import each other"):
+        DRAWING["levels"]({"a": {"b"}, "b": {"a"}})

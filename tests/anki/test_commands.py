@@ -99,7 +99,7 @@ def test_should_pull_after_a_look_only(run, studied: Path, learner: AnkiLearner)
     assert said["patch"] == shown.out
     assert deck.read_text() == before
     done = run("anki", "pull", learner.file, "--yes", cwd=studied)
-    assert "1 texts written" in done.out
+    assert "Texts written: 1." in done.out
     assert deck.read_text() == before.replace("the variance at 1", "the spread at 1")
     assert run("check", "--quick", cwd=studied).out == checked
     assert run("build", cwd=studied).code == 0

@@ -125,7 +125,7 @@ def test_should_push_import_examine_and_pull_with_the_window_open(run: Any, work
     env = settings(desktop)
     assert run("build", cwd=workspace).code == 0
     pushed = run("anki", "push", "--yes", cwd=workspace, env=env)
-    assert "Anki added 2 notes and updated 0" in pushed.out
+    assert "In Anki: 2 new, 0 updated" in pushed.out
     assert desktop.ask("deckNames")[-1] == "LLM Drills::Small"
     desktop.screen.shoot("pushed")
     review(desktop, 2)
@@ -137,11 +137,11 @@ def test_should_push_import_examine_and_pull_with_the_window_open(run: Any, work
     assert (examined.code, examined.json["counts"]) == (1, {"current": 1, "edited": 1})
     looked = run("anki", "push", "--dry-run", cwd=workspace, env=env)
     assert "edited or tagged in Anki since, so Anki leaves them" in looked.out
-    assert "1 texts written" in run("anki", "pull", "--live", "--yes", cwd=workspace, env=env).out
+    assert "Texts written: 1." in run("anki", "pull", "--live", "--yes", cwd=workspace, env=env).out
     assert run("check", "--quick", cwd=workspace).code == 0
     assert run("build", cwd=workspace).code == 0
     again = run("anki", "push", "--yes", cwd=workspace, env=env)
-    assert "Anki added 0 notes and updated 1; 1 are as they were. Reviews: 2, now 2." in again.out
+    assert "In Anki: 0 new, 1 updated, 1 unchanged. Reviews: 2 before, 2 now." in again.out
     desktop.screen.shoot("pushed-again")
     assert run("anki", "doctor", "--live", cwd=workspace, env=env).code == 0
     assert "of my own" in field
@@ -165,7 +165,7 @@ def test_should_refuse_to_empty_a_field_of_the_learners_own(run: Any, workspace:
     assert run("build", cwd=workspace, env=later).code == 0
     refused = run("anki", "push", "--yes", cwd=workspace, env=env)
     assert refused.code == 2
-    assert "would empty the field Mine of yours in 1 notes: en scale" in refused.err
+    assert "would empty your own field Mine in these notes (1): en scale" in refused.err
     assert desktop.ask("notesInfo", notes=[nid])[0]["fields"]["Mine"]["value"] == "my own words"
     assert "own-field" in run("anki", "doctor", "--live", "--json", cwd=workspace, env=env).json["counts"]
 

@@ -119,7 +119,7 @@ def test_should_not_push_where_anki_would_empty_a_field_of_ones_own(
     before, package = read_live(anki, ours), read_path(publisher.package, ours)
     with pytest.raises(UsageError) as caught:
         check_own_words([package], before, ours)
-    assert f"would empty the field {name} of yours in 1 notes: en changed" in caught.value.what
+    assert f"would empty your own field {name} in these notes (1): en changed" in caught.value.what
     assert "Merge note types" in caught.value.todo
     learner.take(publisher.package)  # by hand, as it advises
     assert learner.col.get_note(learner.nid("changed"))[name] == "my own words"
@@ -145,7 +145,7 @@ def test_should_say_what_is_retired_and_what_no_import_updates(
     assert (said.new, said.updated, said.stuck, said.retired, said.unchanged) == ((), (), ("forked",), ("gone",), 1)
     words = "\n".join(expected_lines([said], "en"))
     assert "of another note type than ours, so Anki leaves them: forked" in words
-    assert "[en] 1 retired notes will be emptied: gone" in words
+    assert "[en] retired, to be emptied (1): gone" in words
     assert "清空" in "\n".join(expected_lines([said], "zh"))
 
 
@@ -243,19 +243,19 @@ def test_should_push_import_and_examine_by_command(
     assert (unbuilt.code, "llmdrills build" in unbuilt.err) == (2, True)
     assert run("build", cwd=small).code == 0
     looked = run("anki", "push", "--dry-run", cwd=small, env=env)
-    assert "[en] Anki will add 5 notes" in looked.out
+    assert "[en] Anki will find 5 new" in looked.out
     assert learner.col.note_count() == 0
     asked = run("anki", "push", cwd=small, env=env)
     assert "Nothing was imported" in asked.err
     assert learner.col.note_count() == 0
     done = run("anki", "push", "--yes", cwd=small, env=env)
-    assert "Anki added 10 notes and updated 0" in done.out
+    assert "In Anki: 10 new, 0 updated" in done.out
     assert "press D in its window" in done.err
     assert learner.col.note_count() == 10
     again = run("anki", "push", "--json", cwd=small, env=env).json
     assert (again["imported"], again["happened"]["new"], again["happened"]["unchanged"]) == (True, [], 10)
     learner.review("scale")
-    assert "2 of 2 reviews are new" in run("anki", "import", "--live", cwd=small, env=env).out
+    assert "New reviews: 2 of 2." in run("anki", "import", "--live", cwd=small, env=env).out
     assert run("anki", "doctor", "--live", cwd=small, env=env).code == 0
     assert "没有" in run("anki", "pull", "--live", "--lang", "zh", cwd=small, env=env).err
     wrong = run("anki", "push", "--yes", cwd=small, env={**env, "LLMDRILLS_ANKI_KEY": "x"})

@@ -35,6 +35,22 @@ def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path
     assert left == []
 
 
+@pytest.mark.parametrize("page", PAGES[:1])
+def test_should_lead_through_it_by_hand_with_the_wheel_and_the_site_alone(
+    page: str, tmp_path: Path, root: Path
+) -> None:
+    """Nothing of a checkout is there: the katas are those that came with the package, the files those of the pages."""
+    shutil.copytree(root / "docs" / "examples", tmp_path / "docs" / "examples")
+    by_hand, _, _ = (root / "docs" / page).read_text("utf-8").partition("<!-- terminal:")
+    file = Path()
+    for kind, what, expected in edits_and_commands(by_hand):
+        if kind == "edit":
+            file.write_text(what, "utf-8")
+        else:
+            printed = run(what, expected, tmp_path)
+            file = Path(printed.strip()) if what.startswith("llmdrills start") else file
+
+
 def _day(folder: Path, home: Path, table: list, solution: str) -> str:
     """Do the table's rows in `llmdrills today`; what the terminal showed."""
     assert len(table) > 5

@@ -6,8 +6,9 @@ import ast
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["messages"]
+__all__ = ["Told", "messages", "pairs"]
 
 _ERRORS = {
     "LLMDrillsError": (0, 1),
@@ -30,6 +31,13 @@ _ERRORS = {
 _WHAT = {"what", "todo", "wants", "like", "near", "text", "comma", "how", "said"}
 
 
+class Told(NamedTuple):
+    """One text; `zh` is "" where the source has the English alone."""
+
+    en: str
+    zh: str
+
+
 def messages(files: Iterator[Path] | list[Path]) -> dict[str, str]:
     """Every message in the files, with the place of its first use; only texts that hold a space are messages."""
     found: dict[str, str] = {}
@@ -42,6 +50,58 @@ def messages(files: Iterator[Path] | list[Path]) -> dict[str, str]:
                     if " " in text.strip():
                         found.setdefault(" ".join(text.split()), f"{path.name}:{node.lineno}")
     return found
+
+
+def pairs(path: Path) -> list[tuple[Told, Told]]:
+    """What each error and problem of one file says is wrong, with what it says to do: "" where it does not say it, and
+    "…" where that is put together elsewhere, such as from the names that are near.
+
+    Where either has several forms, the first form of what is wrong goes with the first of what to do, and so on. The
+    Chinese is "" where messages.zh.txt has it.
+    """
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    named = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found: list[tuple[Told, Told]] = []
+    for node in ast.walk(tree):
+        said = [list(_told(one, functions, named)) for one in _both(node)]
+        if said and said[0]:
+            todos = (said[1] or [Told("…", "…")]) if len(said) > 1 else [Told("", "")]
+            found += [(what, todos[min(at, len(todos) - 1)]) for at, what in enumerate(said[0]) if " " in what.en]
+    return found
+
+
+def _both(node: ast.AST) -> list[ast.expr]:
+    """The two expressions of an error or problem: what is wrong, and what to do."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _ERRORS:
+        return list(_of(node, {}))
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+        names = [getattr(one, "id", "") for one in getattr(node.targets[0], "elts", ())]
+        return node.value.elts if names == ["what", "todo"] else []
+    return []
+
+
+def _told(node: ast.expr, functions: dict[str, ast.FunctionDef], named: dict[str, ast.expr]) -> Iterator[Told]:
+    """What an expression says: a text whose Chinese is elsewhere, or a `Bilingual`, by name or filled, too."""
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "format":
+        assert isinstance(node.func, ast.Attribute)
+        yield from _told(node.func.value, functions, named)
+    elif isinstance(node, ast.Name) and isinstance(named.get(node.id), ast.Call):
+        yield from _told(named[node.id], functions, {})
+    elif isinstance(node, ast.IfExp):
+        yield from _told(node.body, functions, named)
+        yield from _told(node.orelse, functions, named)
+    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Bilingual" and len(node.args) > 1:
+        texts = (list(_patterns(one, functions, 0)) for one in node.args[:2])
+        yield from (Told(" ".join(en.split()), zh) for en, zh in zip(*texts, strict=False))
+    else:
+        yield from (Told(" ".join(text.split()), "") for text in _patterns(node, functions, 0))
 
 
 def _of(node: ast.AST, functions: dict[str, ast.FunctionDef]) -> Iterator[ast.expr]:

@@ -115,7 +115,7 @@ def test_should_say_of_each_row_why_it_is_not_taken(write, take):
     done = take(write("#a comment\na,b\n,c\nd,\ne\nf,g,h\n{{c1::x}} y,\n"))
     assert [(one.place.en, one.why.en) for one in done.refused] == [
         ("line 1", "it begins with `#` above the first row: a comment"),
-        ("line 6", "it has 3 cells, and the others 2"),
+        ("line 6", "cells here: 3; in the other rows: 2"),
         ("line 3", "its front is empty"),
         ("line 4", "its back is empty"),
         ("line 5", "its back is empty"),

@@ -27,7 +27,7 @@ _BY_HAND = Bilingual("import it by hand to see why: File → Import", "请手动
 
 
 _OWN_WORDS = Bilingual(
-    "Anki would empty the field {fields} of yours in {n} notes: {names}",
+    "Anki would empty your own field {fields} in these notes ({n}): {names}",
     "Anki 会清空 {n} 条笔记中你自己的字段 {fields}：{names}",
 )
 _NOT_SO = Bilingual(

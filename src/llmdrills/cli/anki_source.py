@@ -76,8 +76,8 @@ _BUILD = Bilingual(
 _NO_PACKAGE = Bilingual("there is no package in {folder}", "{folder} 中没有牌组包")
 _NO_FILE = Bilingual("there is no file {path}", "没有文件 {path}")
 _NONE = Bilingual(
-    "None of the {total} notes there is from this workspace: import its package in Anki first (`llmdrills build`), or "
-    "name the workspace with --workspace.",
+    "None of the notes there ({total}) is from this workspace: import its package in Anki first (`llmdrills build`), "
+    "or name the workspace with --workspace.",
     "其中 {total} 条笔记都不属于这个工作区：请先在 Anki 中导入它的牌组包（`llmdrills build`），"
     "或用 --workspace 指定工作区。",
 )

@@ -58,12 +58,12 @@ def _kind(kind: Kind, spoken: Language, found: Sequence[State], language: Langua
 
 
 _NOTHING = Bilingual("Nothing was edited in Anki since the last release.", "最新版本之后，没有在 Anki 中改过内容。")
-_TAKEN = Bilingual("{n} edited texts come back.", "有 {n} 段修改可以写回。")
+_TAKEN = Bilingual("Edits that come back: {n}.", "有 {n} 段修改可以写回。")
 _PLAINER = Bilingual(
     "  {place} {note}: colours and the like stay behind: Markdown has no sign for them",
     "  {place} {note}：颜色等样式不会保留，Markdown 无法表示",
 )
-_LEFT = Bilingual("{n} edits are left to you:", "有 {n} 处修改需要你自己处理：")
+_LEFT = Bilingual("Left to you ({n}):", "有 {n} 处修改需要你自己处理：")
 _AT_STAKE = Bilingual(
     "Do these before you build: the next release replaces the whole note in Anki, its tags too: {names}",
     "请在构建之前处理：下个版本会替换 Anki 中的整条笔记（包括标签）：{names}",
@@ -114,7 +114,7 @@ def pull_json(found: Pull, *, written: bool) -> dict[str, Any]:
 
 
 _WILL = Bilingual(
-    "[{language}] Anki will add {new} notes, update {updated}, and leave {unchanged} as they are.",
+    "[{language}] Anki will find {new} new, {updated} to update, {unchanged} unchanged.",
     "[{language}] Anki 将新增 {new} 条、更新 {updated} 条，{unchanged} 条保持不变。",
 )
 _KEPT = Bilingual(
@@ -126,10 +126,10 @@ _STUCK = Bilingual(
     "    不再使用我们的笔记模板，Anki 不会更新：{names}（运行 `llmdrills anki doctor` 查看做法）",
 )
 _EMPTIES = Bilingual(
-    "[{language}] {n} retired notes will be emptied: {names}", "[{language}] {n} 条已停用的笔记将被清空：{names}"
+    "[{language}] retired, to be emptied ({n}): {names}", "[{language}] {n} 条已停用的笔记将被清空：{names}"
 )
 _DID = Bilingual(
-    "Anki added {new} notes and updated {updated}; {unchanged} are as they were. Reviews: {before}, now {after}.",
+    "In Anki: {new} new, {updated} updated, {unchanged} unchanged. Reviews: {before} before, {after} now.",
     "Anki 新增 {new} 条、更新 {updated} 条，{unchanged} 条未变。复习次数：之前 {before}，现在 {after}。",
 )
 REFRESH = Bilingual(

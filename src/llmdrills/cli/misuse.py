@@ -30,7 +30,7 @@ _NUMBER = Bilingual("{name} must be a number", "{name} 必须是数字")
 _AT_LEAST = Bilingual("{name} must be {limit} or more", "{name} 不能小于 {limit}")
 _AT_MOST = Bilingual("{name} must be {limit} or less", "{name} 不能大于 {limit}")
 _ODD = Bilingual("{said}", "命令行有误（{said}）")
-_BAD = Bilingual("{name} cannot be that ({why})", "{name} 的值不可用（{why}）")
+_BAD = Bilingual("{name} cannot have this value ({why})", "{name} 的值不可用（{why}）")
 
 
 def as_usage_error(error: TyperException, command: str) -> UsageError:

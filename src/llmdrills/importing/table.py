@@ -65,7 +65,7 @@ _HEADS = Bilingual(
     "write it as Anki does, such as `#separator:Comma` or `#tags column:3`",
     "请按 Anki 的写法，例如 `#separator:Comma` 或 `#tags column:3`",
 )
-_LENGTH = Bilingual("it has {n} cells, and the others {most}", "有 {n} 个单元格，其他行有 {most} 个")
+_LENGTH = Bilingual("cells here: {n}; in the other rows: {most}", "有 {n} 个单元格，其他行有 {most} 个")
 _NO_BACK = Bilingual("it has no second cell for the back", "没有第二个单元格作为背面")
 _MORE = Bilingual(
     "it has more than two texts, and nothing says which is front and back: `#columns:` names them",

@@ -106,10 +106,10 @@ _FOUND = Bilingual(
     "{notes} of your notes are there, {reviewed} of them reviewed (English and Chinese of a note are one).",
     "其中有你的 {notes} 条笔记，已复习 {reviewed} 条（同一条笔记的中英文算作一条）。",
 )
-_NEW = Bilingual("{new} of {reviews} reviews are new.", "共 {reviews} 次复习，新增 {new} 次。")
+_NEW = Bilingual("New reviews: {new} of {reviews}.", "共 {reviews} 次复习，新增 {new} 次。")
 _ESTIMATED = Bilingual(
-    "FSRS is off for {n} cards: their chance of recall is an estimate from Anki's interval. Turn FSRS on in the deck "
-    "options for a better one.",
+    "FSRS is off for some cards ({n}): their chance of recall is an estimate from Anki's interval. Turn FSRS on in the "
+    "deck options for a better one.",
     "有 {n} 张卡片没有启用 FSRS，保持率由 Anki 的间隔估算。在牌组选项中启用 FSRS 后会更准确。",
 )
 _NEXT = Bilingual("`llmdrills readiness` counts them.", "运行 `llmdrills readiness` 查看计入后的结果。")
@@ -292,7 +292,7 @@ def _write(root: Path, found: Pull) -> None:
 
 _WRITE = Bilingual("Write these changes?", "写入这些改动？")
 _WRITTEN = Bilingual(
-    "{n} texts written. Run `llmdrills check --quick` and `llmdrills build`, and import the packages.",
+    "Texts written: {n}. Run `llmdrills check --quick` and `llmdrills build`, and import the packages.",
     "已写入 {n} 段文字。请运行 `llmdrills check --quick` 和 `llmdrills build`，再导入牌组包。",
 )
 _NOT_WRITTEN = Bilingual("Nothing was written: --yes writes it.", "没有写入任何内容：加 --yes 写入。")

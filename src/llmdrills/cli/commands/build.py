@@ -163,7 +163,7 @@ def _build_mine(here: Place, workspace: Workspace, out: Path, *, json: bool) -> 
 
 
 _MINE = Bilingual(
-    "{notes} mistakes of your own to recall, {retired} beaten. Import it in Anki (deck “LLM Drills::Mine”).",
+    "Mistakes of your own: {notes} to recall, {retired} beaten. Import it in Anki (deck “LLM Drills::Mine”).",
     "你自己的错误：{notes} 条待复习，{retired} 条已克服。请导入 Anki（牌组“LLM Drills::我的错误”）。",
 )
 _NO_MISTAKES = Bilingual(

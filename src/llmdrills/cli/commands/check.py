@@ -77,7 +77,7 @@ _MatrixOption = Annotated[
         "--matrix",
         help=told(
             Bilingual(
-                "Print the kill matrix of each kata and variant.",
+                "Print which case exposes which slip.",
                 "打印每个练习、每个变体的检出矩阵：哪个用例检出哪种错误。",
             )
         ),

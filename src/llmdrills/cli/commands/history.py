@@ -127,7 +127,10 @@ def show_command(
     limit: Annotated[
         int,
         typer.Option(
-            "--limit", metavar="N", min=1, help=told(Bilingual("So many repetitions, at most.", "最多显示几次练习。"))
+            "--limit",
+            metavar="N",
+            min=1,
+            help=told(Bilingual("Show this many repetitions at most.", "最多显示几次练习。")),
         ),
     ] = 10,
     lang: LangOption = None,

@@ -98,7 +98,10 @@ _MediaOption = Annotated[
     ),
 ]
 _DryOption = Annotated[
-    bool, typer.Option("--dry-run", help=told(Bilingual("Say it, and write nothing.", "只说明，不写入。")))
+    bool,
+    typer.Option(
+        "--dry-run", help=told(Bilingual("Say what would be written, and write nothing.", "只说明，不写入。"))
+    ),
 ]
 
 

@@ -26,7 +26,7 @@ HELP = manual(
 _TAKEN_OUT = Bilingual("{place}: taken out:\n\n{text}\n", "{place}：已移除：\n\n{text}\n")
 _GONE = Bilingual("It was the only note of {file}: the file is gone.\n", "它是 {file} 里唯一的笔记：文件已删除。\n")
 _RETIRED = Bilingual(
-    "{note} is a tombstone now ({languages}). Run `llmdrills build`, and commit decks/.",
+    "{note} is retired now ({languages}). Run `llmdrills build`, and commit decks/.",
     "{note} 已停用（{languages}）。请运行 `llmdrills build`，并提交 decks/。",
 )
 

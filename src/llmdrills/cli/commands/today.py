@@ -65,7 +65,7 @@ def command(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", min=0, help=told(Bilingual("Seed of the plan's random audit.", "计划中随机抽查所用的种子。"))
+            "--seed", min=0, help=told(Bilingual("Seed of the plan's random checks.", "计划中随机抽查所用的种子。"))
         ),
     ] = 0,
     no_input: Annotated[
