@@ -178,7 +178,9 @@ def any_call(draw: Draw) -> Call:
 
 def placed(draw: Draw, x: torch.Tensor) -> torch.Tensor:
     """The matrix as it may lie in memory: packed, transposed, with gaps between its rows or its columns."""
-    kind = draw.pick("packed", "packed", "transposed", "columns of a wider one", "every other row", "every other column")
+    kind = draw.pick(
+        "packed", "packed", "transposed", "columns of a wider one", "every other row", "every other column"
+    )
     draw.mark("layout", kind)
     if kind == "transposed":
         return x.T.contiguous().T

@@ -26,7 +26,5 @@ def softmax(x: torch.Tensor) -> torch.Tensor:
     m, n = x.shape
     y = torch.empty((m, n), dtype=x.dtype, device=x.device)
     block = triton.next_power_of_2(n)
-    softmax_kernel[(m,)](
-        x, y, x.stride(0), x.stride(1), n, BLOCK=block
-    )
+    softmax_kernel[(m,)](x, y, x.stride(0), x.stride(1), n, BLOCK=block)
     return y
