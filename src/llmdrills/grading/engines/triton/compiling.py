@@ -41,13 +41,7 @@ class Compiler:
         self._natives: dict[Any, Any] = {}
         self._binders: dict[Any, Any] = {}
         self._verdicts: dict[tuple[Any, str], Event | None] = {}
-        self._library = [
-            (module, name, value)
-            for where, module in list(sys.modules.items())
-            if where == "triton.language" or where.startswith("triton.language.")
-            for name, value in list(vars(module).items())
-            if isinstance(value, InterpretedFunction)
-        ]
+        self._library = list(_library())
 
     def gate(self, kernel: Any, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> Event | None:
         """What the front end has against launching `kernel` so; None where it compiles.
@@ -101,11 +95,10 @@ class Compiler:
         by_source = {one.src: one for one in self._natives.values()}
         line: int | None = None
         while error is not None:
-            node = getattr(error, "node", None)
-            where = by_source.get(getattr(error, "src", None))
-            placed = isinstance(error, CompilationError) and where is not None and hasattr(node, "lineno")
-            if placed and where.fn.__code__.co_filename == native.fn.__code__.co_filename:
-                line = _first_line(where) + node.lineno - 1
+            where: Any = by_source.get(error.src) if isinstance(error, CompilationError) else None
+            at = getattr(getattr(error, "node", None), "lineno", None)
+            if where is not None and at and where.fn.__code__.co_filename == native.fn.__code__.co_filename:
+                line = _first_line(where) + at - 1
             error = error.__cause__ or error.__context__
         if line is None:
             watch = current()
@@ -137,9 +130,7 @@ class Compiler:
     @contextmanager
     def _native(self, kernel: Any) -> Iterator[None]:
         """Inside, every `@triton.jit` function that the kernel can reach is one for the compiler."""
-        changed: list[tuple[Any, str, Any]] = []
-        for module, name, value in self._library:
-            changed.append((vars(module), name, value))
+        changed = [(place, name, now, self._as_native(value)) for place, name, now, value in self._library]
         seen: set[int] = set()
         waiting = [kernel]
         while waiting:
@@ -149,15 +140,28 @@ class Compiler:
             seen.add(id(function))
             for place, name, value in _references(function):
                 if isinstance(value, InterpretedFunction):
-                    changed.append((place, name, value))
+                    changed.append((place, name, value, self._as_native(value)))
                     waiting.append(value)
         try:
-            for place, name, value in changed:
-                _put(place, name, self._as_native(value))
+            for place, name, _, native in changed:
+                _put(place, name, native)
             yield
         finally:
-            for place, name, value in changed:
+            for place, name, value, _ in changed:
                 _put(place, name, value)
+
+
+def _library() -> Iterator[tuple[Any, str, Any, Any]]:
+    """The language's own `@triton.jit` functions: where each stands, under which name, what stands there, itself."""
+    for where, module in list(sys.modules.items()):
+        if where == "triton.language" or where.startswith("triton.language."):
+            for name, value in list(vars(module).items()):
+                if isinstance(value, InterpretedFunction):
+                    yield vars(module), name, value, value
+    for name, value in list(vars(tl.tensor).items()):  # `x.sum()` goes through a function around it
+        for cell in getattr(value, "__closure__", None) or ():
+            if isinstance(cell.cell_contents, InterpretedFunction):
+                yield tl.tensor, name, value, cell.cell_contents
 
 
 def _references(function: FunctionType) -> Iterator[tuple[Any, str, Any]]:

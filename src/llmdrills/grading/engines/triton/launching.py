@@ -11,15 +11,17 @@ import itertools
 import linecache
 import warnings
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import triton.language as tl
 import triton.runtime.interpreter as interpreter
+from triton.language.extra import libdevice
 from triton.runtime.autotuner import Autotuner
 
 from llmdrills.grading.engines.triton.compiling import Compiler
+from llmdrills.grading.engines.triton.device_math import functions
 from llmdrills.grading.engines.triton.faults import cause, classify, words
 from llmdrills.grading.engines.triton.memory import Memory
 from llmdrills.grading.engines.triton.places import line_of_error
@@ -28,6 +30,9 @@ from llmdrills.grading.engines.triton.watch import Watch, current
 
 __all__ = ["install_launching"]
 
+_NEEDED = {"interpreter_semantic", "_InterpreterComparison"}
+"""What the interpreter's rewritten functions refer to."""
+_LIBDEVICE = functions(libdevice)
 MOST_ON_AXIS = 65_535
 """Programs on the second and on the third axis of a grid: CUDA takes no more."""
 
@@ -50,7 +55,7 @@ def install_launching(compiler: Compiler) -> None:
         if watch is not None and watch.program is None:
             facts: dict[str, Fact] = {"how": "called"}
             raise watch.stop(Event("no-grid", watch.line(), self.fn.__name__, None, facts))
-        return self.rewrite()(*args, **kwargs)
+        return _rewritten(self)(*args, **kwargs)
 
     def tuned(self: Any, *args: Any, **kwargs: Any) -> Any:
         """The first configuration: there is nothing to measure here."""
@@ -61,6 +66,17 @@ def install_launching(compiler: Compiler) -> None:
         finally:
             self.configs = configs
 
+    def compile_and_exec(self: Any, tree: Any) -> Any:
+        """Without the names that the interpreter leaves in the attempt's module: they would hide a missing import."""
+        names = self.fn.__globals__
+        before = set(names)
+        made = compiled(self, tree)
+        for name in set(names) - before - _NEEDED:
+            del names[name]
+        return made
+
+    compiled = interpreter.FunctionRewriter._compile_and_exec
+    interpreter.FunctionRewriter._compile_and_exec = compile_and_exec
     tune = Autotuner.run
     interpreter.InterpretedFunction.run = run
     interpreter.InterpretedFunction.__call__ = call
@@ -121,7 +137,7 @@ class _Launch:
 
     def _programs(self, bound: Mapping[str, Any], axes: tuple[int, int, int]) -> None:
         watch, builder = self._watch, interpreter.interpreter_builder
-        function = self._kernel.rewrite()
+        function = _rewritten(self._kernel)
         memory = Memory(watch, watch.given, axes)
         scope = _replace_language()
         try:
@@ -146,19 +162,27 @@ class _Launch:
     def _converted(self, bound: Mapping[str, Any], memory: Memory) -> dict[str, Any]:
         """The arguments as a kernel sees them: tensors as pointers that carry the number of their parameter."""
         constants = interpreter.GridExecutor(self._kernel.fn, self._kernel.arg_names, None).constexprs
-        name = ""
+        path: list[str] = []
 
         def convert(argument: Any) -> Any:
+            if isinstance(argument, tuple):
+                parts = []
+                for number, part in enumerate(argument):
+                    path.append(f"[{number}]")
+                    parts.append(convert(part))
+                    path.pop()
+                return interpreter._tuple_create(argument, parts)
             made = self._convert(argument)
             if hasattr(argument, "data_ptr") and isinstance(made, tl.tensor):
-                tag = memory.tag(name, interpreter._unwrap_tensor(argument))
+                tag = memory.tag("".join(path), interpreter._unwrap_tensor(argument))
                 made.handle.data = made.handle.data | tag
             return made
 
-        interpreter._implicit_cvt = convert  # it calls itself for tuples and descriptors
+        interpreter._implicit_cvt = convert  # it calls itself for the parts of a descriptor
         try:
             given = {}
-            for name, value in bound.items():  # `convert` reads it
+            for name, value in bound.items():
+                path = [name]
                 given[name] = value if name in constants else convert(value)
             return given
         finally:
@@ -176,6 +200,17 @@ class _Launch:
         return Event(kind, line, self._watch.kernel, self._watch.program, facts)
 
 
+def _rewritten(function: Any) -> Any:
+    """What the interpreter runs for a `@triton.jit` function; one made inside a function sees what that one holds."""
+    made = function.rewrite()
+    if function.fn.__closure__ is None:
+        return made
+    held = inspect.getclosurevars(function.fn).nonlocals
+    again = FunctionType(made.__code__, made.__globals__ | held, made.__name__, made.__defaults__)
+    again.__kwdefaults__ = made.__kwdefaults__
+    return again
+
+
 def _replace_language() -> Any:
     """The interpreter's functions in the places of the language's, in all its modules; `restore` takes them back.
 
@@ -185,4 +220,6 @@ def _replace_language() -> Any:
     scope = interpreter._patch_lang(both)
     # `int` of an array with axes is refused by numpy >= 2.4, which triton 3.6 does not know.
     scope.set_attr(tl.tensor, "__index__", lambda self: int(np.ravel(self.handle.data)[0]))
+    for name, function in _LIBDEVICE.items():
+        scope.set_attr(libdevice, name, function)
     return scope

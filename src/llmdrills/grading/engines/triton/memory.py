@@ -158,11 +158,15 @@ class _Parameter:
         The index is beyond the axes where the element is none of the tensor's.
         """
         rest = at - self.view.start // self.view.itemsize
-        found = [0] * len(self.view.shape)
-        axes = [axis for axis, stride in enumerate(self.view.strides) if stride and self.view.shape[axis] != 1]
-        axes = axes or [axis for axis, stride in enumerate(self.view.strides) if stride]
-        for axis in sorted(axes, key=lambda axis: -self.view.strides[axis]):
-            found[axis], rest = divmod(rest, self.view.strides[axis])
+        strides = self.view.strides
+        found = [0] * len(strides)
+        axes = [axis for axis, stride in enumerate(strides) if stride and self.view.shape[axis] != 1]
+        axes = axes or [axis for axis, stride in enumerate(strides) if stride]
+        axes.sort(key=lambda axis: -strides[axis])
+        if rest < 0 and axes and rest % strides[axes[0]]:
+            axes = axes[-1:]  # before the first row: (0, -100) says more than (-1, 50)
+        for axis in axes:
+            found[axis], rest = divmod(rest, strides[axis])
         return tuple(found), rest
 
     def facts(self, at: int) -> dict[str, Fact]:

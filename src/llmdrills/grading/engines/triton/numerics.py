@@ -19,9 +19,9 @@ __all__ = ["narrow", "poison", "poisoned", "reduced", "reduced_index", "to_tf32"
 
 Array = Any
 
-_NAN = {2: np.uint16(0x7ED0), 4: np.uint32(0x7FDA0000), 8: np.uint64(0x7FFB400000000000)}
+_NAN: dict[int, Any] = {2: np.uint16(0x7ED0), 4: np.uint32(0x7FDA0000), 8: np.uint64(0x7FFB400000000000)}
 """One NaN in float16, float32 and float64: each converts into the others."""
-_PAYLOAD = {2: np.uint16(0x03FF), 4: np.uint32(0x007FFFFF), 8: np.uint64(0x000FFFFFFFFFFFFF)}
+_PAYLOAD: dict[int, Any] = {2: np.uint16(0x03FF), 4: np.uint32(0x007FFFFF), 8: np.uint64(0x000FFFFFFFFFFFFF)}
 BF16_NAN = 0x7FDA
 """The same in bfloat16, as bits."""
 
@@ -53,7 +53,7 @@ def to_tf32(values: Array) -> Array:
 
 
 def undefined(dtype: Any, *, bfloat: bool = False) -> Any:
-    """What stands for a value that nobody wrote: a NaN of ours, and a third of the largest whole number."""
+    """What stands for a value that nobody wrote: a NaN of ours, or a third of the largest int (of 32 bits at most)."""
     if bfloat:
         return np.uint16(BF16_NAN)
     kind = np.dtype(dtype)
@@ -61,7 +61,7 @@ def undefined(dtype: Any, *, bfloat: bool = False) -> Any:
         return np.array(_NAN[kind.itemsize]).view(kind)[()]
     if kind.kind == "b":
         return np.bool_(True)
-    return kind.type(np.iinfo(kind).max // 3)
+    return kind.type(min(np.iinfo(kind).max, np.iinfo(np.int32).max) // 3)
 
 
 def poison(values: Array, mask: Array, *, bfloat: bool = False) -> Array:
@@ -80,7 +80,9 @@ def poisoned(values: Array) -> Array:
 
 def reduced(values: Array, axis: Any, keep: bool, *, largest: bool) -> Array:
     """The largest or smallest along an axis: NaN is passed over as a GPU does, an undefined value is not."""
-    ufunc = (np.fmax if largest else np.fmin) if values.dtype.kind == "f" else (np.maximum if largest else np.minimum)
+    ufunc: Any = (
+        (np.fmax if largest else np.fmin) if values.dtype.kind == "f" else (np.maximum if largest else np.minimum)
+    )
     found = ufunc.reduce(values, axis=axis, keepdims=keep)
     if values.dtype.kind == "f":
         bad = poisoned(values)

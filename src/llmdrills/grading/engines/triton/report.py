@@ -42,7 +42,8 @@ The facts of each kind:
   index in the grid; absent for "lanes").
 - `read-back`: a program reads an element that other threads of it wrote, without a barrier between: `parameter`,
   `shape`, `index`, `elements`, `stored_line` (where it was written).
-- `torch-used`: `operator` (as "clone" or "softmax"), `where`: "outside" of a launch, or "inside" a kernel.
+- `torch-used`: `operator` (as "clone" or "_softmax"), `where`: "outside" of a launch, or "inside" a kernel; inside, it
+  ends the call.
 - `does-not-compile`: `message` (the compiler's words), `source` (the line's text).
 - `too-large-grid`: `grid`, `programs` (their number), `limit`.
 - `too-much-work`: `what` ("seconds" or "operations"), `limit`. An endless loop ends so, and so does a lock that nobody
@@ -50,8 +51,8 @@ The facts of each kind:
 - `none-pointer`: `parameter` is None and is used as a pointer or a number; "" where its name is not known.
 - `no-grid`: `how`: "called" (`kernel(x)`, without a grid in brackets), or what stands in the brackets is no grid:
   "not-a-tuple", "not-integers" or "too-many-axes" (of one to three), then with `grid`.
-- `helper-axes`: `function` ("sum", "program_id", …) is given an axis that the tensor or the grid does not have: `axis`
-  and `shape` where they are known, and `message`.
+- `helper-axes`: `function` ("sum", "program_id", …) is given an axis that the block or the grid does not have: `axis`
+  where it is known, and `message`.
 - `interpreter`: the kernel raised something else: `type` and `message` of the exception that was the cause.
 """
 

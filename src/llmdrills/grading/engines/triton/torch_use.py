@@ -101,4 +101,4 @@ def _poison(made: Any) -> None:
     elif made.dtype is torch.bool:
         made.fill_(True)
     elif not made.is_floating_point() and not made.is_complex():
-        made.fill_(torch.iinfo(made.dtype).max // 3)
+        made.fill_(min(torch.iinfo(made.dtype).max, torch.iinfo(torch.int32).max) // 3)
