@@ -111,15 +111,16 @@ def float16_high(make: Inputs) -> Call:
 
 
 @case(
-    why="bfloat16, 600 keys that weigh alike: sums kept in 8 bits go astray",
-    rtol=8e-3,
-    atol=8e-3,
+    why="bfloat16: the first key outweighs each other 8000 times, and 500 of them still count, unless 8 bits hold the sums",
+    rtol=1e-2,
+    atol=1e-3,
     clauses=("float32-inside",),
 )
 def bfloat16_many_keys(make: Inputs) -> Call:
     half = torch.bfloat16
-    q, k = make.normal(1, 2, 8, std=0.2, dtype=half), make.normal(1, 600, 8, dtype=half)
-    return call(q, k, make.normal(1, 600, 8, mean=1.0, std=0.3, dtype=half))
+    k, v = make.normal(1, 500, 8, std=0.1), make.normal(1, 500, 8, mean=4.0, std=0.3)
+    k[:, 0], v[:, 0] = 9 / 8**0.5, 1.0
+    return call(make.normal(1, 2, 8, mean=1.0, std=0.02, dtype=half), k.to(half), v.to(half))
 
 
 @case(why="bfloat16, causal: the result comes back in bfloat16", rtol=2e-2, atol=2e-2, clauses=("shapes", "formula"))
@@ -128,14 +129,14 @@ def bfloat16(make: Inputs) -> Call:
     return call(make.normal(1, 5, 20, dtype=half), *make.normal(2, 1, 9, 20, dtype=half), causal=True)
 
 
-@case(why="128 queries and 160 keys: bytes, tiles and multiplications are counted", clauses=("cost",))
+@case(why="64 queries and 160 keys: bytes, tiles and multiplications are counted", clauses=("cost",))
 def counted(make: Inputs) -> Call:
-    return call(make.normal(1, 128, 32), make.normal(1, 160, 32), make.normal(1, 160, 32))
+    return call(make.normal(1, 64, 32), make.normal(1, 160, 32), make.normal(1, 160, 32))
 
 
-@case(why="160 queries and keys, causal: what no query sees need not be read", clauses=("cost", "causal"))
+@case(why="128 queries and keys, causal: what no query sees need not be read", clauses=("cost", "causal"))
 def counted_causal(make: Inputs) -> Call:
-    return call(make.normal(1, 160, 32), make.normal(1, 160, 32), make.normal(1, 160, 32), True)
+    return call(make.normal(1, 128, 32), make.normal(1, 128, 32), make.normal(1, 128, 32), True)
 
 
 @case(why="no queries, and no heads: empty results", clauses=("always",))
@@ -271,8 +272,8 @@ def by_torch(q, k, v, causal=False):
 @domain()
 def any_call(draw: Draw) -> Call:
     d = draw.pick(1, 3, 4, 8, 16, 17, 24, 32, 40)
-    h, length = draw.pick(0, 1, 1, 1, 2), draw.pick(0, 1, 1, 2, 5, 16, 31, 33)
-    keys = draw.pick(length or 1, length + 1, length + 6, length + 30, 1, 5, 40)
+    h, length = draw.pick(0, 1, 1, 1, 1, 2), draw.pick(0, 1, 1, 2, 5, 16, 31, 33)
+    keys = draw.pick(length or 1, length or 1, length + 1, length + 6, 1, 5, 40)
     dtype = draw.pick(torch.float32, torch.float32, torch.float32, torch.float16, torch.bfloat16)
     if dtype != torch.float32:
         draw.within(rtol=4e-3 if dtype == torch.float16 else 2e-2, atol=4e-3 if dtype == torch.float16 else 2e-2)

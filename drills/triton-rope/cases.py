@@ -70,7 +70,12 @@ def halves_of_a_table(make: Inputs) -> Call:
     return call(make.normal(2, 2, 10), torch.tensor([2, 6]), both[:, :5], sin.T.contiguous().T)
 
 
-@case(why="bfloat16: products are not rounded, the result is", clauses=("result", "x"))
+@case(
+    why="bfloat16: the result is rounded once, and neither tables nor products are",
+    rtol=5e-3,
+    atol=1e-4,
+    clauses=("result", "x"),
+)
 def bfloat16(make: Inputs) -> Call:
     return call(make.normal(3, 2, 14, dtype=torch.bfloat16), torch.tensor([1, 0, 4]), *tables(make, 5, 7))
 
