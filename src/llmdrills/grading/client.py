@@ -361,7 +361,7 @@ def grade_once(
     limits: Limits | None = None,
 ) -> Verdict:
     """Grade one attempt with a grader of its own. Raises what `Grader.grade` raises."""
-    with Grader(device=device, needs=kata.needs) as grader:
+    with Grader(device=device, needs=kata.libraries) as grader:
         return grader.grade(kata, variant, source, seed=seed, language=language, limits=limits)
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmdrills.content.katafile import read_kata
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
+from llmdrills.grading.engines import triton
 from llmdrills.grading.kernels.expectations import make_question
+from llmdrills.grading.kernels.launches import marked
+from llmdrills.grading.kernels.launches import watched as run_watched
 from llmdrills.grading.kernels.overwriting import written_over
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import thaw
 from llmdrills.grading.protocol.wire import Value
 
-__all__ = ["calls", "inputs"]
+__all__ = ["calls", "inputs", "watched"]
 
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -45,6 +48,15 @@ def calls(folder: str, variant: str, case: str, *, seed: int, device: str = "cpu
         fresh = _thawed(args, kwargs, device)
         given = fresh if at == 0 else written_over(given, fresh)
         yield given
+
+
+def watched(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A wrapper of Triton kernels as it is graded: it raises StoppedCallError, with the kind of what the watch saw.
+
+    The environment must say TRITON_INTERPRET=1 before anything imports triton. Raises RuntimeError where it does not.
+    """
+    triton.prepare()
+    return run_watched(marked(kernel, "triton"))
 
 
 def _thawed(args: Sequence[Value], kwargs: Mapping[str, Value], device: str) -> Arguments:

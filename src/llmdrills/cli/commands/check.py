@@ -12,7 +12,8 @@ from llmdrills.cli.console import note, print_json, spoken, tell, tell_notices, 
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place, tell_shipped
 from llmdrills.content import load_workspace
-from llmdrills.errors import UsageError
+from llmdrills.content.engines import is_installed
+from llmdrills.errors import MissingExtraError, UsageError
 from llmdrills.language import Bilingual, counted
 from llmdrills.messages import in_both
 from llmdrills.paths import came_with_the_package
@@ -125,6 +126,10 @@ _REDUNDANT = Bilingual(
     "any one of these cases could go, and the others would expose as many slips: {names}",
     "以下用例去掉任意一个，其余用例能发现的常见错误并不减少：{names}",
 )
+_LEFT_OUT = Bilingual(
+    "left out: {katas}, for {engine} is not installed (`pip install 'llmdrills[{engine}]'`): {names}",
+    "跳过 {katas}，因为没有安装 {engine}（`pip install 'llmdrills[{engine}]'`）：{names}",
+)
 _SEARCH = Bilingual(
     "{kata} ({variant}): {draws} ({refused}), {kernels}, {seeds} chosen",
     "{kata}（{variant}）：{draws}（{refused}），{kernels}，选出 {seeds}",
@@ -161,6 +166,8 @@ def command(
     tell_shipped(workspace, here)
     loaded = load_workspace(here.workspace)
     wanted = [find_kata(loaded.katas, name) for name in katas] if katas else list(loaded.katas)
+    if not quick:
+        wanted = _installed(wanted, named=bool(katas), write=write)
     if holes:
         raise typer.Exit(_search(here, wanted, jobs=jobs, cache=cache, json=json))
     if write:
@@ -187,6 +194,20 @@ def command(
         linted = _LINTED.format(notes=_notes(loaded.notes), katas=_katas(loaded.katas))
         _show(found, matrix=matrix, linted=linted if quick else None)
     raise typer.Exit(0 if found.clean else 1)
+
+
+def _installed(wanted: list[Kata], *, named: bool, write: bool) -> list[Kata]:
+    """The katas whose engines are here; what is left out is said.
+
+    Raises MissingExtraError where one that is not was asked for by its name, or where everything is to be computed.
+    """
+    left_out = [kata for kata in wanted if not is_installed(kata)]
+    if left_out and (named or write):
+        raise MissingExtraError(left_out[0].engine)
+    if left_out:
+        names = ", ".join(kata.id for kata in left_out)
+        note(_LEFT_OUT.format(katas=_katas(left_out), engine=left_out[0].engine, names=names)[spoken()])
+    return [kata for kata in wanted if is_installed(kata)]
 
 
 def _with_cards(found: Audit, loaded: Workspace, cache: Path | None) -> Audit:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.cost_view import cost_text
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     DeviceOption,
@@ -143,6 +144,18 @@ _ParityOption = Annotated[
         ),
     ),
 ]
+_CostOption = Annotated[
+    bool,
+    typer.Option(
+        "--cost",
+        help=told(
+            Bilingual(
+                "Show what each case cost: for Triton kernels the bytes moved against the least possible.",
+                "显示每个用例的开销：对 Triton kernel，是读写的字节数与理论下限之比。",
+            )
+        ),
+    ),
+]
 _WhyOption = Annotated[
     bool,
     typer.Option(
@@ -165,6 +178,7 @@ def command(
     device: DeviceOption = None,
     parity: _ParityOption = False,
     why: _WhyOption = False,
+    cost: _CostOption = False,
     watch: Annotated[
         bool,
         typer.Option(
@@ -199,6 +213,7 @@ def command(
             parity=parity,
             json=json,
             why=why,
+            cost=cost,
         )
         if watch:
             _watch(task)
@@ -293,6 +308,7 @@ class _Task:
     parity: bool
     json: bool
     why: bool
+    cost: bool
 
 
 def _grade(task: _Task, code: bytes | None = None) -> Verdict:
@@ -319,6 +335,8 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
         print_json({**verdict.to_json(), **more})
     else:
         print_verdict(verdict, language, why=task.why)
+        if task.cost:
+            tell(cost_text(verdict, language), table=True)
         if recorded and recorded.earned:
             tell(earned_text(kata.id, *recorded.earned, language))
         if recorded and recorded.mistake:

@@ -137,7 +137,7 @@ class BackgroundGrader:
         from llmdrills.grading.client import Cancelled
 
         try:
-            grader = self._grader(job.kata.needs)
+            grader = self._grader(job.kata.libraries)
             kata = self._whole(job.kata)
             if job.code is None:
                 self._prepare(grader, kata, job)

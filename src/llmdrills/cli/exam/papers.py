@@ -12,6 +12,7 @@ from llmdrills.content import load_workspace
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.computed import load_computed
 from llmdrills.content.course import COURSE_TAG, course_of
+from llmdrills.content.engines import with_engines
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
@@ -118,7 +119,7 @@ class Papers:
 
     def begin(self, history: History, asked: Asked) -> Exam:
         """Draw an exam and begin it. Raises UsageError where there is nothing to ask, or a task's pass is unrated."""
-        katas = list(self.katas.values())
+        katas = with_engines(self.katas.values())
         seed = repetitions.new_seed() if asked.seed is None else asked.seed
         if asked.listed:
             drawn = listed(self.course)

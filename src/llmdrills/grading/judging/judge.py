@@ -20,7 +20,8 @@ from llmdrills.grading.judging.compared import Compared
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose, pairs, suspects
 from llmdrills.grading.judging.evidence import first_place, gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
-from llmdrills.grading.judging.judgement import GradedCase, Judgement, Sought
+from llmdrills.grading.judging.judgement import EXPLAINABLE, GradedCase, Judgement, Sought
+from llmdrills.grading.judging.of_kernels import outcome_of_kernel
 from llmdrills.grading.judging.report import first_screen
 from llmdrills.grading.judging.telling import told
 from llmdrills.grading.judging.verdict import CaseResult, Outcome, StageFound, Verdict, Where
@@ -79,7 +80,7 @@ class Judge:
     @property
     def failed(self) -> bool:
         """Whether answers came that are wrong: only then there is something to explain."""
-        return self.outcome in {"wrong", "crashed", "over-budget"}
+        return self.outcome in EXPLAINABLE
 
     def verdict(
         self,
@@ -146,6 +147,8 @@ class Judge:
     def to_seek(self) -> Sought | None:
         """What is to be looked for in which case: the lines of what the verdict will say that happens, or else where
         half precision begins, if that can be what is wrong."""
+        if self.spec.kata.engine == "triton":
+            return None  # torch's modes do not see into its kernels
         shown, happens = choose_example(self._graded), self._place
         if happens is not None:
             case, kind = happens.case, happens.kind
@@ -280,7 +283,9 @@ def _answered(spec: AttemptSpec, due: Expected, answer: Answer, findings: tuple[
     if not findings:
         return GradedCase(due, answer, "passed")
     outcome: Outcome = "wrong"
-    if isinstance(answer.value, Raised):
+    if isinstance(findings[0], f.OfKernel):
+        outcome = outcome_of_kernel(findings[0])
+    elif isinstance(answer.value, Raised):
         outcome = outcome_of(answer.value)
         if due.raises and outcome == "crashed":
             outcome = "wrong"  # an exception is due here: another one is a wrong answer
@@ -324,13 +329,25 @@ def _outcome(graded: Sequence[GradedCase], attempt: Attempt, forbidden: bool) ->
     return "passed" if graded else "error"
 
 
-_WORST_FIRST: tuple[Outcome, ...] = ("error", "memory", "wrong", "crashed", "unimplemented", "over-budget")
+_WORST_FIRST: tuple[Outcome, ...] = (
+    "error",
+    "memory",
+    "timeout",
+    "does-not-compile",
+    "fault",
+    "race",
+    "wrong",
+    "crashed",
+    "unimplemented",
+    "over-budget",
+)
 
 
 def _forbidden(spec: AttemptSpec, attempt: Attempt) -> list[ForbiddenUse]:
     """What was read in the text and what was seen at run time, once for each call and line."""
     kata = spec.kata
-    uses = [*scan(spec.text, (rule.call for rule in kata.forbidden), counted=bool(kata.budgets)), *attempt.forbidden]
+    counted = bool(kata.budgets) or kata.engine == "triton"  # what is computed outside of kernels counts for nothing
+    uses = [*scan(spec.text, (rule.call for rule in kata.forbidden), counted=counted), *attempt.forbidden]
     uses += [use for answer in attempt.answers for use in answer.forbidden]
     return list({(use.call, use.line): use for use in reversed(uses)}.values())[::-1]
 
@@ -338,7 +355,8 @@ def _forbidden(spec: AttemptSpec, attempt: Attempt) -> list[ForbiddenUse]:
 def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
     why = next((rule.why for rule in kata.forbidden if rule.call == use.call), None)
     if why is None:
-        why = FORBIDDEN_WHY.get(use.how)
+        how = "torch" if kata.engine == "triton" and use.how == "outside" else use.how
+        why = FORBIDDEN_WHY.get(how)
     return f.Forbidden("", use.call, use.line, why.en if why else "", why.zh if why else "")
 
 

@@ -15,9 +15,11 @@ from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.language import Bilingual
 
-__all__ = ["NOTHING", "GradedCase", "Judgement", "Sought"]
+__all__ = ["EXPLAINABLE", "NOTHING", "GradedCase", "Judgement", "Sought"]
 
 NOTHING = Bilingual("", "")
+EXPLAINABLE: frozenset[Outcome] = frozenset(("wrong", "crashed", "over-budget", "fault", "race", "does-not-compile"))
+"""The outcomes in which answers came that are wrong: only there is something to explain."""
 
 
 @dataclass(frozen=True)
@@ -78,4 +80,4 @@ class Judgement:
     @property
     def failed(self) -> bool:
         """Whether answers came that are wrong: only then there is something to explain."""
-        return self.outcome in {"wrong", "crashed", "over-budget"}
+        return self.outcome in EXPLAINABLE

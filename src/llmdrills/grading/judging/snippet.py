@@ -16,6 +16,9 @@ _DUE = Bilingual("{due} is due", "应为 {due}")
 _DUE_AND_CAME = Bilingual("{due} is due, {came} came", "应为 {due}，得到 {came}")
 
 
+_INTERPRETED = ("import os", "", 'os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton', "")
+
+
 def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]) -> str:
     """Complete Python: it loads the attempt, makes the inputs of the case, calls, and prints what is wrong.
 
@@ -39,6 +42,9 @@ def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]
         made = [f"args, kwargs = inputs({where})"]
         arguments = "*args, **kwargs"
     loaded = f"{entry} = runpy.run_path({spec.file!r})[{entry!r}]"
+    if spec.kata.engine == "triton" and device == "cpu":
+        imports = [*_INTERPRETED, *imports[:-1], "from llmdrills.grading.reproduce import watched", ""]
+        loaded = f"{entry} = watched(runpy.run_path({spec.file!r})[{entry!r}])"
     if expected.calls > 1:
         ending = [f"    print({entry}({arguments}))"]
     else:

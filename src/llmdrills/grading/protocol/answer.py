@@ -16,6 +16,7 @@ from llmdrills.grading.rules.forbidden import ForbiddenUse
 __all__ = [
     "EARLIER_RESULT",
     "JOINT",
+    "STOPPED",
     "TOGETHER",
     "Answer",
     "Attempt",
@@ -26,7 +27,6 @@ __all__ = [
     "GradientRules",
     "Law",
     "Question",
-    "STOPPED",
     "Seek",
     "ShownCall",
     "Tolerance",

@@ -76,7 +76,7 @@ def check_katas(
             progress(report)
 
     # Those that need more libraries take longest: begun last, one would run alone at the end.
-    requests.sort(key=lambda item: not katas[item[0]].needs)
+    requests.sort(key=lambda item: not katas[item[0]].libraries)
     limit = KATA_SECONDS * max(1.0, seeds / SEEDS)
     with Checkers(min(_jobs(jobs), len(requests))) as checkers:
         checkers.run([request for _, request in requests], limit, done)
@@ -226,7 +226,7 @@ def _jobs(jobs: int | None) -> int:
 
 
 def _kata_key(kata: Kata, seed: int, seeds: int) -> str:
-    parts = [_surroundings(), str(seed), str(seeds), str(kata.folder), *(_version(name) for name in kata.needs)]
+    parts = [_surroundings(), str(seed), str(seeds), str(kata.folder), *(_version(name) for name in kata.libraries)]
     for path in sorted(kata.folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             parts += [str(path.relative_to(kata.folder)), hashlib.sha256(path.read_bytes()).hexdigest()]
@@ -234,7 +234,7 @@ def _kata_key(kata: Kata, seed: int, seeds: int) -> str:
 
 
 def _holes_key(kata: Kata, tries: int | None) -> str:
-    parts = [_surroundings(), str(tries), source_of(kata.folder), *(_version(name) for name in kata.needs)]
+    parts = [_surroundings(), str(tries), source_of(kata.folder), *(_version(name) for name in kata.libraries)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -65,7 +65,7 @@ def serve(sock: socket.socket) -> None:
     job = unpack(frame)
     reporter = _Reporter(sock, job["nonce"])
     try:
-        caller = Caller(job["device"], job["file"], job["forbidden"])
+        caller = Caller(job["device"], job["file"], job["forbidden"], launching=job["launching"])
         if job["device"] != "cpu":
             caller.wake()
         cap_files()

@@ -183,7 +183,7 @@ class WorkerPool:
             self._spawner = None
         if device in ACCELERATORS and self._spawner is None:
             self._spawner = Server(sorted(self._needs), spawn=True)
-        missing = set(kata.needs) - self._needs
+        missing = set(kata.libraries) - self._needs
         if missing:
             self._needs |= missing
             for server in (self.server, self._spawner):
@@ -291,7 +291,8 @@ class WorkerPool:
 def _stamp(kata: Kata) -> tuple[int, ...]:
     """What changes when the kata's files do."""
     numbers: list[int] = []
-    for path in (kata.reference_file, kata.cases_file, kata.slips_file, lock_file(kata.folder)):
+    files = (kata.reference_file, kata.solution_file, kata.cases_file, kata.slips_file, lock_file(kata.folder))
+    for path in dict.fromkeys(files):
         with contextlib.suppress(OSError):  # what must be there, the oracle misses by its name
             status = path.stat()
             numbers += (status.st_mtime_ns, status.st_size)
