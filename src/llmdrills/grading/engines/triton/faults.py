@@ -74,4 +74,6 @@ def words(error: BaseException) -> str:
     lines = [line.strip() for line in str(said).splitlines() if line.strip(" ^")]
     text = lines[-1] if lines else ""
     quoted = re.fullmatch(r"""\w+\((['"])(.*)\1,?\)""", text)  # the front end quotes some of its own
-    return (quoted[2] if quoted else text)[:MOST_WORDS] or type(error).__name__
+    if not text:
+        text = "the static assertion does not hold" if "Assert" in type(error).__name__ else type(error).__name__
+    return (quoted[2] if quoted else text)[:MOST_WORDS]

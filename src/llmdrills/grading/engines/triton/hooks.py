@@ -36,7 +36,7 @@ def install_hooks() -> None:
         if hasattr(builder, name):  # atomic loads and stores came with triton 3.9
             setattr(builder, name, partial(hook, getattr(builder, name)))
     _handle.__init__ = _counting(_handle.__init__)
-    interpreter.ReduceOps.sum = _reduce_in_float32(interpreter.ReduceOps.sum)
+    interpreter.ReduceOps.sum = _sum(interpreter.ReduceOps.sum)
     interpreter.ReduceOps.min_max = _min_max
     for name in ("cumsum", "cumprod"):
         setattr(interpreter.ScanOps, name, _scan_in_float32(getattr(interpreter.ScanOps, name)))
@@ -61,18 +61,19 @@ def _masked_load(
     watch = current()
     if watch is None or watch.memory is None:
         return original(pointers, mask, other, *rest, **named)
+    let = np.asarray(mask.data)  # triton 3.6 hands over a bare array for a block pointer
     volatile = bool(named.get("is_volatile", rest[-1] if rest else False))
-    plain = _handle(watch.memory.load(pointers.data, mask.data, volatile=volatile), pointers.dtype)
+    plain = _handle(watch.memory.load(pointers.data, let, volatile=volatile), pointers.dtype)
     loaded = original(plain, mask, other, *rest, **named)
-    if other is None and not mask.data.all():
-        loaded.data = numerics.poison(loaded.data, mask.data, bfloat=_is_bfloat(loaded))
+    if other is None and not let.all():
+        loaded.data = numerics.poison(loaded.data, let, bfloat=_is_bfloat(loaded))
     return loaded
 
 
 def _masked_store(original: Callable[..., Any], pointers: Handle, value: Handle, mask: Handle, *rest: Any) -> Any:
     watch = current()
     if watch is not None and watch.memory is not None:
-        pointers = _handle(watch.memory.store(pointers.data, value.data, mask.data), pointers.dtype)
+        pointers = _handle(watch.memory.store(pointers.data, value.data, np.asarray(mask.data)), pointers.dtype)
     return original(pointers, value, mask, *rest)
 
 
@@ -214,9 +215,13 @@ def _dot(original: Callable[..., Handle], a: Handle, b: Handle, c: Handle, preci
     return original(_widened(a), _widened(b), c, precision, *rest)
 
 
-def _reduce_in_float32(original: Callable[..., Any]) -> Callable[..., Any]:
+def _sum(original: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(self: Any, value: Any) -> Any:
-        return _rewrapped(original(self, _as_float32(value))) if _is_bfloat(value.handle) else original(self, value)
+        data = value.handle.data
+        if value.dtype.primitive_bitwidth != 16 or not value.dtype.is_floating():
+            return original(self, value)
+        found = numerics.halved_sum(data, self.axis, self.keep_dims, bfloat=_is_bfloat(value.handle))
+        return self.to_tensor(_plain(found), value.dtype)
 
     return reduce
 

@@ -172,6 +172,8 @@ class _Launch:
                     parts.append(convert(part))
                     path.pop()
                 return interpreter._tuple_create(argument, parts)
+            if isinstance(argument, bool):  # triton 3.6 takes it for an int of one bit
+                return tl.tensor(interpreter.TensorHandle(np.array([argument]), tl.int1), tl.int1)
             made = self._convert(argument)
             if hasattr(argument, "data_ptr") and isinstance(made, tl.tensor):
                 tag = memory.tag("".join(path), interpreter._unwrap_tensor(argument))

@@ -6,7 +6,7 @@ unless the kernel says otherwise. What a masked load leaves undefined is a NaN w
 reductions which pass over NaN do not pass over it.
 
 What is not covered: fast approximations of division and exp, denormal numbers that a GPU flushes to zero, the order of
-sums.
+sums in 32 bits and more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["narrow", "poison", "poisoned", "reduced", "reduced_index", "to_tf32", "undefined", "widen"]
+__all__ = ["halved_sum", "narrow", "poison", "poisoned", "reduced", "reduced_index", "to_tf32", "undefined", "widen"]
 
 Array = Any
 
@@ -89,6 +89,20 @@ def reduced(values: Array, axis: Any, keep: bool, *, largest: bool) -> Array:
         if bad.any():
             found = np.where(bad.any(axis=axis, keepdims=keep), undefined(values.dtype), found)
     return np.asarray(found, values.dtype)
+
+
+def halved_sum(values: Array, axis: Any, keep: bool, *, bfloat: bool) -> Array:
+    """The sum along an axis in 16 bits, one half added to the other until one is left, each sum rounded."""
+    rank = values.ndim
+    left = values.reshape(-1) if axis is None else np.moveaxis(values, axis, 0)
+    while len(left) > 1:
+        middle = (len(left) + 1) // 2
+        first, second = left[: len(left) - middle], left[middle:]
+        total = narrow(widen(first) + widen(second)) if bfloat else first + second
+        left = np.concatenate([total, left[len(left) - middle : middle]])
+    if not keep:
+        return np.asarray(left[0])
+    return left.reshape((1,) * rank) if axis is None else np.moveaxis(left, 0, axis)
 
 
 def reduced_index(values: Array, axis: Any, keep: bool, *, largest: bool) -> Array:
