@@ -13,13 +13,12 @@ def cross_entropy_kernel(x, target, loss, x_row, x_column, t_step, V, ignore_ind
     t = tl.load(target + row * t_step)
     result = 0.0
     if t != ignore_index:  # −100 is no column: nothing may be read there
-        peak = -float("inf")  # the largest logit so far
-        total = 0.0  # sum of exp(logit − peak) so far
+        # The largest logit so far, and the sum of exp(logit − peak) so far.
+        peak, total = -float("inf"), 0.0
         for start in range(0, V, BLOCK):
             c = start + tl.arange(0, BLOCK)
             at = x + row * x_row + c * x_column
-            v = tl.load(at, mask=c < V, other=-float("inf"))
-            v = v.to(tl.float32)
+            v = tl.load(at, mask=c < V, other=-float("inf")).to(tl.float32)
             higher = tl.maximum(peak, tl.max(v, axis=0))
             total = total * tl.exp(peak - higher)
             total += tl.sum(tl.exp(v - higher), axis=0)
