@@ -63,14 +63,19 @@ def every_other_row(make: Inputs) -> Call:
     return call(make.normal(5, 10, std=3.0, dtype=torch.float16)[::2])
 
 
+# Chosen so that the results lie close to numbers of bfloat16: whoever rounds once, rounds alike. With powers that are
+# rounded to bfloat16 first, two of the results come out a whole unit of the last place away.
+_NEAR = (0.0, -1.625, -1.9375, -1.9375, -0.3125)
+
+
 @case(
-    why="300 numbers of bfloat16, of which each power and their sum must keep more than 8 bits",
-    rtol=5e-3,
-    atol=1e-7,
+    why="bfloat16: the results lie close to numbers of the type, and are missed by rounded powers",
+    rtol=4e-3,
+    atol=0.0,
     clauses=("float32-inside",),
 )
 def bfloat16(make: Inputs) -> Call:
-    return call(make.normal(1, 300, std=0.3, dtype=torch.bfloat16))
+    return call(torch.tensor((_NEAR, _NEAR[::-1]), dtype=torch.bfloat16))
 
 
 @case(
