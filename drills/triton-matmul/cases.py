@@ -155,29 +155,6 @@ def transposed_tiles(a, b):
     return c
 
 
-@triton.jit
-def pointer_kernel(a, b, c, M, N, K, a_m, a_k, b_k, b_n, B: tl.constexpr):
-    top, left = tl.program_id(0) * B, tl.program_id(1) * B
-    u_at = tl.make_block_ptr(a, (M, K), (a_m, a_k), (top, 0), (B, B), (1, 0))
-    v_at = tl.make_block_ptr(b, (K, N), (b_k, b_n), (0, left), (B, B), (1, 0))
-    acc = tl.zeros((B, B), tl.float32)
-    for _ in range(0, K, B):
-        u = tl.load(u_at, boundary_check=(0, 1), padding_option="zero")
-        v = tl.load(v_at, boundary_check=(0, 1), padding_option="zero")
-        acc += tl.dot(u, v, input_precision="ieee")
-        u_at, v_at = tl.advance(u_at, (0, B)), tl.advance(v_at, (B, 0))
-    c_at = tl.make_block_ptr(c, (M, N), (N, 1), (top, left), (B, B), (1, 0))
-    tl.store(c_at, acc.to(c.dtype.element_ty), boundary_check=(0, 1))
-
-
-@equivalent("block-pointers", why="block pointers, whose boundary check pads with zeros")
-def block_pointers(a, b):
-    c = torch.empty((a.shape[0], b.shape[1]), dtype=a.dtype, device=a.device)
-    grid = (triton.cdiv(c.shape[0], 32), triton.cdiv(c.shape[1], 32))
-    pointer_kernel[grid](a, b, c, *c.shape, a.shape[1], *a.stride(), *b.stride(), B=32)
-    return c
-
-
 @peer("torch")
 def by_torch(a, b):
     return torch.einsum("mk,kn->mn", a.float(), b.float()).to(a.dtype)
