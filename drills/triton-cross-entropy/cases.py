@@ -65,10 +65,13 @@ def rising(make: Inputs) -> Call:
     return call(logits, torch.tensor([2599, 1030]))
 
 
-@case(why="2100 columns that fall: the maximum stands in the first block", clauses=("loss", "input"))
+@case(
+    why="2100 columns that fall, transposed: the maximum stands in the first block, and rows are one number apart",
+    clauses=("loss", "input"),
+)
 def falling(make: Inputs) -> Call:
-    logits = make.normal(2, 2100) - torch.linspace(0, 200, 2100)
-    return call(logits, torch.tensor([0, 2099]))
+    logits = make.normal(2100, 2) - torch.linspace(0, 200, 2100)[:, None]
+    return call(logits.T, torch.tensor([0, 2099]))
 
 
 @case(why="1025 columns: one is left for the second block", clauses=("loss", "input"))
@@ -76,6 +79,12 @@ def one_beyond_the_block(make: Inputs) -> Call:
     logits = make.normal(2, 1025)
     logits[:, -1] += 8.0
     return call(logits, torch.tensor([1024, 3]))
+
+
+@case(why="the same logits twice, with other targets", clauses=("loss", "always"))
+def other_targets(make: Inputs) -> tuple[Call, ...]:
+    logits = make.normal(2, 6, std=2.0)
+    return call(logits, torch.tensor([3, 0])), call(logits, torch.tensor([5, -100]))
 
 
 @case(why="slices of columns and of rows, and every other target", clauses=("input",))

@@ -41,6 +41,11 @@ def large(make: Inputs) -> Call:
     return call(make.normal(2, 7, mean=500.0, std=2.0))
 
 
+@case(why="numbers near −10³⁰: what stands in for −inf in the lanes beyond must be below them", clauses=("magnitude",))
+def far_below(make: Inputs) -> Call:
+    return call(torch.tensor([[-2e30, -1e30, -3e30], [-1e30, -1e30, -5e30]]))
+
+
 @case(why="masked scores are −inf, at the beginning, in the middle and at the end of a row", clauses=("magnitude",))
 def masked(make: Inputs) -> Call:
     x = make.normal(3, 6, std=2.0)
