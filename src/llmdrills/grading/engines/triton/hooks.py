@@ -164,10 +164,12 @@ def _narrowed(handle: Handle) -> Handle:
 
 
 def _binary(original: Callable[..., Handle], left: Handle, right: Handle, operation: Any) -> Handle:
-    if not _is_bfloat(left):
-        return original(left, right, operation)
-    found = original(_widened(left), _widened(right), operation)
-    return _handle(found.data, tl.int1) if operation in _COMPARISONS else _narrowed(found)
+    bfloat = _is_bfloat(left)
+    found = original(_widened(left), _widened(right), operation) if bfloat else original(left, right, operation)
+    if operation in _COMPARISONS:
+        # The interpreter keeps the type of what was compared, and makes 64-bit numbers of a truth that it broadcasts.
+        return _handle(found.data, tl.int1)
+    return _narrowed(found) if bfloat else found
 
 
 def _unary(original: Callable[..., Handle], value: Handle, operation: Any) -> Handle:
