@@ -48,6 +48,7 @@ export function mount(parent, options) {
         EditorState.allowMultipleSelections.of(true), indentOnInput(), indentUnit.of("    "), bracketMatching(),
         highlightActiveLine(), highlightSelectionMatches(), search({top: true}), python(),
         syntaxHighlighting(classHighlighter), marked,
+        EditorView.lineWrapping,
         keymap.of([
           {key: "Mod-s", preventDefault: true, run: () => { options.save(); return true }},
           indentWithTab, ...defaultKeymap, ...searchKeymap, ...historyKeymap,

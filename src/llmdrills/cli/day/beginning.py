@@ -24,13 +24,15 @@ class Begun(NamedTuple):
     resumed: bool
 
 
-def begin(here: Place, history: History, kata: Kata, variant: str, *, planned: bool = True) -> Begun:
+def begin(
+    here: Place, history: History, kata: Kata, variant: str, *, planned: bool = True, anew: bool = False
+) -> Begun:
     """Go on with the kata's unfinished repetition, or begin one from a blank starter in this variant.
 
-    `planned`: an easier form that is open is not gone back to. Raises HistoryError.
+    `planned`: an easier form that is open is not gone back to; `anew`: nothing is. Raises HistoryError.
     """
     file = practice_file(here, kata)
-    found = repetitions.resume(history, kata, None, file, planned=planned, begun="blank")
+    found = None if anew else repetitions.resume(history, kata, None, file, planned=planned, begun="blank")
     if found is not None:
         # Its own variant and seed say what it began from.
         starter = starter_of(here, found)
