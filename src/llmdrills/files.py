@@ -43,7 +43,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
+            if hasattr(os, "fchmod"):  # Windows has none before Python 3.13, and no modes
+                os.fchmod(file.fileno(), 0o644)
             if name is None:
                 name = give_name(file.fileno(), path)
         os.replace(name, path)  # noqa: PTH105  # a name, not a Path, is at hand
@@ -94,7 +95,8 @@ def read_source(path: Path) -> bytes:
     Raises UsageError, before anything is read, for a folder, a pipe, a device or a file of more than a mebibyte, and
     OSError when the file cannot be read. Never waits: opening a pipe would, for whoever writes to it.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0))
+    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+    descriptor = os.open(path, flags)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

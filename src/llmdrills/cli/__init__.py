@@ -33,6 +33,7 @@ __all__ = ["COMMANDS", "build_app", "main"]
 # In the order in which help lists them: the day first, then the content, then the rest.
 COMMANDS: tuple[str, ...] = (
     "today",
+    "web",
     "grade",
     "start",
     "rate",

@@ -4,6 +4,7 @@ The order of calls:
 
     repetition = repetitions.resume(history, kata, starter)   # None: nothing unfinished
     repetition = repetitions.start(history, kata, variant, file, starter)   # archives what the file held, blanks it
+    repetition.keep(code)                # archives what another editor left in the file, before it is replaced
     repetition.is_new(code)              # whether a save is to be graded
     repetition.attempt(code, verdict)    # every graded save; verdict: the JSON of `llmdrills grade`
     repetition.next_hint()               # the number of the hint to show
@@ -400,6 +401,11 @@ class Repetition:
         self._seen = attempt_file.read(self.file)
         return True
 
+    def keep(self, code: bytes, now: Moment | None = None) -> None:
+        """Archive what the file held, before something else replaces it: a text from another editor, say."""
+        moment = self._record.moment(now)
+        self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(code))
+
     def put_back(self, starter: str) -> bool:
         """After an undo: put what the learner had written into the file again, if a later repetition has blanked it.
 
@@ -413,8 +419,7 @@ class Repetition:
         if found == wanted:
             return False
         if found is not None and found.strip() and found != starter.encode():
-            moment = self._record.moment(None)
-            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+            self.keep(found)
         attempt_file.write(self.file, wanted)
         return True
 
@@ -543,8 +548,7 @@ class Repetition:
         """Put the starter into the file; what an editor saved in the meantime is archived too."""
         found = attempt_file.read(self.file)
         if found is not None and found != archived and found.strip() and found != starter:
-            moment = self._record.moment(None)
-            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+            self.keep(found)
         attempt_file.write(self.file, starter)
 
     def _restore(self, starter: bytes) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from llmdrills.practice.exam_draw import Drawn
     from llmdrills.practice.history import History
 
-__all__ = ["Asked", "Papers", "last_report"]
+__all__ = ["Asked", "Papers", "Written", "last_report", "reports_folder"]
 
 _BEGUN = Bilingual(
     "an exam is begun: seed {seed}, {left} of {minutes} min left",
@@ -93,6 +93,13 @@ class Asked(NamedTuple):
             default.katas if self.katas is None else self.katas,
             default.questions if self.questions is None else self.questions,
         )
+
+
+class Written(NamedTuple):
+    """The report of an exam, as `exam_report.gather` makes it, and the page that holds it."""
+
+    report: dict[str, Any]
+    page: Path
 
 
 class Papers:
@@ -210,7 +217,12 @@ class Papers:
     # ---- the end ----------------------------------------
 
     def report(self, exam: Exam, history: History) -> str:
-        """Write the report of an exam that has ended, as HTML and as JSON, and return it as text with the paths.
+        """Write the report of an exam that has ended, as `write_report` does, and return it as text with the path."""
+        found, page = self.write_report(exam, history)
+        return report_text(found, self._language, page)
+
+    def write_report(self, exam: Exam, history: History) -> Written:
+        """Write the report of an exam that has ended, as HTML and as JSON.
 
         The exam's own file is gone after that. Raises UsageError when a file cannot be written; then it is kept.
         """
@@ -224,7 +236,7 @@ class Papers:
         _write(page, exam_page.render(found, self._language))
         _write(page.with_suffix(".json"), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         exam.clear()
-        return report_text(found, self._language, page)
+        return Written(found, page)
 
 
 def reports_folder(here: Place) -> Path:
