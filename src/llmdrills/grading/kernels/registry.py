@@ -37,7 +37,7 @@ from llmdrills.grading.authoring import (
 from llmdrills.grading.kernels.derived_cases import derived_cases
 from llmdrills.grading.kernels.slips import WrongKernel, compiled, joined
 
-__all__ = ["LoadedKata", "VariantKernels", "load"]
+__all__ = ["LoadedKata", "VariantKernels", "load", "reference_of"]
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,16 @@ def load(kata: Kata) -> LoadedKata:
     if problems:
         raise ContentError(problems)
     return loaded
+
+
+def reference_of(kata: Kata, variant: str) -> Kernel:
+    """The reference of one variant, from reference.py alone. Raises ContentError with every problem found."""
+    references, problems = _references(kata, _run(kata, kata.reference_file, "reference", {}))
+    if variant not in references:
+        problems = problems or [Problem(kata.folder / "kata.yaml", 1, 1, f"there is no variant {variant!r}", "add it")]
+    if problems:
+        raise ContentError(problems)
+    return references[variant]
 
 
 def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> ModuleType:
