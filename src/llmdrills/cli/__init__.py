@@ -34,6 +34,7 @@ __all__ = ["COMMANDS", "build_app", "main"]
 COMMANDS: tuple[str, ...] = (
     "today",
     "grade",
+    "play",
     "start",
     "rate",
     "skip",
@@ -197,7 +198,7 @@ def main() -> None:
     if first_word(arguments) == "help":
         arguments.remove("help")
         arguments.append("--help")
-    if first_word(arguments) == "grade" and not {"-h", "--help"} & set(arguments):
+    if first_word(arguments) in ("grade", "play") and not {"-h", "--help", "--costs"} & set(arguments):
         from llmdrills.grading.workers.launcher import start_early
 
         start_early()

@@ -49,7 +49,7 @@ def encoded(text: str, vocabulary: Tokens, kernels: Kernels) -> list[int]:
     try:
         return vocabulary.encode(text, lambda word, merges: kernels.call(kata, word, merges))
     except TypeError as error:
-        raise KernelFailed(kata, f"{error}".removeprefix("bpe_encode ")) from error
+        raise KernelFailed(kata, str(error)) from error
 
 
 def perplexity(decoder: Decoder, kernels: Kernels, vocabulary: Tokens, right: Sequence[int]) -> float:

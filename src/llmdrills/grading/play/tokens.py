@@ -65,7 +65,7 @@ class Tokens:
 
 def _pieces(found: object) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(piece, str) for piece in found):
-        raise TypeError(f"bpe_encode returned {type(found).__name__}: a list of str is expected")
+        raise TypeError(f"it returned {type(found).__name__}, and the model needs a list of str")
     return found
 
 

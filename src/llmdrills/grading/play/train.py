@@ -32,6 +32,7 @@ SEED = 1
 STORIES = 24_000
 BATCH = 16
 RATE = 4e-3
+MUON_RATE = 0.02
 WARM_STEPS = 60
 
 
@@ -177,26 +178,42 @@ def _batches(rows: list[list[int]]) -> Iterator[Tensor]:
 
 def _train(weights: Checkpoint, shape: Shape, batches: Iterator[Tensor], steps: int) -> float:
     """Train in place; returns the mean loss of the last fifty steps."""
-    matrices = [w for w in weights.values() if w.dim() == 2]
-    others = [w for w in weights.values() if w.dim() != 2]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95))
+    matrices = [w for name, w in weights.items() if w.dim() == 2 and "embed" not in name]
+    others = [w for name, w in weights.items() if w.dim() != 2 or "embed" in name]
+    adam = torch.optim.AdamW(others, betas=(0.9, 0.95), weight_decay=0.0)
+    momenta = [torch.zeros_like(w) for w in matrices]
     losses: list[float] = []
     begun = time.monotonic()
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min((step + 1) / WARM_STEPS, _cosine(step / steps))
-        rows = next(batches)
-        loss = _loss(weights, shape, rows)
-        optimizer.zero_grad()
+        rate = min((step + 1) / WARM_STEPS, _cosine(step / steps))
+        for group in adam.param_groups:
+            group["lr"] = RATE * rate
+        loss = _loss(weights, shape, next(batches))
+        adam.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
-        optimizer.step()
+        torch.nn.utils.clip_grad_norm_(others, 1.0)
+        adam.step()
+        with torch.no_grad():
+            for w, momentum in zip(matrices, momenta, strict=True):
+                _muon_step(w, momentum, MUON_RATE * rate)
         losses.append(loss.item())
         if (step + 1) % 50 == 0:
-            mean = sum(losses[-50:]) / 50
-            _tell(f"step {step + 1}: loss {mean:.4f}, {time.monotonic() - begun:.0f} s")
+            _tell(f"step {step + 1}: loss {sum(losses[-50:]) / 50:.4f}, {time.monotonic() - begun:.0f} s")
     return sum(losses[-50:]) / len(losses[-50:])
+
+
+def _muon_step(w: Tensor, momentum: Tensor, rate: float) -> None:
+    """One step of Muon (Jordan 2024): the momentum of a matrix with all its singular values brought near 1."""
+    assert w.grad is not None  # noqa: S101  # `backward` has just run
+    momentum.lerp_(w.grad, 0.05)
+    x = w.grad.lerp(momentum, 0.95)  # Nesterov's look ahead
+    x = (x.mT if x.size(0) > x.size(1) else x) / (x.norm() + 1e-7)
+    for _ in range(5):  # Newton-Schulz, with the coefficients that rise fastest from 0
+        square = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    update = x.mT if w.size(0) > w.size(1) else x
+    w.mul_(1 - 0.1 * rate).sub_(update, alpha=rate * max(1.0, w.size(0) / w.size(1)) ** 0.5)
+    w.grad = None
 
 
 def _cosine(part: float) -> float:
