@@ -248,6 +248,17 @@ def test_should_tell_what_a_kernel_prints_and_in_which_line_it_raised(player: Pl
     assert (played.failed.raised.type, played.failed.raised.line) == ("NameError", 3)
 
 
+def test_should_let_no_kernel_write_to_the_terminal(player: Player):
+    clear = "'\\x1b[2J'"
+    printing = player.play(
+        kernels(mine("rms-norm", f"{NORM}    print({clear})\n    raise ValueError({clear})\n")), SHORT
+    )
+    assert printing.printed == "\\x1b[2J\n"
+    assert printing.failed.raised.message == "\\x1b[2J"
+    escaping = "def stop_criteria(streams, strings, ids, most):\n    return [('\\x1b[2J', 1, 'stop')]\n"
+    assert player.play(kernels(mine("stop-criteria", escaping)), SHORT).text.endswith("\\x1b[2J")
+
+
 def test_should_write_a_text_that_breaks_off_where_there_are_no_numbers(player: Player):
     played = player.play(kernels(mine("rms-norm", f"{NORM}    return x * float('nan')\n")), Writing(tokens=5))
     assert (played.text, played.why, played.failed) == (Writing.prompt, "nan", None)

@@ -8,6 +8,7 @@ No torch is imported here: the model and all kernels are in one process of the g
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import secrets
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from llmdrills.errors import GraderError
 from llmdrills.grading.play.request import PlacedKernel, PlayJob, Writing
+from llmdrills.grading.protocol.printable import printable
 from llmdrills.grading.rules.limits import Limits
 from llmdrills.grading.workers.launcher import Server, ServerDied, server_may_be_gone, take
 from llmdrills.grading.workers.play_run import Failed, PlayRun
@@ -35,7 +37,8 @@ class Played:
 
     `perplexity` may be inf or NaN. `why` says why the text ended: "stop", "length", or "nan" where the model gave no
     numbers to draw from. The speeds are tokens per second, NaN where nothing was written; `same` tells whether the
-    text without the cache is the same. `printed` is what the kernels printed.
+    text without the cache is the same. `printed` is what the kernels printed. What a terminal would obey is escaped in
+    every text.
     """
 
     text: str | None = None
@@ -93,16 +96,26 @@ class Player:
         except ServerDied as died:
             raise GraderError(f"the grader's server ended ({died.how})", died.log or "try again") from died
         if heard.failed is not None or not heard.texts:
-            return Played(perplexity=heard.perplexity, failed=heard.failed, printed=heard.printed)
+            failed = heard.failed and _shown(heard.failed)
+            return Played(perplexity=heard.perplexity, failed=failed, printed=printable(heard.printed))
         text, tokens, why, _ = heard.texts[0]
         speeds = [count / seconds if count and seconds > 0 else math.nan for _, count, _, seconds in heard.texts]
         return Played(
-            text=text,
+            text=printable(text),
             tokens=tokens,
             why=why,
             perplexity=heard.perplexity,
             cached_speed=speeds[0],
             uncached_speed=speeds[1] if len(speeds) > 1 else math.nan,
             same=heard.texts[1][0] == text if len(speeds) > 1 else None,
-            printed=heard.printed,
+            printed=printable(heard.printed),
         )
+
+
+def _shown(failed: Failed) -> Failed:
+    """The same, fit for a screen: an attempt chooses its messages."""
+    raised = failed.raised
+    if raised is not None:
+        texts = {name: printable(getattr(raised, name)) for name in ("type", "message", "file")}
+        raised = dataclasses.replace(raised, **texts)
+    return dataclasses.replace(failed, what=printable(failed.what), raised=raised)

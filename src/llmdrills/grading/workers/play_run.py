@@ -28,6 +28,8 @@ __all__ = ["Failed", "Heard", "PlayRun"]
 BEAT = "beat"  # as in `llmdrills.grading.workers.player`, which imports torch
 FRAME_BYTES = 1 << 20
 LOOK_SECONDS = 0.25
+MOST_TEXTS = 2
+MOST_ACTS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,8 @@ class PlayRun:
         channel = self._worker.channel
         key = selector.get_map().get(channel)
         if key is not None:
-            selector.modify(channel, selectors.EVENT_READ | (2 if channel.wants_to_write else 0), key.data)
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.wants_to_write else 0)
+            selector.modify(channel, wanted, key.data)
         for found, events in selector.select(LOOK_SECONDS):
             if events & selectors.EVENT_WRITE:
                 channel.flush()
@@ -205,7 +208,7 @@ class PlayRun:
         kind, *rest = message
         types = tuple(type(one) for one in rest)
         if kind == "act" and types == (str, int):
-            self._acts.append(rest[0])
+            self._acts += rest[:1] if len(self._acts) < MOST_ACTS else []
         elif kind == "fault" and types == (str, str) and self._stage == "start":
             raise GraderError(rest[0], rest[1])
         elif kind == "failed" and types[:2] == (str, str) and len(rest) == 3:
@@ -231,8 +234,8 @@ class PlayRun:
         self._perplexity = perplexity
 
     def _wrote(self, text: str, tokens: int, why: str, seconds: float) -> None:
-        if self._perplexity is None:
-            raise WireError("a text before the perplexity")
+        if self._perplexity is None or len(self._texts) == MOST_TEXTS:
+            raise WireError("a text out of turn")
         self._texts.append((text, tokens, why, seconds))
 
     def _done(self) -> None:
