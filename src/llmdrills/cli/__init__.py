@@ -35,6 +35,7 @@ COMMANDS: tuple[str, ...] = (
     "today",
     "web",
     "grade",
+    "play",
     "start",
     "rate",
     "skip",
@@ -199,7 +200,7 @@ def main() -> None:
     if first_word(arguments) == "help":
         arguments.remove("help")
         arguments.append("--help")
-    if first_word(arguments) == "grade" and not {"-h", "--help"} & set(arguments):
+    if first_word(arguments) in ("grade", "play") and not {"-h", "--help", "--costs"} & set(arguments):
         from llmdrills.grading.workers.launcher import start_early
 
         start_early()

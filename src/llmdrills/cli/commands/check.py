@@ -13,6 +13,7 @@ from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place, tell_shipped
 from llmdrills.content import load_workspace
 from llmdrills.content.engines import is_installed
+from llmdrills.content.playtable import write_play
 from llmdrills.errors import MissingExtraError, UsageError
 from llmdrills.language import Bilingual, counted
 from llmdrills.messages import in_both
@@ -161,6 +162,7 @@ def command(
     """Run `llmdrills check`."""
     from llmdrills.grading.proving.audit import audit, write_audit
     from llmdrills.grading.proving.lock import renew
+    from llmdrills.grading.proving.play_proof import STALE_PLAY, PlayProof, prove_play
 
     here = place(workspace, lang=lang)
     tell_shipped(workspace, here)
@@ -173,21 +175,27 @@ def command(
     if write:
         _refuse_a_part(here, part=quick or bool(katas))
     tell_notices(loaded.katas)
+    kept = here.locations.cache if cache else None
+    played = PlayProof()
+    if not quick:
+        played = prove_play(loaded, wanted, make=write, cache_dir=kept, jobs=jobs, progress=_progress())
+    rewritten = bool(write and played.table and write_play(loaded.root, played.table))  # before the proofs that read it
     found = audit(
         loaded,
         wanted,
         run=not quick,
-        cache_dir=here.locations.cache if cache else None,
+        cache_dir=kept,
         seeds=range(seed, seed + seeds),
         jobs=jobs,
         progress=_progress(),
     )
     if write:
         renewed = [renew(kata) for kata in loaded.katas]
-        changed = write_audit(loaded, found) or any(renewed)
+        changed = write_audit(loaded, found) or any(renewed) or rewritten
+        played = replace(played, problems=tuple(one for one in played.problems if one.rule != STALE_PLAY))
         note(told(_WRITTEN if changed else _UP_TO_DATE))
         found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
-    found = _with_cards(found, loaded, here.locations.cache if cache else None)
+    found = _with_cards(replace(found, problems=(*found.problems, *played.problems)), loaded, kept)
     if json:
         print_json(found.to_json())
     else:

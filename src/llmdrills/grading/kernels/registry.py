@@ -42,7 +42,7 @@ from llmdrills.grading.kernels.derived_cases import derived_cases
 from llmdrills.grading.kernels.launches import marked
 from llmdrills.grading.kernels.slips import WrongKernel, compiled, joined
 
-__all__ = ["SOLUTION", "LoadedKata", "VariantKernels", "load"]
+__all__ = ["SOLUTION", "LoadedKata", "VariantKernels", "load", "reference_of"]
 
 SOLUTION = "solution"
 """The id under which the solution is a right kernel, where it is not the reference itself."""
@@ -217,6 +217,16 @@ def load(kata: Kata) -> LoadedKata:
     if problems:
         raise ContentError(problems)
     return loaded
+
+
+def reference_of(kata: Kata, variant: str) -> Kernel:
+    """The reference of one variant, from reference.py alone. Raises ContentError with every problem found."""
+    references, problems = _references(kata, _run(kata, kata.reference_file, "reference", {}))
+    if variant not in references:
+        problems = problems or [Problem(kata.folder / "kata.yaml", 1, 1, f"there is no variant {variant!r}", "add it")]
+    if problems:
+        raise ContentError(problems)
+    return references[variant]
 
 
 def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> ModuleType:

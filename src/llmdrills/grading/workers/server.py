@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-ROLES = ("oracle", "learner")
+ROLES = ("oracle", "learner", "player")
 _LAZY = {"transformers": ("AutoModelForCausalLM", "AutoTokenizer", "GPT2LMHeadModel")}
 """Packages that import nothing until a name is used: without this each worker would, and that takes seconds."""
 
@@ -204,6 +204,10 @@ def work(role: str, channel: int, output: int, home: str, parent: int) -> NoRetu
         die_with_parent(parent)
         hide_memory()  # a forked worker is hidden already, a new process is not
         sock = settle(channel, output, Path(home))
+        if role == "player":
+            from llmdrills.grading.workers import player  # here: a grade does without it
+
+            player.serve(sock)
         (learner.serve if role == "learner" else oracle.serve)(sock)
     finally:
         os._exit(71)
