@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdrills.content.katafile import read_kata
+from llmdrills.content.notebookfile import entry_cell
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
 from llmdrills.grading.kernels.expectations import make_question
@@ -19,7 +20,7 @@ from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import thaw
 from llmdrills.grading.protocol.wire import Value
 
-__all__ = ["calls", "inputs"]
+__all__ = ["calls", "from_notebook", "inputs"]
 
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -45,6 +46,17 @@ def calls(folder: str, variant: str, case: str, *, seed: int, device: str = "cpu
         fresh = _thawed(args, kwargs, device)
         given = fresh if at == 0 else written_over(given, fresh)
         yield given
+
+
+def from_notebook(path: str, entry: str) -> Any:
+    """What the notebook's last cell that defines `entry` gives that name; the cell is run alone, as it is graded.
+
+    Raises UsageError when no cell defines it, and what the cell raises.
+    """
+    cell = entry_cell(Path(path), entry)
+    space: dict[str, Any] = {"__name__": "solution"}
+    exec(compile(cell.code, cell.name, "exec", dont_inherit=True), space)  # noqa: S102  # the learner's own code
+    return space[entry]
 
 
 def _thawed(args: Sequence[Value], kwargs: Mapping[str, Value], device: str) -> Arguments:

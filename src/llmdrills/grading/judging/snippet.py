@@ -38,7 +38,11 @@ def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]
         imports = ["import runpy", "", "from llmdrills.grading.reproduce import inputs", ""]
         made = [f"args, kwargs = inputs({where})"]
         arguments = "*args, **kwargs"
-    loaded = f"{entry} = runpy.run_path({spec.file!r})[{entry!r}]"
+    if spec.cell is not None and spec.cell.number:
+        imports = ["from llmdrills.grading.reproduce import from_notebook", *imports[1:]]
+        loaded = f"{entry} = from_notebook({str(spec.cell.path)!r}, {entry!r})"
+    else:
+        loaded = f"{entry} = runpy.run_path({str(spec.cell.path) if spec.cell else spec.file!r})[{entry!r}]"
     if expected.calls > 1:
         ending = [f"    print({entry}({arguments}))"]
     else:
