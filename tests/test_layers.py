@@ -29,6 +29,8 @@ MAY_IMPORT = {
     | {"classroom", "web", "cli"},
     "web": BASE | {"content", "practice", "decks", "readiness", "cli", "web"},
     "__main__": {"cli"},
+    "notebook": BASE | {"content", "practice", "grading", "cli", "notebook"},  # a front end in the words of `cli`
+    "__init__": BASE | {"notebook"},  # IPython looks for its extension there
 }
 HEAVY = {"torch", "transformers", "genanki", "anki", "numpy", "dask", "distributed"}
 

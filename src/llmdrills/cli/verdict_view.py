@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.verdict import Outcome, Parity, Verdict
     from llmdrills.language import Language
 
-__all__ = ["BY_KEY", "BY_OPTION", "OUTCOMES", "print_verdict", "verdict_text"]
+__all__ = ["BY_KEY", "BY_OPTION", "OUTCOMES", "left_out", "print_verdict", "verdict_text"]
 
 OUTCOMES: dict[Outcome, Bilingual] = {
     "passed": Bilingual("passed", "通过"),
@@ -67,7 +67,7 @@ def verdict_text(
     message = _message(verdict, language, width, by_key=rest is BY_KEY)
     if message.strip():
         lines.append(message.rstrip())
-    if rest is not None and (what := _left_out(verdict)) is not None:
+    if rest is not None and (what := left_out(verdict)) is not None:
         lines.append(rest[language].format(seed=verdict.seed, what=what[language]))
     return "\n".join(lines) + "\n"
 
@@ -82,7 +82,7 @@ def _message(verdict: Verdict, language: Language, width: int | None, *, by_key:
     return first_screen(verdict, headline, language, WIDTH if width is None else width, by_key=by_key)
 
 
-def _left_out(verdict: Verdict) -> Bilingual | None:
+def left_out(verdict: Verdict) -> Bilingual | None:
     """What the first screen leaves out; nothing where the file did not load, or was not judged."""
     if verdict.outcome in {"passed", "unimplemented", "error"} or verdict.report.get("raised") is not None:
         return None

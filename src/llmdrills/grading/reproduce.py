@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdrills.content.katafile import read_kata
+from llmdrills.content.notebookfile import entry_cell
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
 from llmdrills.grading.engines import triton
@@ -22,7 +23,7 @@ from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import thaw
 from llmdrills.grading.protocol.wire import Value
 
-__all__ = ["calls", "inputs", "watched"]
+__all__ = ["calls", "from_notebook", "inputs", "watched"]
 
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -57,6 +58,17 @@ def watched(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """
     triton.prepare()
     return run_watched(marked(kernel, "triton"))
+
+
+def from_notebook(path: str, entry: str) -> Any:
+    """What the notebook's last cell that defines `entry` gives that name; the cell is run alone, as it is graded.
+
+    Raises UsageError when no cell defines it, and what the cell raises.
+    """
+    cell = entry_cell(Path(path), entry)
+    space: dict[str, Any] = {"__name__": "solution"}
+    exec(compile(cell.code, cell.name, "exec", dont_inherit=True), space)  # noqa: S102  # the learner's own code
+    return space[entry]
 
 
 def _thawed(args: Sequence[Value], kwargs: Mapping[str, Value], device: str) -> Arguments:

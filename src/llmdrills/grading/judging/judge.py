@@ -251,6 +251,8 @@ def _verdict(judgement: Judgement) -> Verdict:
     )
     verdict = _fit_to_show(verdict)
     headline = printable(_headline(judgement)[spec.language])
+    if judgement.elsewhere is not None:
+        verdict.report["elsewhere"] = judgement.elsewhere[spec.language]
     verdict.report["headline"] = headline
     return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
 
@@ -375,14 +377,24 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
 
 
 def _headline(judgement: Judgement) -> Bilingual:
-    attempt, outcome, shown = judgement.attempt, judgement.outcome, judgement.shown
+    attempt = judgement.attempt
     if attempt.loading is not None and not attempt.forbidden:
-        return _not_loaded(judgement.spec, attempt.loading, outcome)
+        return _not_loaded(judgement.spec, attempt.loading, judgement.outcome)
+    fact = _fact(judgement)
+    cell = judgement.spec.cell
+    if cell is None or not cell.number or not fact.en:
+        return fact
+    return Bilingual(f"cell {cell.number}, {fact.en}", f"第 {cell.number} 个单元格，{fact.zh}")
+
+
+def _fact(judgement: Judgement) -> Bilingual:
+    """What is wrong with a file that was run."""
+    attempt, shown = judgement.attempt, judgement.shown
     if judgement.uses:
         return describe(judgement.uses[0])
     if attempt.ended is not None:
         return end_of_process(attempt.ended, judgement.title(attempt.ended.case))
-    if outcome == "unimplemented" or shown is None:
+    if judgement.outcome == "unimplemented" or shown is None:
         return Bilingual("", "")
     fact, name = describe(shown.findings[0]), shown.expected.case
     return Bilingual(f"case {name}: {fact.en}", f"用例“{judgement.title(name)}”：{fact.zh}")
@@ -396,5 +408,7 @@ def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingua
         fact = missing_entry(spec.kata.entry, raised.operands)
         return Bilingual(f"{spec.file}: {fact.en}", f"{spec.file}：{fact.zh}")
     first = raised.message.strip().split("\n")[0]  # more lines could pass for the report's own
-    text = f"{place}{raised.type}: {first}"
-    return Bilingual(text, text)
+    text = f"{raised.type}: {first}"
+    if spec.cell is not None and raised.line and raised.file == spec.file:
+        return Bilingual(f"{spec.file}, line {raised.line}: {text}", f"{spec.file}，第 {raised.line} 行：{text}")
+    return Bilingual(f"{place}{text}", f"{place}{text}")

@@ -238,6 +238,7 @@ class Report(TypedDict, total=False):
     headline: str  # the fact that the message begins with
     next: str  # the next step, in the learner's language
     parity: Parity  # only where two devices were compared
+    elsewhere: str  # only of a cell: that a name which it lacks stands in another one, in the learner's language
 
 
 @dataclass(frozen=True)
