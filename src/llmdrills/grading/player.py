@@ -116,6 +116,7 @@ def _shown(failed: Failed) -> Failed:
     """The same, fit for a screen: an attempt chooses its messages."""
     raised = failed.raised
     if raised is not None:
-        texts = {name: printable(getattr(raised, name)) for name in ("type", "message", "file")}
-        raised = dataclasses.replace(raised, **texts)
+        raised = dataclasses.replace(
+            raised, type=printable(raised.type), message=printable(raised.message), file=printable(raised.file)
+        )
     return dataclasses.replace(failed, what=printable(failed.what), raised=raised)

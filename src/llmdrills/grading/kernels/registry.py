@@ -221,7 +221,7 @@ def load(kata: Kata) -> LoadedKata:
 
 def reference_of(kata: Kata, variant: str) -> Kernel:
     """The reference of one variant, from reference.py alone. Raises ContentError with every problem found."""
-    references, problems = _references(kata, _run(kata, kata.reference_file, "reference", {}))
+    references, problems = _references(kata, _run(kata, kata.reference_file, "reference", {}), kata.reference_file)
     if variant not in references:
         problems = problems or [Problem(kata.folder / "kata.yaml", 1, 1, f"there is no variant {variant!r}", "add it")]
     if problems:
