@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -74,6 +75,18 @@ def test_should_change_nothing_that_came_with_it_and_copy_it_out_to_edit(install
     made = run(installed, tmp_path / "mine", "new", "deck", "interview")
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "mine" / "decks" / "interview.yaml").exists()
+
+
+def test_should_play_from_the_wheel(installed: Path, tmp_path: Path):
+    solved = run(installed, tmp_path, "solution", "rms-norm")
+    (tmp_path / "mine.py").write_text(solved.stdout)
+    played = run(installed, tmp_path, "play", "--with", "rms-norm=mine.py", "--json", "--tokens", "8")
+    assert played.returncode == 0, played.stdout + played.stderr
+    found = json.loads(played.stdout)
+    assert found["kernels"]["rms-norm"] == "mine"
+    committed = json.loads((installed / "llmdrills" / "_workspace" / "drills" / "play.json").read_text())
+    assert found["perplexity"] == pytest.approx(committed["perplexity"], abs=1e-3)
+    assert "no-scale" in run(installed, tmp_path, "play", "--costs", "grouped-query-attention").stdout
 
 
 def test_should_grade_from_the_wheel(installed: Path, tmp_path: Path):

@@ -7,7 +7,7 @@ LLMDrillsError                exit 2, unless a subclass says otherwise
 ├── BuildError                a package or the lock cannot be written
 │   └── LockError             decks/deck.lock is lost, damaged, conflicted or stale
 ├── GraderError               the grader itself failed: nothing was said about the attempt
-│   └── MissingExtraError     torch or transformers is not installed
+│   └── MissingExtraError     torch, transformers or triton is not installed
 └── HistoryError              the history cannot be read or written
 
 One place catches them: `llmdrills.cli.main`.
@@ -150,9 +150,15 @@ class GraderError(LLMDrillsError):
 
 
 class MissingExtraError(GraderError):
-    """torch or transformers is not installed."""
+    """torch, transformers or triton is not installed."""
 
     def __init__(self, package: str) -> None:
+        if package == "triton":
+            super().__init__(
+                "this kata runs Triton kernels and needs triton 3.6 or newer, which is not installed",
+                "run `pip install 'llmdrills[triton]'` (Linux only; it needs no GPU)",
+            )
+            return
         super().__init__(
             f"this needs {package}, which is not installed",
             "run `pip install 'llmdrills[torch]'` (the README says how to get the CPU build)",

@@ -43,7 +43,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
+            if hasattr(os, "fchmod"):  # Windows has none before Python 3.13, and no modes
+                os.fchmod(file.fileno(), 0o644)
             if name is None:
                 name = give_name(file.fileno(), path)
         os.replace(name, path)  # noqa: PTH105  # a name, not a Path, is at hand
@@ -88,27 +89,28 @@ MOST_SOURCE_BYTES = 1 << 20
 """Bytes that a file of Python to be graded may have: no kata's answer comes near it."""
 
 
-def read_source(path: Path) -> bytes:
+def read_source(path: Path, most: int = MOST_SOURCE_BYTES) -> bytes:
     """The bytes of a file that someone wrote.
 
-    Raises UsageError, before anything is read, for a folder, a pipe, a device or a file of more than a mebibyte, and
+    Raises UsageError, before anything is read, for a folder, a pipe, a device or a file of more than `most` bytes, and
     OSError when the file cannot be read. Never waits: opening a pipe would, for whoever writes to it.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0))
+    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+    descriptor = os.open(path, flags)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is {_kind(status.st_mode)}, not a file of Python", "give the path of your file")
-        check_size(status.st_size, str(path))
-        code = file.read(MOST_SOURCE_BYTES + 1)
-    check_size(len(code), str(path))  # it may have grown meanwhile
+        check_size(status.st_size, str(path), most)
+        code = file.read(most + 1)
+    check_size(len(code), str(path), most)  # it may have grown meanwhile
     return code
 
 
-def check_size(size: int, name: str) -> None:
+def check_size(size: int, name: str, most: int = MOST_SOURCE_BYTES) -> None:
     """Raises UsageError when a source of that many bytes is too large to be graded."""
-    if size > MOST_SOURCE_BYTES:
-        raise UsageError(f"{name} holds more than {MOST_SOURCE_BYTES:,} bytes", "give the path of your file")
+    if size > most:
+        raise UsageError(f"{name} holds more than {most:,} bytes", "give the path of your file")
 
 
 def _kind(mode: int) -> str:

@@ -293,7 +293,7 @@ def test_should_refuse_a_second_exam_in_another_terminal(sit):
     exam = sit()
     exam.expect("1/4")
     other = sit()
-    other.expect("open in another terminal")
+    other.expect("an exam is open elsewhere")
     assert other.ended() == 2
 
 

@@ -238,6 +238,20 @@ def test_should_take_proofs_from_the_cache_while_they_stay_as_they_are(tmp_path)
     assert not changed.cached
 
 
+def test_should_give_a_proof_what_a_slip_costs_the_small_model_and_run_it_again_for_another_table(tmp_path):
+    def table(perplexity: float) -> str:
+        slips = {"k": {"s": {"perplexity": perplexity}}}
+        return json.dumps({"schema": 1, "model": "", "perplexity": 1.5, "text": "", "katas": slips})
+
+    asking = note("a", "right, wrong = cost(), cost('k/s')\n", ("right", "wrong"))
+    for perplexity, cached in ((2.0, False), (2.0, True), (3.0, False)):
+        (report,) = run_proofs([asking], played=table(perplexity), cache_dir=tmp_path, jobs=1)
+        assert report.values == {"right": 1.5, "wrong": perplexity}
+        assert report.cached is cached
+    (unknown,) = run_proofs([note("b", "cost('k/t')\n")], played=table(2.0), jobs=1)
+    assert "no such slip was measured" in unknown.problem.what
+
+
 def test_should_start_nothing_where_there_is_nothing_to_do(monkeypatch):
     monkeypatch.setattr("llmdrills.grading.proving.check_pool.subprocess.Popen", lambda *a, **k: pytest.fail("started"))
     assert check_katas([]) == []

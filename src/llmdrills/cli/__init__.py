@@ -33,7 +33,9 @@ __all__ = ["COMMANDS", "build_app", "main"]
 # In the order in which help lists them: the day first, then the content, then the rest.
 COMMANDS: tuple[str, ...] = (
     "today",
+    "web",
     "grade",
+    "play",
     "start",
     "rate",
     "skip",
@@ -60,8 +62,9 @@ COMMANDS: tuple[str, ...] = (
     "config",
     "doctor",
     "paths",
+    "grade-all",
 )
-_MODULES = {"import": "import_file"}
+_MODULES = {"import": "import_file", "grade-all": "grade_all"}
 """Modules of commands that are not named as these."""
 INTERRUPTED = 130
 _INTERRUPTED = Bilingual(
@@ -197,7 +200,7 @@ def main() -> None:
     if first_word(arguments) == "help":
         arguments.remove("help")
         arguments.append("--help")
-    if first_word(arguments) == "grade" and not {"-h", "--help"} & set(arguments):
+    if first_word(arguments) in ("grade", "play") and not {"-h", "--help", "--costs"} & set(arguments):
         from llmdrills.grading.workers.launcher import start_early
 
         start_early()

@@ -21,12 +21,12 @@ POINTER = Bilingual(
 """What `llmdrills` alone says."""
 
 PANELS: tuple[tuple[Bilingual, tuple[str, ...]], ...] = (
-    (Bilingual("Practise", "练习"), ("today", "exam", "start", "grade", "rate", "undo", "hint", "solution")),
+    (Bilingual("Practise", "练习"), ("today", "web", "exam", "start", "grade", "rate", "undo", "hint", "solution")),
     (
         Bilingual("Look up and set up", "查询与设置"),
         (
             *("list", "show", "skip", "stats", "report", "readiness", "history"),
-            *("optimize", "config", "doctor", "paths", "update", "ask", "play", "web"),
+            *("optimize", "config", "doctor", "paths", "update", "ask", "play"),
         ),
     ),
     (Bilingual("Author", "编写内容"), ("check", "new", "init", "import", "preview", "retire")),
@@ -36,6 +36,7 @@ PANELS: tuple[tuple[Bilingual, tuple[str, ...]], ...] = (
 
 SUMMARIES: dict[str, Bilingual] = {
     "today": Bilingual("Practise what is due today.", "完成今天到期的练习。"),
+    "web": Bilingual("Practise in the browser.", "在浏览器中练习。"),
     "exam": Bilingual("Take a timed exam: questions, katas, one design.", "限时考试：概念题、编码练习和一道设计题。"),
     "ask": Bilingual("Ask for numbers, fresh ones each time.", "数值题：每次抽取新的数值。"),
     "start": Bilingual("Begin a kata: write its starter, print its path.", "开始一个练习：写出起始文件并打印其路径。"),
@@ -62,6 +63,7 @@ SUMMARIES: dict[str, Bilingual] = {
     "preview": Bilingual("Show the cards in a browser.", "在浏览器中预览卡片。"),
     "retire": Bilingual("Retire a note without losing reviews.", "停用一条笔记，不丢失复习记录。"),
     "anki": Bilingual("Reviews and edits back; new packages in.", "带回复习和修改，导入新的牌组包。"),
+    "grade-all": Bilingual("Grade a class, and report its mistakes.", "给全班评分，并汇总常见错误。"),
     "build": Bilingual("Build the packages to import into Anki.", "构建可导入 Anki 的牌组包。"),
 }
 """A line each; a command without one shows the first sentence of its help."""

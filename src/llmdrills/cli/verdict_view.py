@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from llmdrills.grading.judging.verdict import Outcome, Parity, Verdict
     from llmdrills.language import Language
 
-__all__ = ["BY_KEY", "BY_OPTION", "OUTCOMES", "print_verdict", "verdict_text"]
+__all__ = ["BY_KEY", "BY_OPTION", "OUTCOMES", "left_out", "print_verdict", "verdict_text"]
 
 OUTCOMES: dict[Outcome, Bilingual] = {
     "passed": Bilingual("passed", "通过"),
     "wrong": Bilingual("wrong", "答案不对"),
     "unimplemented": Bilingual("not written yet", "尚未编写"),
     "crashed": Bilingual("crashed", "崩溃"),
+    "fault": Bilingual("kernel fault", "kernel 故障"),
+    "race": Bilingual("race condition", "数据竞争"),
+    "does-not-compile": Bilingual("does not compile", "无法编译"),
     "timeout": Bilingual("timed out", "超时"),
     "memory": Bilingual("out of memory", "内存超限"),
     "forbidden": Bilingual("forbidden call", "用了禁用的调用"),
@@ -64,7 +67,7 @@ def verdict_text(
     message = _message(verdict, language, width, by_key=rest is BY_KEY)
     if message.strip():
         lines.append(message.rstrip())
-    if rest is not None and (what := _left_out(verdict)) is not None:
+    if rest is not None and (what := left_out(verdict)) is not None:
         lines.append(rest[language].format(seed=verdict.seed, what=what[language]))
     return "\n".join(lines) + "\n"
 
@@ -79,7 +82,7 @@ def _message(verdict: Verdict, language: Language, width: int | None, *, by_key:
     return first_screen(verdict, headline, language, WIDTH if width is None else width, by_key=by_key)
 
 
-def _left_out(verdict: Verdict) -> Bilingual | None:
+def left_out(verdict: Verdict) -> Bilingual | None:
     """What the first screen leaves out; nothing where the file did not load, or was not judged."""
     if verdict.outcome in {"passed", "unimplemented", "error"} or verdict.report.get("raised") is not None:
         return None

@@ -175,7 +175,10 @@ def _scan(code: str) -> Iterator[tuple[int, int, str]]:
 
 @functools.cache
 def bare_signatures(code: str) -> str:
-    """The code with the annotations of its functions' parameters and results left out: the contract says them."""
+    """The code with the annotations of its functions' parameters and results left out: the contract says them.
+
+    `tl.constexpr` stays: without it a Triton kernel is another one.
+    """
     lines = code.split("\n")
     functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
     for node in sorted(functions, key=lambda one: -one.lineno):
@@ -211,7 +214,11 @@ def _parameters(args: ast.arguments, code: str) -> Iterator[str]:
 
 
 def _parameter(one: ast.arg, default: ast.expr | None, code: str) -> str:
-    return one.arg if default is None else f"{one.arg}={ast.get_source_segment(code, default)}"
+    kept = ast.get_source_segment(code, one.annotation) if one.annotation is not None else None
+    name = f"{one.arg}: {kept}" if kept is not None and kept.rpartition(".")[2] == "constexpr" else one.arg
+    if default is None:
+        return name
+    return f"{name}{'=' if name == one.arg else ' = '}{ast.get_source_segment(code, default)}"
 
 
 # ---- numbers --------------------------------------------------------------------------------------

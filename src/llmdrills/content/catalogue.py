@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 5  # increase it when a cached field of Kata is added or removed
-_FILES = ("kata.yaml", "reference.py", "cases.py", "slips.yaml")
+_FORMAT = 6  # increase it when a cached field of Kata is added or removed
+_FILES = ("kata.yaml", "reference.py", "solution.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
 
@@ -117,7 +117,8 @@ def _to_json(kata: Kata) -> Json:
         "proves": kata.proves,
         "needs": kata.needs,
         "forbidden": [[one.call, _both(one.why)] for one in kata.forbidden],
-        "budgets": [[one.case, _both(one.why), one.flops, one.largest_tensor, one.alive] for one in kata.budgets],
+        "engine": kata.engine,
+        "budgets": [[one.case, _both(one.why), one.multiples] for one in kata.budgets],
         "sources": [[one.title, one.url] for one in kata.sources],
         "starter": [kata.starter.function, kata.starter.slips],
         "stages": kata.stages and _stages_to_json(kata.stages),
@@ -143,7 +144,8 @@ def _from_json(data: Json, root: Path) -> Kata:
         proves=tuple(data["proves"]),
         needs=tuple(data["needs"]),
         forbidden=tuple(Forbidden(call, Bilingual(*why)) for call, why in data["forbidden"]),
-        budgets=tuple(Budget(case, Bilingual(*why), *limits) for case, why, *limits in data["budgets"]),
+        engine=data["engine"],
+        budgets=tuple(Budget(case, Bilingual(*why), **limits) for case, why, limits in data["budgets"]),
         sources=tuple(Source(title, url) for title, url in data["sources"]),
         starter=Starter(*data["starter"]),
         stages=_stages_from_json(data["stages"]) if data["stages"] else None,

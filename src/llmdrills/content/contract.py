@@ -18,7 +18,7 @@ from llmdrills.language import Bilingual
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmdrills.content.kata import Budget, Forbidden
+    from llmdrills.content.kata import Budget, Engine, Forbidden
 
 __all__ = ["ALWAYS", "CONTRACT", "HOLDS", "MOST_LINES", "REFUSED", "Holds", "clauses", "generated"]
 
@@ -62,10 +62,14 @@ def clauses(*contracts: Sequence[Bilingual] | Mapping[str, Bilingual] | None) ->
     return tuple(found)
 
 
-def generated(holds: Holds, forbidden: Sequence[Forbidden], budgets: Sequence[Budget]) -> tuple[Clause, ...]:
+def generated(
+    holds: Holds, forbidden: Sequence[Forbidden], budgets: Sequence[Budget], engine: Engine = "torch"
+) -> tuple[Clause, ...]:
     """The lines that the framework adds."""
     lines = [Clause(ALWAYS, _always(holds), generated=True)]
-    if forbidden or budgets:
+    if engine == "triton":
+        lines.append(Clause(REFUSED, _refused_beside_kernels(forbidden), generated=True))
+    elif forbidden or budgets:
         lines.append(Clause(REFUSED, _refused(forbidden, counted=bool(budgets)), generated=True))
     return tuple(lines)
 
@@ -109,6 +113,18 @@ def _refused(forbidden: Sequence[Forbidden], *, counted: bool) -> Bilingual:
         en.append("numpy on arrays, because the cost is counted (np.sqrt of a number and np.inf are fine)")
         zh.append("对数组使用 numpy，因为要统计开销（对单个数用 np.sqrt、用 np.inf 都可以）")
     return Bilingual(f"Refused: {'; '.join(en)}", f"禁用：{'；'.join(zh)}")
+
+
+def _refused_beside_kernels(forbidden: Sequence[Forbidden]) -> Bilingual:
+    """Where kernels do the work: what torch may not do for them."""
+    calls = "".join(f"; `{one.call}`" for one in forbidden)
+    calls_zh = "".join(f"；`{one.call}`" for one in forbidden)
+    return Bilingual(
+        f"Refused: torch for anything but allocation (torch.empty, torch.zeros) and views{calls}; "
+        "threads, eval and what else hides work from the grader",
+        f"禁用：除分配张量（torch.empty、torch.zeros）和取视图以外的 torch 运算{calls_zh}；"
+        "线程、eval 等会让评分程序看不到计算的写法",
+    )
 
 
 def _and(names: Sequence[str]) -> str:

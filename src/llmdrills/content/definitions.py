@@ -34,8 +34,20 @@ def definitions(file: PythonFile, names: set[str]) -> list[ast.stmt]:
 
 
 def source(file: PythonFile, node: ast.stmt) -> str:
-    """A definition as written, without its decorators, ended by one line break."""
-    return "\n".join(file.lines[node.lineno - 1 : node.end_lineno]) + "\n"
+    """A definition as written, ended by one line break; of its decorators only those of Triton stay."""
+    kept = [line for one in getattr(node, "decorator_list", ()) if _is_triton(one) for line in _lines(file, one)]
+    return "\n".join([*kept, *_lines(file, node)]) + "\n"
+
+
+def _is_triton(decorator: ast.expr) -> bool:
+    """Whether it makes a kernel of a function: `@triton.jit`, `@triton.autotune(…)`."""
+    while isinstance(decorator, (ast.Call, ast.Attribute)):
+        decorator = decorator.func if isinstance(decorator, ast.Call) else decorator.value
+    return isinstance(decorator, ast.Name) and decorator.id == "triton"
+
+
+def _lines(file: PythonFile, node: ast.stmt | ast.expr) -> list[str]:
+    return file.lines[node.lineno - 1 : node.end_lineno]
 
 
 def own_text(file: PythonFile, function: ast.FunctionDef) -> str:

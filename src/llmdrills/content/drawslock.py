@@ -23,6 +23,7 @@ from llmdrills.files import write_atomically
 __all__ = ["DrawsLock", "lock_file", "meaning_of", "read_lock", "source_of", "write_lock"]
 
 _SOURCES = ("reference.py", "cases.py", "slips.yaml")
+_SOLUTION = "solution.py"  # only where another engine than torch runs attempts: elsewhere it changes no hash
 _TOLD = frozenset({"en", "zh", "seen", "card", "note", "proof", "why"})
 """Keys of slips.yaml that change no kernel."""
 
@@ -51,10 +52,14 @@ def lock_file(folder: Path) -> Path:
     return folder / "draws.lock"
 
 
+def _sources(folder: Path) -> tuple[str, ...]:
+    return (*_SOURCES, _SOLUTION) if (folder / _SOLUTION).exists() else _SOURCES
+
+
 def source_of(folder: Path) -> str:
     """The hash of what the draws of a kata depend on."""
     found = hashlib.sha256()
-    for name in _SOURCES:
+    for name in _sources(folder):
         path = folder / name
         data = path.read_bytes().replace(b"\r\n", b"\n") if path.exists() else b""
         found.update(f"{name} {len(data)}\n".encode() + data)
@@ -65,7 +70,7 @@ def meaning_of(folder: Path) -> str:
     """The hash of what the files make, without comments and layout; empty where one cannot be read."""
     found = hashlib.sha256()
     try:
-        for name in _SOURCES:
+        for name in _sources(folder):
             path = folder / name
             text = path.read_text("utf-8") if path.exists() else ""
             meant = _slips(text) if path.suffix == ".yaml" else ast.unparse(ast.parse(text))

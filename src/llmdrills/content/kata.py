@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ __all__ = [
     "Card",
     "Clause",
     "Edit",
+    "Engine",
     "Forbidden",
     "Kata",
     "Position",
@@ -42,6 +43,10 @@ TOPICS: tuple[str, ...] = (
     "training",
     "evaluation",
 )
+
+
+Engine = Literal["torch", "triton"]
+"""What runs an attempt."""
 
 
 @dataclass(frozen=True, order=True)
@@ -115,13 +120,35 @@ class Forbidden:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much an attempt may cost on one case, as multiples of what the reference costs on the same input."""
+    """How much an attempt may cost on one case, as multiples of what the reference costs on the same input.
+
+    The last four are those of engine `triton`: multiples of what solution.py costs.
+    """
 
     case: str
     why: Bilingual
     flops: float | None = None
     largest_tensor: float | None = None  # elements of the largest tensor that an operator allocates
     alive: float | None = None  # elements of all that the call has allocated and not freed, at its most
+    bytes: float | None = None  # loaded and stored by all programs
+    largest_tile: float | None = None  # elements of the largest tile, as padded as it is
+    launches: float | None = None  # kernels launched
+    dot_flops: float | None = None  # operations of tl.dot
+
+    @property
+    def multiples(self) -> dict[str, float]:
+        """What it limits, by the name in kata.yaml."""
+        names = (
+            "flops",
+            "largest_tensor",
+            "alive",
+            "bytes",
+            "largest_tile",
+            "launches",
+            "dot_flops",
+        )
+        given = ((name, getattr(self, name)) for name in names)
+        return {name: multiple for name, multiple in given if multiple is not None}
 
 
 @dataclass(frozen=True)
@@ -251,6 +278,7 @@ class Kata:
     turn: int | None = None  # its place among the new katas of a course; None: after those that have one
     proves: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # libraries beyond torch
+    engine: Engine = "torch"
     forbidden: tuple[Forbidden, ...] = ()
     budgets: tuple[Budget, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -271,6 +299,21 @@ class Kata:
     def reference_file(self) -> Path:
         """reference.py."""
         return self.folder / "reference.py"
+
+    @property
+    def solution_file(self) -> Path:
+        """What a learner is shown, and slips edit: reference.py, or solution.py where another engine runs attempts."""
+        return self.reference_file if self.engine == "torch" else self.folder / "solution.py"
+
+    @property
+    def texts_file(self) -> Path:
+        """The docstrings and comments of `solution_file` in Chinese."""
+        return self.solution_file.with_suffix(".zh.yaml")
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """What must be installed beside torch to grade it."""
+        return self.needs if self.engine == "torch" else (*self.needs, self.engine)
 
     @property
     def cases_file(self) -> Path:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from llmdrills.content.contract import CONTRACT, HOLDS, Holds, clauses, generated
 from llmdrills.content.deckfile import SOURCES, Reference
+from llmdrills.content.katachecks import check_kata
 from llmdrills.content.kernels import CasesFile, read_cases
 from llmdrills.content.model import Budget, Forbidden, Kata, Stage, Stages, Starter, Variant
 from llmdrills.content.places import Places
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import check_references, find_reference
-from llmdrills.content.report import Report, did_you_mean
-from llmdrills.content.shapes import Both, Key, Many, Number, Reader, Record, Table, Topic, Word, slug
-from llmdrills.content.slips import RightKernel, RightKernels, SlipsFile, read_slips
+from llmdrills.content.report import Report
+from llmdrills.content.shapes import Both, Choice, Key, Many, Number, Reader, Record, Table, Topic, Word, slug
+from llmdrills.content.slips import REFERENCE, RightKernel, RightKernels, SlipsFile, read_slips
 from llmdrills.content.workspacefile import WorkspaceFile, read_workspace_file
 from llmdrills.content.yamlfile import compose
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["KATA", "KataDraft", "read_kata", "right_kernels"]
@@ -54,6 +54,10 @@ _BUDGET = Record(
         "largest_tensor": Key(_MULTIPLE, "elements of the largest tensor, as a multiple of the reference's"),
         "alive": Key(_MULTIPLE, "elements of all tensors alive at once, as a multiple of the reference's"),
         "flops": Key(_MULTIPLE, "floating-point operations, as a multiple of the reference's"),
+        "bytes": Key(_MULTIPLE, "engine triton: bytes loaded and stored, as a multiple of the solution's"),
+        "largest_tile": Key(_MULTIPLE, "engine triton: elements of the largest tile, as a multiple of the solution's"),
+        "launches": Key(_MULTIPLE, "engine triton: kernels launched, as a multiple of the solution's"),
+        "dot_flops": Key(_MULTIPLE, "engine triton: operations of tl.dot, as a multiple of the solution's"),
         "why": Key(Both(), "what a learner is told who goes over", needed=True),
     },
 )
@@ -93,6 +97,7 @@ KATA = Record(
         "requires": Key(Many(slug()), "katas to be met first"),
         "turn": Key(Number(1, 999, whole=True), "its place among the new katas of a course; those without come last"),
         "needs": Key(Many(_NAME), "libraries beyond torch that must be loaded"),
+        "engine": Key(Choice(("torch", "triton")), "what runs an attempt; torch unless said"),
         "proves": Key(Many(slug()), "notes of the deck `readiness` that this is evidence for"),
         "prompt": Key(Both(), "the task, in a few sentences of Markdown", needed=True),
         "hints": Key(Many(Both(), at_least=3, what="hint"), "from a nudge to nearly the answer", needed=True),
@@ -153,7 +158,7 @@ def read_kata(folder: Path, report: Report, about: WorkspaceFile | None = None) 
         written = replace(written, slips=(*cases.slips, *written.slips))
     kata = _make(reader, node, values, written, _notices(folder, reader, values, cases))
     check_references(kata, reader.places, file, report)
-    _check_kata(kata, cases, reader)
+    check_kata(kata, cases, reader)
     if len(report.problems) == before:
         draft.kata = kata
     return draft
@@ -196,22 +201,26 @@ def _clause_ids(values: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def right_kernels(kata: Kata, cases: CasesFile | None, report: Report) -> RightKernels:
-    """The reference of each variant and the equivalents of cases.py: what slips are edits of."""
-    return _kernels(kata.reference_file, {one.id: one.reference for one in kata.variants}, cases, report)
+    """The solution of each variant and the equivalents of cases.py: what slips are edits of."""
+    return _kernels(kata.solution_file, {one.id: one.reference for one in kata.variants}, cases, report)
 
 
 def _right(folder: Path, values: dict[str, Any], cases: CasesFile | None) -> RightKernels:
     names = {name: (one or {}).get("reference") or values.get("entry") for name, one in values["variants"].items()}
     return _kernels(
-        folder / "reference.py", names, cases, Report(folder)
+        folder / f"{_solution(values)}.py", names, cases, Report(folder)
     )  # `check_references` tells what is wrong there
+
+
+def _solution(values: dict[str, Any]) -> str:
+    return "solution" if values.get("engine", "torch") == "triton" else REFERENCE
 
 
 def _kernels(path: Path, names: dict[str, Any], cases: CasesFile | None, report: Report) -> RightKernels:
     file = parse(path, report)
     found = {name: find_reference(file, function) if file else None for name, function in names.items()}
     references = {name: RightKernel(one.file, one.function, (name,)) for name, one in found.items() if one}
-    return RightKernels(references, cases.equivalents if cases else {})
+    return RightKernels(references, cases.equivalents if cases else {}, path.stem)
 
 
 def _notices(folder: Path, reader: Reader, values: dict[str, Any], cases: CasesFile | None) -> tuple[str, ...]:
@@ -238,6 +247,7 @@ def _variant(name: str, one: dict[str, Any], values: dict[str, Any]) -> Variant:
             holds,
             [Forbidden(rule["call"], rule["why"]) for rule in values.get("forbidden", ())],
             _budgets(values),
+            values.get("engine", "torch"),
         )
     )
     return Variant(
@@ -254,7 +264,7 @@ def _variant(name: str, one: dict[str, Any], values: dict[str, Any]) -> Variant:
 
 def _budgets(values: dict[str, Any]) -> tuple[Budget, ...]:
     return tuple(
-        Budget(one["case"], one["why"], one.get("flops"), one.get("largest_tensor"), one.get("alive"))
+        Budget(case=one["case"], why=one["why"], **{key: one[key] for key in one if key not in ("case", "why")})
         for one in values.get("budgets", ())
     )
 
@@ -277,6 +287,7 @@ def _make(reader: Reader, node: Any, values: dict[str, Any], written: SlipsFile,
         turn=values.get("turn"),
         proves=values.get("proves", ()),
         needs=values.get("needs", ()),
+        engine=values.get("engine", "torch"),
         forbidden=tuple(Forbidden(one["call"], one["why"]) for one in values.get("forbidden", ())),
         budgets=_budgets(values),
         sources=values.get("sources", ()),
@@ -302,73 +313,6 @@ def _stages(given: dict[str, Any] | None) -> Stages | None:
 
 def _named(stages: tuple[dict[str, Any], ...]) -> tuple[Stage, ...]:
     return tuple(Stage(one["call"], one["name"], _named(one.get("inside", ()))) for one in stages)
-
-
-def _check_stages(kata: Kata, reader: Reader) -> None:
-    file = parse(kata.reference_file, Report(kata.folder))  # `check_references` tells what is wrong there
-    known = [function.name for function in file.functions] if file else []
-    for path, name in _calls(kata.stages) if kata.stages and file else ():
-        if name not in known:
-            what = f"reference.py has no function `{name}`"
-            reader.report.add(reader.file, *reader.places[path], what, did_you_mean(name, known))
-
-
-def _calls(stages: Stages) -> Iterator[tuple[str, str]]:
-    """Each call that the stages name, with where it stands in kata.yaml."""
-    for part, given in (("rounds", stages.rounds), ("last", stages.last)):
-        for at, stage in enumerate(given):
-            yield f"stages.{part}.{at}.call", stage.call
-            yield from ((f"stages.{part}.{at}.inside.{i}.call", inner.call) for i, inner in enumerate(stage.inside))
-
-
-def _check_kata(kata: Kata, cases: CasesFile | None, reader: Reader) -> None:
-    _check_variants(kata, reader)
-    _check_stages(kata, reader)
-    _check_same_as(kata, reader.report)
-    add, file, places = reader.report.add, reader.file, reader.places
-    for i, budget in enumerate(kata.budgets):
-        at = places[f"budgets.{i}.case"]
-        if budget.flops is None and budget.largest_tensor is None and budget.alive is None:
-            todo = "add `flops:`, `largest_tensor:` or `alive:`"
-            add(file, *at, f"the budget of `{budget.case}` limits nothing", todo)
-        if cases and cases.cases and budget.case not in cases.cases:
-            add(file, *at, f"cases.py has no case `{budget.case}`", did_you_mean(budget.case, cases.cases))
-
-
-def _check_variants(kata: Kata, reader: Reader) -> None:
-    add, file, places = reader.report.add, reader.file, reader.places
-    for variant in kata.variants:
-        at = places[f"variants.{variant.id}"]
-        if not any(not clause.generated for clause in variant.clauses):
-            add(file, *at, f"variant `{variant.id}` has no contract", "add `contract:` to it or to the kata")
-        twice = {clause.id for clause in variant.clauses if clause.id and variant.ids.count(clause.id) > 1}
-        for name in sorted(twice):
-            add(file, *at, f"variant `{variant.id}` has two clauses `{name}`", "give one of them another id")
-        stronger = variant.weaker_than
-        if stronger and (stronger == variant.id or stronger not in {one.id for one in kata.variants}):
-            others = [one.id for one in kata.variants if one.id != variant.id]
-            place = places[f"variants.{variant.id}.weaker_than"]
-            add(file, *place, f"there is no other variant `{stronger}`", did_you_mean(stronger, others))
-        alone = sum(not one.weaker_than for one in kata.variants) == 1
-        if not alone and not stronger and variant.mistaken is None:
-            todo = "add `mistaken:`: what to say to whoever wrote this variant when another was asked for"
-            add(file, *at, f"variant `{variant.id}` has no `mistaken`", todo)
-    if kata.variants and kata.variants[0].weaker_than:
-        add(
-            file,
-            *places[f"variants.{kata.variants[0].id}"],
-            "the first variant is weaker than another",
-            "put the stronger first: the first is the default",
-        )
-
-
-def _check_same_as(kata: Kata, report: Report) -> None:
-    ids = {slip.id for slip in kata.slips} | {f"variant-{variant.id}" for variant in kata.variants}
-    for slip in kata.slips:
-        if slip.same_as and slip.same_as not in ids and not slip.decorated:
-            place = slip.position
-            what = f"same_as names `{slip.same_as}`, which is no slip"
-            report.add(place.file, place.line, place.column, what, did_you_mean(slip.same_as, sorted(ids)))
 
 
 def _refer(reader: Reader, values: dict[str, Any], draft: KataDraft) -> None:

@@ -1,4 +1,4 @@
-"""Read reference.py by parsing it: the reference functions, their signatures, docstrings and imports."""
+"""Read reference.py and solution.py by parsing them: their functions, signatures, docstrings and imports."""
 
 from __future__ import annotations
 
@@ -45,26 +45,34 @@ def find_reference(file: PythonFile, name: str) -> Reference | None:
 
 
 def check_references(kata: Kata, places: dict[str, tuple[int, int]], kata_file: Path, report: Report) -> None:
-    """Report what is wrong with a kata's reference.py: functions, signatures, docstrings, imports."""
-    file = parse(kata.reference_file, report)
-    if file is None:
-        return
-    _check_imports(file, kata.needs, report)
+    """Report what is wrong with a kata's reference.py, and its solution.py where it has one: functions, signatures,
+    docstrings, imports."""
     first: Reference | None = None
-    for variant in kata.variants:
-        found = find_reference(file, variant.reference)
-        if found is None:
-            at = places.get(f"variants.{variant.id}.reference") or places.get(f"variants.{variant.id}") or (1, 1)
-            todo = did_you_mean(variant.reference, [function.name for function in file.functions])
-            report.add(kata_file, *at, f"reference.py has no function `{variant.reference}`", todo)
+    for path in dict.fromkeys((kata.reference_file, kata.solution_file)):
+        file = parse(path, report)
+        if file is None:
             continue
-        _check_function(found, report)
-        if first is None:
-            first = found
-        elif _signature(found.function) != _signature(first.function):
-            what = f"`{found.function.name}` takes ({_signature(found.function)})"
-            todo = f"give it the signature of `{first.function.name}`: ({_signature(first.function)})"
-            report.add(file.path, found.function.lineno, 1, what, todo)
+        _check_imports(file, kata.needs if path == kata.reference_file else kata.libraries, report)
+        for variant in kata.variants:
+            found = find_reference(file, variant.reference)
+            if found is None:
+                at = places.get(f"variants.{variant.id}.reference") or places.get(f"variants.{variant.id}") or (1, 1)
+                todo = did_you_mean(variant.reference, [function.name for function in file.functions])
+                report.add(kata_file, *at, f"{path.name} has no function `{variant.reference}`", todo)
+                continue
+            _check_function(found, report)
+            first = _check_alike(found, first, report)
+
+
+def _check_alike(found: Reference, first: Reference | None, report: Report) -> Reference:
+    """Report a signature other than the first one; the first one."""
+    if first is None:
+        return found
+    if _signature(found.function) != _signature(first.function):
+        what = f"`{found.function.name}` takes ({_signature(found.function)})"
+        todo = f"give it the signature of `{first.function.name}`: ({_signature(first.function)})"
+        report.add(found.file.path, found.function.lineno, 1, what, todo)
+    return first
 
 
 def _check_function(found: Reference, report: Report) -> None:
@@ -101,7 +109,7 @@ def _check_imports(file: PythonFile, needs: tuple[str, ...], report: Report) -> 
         for module in modules:
             if module.partition(".")[0] not in ALLOWED_MODULES | set(needs):
                 todo = "import only torch, the standard library and what `needs` names"
-                report.add(file.path, node.lineno, node.col_offset + 1, f"reference.py imports `{module}`", todo)
+                report.add(file.path, node.lineno, node.col_offset + 1, f"{file.path.name} imports `{module}`", todo)
 
 
 def bound_names(node: ast.Import | ast.ImportFrom) -> list[str]:

@@ -2,7 +2,8 @@
 
 They stand beside the reference because a lock of draws holds its hash. Each entry of `texts` has `en`, a docstring or a
 comment word for word, and `zh`. A starter and a solution are made of reference.py first and then told in Chinese;
-comments that only say a shape have no entry and stay.
+comments that only say a shape have no entry and stay. Where solution.py is what a learner is shown, solution.zh.yaml
+says the same of that.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from llmdrills.content.shapes import Reader, Record
     from llmdrills.language import Language
 
-__all__ = ["REFERENCE_TEXTS", "prose_of", "read_reference_texts", "reference_texts_shape", "told_in"]
+__all__ = ["prose_of", "read_reference_texts", "reference_texts_shape", "told_in"]
 
-REFERENCE_TEXTS = "reference.zh.yaml"
 _WORD = re.compile(r"[a-z]{4,}")
 _APART = re.compile(r"`[^`]*`|\([^()]*\)")
 
@@ -43,12 +43,11 @@ def reference_texts_shape() -> Record:
     return Record("the texts of the reference", {"texts": Key(Many(text), "docstrings and comments", needed=True)})
 
 
-def read_reference_texts(folder: Path, report: Report) -> tuple[dict[str, str], Reader | None]:
+def read_reference_texts(file: Path, report: Report) -> tuple[dict[str, str], Reader | None]:
     """English → Chinese, with the reader that knows where each entry stands; nothing where the file is missing."""
     from llmdrills.content.shapes import Reader
     from llmdrills.content.yamlfile import compose
 
-    file = folder / REFERENCE_TEXTS
     if not file.exists():
         return {}, None
     reader = Reader(file, report)
@@ -58,13 +57,14 @@ def read_reference_texts(folder: Path, report: Report) -> tuple[dict[str, str], 
     return {one["en"]: one["zh"] for one in entries if one and one.get("en") and one.get("zh")}, reader
 
 
-def told_in(language: Language, text: str, folder: Path) -> str:
-    """Python made of the kata's reference.py, its docstrings and comments in that language where they have one."""
+def told_in(language: Language, text: str, texts: Path) -> str:
+    """Python made of the kata's `solution_file`, its docstrings and comments in that language where `texts`, the kata's
+    `texts_file`, has one."""
     if language == "en":
         return text
     from llmdrills.content.report import Report
 
-    told, _ = read_reference_texts(folder, Report(folder))
+    told, _ = read_reference_texts(texts, Report(texts.parent))
     return _replaced(text, told) if told else text
 
 

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["broken_text", "candidates", "choose", "first_text", "repair_text"]
 
-_REFERENCE = "reference"  # as content.slips says it; that module reads YAML, which a plan need not import
-_OURS = ("llmdrills", "reference")  # modules that a learner's file cannot import
+_OURS = ("llmdrills", "reference", "solution")  # modules that a learner's file cannot import
 
 
 def candidates(kata: Kata, variant: Variant) -> tuple[Slip, ...]:
@@ -60,7 +59,11 @@ def choose(
     wanted = source.randint(1, most)
     taken: list[Slip] = []
     for slip in fresh:
-        if len(taken) < wanted and slip.of == _REFERENCE and _edited(kata, variant, (*taken, slip)) is not None:
+        if (
+            len(taken) < wanted
+            and slip.of == kata.solution_file.stem
+            and _edited(kata, variant, (*taken, slip)) is not None
+        ):
             taken.append(slip)
     return tuple(taken)
 
@@ -72,19 +75,19 @@ def first_text(kata: Kata, variant: Variant, language: Language, seed: int = 0) 
     """
     if kata.starter.function:
         code = code_text(kata, kata.starter.function)
-        return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.folder)
+        return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.texts_file)
     if kata.starter.slips:
         from llmdrills.content.catalogue import with_slips
 
         whole = kata if kata.slips else with_slips(kata)
         code = broken_text(whole, variant, choose(whole, variant, seed))
-        return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.folder)
+        return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.texts_file)
     return starter_text(kata, variant, language)
 
 
 def repair_text(kata: Kata, variant: Variant, language: Language, seed: int, slips: tuple[Slip, ...]) -> str:
     """A repair of the variant: the wrong kernel below the contract, with its seed in the header."""
-    code = told_in(language, broken_text(kata, variant, slips), kata.folder)
+    code = told_in(language, broken_text(kata, variant, slips), kata.texts_file)
     return top_text(kata, variant, language, mode="repair", seed=seed) + "\n" + code
 
 
@@ -106,7 +109,7 @@ def _edited(kata: Kata, variant: Variant, slips: tuple[Slip, ...]) -> str | None
     """The reference with every edit of the slips; None where two of them change the same line."""
     from llmdrills.content.slips import EditError, apply
 
-    file = parse(kata.reference_file, Report(kata.folder))
+    file = parse(kata.solution_file, Report(kata.folder))
     found = find_reference(file, variant.reference) if file else None
     if found is None:
         return None
@@ -119,7 +122,7 @@ def _edited(kata: Kata, variant: Variant, slips: tuple[Slip, ...]) -> str | None
 
 
 def _files(kata: Kata) -> Iterator[PythonFile]:
-    for path in (kata.reference_file, kata.cases_file):
+    for path in (kata.solution_file, kata.cases_file):
         file = parse(path, Report(kata.folder))
         if file is not None:
             yield file

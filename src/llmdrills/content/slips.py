@@ -1,8 +1,9 @@
 """slips.yaml: the mistakes that people make, each as an edit of a right kernel.
 
-A slip names a right kernel (`of`: the variant's reference, or an equivalent of cases.py) and says which of its lines
-become which. The edit must fit exactly once in every variant that the slip belongs to; anything else is a problem at
-the slip's own line. Nothing is run: `build` makes cards from the edited text, and the grader compiles the same text.
+A slip names a right kernel (`of`: the variant's reference or, where solution.py holds one, its solution; or an
+equivalent of cases.py) and says which of its lines become which. The edit must fit exactly once in every variant that
+the slip belongs to; anything else is a problem at the slip's own line. Nothing is run: `build` makes cards from the
+edited text, and the grader compiles the same text.
 
 Under `same:` the file lists edits that are no mistake, in the words of `check --holes`, each with the reason.
 """
@@ -61,7 +62,7 @@ _SLIP = Record(
     "a slip",
     {
         "id": Key(slug(), "its identity for ever: history and cards know it by this", needed=True),
-        "of": Key(slug(), "the right kernel that is edited: reference, or an equivalent of cases.py"),
+        "of": Key(slug(), "the right kernel that is edited: reference (or solution), or an equivalent of cases.py"),
         "line": Key(Text(), "the line, or lines, of the right kernel; they must stand there exactly once"),
         "becomes": Key(_CODE, "what stands there instead; empty: nothing does"),
         "edits": Key(Many(_EDIT, at_least=1, what="edit"), "several places, where one mistake needs them"),
@@ -118,14 +119,15 @@ class RightKernel:
 
 @dataclass(frozen=True)
 class RightKernels:
-    """Every right kernel of a kata: the reference of each variant, and the equivalents by id."""
+    """Every right kernel of a kata: the reference of each variant, which goes by `own`, and the equivalents by id."""
 
     references: Mapping[str, RightKernel] = field(default_factory=dict)
     equivalents: Mapping[str, RightKernel] = field(default_factory=dict)
+    own: str = REFERENCE
 
     def names(self) -> list[str]:
         """What `of` may say."""
-        return [REFERENCE, *self.equivalents]
+        return [self.own, *self.equivalents]
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ class _SlipReader:
             if name not in self._kernels.references:
                 todo = did_you_mean(name, self._kernels.references)
                 self._wrong(f"variants.{at}", f"there is no variant `{name}`", todo)
-        of = "" if "kernel" in value else value.get("of", REFERENCE)
+        of = "" if "kernel" in value else value.get("of", self._kernels.own)
         if of and of not in self._kernels.names():
             self._wrong("of", f"there is no right kernel `{of}`", did_you_mean(of, self._kernels.names()))
         if not self._reader.same_for_all:
@@ -331,7 +333,7 @@ class _SlipReader:
         return text, functions[-1].name
 
     def _edited(self, of: str, edits: tuple[Edit, ...], variant: str) -> tuple[str, str]:
-        right = self._kernels.references[variant] if of == REFERENCE else self._kernels.equivalents[of]
+        right = self._kernels.references[variant] if of == self._kernels.own else self._kernels.equivalents[of]
         if right.variants and variant not in right.variants:
             todo = "name a right kernel of every variant, or list the slip's variants"
             raise EditError(f"`{of}` is no right kernel", todo)

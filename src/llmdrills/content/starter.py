@@ -1,4 +1,7 @@
-"""Derive the starter that a learner fills in from the reference and the contract, so that neither is written twice."""
+"""Derive the starter that a learner fills in from the solution and the contract, so that neither is written twice.
+
+The solution is the reference, or stands in solution.py where another engine than torch runs attempts.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ _TITLE = Bilingual("{}: {}", "{}：{}")
 _CONTRACT = Bilingual("What is graded:", "评分约定：")
 _CODING = re.compile(r"(coding)([:=])")  # in the first two lines Python takes it for the file's encoding (PEP 263)
 _YOURS = Bilingual("{} is yours to write", "{} 由你来写")
+_LIBRARIES = ("torch", "transformers", "triton")
 _HEADER_LINES = 30
 _HEADER = re.compile(r"^\s*#.*\bllmdrills\s*:", re.IGNORECASE)
 _FIELD = r"\b{}\s*[=:]\s*[\"']?([a-z0-9]+(?:-[a-z0-9]+)*)"
@@ -52,7 +56,7 @@ def read_header(text: str) -> tuple[str, str] | None:
 def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
     """The stub of a variant: header, contract, imports, signature, docstring, and `raise NotImplementedError`.
 
-    Raises ContentError when reference.py can't be read or lacks the function.
+    Raises ContentError when the kata's `solution_file` can't be read or lacks the function.
     """
     reference = _reference(kata, variant.reference)
     name = kata.entry
@@ -63,7 +67,7 @@ def starter_text(kata: Kata, variant: Variant, language: Language) -> str:
         f'    raise NotImplementedError("{_YOURS[language].format(name)}")',
     ]
     code = "\n".join([*imports, *([""] * 2 if imports else [""]), *body]) + "\n"
-    return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.folder)
+    return top_text(kata, variant, language) + "\n" + told_in(language, code, kata.texts_file)
 
 
 def top_text(kata: Kata, variant: Variant, language: Language, **fields: str | int) -> str:
@@ -80,18 +84,18 @@ def top_text(kata: Kata, variant: Variant, language: Language, **fields: str | i
 
 
 def solution_text(kata: Kata, variant: Variant, language: Language = "en") -> str:
-    """The reference of a variant as a file that passes: named as the entry, with the imports and helpers that it uses.
+    """The solution of a variant as a file that passes: named as the entry, with the imports and helpers that it uses.
     Its comments are in that language.
 
-    Raises ContentError when reference.py can't be read or lacks the function.
+    Raises ContentError when the kata's `solution_file` can't be read or lacks the function.
     """
-    return header(kata.id, variant.id) + "\n\n" + told_in(language, code_text(kata, variant.reference), kata.folder)
+    return header(kata.id, variant.id) + "\n\n" + told_in(language, code_text(kata, variant.reference), kata.texts_file)
 
 
 def code_text(kata: Kata, function: str) -> str:
-    """A function of reference.py as the entry, with the imports and helpers that it uses.
+    """A function of `solution_file` as the entry, with the imports and helpers that it uses.
 
-    Raises ContentError when reference.py can't be read or lacks the function.
+    Raises ContentError when the kata's `solution_file` can't be read or lacks the function.
     """
     found = _reference(kata, function)
     file, names = found.file, needed_names(found.file, found.function)
@@ -104,10 +108,10 @@ def code_text(kata: Kata, function: str) -> str:
 
 def _reference(kata: Kata, function: str) -> Reference:
     report = Report(kata.folder.parent.parent)
-    file = parse(kata.reference_file, report)
+    file = parse(kata.solution_file, report)
     found = find_reference(file, function) if file else None
     if file and found is None:
-        report.add(kata.reference_file, 1, 1, f"there is no function `{function}`", "write it, or fix kata.yaml")
+        report.add(kata.solution_file, 1, 1, f"there is no function `{function}`", "write it, or fix kata.yaml")
     report.raise_if_any()
     assert found is not None  # noqa: S101  # else a problem was raised
     return found
@@ -130,7 +134,7 @@ def import_lines(
         kept = [alias for alias in node.names if future or set(bound_names(_only(node, alias))) & wanted]
         if kept:
             trimmed = ast.unparse(_with(node, kept))
-            groups[0 if future else 2 if module.partition(".")[0] in ("torch", "transformers") else 1].append(trimmed)
+            groups[0 if future else 2 if module.partition(".")[0] in _LIBRARIES else 1].append(trimmed)
     lines: list[str] = []
     for group in filter(None, groups):
         lines += ([""] if lines else []) + group

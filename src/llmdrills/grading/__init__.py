@@ -5,9 +5,9 @@
     with Grader() as grader:
         verdict = grader.grade(kata, "standard", Path("attempt.py"))
 
-The rooms below, from the top: `client` and `proving` → `workers` → `kernels` → `judging` → `protocol` → `authoring`,
-`rules`, `engines`. A room imports only what stands below it; tests/test_layers.py holds the order.
-docs/architecture.md follows one attempt through them.
+The rooms below, from the top: `client`, `player` and `proving` → `workers` → `kernels` → `judging` and `play` →
+`protocol` → `authoring`, `rules`, `engines`. A room imports only what stands below it; tests/test_layers.py holds the
+order. docs/architecture.md follows one attempt through them.
 """
 
 from __future__ import annotations

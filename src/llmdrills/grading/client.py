@@ -17,8 +17,9 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from llmdrills.content.notebookfile import Cell, entry_cell, is_notebook
 from llmdrills.errors import GraderError, UsageError
 from llmdrills.files import check_size, read_source
 from llmdrills.grading.closer_look import CloserLook, Seeking, Seen, question_of
@@ -79,26 +80,28 @@ class Grader:
         self,
         kata: Kata,
         variant: str,
-        source: Path | str | bytes,
+        source: Path | str | bytes | Cell,
         *,
         seed: int | None = None,
         language: Language = "en",
         limits: Limits | None = None,
         file: str = "solution.py",
     ) -> Verdict:
-        """Grade a file, or a text that messages call `file`, against one variant.
+        """Grade a file, a cell, or a text that messages call `file`, against one variant. Of a notebook (`.ipynb`), the
+        last cell that defines the entry is graded.
 
         Without a seed, the file's own is taken, or the prepared one; the verdict tells it. Raises UsageError when the
         file cannot be read or the device is absent, ContentError for faults of the kata, MissingExtraError,
         GraderError, and Cancelled when `cancel` is called meanwhile.
         """
-        code, name = _read(source, file)
+        code, name, cell = _read(source, file, kata)
         with self._work():
             spec = AttemptSpec(
                 kata=kata,
                 variant=variant,
                 source=code,
                 file=name,
+                cell=cell,
                 device=self._device,
                 seed=self._seed(kata, variant, code) if seed is None else seed,
                 language=language,
@@ -116,7 +119,7 @@ class Grader:
         self,
         kata: Kata,
         variant: str,
-        source: Path | str | bytes,
+        source: Path | str | bytes | Cell,
         *,
         seed: int | None = None,
         language: Language = "en",
@@ -127,13 +130,14 @@ class Grader:
 
         `report["parity"]` holds `cpu` and `device` (outcomes), `agree`, and `differ` (the cases that went differently).
         """
-        code, name = _read(source, file)
+        code, name, cell = _read(source, file, kata)
         with self._work():
             here_spec = AttemptSpec(
                 kata=kata,
                 variant=variant,
                 source=code,
                 file=name,
+                cell=cell,
                 device="cpu",
                 seed=seed_of(code) if seed is None else seed,
                 language=language,
@@ -361,20 +365,32 @@ def grade_once(
     limits: Limits | None = None,
 ) -> Verdict:
     """Grade one attempt with a grader of its own. Raises what `Grader.grade` raises."""
-    with Grader(device=device, needs=kata.needs) as grader:
+    with Grader(device=device, needs=kata.libraries) as grader:
         return grader.grade(kata, variant, source, seed=seed, language=language, limits=limits)
 
 
-def _read(source: Path | str | bytes, file: str) -> tuple[bytes, str]:
-    """The attempt's bytes, and its name as tracebacks show it. Raises UsageError."""
+class _Source(NamedTuple):
+    """An attempt's bytes, its name as tracebacks show it, and the cell that it is, if it is one."""
+
+    code: bytes
+    name: str
+    cell: Cell | None = None
+
+
+def _read(source: Path | str | bytes | Cell, file: str, kata: Kata) -> _Source:
+    """Read what is to be graded. Raises UsageError."""
     if isinstance(source, Path):
         try:
-            return read_source(source), str(source)
+            if not is_notebook(source):
+                return _Source(read_source(source), str(source))
+            source = entry_cell(source, kata.entry, kata.id)
         except OSError as error:
             raise UsageError(f"cannot read {source}: {error.strerror}", "give the path of your file") from error
+    if isinstance(source, Cell):
+        return _Source(source.code, source.name, source)
     code = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
     check_size(len(code), file)
-    return code, file
+    return _Source(code, file)
 
 
 def _server_ended(died: ServerDied) -> GraderError:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmdrills.content.katafile import read_kata
+from llmdrills.content.notebookfile import entry_cell
 from llmdrills.content.report import Report
 from llmdrills.errors import UsageError
+from llmdrills.grading.engines import triton
 from llmdrills.grading.kernels.expectations import make_question
+from llmdrills.grading.kernels.launches import marked
+from llmdrills.grading.kernels.launches import watched as run_watched
 from llmdrills.grading.kernels.overwriting import written_over
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.answer import Question
 from llmdrills.grading.protocol.tensors import thaw
 from llmdrills.grading.protocol.wire import Value
 
-__all__ = ["calls", "inputs"]
+__all__ = ["calls", "from_notebook", "inputs", "watched"]
 
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -45,6 +49,26 @@ def calls(folder: str, variant: str, case: str, *, seed: int, device: str = "cpu
         fresh = _thawed(args, kwargs, device)
         given = fresh if at == 0 else written_over(given, fresh)
         yield given
+
+
+def watched(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A wrapper of Triton kernels as it is graded: it raises StoppedCallError, with the kind of what the watch saw.
+
+    The environment must say TRITON_INTERPRET=1 before anything imports triton. Raises RuntimeError where it does not.
+    """
+    triton.prepare()
+    return run_watched(marked(kernel, "triton"))
+
+
+def from_notebook(path: str, entry: str) -> Any:
+    """What the notebook's last cell that defines `entry` gives that name; the cell is run alone, as it is graded.
+
+    Raises UsageError when no cell defines it, and what the cell raises.
+    """
+    cell = entry_cell(Path(path), entry)
+    space: dict[str, Any] = {"__name__": "solution"}
+    exec(compile(cell.code, cell.name, "exec", dont_inherit=True), space)  # noqa: S102  # the learner's own code
+    return space[entry]
 
 
 def _thawed(args: Sequence[Value], kwargs: Mapping[str, Value], device: str) -> Arguments:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from llmdrills.language import Language
 
-__all__ = ["render"]
+__all__ = ["PARTS", "body", "render"]
 
 _T = {
     "title": Bilingual("llmdrills exam", "llmdrills 考试报告"),
@@ -50,7 +50,7 @@ _T = {
 }
 _TITLED = Bilingual("{part}: {title}", "{part}：{title}")
 _LINE = Bilingual("{number}. {name} — {outcome}", "{number}. {name}（{outcome}）")
-_CSS = """
+PARTS = """
 .task { break-inside: avoid; border-bottom: 1px solid var(--line); padding: .6rem 0; }
 .task h3 { font-size: 1rem; margin: 0; font-weight: 600; }
 .task ul { list-style: none; padding: 0; margin: .3rem 0; } .task li { padding-left: 1.2rem; text-indent: -1.2rem; }
@@ -60,13 +60,18 @@ _CSS = """
 .state.own-marks, .state.none { color: var(--soft); }
 @media screen and (max-width: 36rem) { .state { float: none; display: block; } }
 """
+"""What the parts of this report look like, beside the `PARTS` of the other one."""
 
 
 def render(report: Mapping[str, Any], language: Language) -> str:
     """The page. `report`: what `exam_report.gather` gives, in the same language."""
+    return page(_T["title"][language], body(report, language), language, PARTS)
+
+
+def body(report: Mapping[str, Any], language: Language) -> str:
+    """What the page holds, as HTML for another page."""
     made = _Page(report, language)
-    body = "".join([made.head(), made.tiles(), made.items(), made.tasks()])
-    return page(made.say("title"), body, language, _CSS)
+    return "".join([made.head(), made.tiles(), made.items(), made.tasks()])
 
 
 class _Page:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from llmdrills.practice.history import History
 
-__all__ = ["PastAttempt", "PastRepetition", "code_of", "repetitions"]
+__all__ = ["PastAttempt", "PastRepetition", "code_of", "passed_code", "repetitions"]
 
 _SHOWN = "number, id, session, at, zone, variant, outcome, diagnosis, seconds, seed, device, cases, code, encoding"
 
@@ -120,6 +120,17 @@ def code_of(history: History, kata: str, number: int) -> bytes | None:
     """The code of that attempt at the kata, counted from 1; None where there is none. Raises HistoryError."""
     rows = history.rows(
         "SELECT code, encoding FROM attempts WHERE kata = ? ORDER BY at, seq LIMIT 1 OFFSET ?", kata, number - 1
+    )
+    return _code(rows[0]) if rows else None
+
+
+def passed_code(history: History, kata: str, variant: str) -> bytes | None:
+    """The code of the latest attempt that passed in that variant; None where none did. Raises HistoryError."""
+    rows = history.rows(
+        "SELECT code, encoding FROM attempts WHERE kata = ? AND variant = ? AND outcome = 'passed' "
+        "ORDER BY at DESC, seq DESC LIMIT 1",
+        kata,
+        variant,
     )
     return _code(rows[0]) if rows else None
 

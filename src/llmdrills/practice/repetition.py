@@ -4,6 +4,7 @@ The order of calls:
 
     repetition = repetitions.resume(history, kata, starter)   # None: nothing unfinished
     repetition = repetitions.start(history, kata, variant, file, starter)   # archives what the file held, blanks it
+    repetition.keep(code)                # archives what another editor left in the file, before it is replaced
     repetition.is_new(code)              # whether a save is to be graded
     repetition.attempt(code, verdict)    # every graded save; verdict: the JSON of `llmdrills grade`
     repetition.next_hint()               # the number of the hint to show
@@ -15,6 +16,7 @@ The order of calls:
     repetitions.discard(history, kata)   # lets a pass go unrated, so that another repetition can begin
     repetitions.undo(history)            # makes the last rating or skip void; its repetition is open again
     repetition.put_back(starter)         # after that: what the learner had written is in the file again
+    repetition.hand_in(code, starter)    # written elsewhere, such as in a notebook: it goes into the file, too
     repetitions.start_repair(history, kata, variant, file, repair)   # from a wrong kernel instead of a blank
 
 `state` says where it stands, `may` what can be done there. The daily loop, the commands and a page all use this object.
@@ -41,7 +43,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import attempt_file, replay
-from llmdrills.practice.history import encode, new_id
+from llmdrills.practice.history import decode, encode, new_id
 from llmdrills.practice.moments import DAY_TURNS, Moment
 from llmdrills.practice.rating import Rating, derive
 from llmdrills.practice.repetition_record import RepetitionRecord
@@ -70,6 +72,7 @@ __all__ = [
     "View",
     "discard",
     "file_name",
+    "last_code",
     "new_seed",
     "resume",
     "skip",
@@ -250,6 +253,12 @@ def skip(history: History, kata: Kata, reason: str = "", now: Moment | None = No
     return found
 
 
+def last_code(history: History, kata: str) -> bytes | None:
+    """The code of the kata's last attempt, whichever repetition it belongs to; None before the first."""
+    row = history.rows("SELECT code, encoding FROM attempts WHERE kata = ? ORDER BY at DESC, seq DESC LIMIT 1", kata)
+    return decode(row[0]["code"], row[0]["encoding"]) if row else None
+
+
 def discard(history: History, kata: Kata, now: Moment | None = None) -> Moment:
     """Let what is open of the kata go unrated; the earliest moment at which another repetition may begin.
 
@@ -400,6 +409,11 @@ class Repetition:
         self._seen = attempt_file.read(self.file)
         return True
 
+    def keep(self, code: bytes, now: Moment | None = None) -> None:
+        """Archive what the file held, before something else replaces it: a text from another editor, say."""
+        moment = self._record.moment(now)
+        self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(code))
+
     def put_back(self, starter: str) -> bool:
         """After an undo: put what the learner had written into the file again, if a later repetition has blanked it.
 
@@ -412,11 +426,21 @@ class Repetition:
         wanted = left or self.last_code() or starter.encode()
         if found == wanted:
             return False
-        if found is not None and found.strip() and found != starter.encode():
-            moment = self._record.moment(None)
-            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+        self._archive(found, starter.encode())
         attempt_file.write(self.file, wanted)
         return True
+
+    def hand_in(self, code: bytes, starter: str) -> None:
+        """Put what the learner wrote elsewhere, in a cell of a notebook, into the file, so that every way of practising
+        goes on from it.
+
+        What the file holds now is archived first, unless it is the starter or was graded. Raises HistoryError.
+        """
+        found = attempt_file.read(self.file)
+        if found != code:
+            self._archive(found, starter.encode(), self.last_code())
+            attempt_file.write(self.file, code)
+        self._seen = code
 
     # ---- what the caller reports ----------------------------------------
 
@@ -542,10 +566,13 @@ class Repetition:
     def _blank(self, starter: bytes, archived: bytes | None) -> None:
         """Put the starter into the file; what an editor saved in the meantime is archived too."""
         found = attempt_file.read(self.file)
-        if found is not None and found != archived and found.strip() and found != starter:
-            moment = self._record.moment(None)
-            self._record.append("archives", moment, file=attempt_file.shown(self.file), **encode(found))
+        self._archive(found, archived, starter)
         attempt_file.write(self.file, starter)
+
+    def _archive(self, found: bytes | None, *known: bytes | None) -> None:
+        """Keep what the file holds, unless it is blank or known already."""
+        if found is not None and found.strip() and found not in known:
+            self.keep(found)
 
     def _restore(self, starter: bytes) -> None:
         found, last = attempt_file.read(self.file), self.last_code()

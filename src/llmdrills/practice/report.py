@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.practice.stats import Stats
 
-__all__ = ["page", "plain", "render"]
+__all__ = ["FRAME", "PARTS", "figures", "page", "plain", "readiness_list", "render"]
 
 _MOST = 20  # slips shown, those still open first
 
@@ -83,7 +83,7 @@ _T = {
     "next": Bilingual("Next: {what}", "下一步：{what}"),
 }
 
-_CSS = """
+FRAME = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1c2024; --soft: #5d6670; --line: #d9dee3; --card: #f6f8fa;
   --l0: #ebeef1; --l1: #b7dfd0; --l2: #6cc0a1; --l3: #2f9575; --l4: #12634c; --bar: #2f7fb8; --warn: #9a5b00;
   --good: #12634c; }
@@ -101,6 +101,10 @@ body { margin: 0 auto; padding: clamp(1rem, 4vw, 1.5rem); max-width: 56rem; back
 code { overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { margin: .25rem 0; } .soft { color: var(--soft); }
+"""
+"""What a whole page looks like: colours, fonts, headings."""
+
+PARTS = """
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin-top: 1rem; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .75rem; }
 .tile b { display: block; font-size: 1.6rem; line-height: 1.2; } .tile small { color: var(--soft); }
@@ -124,6 +128,7 @@ ul.items { list-style: none; padding: 0; } ul.items > li { border-bottom: 1px so
 ul.evidence { margin: .2rem 0; padding-left: 1.2rem; color: var(--soft); } .state { float: right; white-space: nowrap; }
 .ready { color: var(--good); } .fading { color: var(--warn); } .not-shown { color: var(--soft); }
 """
+"""What the parts of a report look like, in any page that has the colours of `FRAME`."""
 
 
 def render(
@@ -131,19 +136,21 @@ def render(
 ) -> str:
     """The page as HTML. `readiness`: what `Readiness.to_json` gives; `titles`: of the katas, by id."""
     made = _Page(language, titles or {})
-    body = "".join(
-        [
-            f"<header><h1>{made.say('title')}</h1><p class='soft'>{made.say('as of', day=stats.day)}</p></header>",
-            made.tiles(stats),
-            made.section("year", plots.heat_map(stats.heat, language, made.say("year"))),
-            made.section("forecast", plots.forecast(stats.forecast, language, made.say("forecast"))),
-            made.section("calibration", made.calibration(stats)),
-            made.section("hardest", made.hardest(stats)),
-            made.section("slips", made.slips(stats)),
-            made.section("readiness", made.readiness(readiness)),
-        ]
-    )
+    head = f"<header><h1>{made.say('title')}</h1><p class='soft'>{made.say('as of', day=stats.day)}</p></header>"
+    body = f"{head}{made.figures(stats)}{made.section('readiness', made.readiness(readiness))}"
     return page(made.say("title"), body, language)
+
+
+def figures(stats: Stats, language: Language, titles: Mapping[str, Bilingual] | None = None) -> str:
+    """The figures alone, as HTML for another page, which has the styles `PARTS`."""
+    return _Page(language, titles or {}).figures(stats)
+
+
+def readiness_list(
+    readiness: Mapping[str, Any], language: Language, titles: Mapping[str, Bilingual] | None = None
+) -> str:
+    """The readiness checklist alone, as HTML for another page, which has the styles `PARTS`."""
+    return _Page(language, titles or {}).readiness(readiness)
 
 
 def page(title: str, body: str, language: Language, css: str = "") -> str:
@@ -152,7 +159,7 @@ def page(title: str, body: str, language: Language, css: str = "") -> str:
     return (
         f'<!doctype html>\n<html lang="{lang}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_CSS}{css}</style></head><body>{body}</body></html>\n"
+        f"<title>{title}</title><style>{FRAME}{PARTS}{css}</style></head><body>{body}</body></html>\n"
     )
 
 
@@ -179,6 +186,18 @@ class _Page:
 
     def section(self, key: str, inside: str) -> str:
         return f"<section><h2>{self.say(key)}</h2>{inside}</section>"
+
+    def figures(self, stats: Stats) -> str:
+        return "".join(
+            [
+                self.tiles(stats),
+                self.section("year", plots.heat_map(stats.heat, self.language, self.say("year"))),
+                self.section("forecast", plots.forecast(stats.forecast, self.language, self.say("forecast"))),
+                self.section("calibration", self.calibration(stats)),
+                self.section("hardest", self.hardest(stats)),
+                self.section("slips", self.slips(stats)),
+            ]
+        )
 
     def tiles(self, stats: Stats) -> str:
         measured = "–" if stats.measured is None else f"{stats.measured:.0%}"

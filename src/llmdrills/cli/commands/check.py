@@ -12,7 +12,9 @@ from llmdrills.cli.console import note, print_json, spoken, tell, tell_notices, 
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, find_kata, place, tell_shipped
 from llmdrills.content import load_workspace
-from llmdrills.errors import UsageError
+from llmdrills.content.engines import is_installed
+from llmdrills.content.playtable import write_play
+from llmdrills.errors import MissingExtraError, UsageError
 from llmdrills.language import Bilingual, counted
 from llmdrills.messages import in_both
 from llmdrills.paths import came_with_the_package
@@ -125,6 +127,10 @@ _REDUNDANT = Bilingual(
     "any one of these cases could go, and the others would expose as many slips: {names}",
     "以下用例去掉任意一个，其余用例能发现的常见错误并不减少：{names}",
 )
+_LEFT_OUT = Bilingual(
+    "left out: {katas}, for {engine} is not installed (`pip install 'llmdrills[{engine}]'`): {names}",
+    "跳过 {katas}，因为没有安装 {engine}（`pip install 'llmdrills[{engine}]'`）：{names}",
+)
 _SEARCH = Bilingual(
     "{kata} ({variant}): {draws} ({refused}), {kernels}, {seeds} chosen",
     "{kata}（{variant}）：{draws}（{refused}），{kernels}，选出 {seeds}",
@@ -156,37 +162,60 @@ def command(
     """Run `llmdrills check`."""
     from llmdrills.grading.proving.audit import audit, write_audit
     from llmdrills.grading.proving.lock import renew
+    from llmdrills.grading.proving.play_proof import STALE_PLAY, PlayProof, prove_play
 
     here = place(workspace, lang=lang)
     tell_shipped(workspace, here)
     loaded = load_workspace(here.workspace)
     wanted = [find_kata(loaded.katas, name) for name in katas] if katas else list(loaded.katas)
+    if not quick:
+        wanted = _installed(wanted, named=bool(katas), write=write)
     if holes:
         raise typer.Exit(_search(here, wanted, jobs=jobs, cache=cache, json=json))
     if write:
         _refuse_a_part(here, part=quick or bool(katas))
     tell_notices(loaded.katas)
+    kept = here.locations.cache if cache else None
+    played = PlayProof()
+    if not quick:
+        played = prove_play(loaded, wanted, make=write, cache_dir=kept, jobs=jobs, progress=_progress())
+    rewritten = bool(write and played.table and write_play(loaded.root, played.table))  # before the proofs that read it
     found = audit(
         loaded,
         wanted,
         run=not quick,
-        cache_dir=here.locations.cache if cache else None,
+        cache_dir=kept,
         seeds=range(seed, seed + seeds),
         jobs=jobs,
         progress=_progress(),
     )
     if write:
         renewed = [renew(kata) for kata in loaded.katas]
-        changed = write_audit(loaded, found) or any(renewed)
+        changed = write_audit(loaded, found) or any(renewed) or rewritten
+        played = replace(played, problems=tuple(one for one in played.problems if one.rule != STALE_PLAY))
         note(told(_WRITTEN if changed else _UP_TO_DATE))
         found = audit(loaded, wanted, cache_dir=here.locations.cache, seeds=range(seed, seed + seeds), jobs=jobs)
-    found = _with_cards(found, loaded, here.locations.cache if cache else None)
+    found = _with_cards(replace(found, problems=(*found.problems, *played.problems)), loaded, kept)
     if json:
         print_json(found.to_json())
     else:
         linted = _LINTED.format(notes=_notes(loaded.notes), katas=_katas(loaded.katas))
         _show(found, matrix=matrix, linted=linted if quick else None)
     raise typer.Exit(0 if found.clean else 1)
+
+
+def _installed(wanted: list[Kata], *, named: bool, write: bool) -> list[Kata]:
+    """The katas whose engines are here; what is left out is said.
+
+    Raises MissingExtraError where one that is not was asked for by its name, or where everything is to be computed.
+    """
+    left_out = [kata for kata in wanted if not is_installed(kata)]
+    if left_out and (named or write):
+        raise MissingExtraError(left_out[0].engine)
+    if left_out:
+        names = ", ".join(kata.id for kata in left_out)
+        note(_LEFT_OUT.format(katas=_katas(left_out), engine=left_out[0].engine, names=names)[spoken()])
+    return [kata for kata in wanted if is_installed(kata)]
 
 
 def _with_cards(found: Audit, loaded: Workspace, cache: Path | None) -> Audit:

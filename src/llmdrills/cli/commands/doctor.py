@@ -47,6 +47,7 @@ HELP = manual(
 _STRICT_TABLES = (3, 37, 0)  # the SQLite that brought them
 _NAMES = {
     "libraries": Bilingual("libraries", "依赖库"),
+    "triton": Bilingual("triton", "triton"),
     "workspace": Bilingual("workspace", "工作区"),
     "history": Bilingual("history", "历史记录"),
     "backups": Bilingual("backups", "备份"),
@@ -64,6 +65,15 @@ _OLD_PYTHON = Bilingual("llmdrills needs Python 3.11 or newer", "llmdrills 需�
 _MISSING = Bilingual(
     "not installed: {names}; run `pip install 'llmdrills[torch]'`",
     "未安装：{names}；请运行 `pip install 'llmdrills[torch]'`",
+)
+_NO_TRITON = Bilingual(
+    "not installed: katas of Triton kernels are left out; `pip install 'llmdrills[triton]'` brings it",
+    "未安装：Triton 练习不会出现在计划里；运行 `pip install 'llmdrills[triton]'` 安装",
+)
+_ONLY_LINUX = Bilingual("Linux only: katas of Triton kernels are left out", "仅支持 Linux：Triton 练习不会出现在计划里")
+_OLD_TRITON = Bilingual(
+    "katas of Triton kernels need triton {least} or newer: run `pip install -U 'llmdrills[triton]'`",
+    "Triton 练习需要 triton {least} 或更新版本：请运行 `pip install -U 'llmdrills[triton]'`",
 )
 _OLD_SQLITE = Bilingual("the history needs SQLite 3.37 or newer", "历史记录需要 SQLite 3.37 或更新版本")
 _PROBLEMS = Bilingual("{what}; `llmdrills check` lists them", "{what}；运行 `llmdrills check` 查看")
@@ -154,6 +164,20 @@ def _libraries(_here: Place) -> Check:
     return Check("libraries", ", ".join(versions), fault)
 
 
+def _triton(_here: Place) -> Check:
+    """Whether katas of Triton kernels can be graded; nobody needs them for the rest."""
+    from llmdrills.grading.engines.triton import OLDEST, available
+
+    if not sys.platform.startswith("linux"):
+        return Check("triton", _ONLY_LINUX)
+    try:
+        version = importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("triton", _NO_TRITON)
+    fault = "" if available() else _OLD_TRITON.format(least=".".join(map(str, OLDEST)))
+    return Check("triton", version, fault)
+
+
 def _sqlite(_here: Place) -> Check:
     old = sqlite3.sqlite_version_info < _STRICT_TABLES
     return Check("sqlite", sqlite3.sqlite_version, _OLD_SQLITE if old else "")
@@ -231,6 +255,7 @@ _LOOKS: tuple[Callable[[Place], Check], ...] = (
     _package,
     _python,
     _libraries,
+    _triton,
     _sqlite,
     _workspace,
     _history,

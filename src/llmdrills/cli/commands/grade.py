@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdrills.cli.console import note, print_json, tell, told
+from llmdrills.cli.cost_view import cost_text
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import (
     DeviceOption,
@@ -32,10 +33,11 @@ from llmdrills.cli.record import Recorded, belongs, open_repetition, own_file, r
 from llmdrills.cli.repair import UNRATED
 from llmdrills.cli.verdict_view import print_verdict
 from llmdrills.content.catalogue import load_catalogue, with_slips
+from llmdrills.content.notebookfile import entry_cell, is_notebook, katas_named, read_notebook, variant_of
 from llmdrills.content.starter import read_header
 from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.files import MOST_SOURCE_BYTES, check_size, read_source
-from llmdrills.language import Bilingual
+from llmdrills.language import Bilingual, listed
 from llmdrills.lines import whole
 from llmdrills.messages import in_both
 
@@ -52,15 +54,18 @@ HELP = manual(
     Bilingual("Grade a file against a kata's reference.", "对照练习的参考实现，给你的文件评分。"),
     "llmdrills grade rope-pairing",
     "llmdrills grade mine.py",
+    "llmdrills grade rope-pairing week1.ipynb",
     "llmdrills grade rope-pairing mine.py --variant half-split",
     "llmdrills grade rope-pairing --why --seed 7",
     "llmdrills grade rope-pairing --watch",
     "cat mine.py | llmdrills grade rope-pairing - --json",
     more=Bilingual(
-        "An existing path, or what ends in .py, is a file; anything else is a kata. What is graded is recorded "
+        "An existing path, or what ends in .py or .ipynb, is a file; anything else is a kata. Of a notebook the last "
+        "cell that defines the kata's function is graded, alone. What is graded is recorded "
         "if it is the practice file of a repetition that is open; after a pass, `llmdrills rate` records the "
         "rating.\n\nExit status: 0 passed, 1 not passed, 2 usage, configuration or grader error.",
-        "已存在的路径或以 .py 结尾的参数视为文件，其余视为练习。如果评分的文件是进行中的练习文件，"
+        "已存在的路径或以 .py、.ipynb 结尾的参数视为文件，其余视为练习。"
+        "对于 notebook，只评最后一个定义了该题函数的单元格。如果评分的文件是进行中的练习文件，"
         "结果会记入历史；通过后运行 `llmdrills rate` 记录评级。\n\n退出状态：0 通过，1 未通过，"
         "2 用法、配置或评分器出错。",
     ),
@@ -86,6 +91,9 @@ _NAME_IT = Bilingual(
     "run `llmdrills grade KATA {path}`, or begin the file with `# llmdrills: kata=KATA variant=VARIANT`",
     "运行 `llmdrills grade KATA {path}`，或在文件首行写上 `# llmdrills: kata=KATA variant=VARIANT`",
 )
+_NO_MAGIC = Bilingual("no cell of {path} names a kata", "{path} 中没有单元格写明是哪道题")
+_MANY = Bilingual("the cells of {path} name several katas: {names}", "{path} 的单元格写了多道题：{names}")
+_NAME_KATA = Bilingual("run `llmdrills grade KATA {path}`", "请运行 `llmdrills grade KATA {path}`")
 _ONE_FILE = Bilingual("{first} and {second} are two files", "{first} 和 {second} 是两个文件")
 _GIVE_KATA = Bilingual("give one file, or a kata and its file", "请只给一个文件，或给出题目和它的文件")
 _WATCHING = Bilingual("watching {file}: save to grade, Ctrl-C to stop", "正在监视 {file}：保存即评分，按 Ctrl-C 停止")
@@ -143,6 +151,18 @@ _ParityOption = Annotated[
         ),
     ),
 ]
+_CostOption = Annotated[
+    bool,
+    typer.Option(
+        "--cost",
+        help=told(
+            Bilingual(
+                "Show what each case cost: for Triton kernels the bytes moved against the least possible.",
+                "显示每个用例的开销：对 Triton kernel，是读写的字节数与理论下限之比。",
+            )
+        ),
+    ),
+]
 _WhyOption = Annotated[
     bool,
     typer.Option(
@@ -165,6 +185,7 @@ def command(
     device: DeviceOption = None,
     parity: _ParityOption = False,
     why: _WhyOption = False,
+    cost: _CostOption = False,
     watch: Annotated[
         bool,
         typer.Option(
@@ -199,6 +220,7 @@ def command(
             parity=parity,
             json=json,
             why=why,
+            cost=cost,
         )
         if watch:
             _watch(task)
@@ -221,7 +243,7 @@ def _target(here: Place, katas: Sequence[Kata], what: str, file: Path | None) ->
 
 def _is_path(what: str, *, known: bool) -> bool:
     """Whether it means a file: it exists or ends in .py. A folder that is named like a known kata means the kata."""
-    if what == str(_STDIN) or what.endswith(".py"):
+    if what == str(_STDIN) or what.endswith((".py", ".ipynb")):
         return True
     # os.path, because Path's own raise where a folder may not be looked into.
     return os.path.isfile(what) if known else os.path.exists(what)  # noqa: PTH110, PTH113
@@ -229,6 +251,8 @@ def _is_path(what: str, *, known: bool) -> bool:
 
 def _named_by(here: Place, katas: Sequence[Kata], path: Path, code: bytes) -> Kata:
     """The kata that the first line names; the one whose practice file it is, where there is no such line."""
+    if is_notebook(path):
+        return find_kata(katas, _only_kata(path))
     header = read_header(code.decode("utf-8", errors="replace"))
     if header is not None:
         return find_kata(katas, header[0])
@@ -237,6 +261,16 @@ def _named_by(here: Place, katas: Sequence[Kata], path: Path, code: bytes) -> Ka
             return kata
     shown = "stdin" if path == _STDIN else path
     raise UsageError(_NO_HEADER.format(path=shown), _NAME_IT.format(path=path))
+
+
+def _only_kata(notebook: Path) -> str:
+    """The one kata that the notebook's cells name. Raises UsageError where they name none, or several."""
+    named = katas_named(notebook)
+    if not named:
+        raise UsageError(_NO_MAGIC.format(path=notebook), _NAME_KATA.format(path=notebook))
+    if len(named) > 1:
+        raise UsageError(_MANY.format(path=notebook, names=listed(named)), _NAME_KATA.format(path=notebook))
+    return named[0]
 
 
 def _own_seed(here: Place, kata: Kata, variant: str, path: Path) -> int | None:
@@ -250,6 +284,8 @@ def _own_seed(here: Place, kata: Kata, variant: str, path: Path) -> int | None:
 
 def _variant_of(path: Path, code: bytes, kata: Kata) -> str | None:
     """The variant that the file's header names; the starter writes one."""
+    if is_notebook(path) and (asked := variant_of(entry_cell(path, kata.entry, kata.id))) is not None:
+        return asked
     header = read_header(code.decode("utf-8", errors="replace"))
     if header is None:
         return None
@@ -265,6 +301,11 @@ def _read(path: Path, kata: Kata | None) -> bytes:
     if path == _STDIN:
         return _stdin()
     try:
+        if is_notebook(path):
+            if kata is None:
+                read_notebook(path)  # its cells say which kata it is, not its bytes
+                return b""
+            return entry_cell(path, kata.entry, kata.id).code
         return read_source(path)
     except FileNotFoundError as error:
         start = f"`llmdrills start {'KATA' if kata is None else kata.id}` writes a starter"
@@ -293,6 +334,7 @@ class _Task:
     parity: bool
     json: bool
     why: bool
+    cost: bool
 
 
 def _grade(task: _Task, code: bytes | None = None) -> Verdict:
@@ -301,7 +343,8 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
     code = _read(path, kata) if code is None else code
     grade = task.grader.parity if task.parity else task.grader.grade
     name = "stdin" if path == _STDIN else str(path)
-    verdict = grade(kata, task.variant, code, seed=task.seed, language=language, file=name)
+    source = entry_cell(path, kata.entry, kata.id) if is_notebook(path) else code
+    verdict = grade(kata, task.variant, source, seed=task.seed, language=language, file=name)
     recorded = None
     try:
         recorded = record_attempt(task.here, kata, path, code, verdict)
@@ -319,6 +362,8 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
         print_json({**verdict.to_json(), **more})
     else:
         print_verdict(verdict, language, why=task.why)
+        if task.cost:
+            tell(cost_text(verdict, language), table=True)
         if recorded and recorded.earned:
             tell(earned_text(kata.id, *recorded.earned, language))
         if recorded and recorded.mistake:

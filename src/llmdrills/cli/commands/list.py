@@ -10,6 +10,7 @@ from llmdrills.cli.console import print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, TopicOption, WorkspaceOption, check_topic, place
 from llmdrills.content.catalogue import load_catalogue
+from llmdrills.content.engines import is_installed
 from llmdrills.language import Bilingual
 from llmdrills.lines import columns
 
@@ -30,6 +31,9 @@ HELP = manual(
 )
 
 _TREE = Bilingual("Show which kata builds on which.", "按前置关系显示成树。")
+_NOT_HERE = Bilingual(
+    " [not installed: {name}; pip install 'llmdrills[{name}]']", " [未安装：{name}；pip install 'llmdrills[{name}]']"
+)
 _VARIANTS = Bilingual(" ({})", "（{}）")
 _COMMA = Bilingual(", ", "、")
 _MIN = Bilingual("min", "分钟")
@@ -58,6 +62,8 @@ def command(
                 "variants": [variant.id for variant in kata.variants],
                 "requires": list(kata.requires),
                 "needs": list(kata.needs),
+                "engine": kata.engine,
+                "installed": is_installed(kata),
             }
             for kata in katas
         ]
@@ -74,7 +80,7 @@ def command(
         variants = _VARIANTS[here.language].format(_COMMA[here.language].join(names)) if len(names) > 1 else ""
         minutes = f"{kata.minutes:>2} {_MIN[here.language]}"
         head = f"{kata.id:<{widths[0]}}  {kata.topic:<{widths[1]}}  {minutes}"
-        tell(f"{head}  {kata.title[here.language]}{variants}", table=True)
+        tell(f"{head}  {kata.title[here.language]}{variants}{_missing(kata, here.language)}", table=True)
 
 
 def _tell_tree(katas: Sequence[Kata], language: Language) -> None:
@@ -85,7 +91,12 @@ def _tell_tree(katas: Sequence[Kata], language: Language) -> None:
         also = _ALSO[language].format(_COMMA[language].join(others)) if others else ""
         name = f"{branch}{kata.id}"
         head = f"{name}{' ' * (width - columns(name))}  {kata.minutes:>2} {_MIN[language]}"
-        tell(f"{head}  {kata.title[language]}{also}", table=True)
+        tell(f"{head}  {kata.title[language]}{also}{_missing(kata, language)}", table=True)
+
+
+def _missing(kata: Kata, language: Language) -> str:
+    """What a kata needs that is not installed here."""
+    return "" if is_installed(kata) else _NOT_HERE.format(name=kata.engine)[language]
 
 
 def branches(katas: Sequence[Kata]) -> Iterator[tuple[str, Kata, tuple[str, ...]]]:

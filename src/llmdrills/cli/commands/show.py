@@ -69,6 +69,7 @@ def command(
             "contract": [{"en": line.en, "zh": line.zh} for line in chosen.contract],
             "hints": len(found.hints),
             "forbidden": [item.call for item in found.forbidden],
+            "engine": found.engine,
         }
     )
 

@@ -21,8 +21,9 @@ from llmdrills.cli.options import (
 from llmdrills.cli.record import EASIER, open_history, practice_file, tell_place
 from llmdrills.cli.repair import begin_repair, starter_of
 from llmdrills.content.catalogue import load_catalogue
+from llmdrills.content.engines import is_installed
 from llmdrills.content.repair import first_text
-from llmdrills.errors import UsageError
+from llmdrills.errors import MissingExtraError, UsageError
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice import schedule
@@ -148,6 +149,8 @@ def command(
             chosen = wanted or find_variant(found, schedule.load(history).next_variant(found))
             _begin(here, history, found, chosen, discard=discard)
     print(file)
+    if not is_installed(found):
+        note(MissingExtraError(found.engine).in_both[here.language])
     if is_easier(found, chosen.id) and not repair:
         words = EASIER.format(kata=found.id, variant=chosen.id, stronger=stronger(found, chosen.id))
         note(words[here.language])

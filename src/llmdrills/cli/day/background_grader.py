@@ -6,9 +6,9 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from llmdrills.cli.day.events import Events, Failed, Graded
+from llmdrills.cli.day.events import Failed, Graded
 from llmdrills.errors import LLMDrillsError
 
 if TYPE_CHECKING:
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.practice.repetition import Repetition
 
-__all__ = ["BackgroundGrader"]
+__all__ = ["BackgroundGrader", "Inbox"]
 
 _STALE = 0.5  # seconds that an attempt may have run before a newer save ends it
+
+
+class Inbox(Protocol):
+    """Where its verdicts go: the events of the daily loop, or whatever else takes them."""
+
+    def post(self, event: Graded | Failed, /) -> None:
+        """Take an event; called from the grading thread."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class _Job:
 class BackgroundGrader:
     """Grades in a thread of its own, the newest code only: of ten saves in a second the last one counts."""
 
-    def __init__(self, events: Events, device: str) -> None:
+    def __init__(self, events: Inbox, device: str) -> None:
         self._events = events
         self._device = device
         self._wake = threading.Condition()
@@ -137,7 +144,7 @@ class BackgroundGrader:
         from llmdrills.grading.client import Cancelled
 
         try:
-            grader = self._grader(job.kata.needs)
+            grader = self._grader(job.kata.libraries)
             kata = self._whole(job.kata)
             if job.code is None:
                 self._prepare(grader, kata, job)

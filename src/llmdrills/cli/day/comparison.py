@@ -84,6 +84,20 @@ class Comparison:
         heads = [f"--- {WORDS['yours'][language]}", f"+++ {WORDS['reference'][language]}"]
         return "".join(f"{line}\n" for line in [*heads, *found]) if found else ""
 
+    def rows(self) -> list[tuple[str | None, str, str | None]]:
+        """The learner's line, the mark of `diff -y`, and the reference's line; what stands around comes first.
+
+        None: that side has no line there.
+        """
+        found: list[tuple[str | None, str, str | None]] = []
+        for mine, reference in zip(self._mine, self._reference, strict=True):
+            if found and (mine or reference):
+                found.append(("", " ", ""))
+            for row in _rows(mine, reference):
+                left = None if row.mine is None else mine[row.mine]
+                found.append((left, row.mark, None if row.reference is None else reference[row.reference]))
+        return found
+
     def side_by_side(self, width: int, language: Language) -> RenderableType:
         """Both listings, beside each other where the terminal is wide enough: what belongs together in one row."""
         from rich.console import Group

@@ -6,6 +6,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llmdrills.cli.day.beginning import begin, repair
 from llmdrills.cli.day.events import Events, Key, Redraw
 from llmdrills.cli.day.repetition_view import RepetitionView
 from llmdrills.cli.day.screen import Screen
@@ -14,13 +15,11 @@ from llmdrills.cli.day.workplace import at_the_desk
 from llmdrills.cli.more_view import more_text
 from llmdrills.cli.options import kata_notes
 from llmdrills.cli.plan_view import plan_text
-from llmdrills.cli.record import open_history, practice_file
-from llmdrills.cli.repair import begin_repair, starter_of
+from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue
-from llmdrills.content.repair import first_text
+from llmdrills.content.engines import with_engines
 from llmdrills.language import counted
 from llmdrills.practice import plan as plans
-from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
 
@@ -38,7 +37,7 @@ _LOOK = 60.0  # seconds between two looks at whether the learner wants the repai
 def run_day(here: Place, *, topic: str | None, seed: int) -> int:
     """Practise until the plan is done or the learner quits; the exit code. KeyboardInterrupt passes through."""
     screen = Screen()
-    katas = load_catalogue(here.workspace, here.locations.cache)
+    katas = with_engines(load_catalogue(here.workspace, here.locations.cache))
     with contextlib.closing(Events()) as events, open_history(here, check=True) as history:
         day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()
@@ -112,25 +111,11 @@ class _Day:
     def _repair(self, tools: Tools, name: str) -> RepetitionView:
         """Go on with the repair of the kata that is open, or begin one."""
         kata = self.by_id[name]
-        file = practice_file(self._here, kata, repair=True)
-        found = repetitions.resume(self._history, kata, None, file, begun="repair")
-        if found is None:
-            return RepetitionView(tools, kata, begin_repair(self._here, self._history, kata, None, file), resumed=False)
-        going_on = repetitions.resume(self._history, kata, starter_of(self._here, found), file, begun="repair")
-        return RepetitionView(tools, kata, going_on or found, resumed=True)
+        begun = repair(self._here, self._history, kata)
+        return RepetitionView(tools, kata, begun.repetition, resumed=begun.resumed)
 
     def _begin(self, tools: Tools, item: Item) -> RepetitionView:
         """Go on with the kata's unfinished repetition, or begin one from a blank starter."""
         kata = self.by_id[item.kata]
-        file = practice_file(self._here, kata)
-        variant = kata.variant(item.variant) or kata.variants[0]
-        found = repetitions.resume(self._history, kata, None, file, planned=True, begun="blank")
-        if found is not None:
-            # Its own variant and seed say what it began from.
-            starter = starter_of(self._here, found)
-            going_on = repetitions.resume(self._history, kata, starter, file, planned=True, begun="blank")
-            return RepetitionView(tools, kata, going_on or found, resumed=True)
-        seed = repetitions.new_seed()
-        starter = first_text(kata, variant, self._here.language, seed)
-        begun = repetitions.start(self._history, kata, variant.id, file, starter, seed=seed)
-        return RepetitionView(tools, kata, begun, resumed=False)
+        begun = begin(self._here, self._history, kata, item.variant)
+        return RepetitionView(tools, kata, begun.repetition, resumed=begun.resumed)

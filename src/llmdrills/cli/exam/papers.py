@@ -12,6 +12,7 @@ from llmdrills.content import load_workspace
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.computed import load_computed
 from llmdrills.content.course import COURSE_TAG, course_of
+from llmdrills.content.engines import with_engines
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from llmdrills.practice.exam_draw import Drawn
     from llmdrills.practice.history import History
 
-__all__ = ["Asked", "Papers", "last_report"]
+__all__ = ["Asked", "Papers", "Written", "last_report", "reports_folder"]
 
 _BEGUN = Bilingual(
     "an exam is begun: seed {seed}, {left} of {minutes} min left",
@@ -94,6 +95,13 @@ class Asked(NamedTuple):
         )
 
 
+class Written(NamedTuple):
+    """The report of an exam, as `exam_report.gather` makes it, and the page that holds it."""
+
+    report: dict[str, Any]
+    page: Path
+
+
 class Papers:
     """Everything that an exam is made from and written to. Use `load`."""
 
@@ -118,7 +126,7 @@ class Papers:
 
     def begin(self, history: History, asked: Asked) -> Exam:
         """Draw an exam and begin it. Raises UsageError where there is nothing to ask, or a task's pass is unrated."""
-        katas = list(self.katas.values())
+        katas = with_engines(self.katas.values())
         seed = repetitions.new_seed() if asked.seed is None else asked.seed
         if asked.listed:
             drawn = listed(self.course)
@@ -209,7 +217,12 @@ class Papers:
     # ---- the end ----------------------------------------
 
     def report(self, exam: Exam, history: History) -> str:
-        """Write the report of an exam that has ended, as HTML and as JSON, and return it as text with the paths.
+        """Write the report of an exam that has ended, as `write_report` does, and return it as text with the path."""
+        found, page = self.write_report(exam, history)
+        return report_text(found, self._language, page)
+
+    def write_report(self, exam: Exam, history: History) -> Written:
+        """Write the report of an exam that has ended, as HTML and as JSON.
 
         The exam's own file is gone after that. Raises UsageError when a file cannot be written; then it is kept.
         """
@@ -223,7 +236,7 @@ class Papers:
         _write(page, exam_page.render(found, self._language))
         _write(page.with_suffix(".json"), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         exam.clear()
-        return report_text(found, self._language, page)
+        return Written(found, page)
 
 
 def reports_folder(here: Place) -> Path:

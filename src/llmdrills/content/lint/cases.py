@@ -9,7 +9,7 @@ from llmdrills.content.kernels import read_cases
 from llmdrills.content.lint.rule import Context, Found, rule
 from llmdrills.content.model import Position
 from llmdrills.content.pythonfile import parse
-from llmdrills.content.referencetexts import REFERENCE_TEXTS, prose_of, read_reference_texts
+from llmdrills.content.referencetexts import prose_of, read_reference_texts
 from llmdrills.content.report import Report, did_you_mean
 
 __all__: list[str] = []
@@ -42,28 +42,27 @@ def case_in_chinese(context: Context) -> Iterator[Found]:
 
 @rule("reference-in-chinese")
 def reference_in_chinese(context: Context) -> Iterator[Found]:
-    """A Chinese starter and solution have the docstrings and comments of reference.py in Chinese."""
+    """A Chinese starter and solution have the docstrings and comments of reference.py, or solution.py, in Chinese."""
     for kata in context.katas_in_chinese():
         report = Report(context.workspace.root)
-        texts, reader = read_reference_texts(kata.folder, report)
+        texts, reader = read_reference_texts(kata.texts_file, report)
         if kata.notices and reader is None:
             continue
         for problem in report.problems:
             yield Found(Position(problem.file, problem.line, problem.column), problem.what, problem.todo)
-        file = parse(kata.reference_file, report)
+        shown, chinese = kata.solution_file.name, kata.texts_file.name
+        file = parse(kata.solution_file, report)
         said = dict.fromkeys(prose_of("\n".join(file.lines) + "\n")) if file else {}
-        known = kata.position.file.parent / REFERENCE_TEXTS
+        known = kata.position.file.parent / chinese
         for text in said:
             if text not in texts:
                 todo = "add it to `texts`, with its `zh`"
-                yield Found(
-                    Position(known, 1, 1), f"{REFERENCE_TEXTS} lacks the text “{_brief(text)}” of reference.py", todo
-                )
+                yield Found(Position(known, 1, 1), f"{chinese} lacks the text “{_brief(text)}” of {shown}", todo)
         places = {} if reader is None else reader.places
         for at, text in enumerate(texts) if said else ():
             if text not in said and text not in "\n".join(file.lines if file else ()):
                 line, column = places.get(f"texts.{at}.en", (1, 1))
-                what = f"reference.py does not say “{_brief(text)}” any more"
+                what = f"{shown} does not say “{_brief(text)}” any more"
                 yield Found(Position(known, line, column), what, "look at its `zh` again, or take the entry out")
 
 

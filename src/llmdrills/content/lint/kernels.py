@@ -40,9 +40,9 @@ def kernel_not_whole(context: Context) -> Iterator[Found]:
 
 def _imported(kata: Kata) -> set[str]:
     """What the kata's files import from the standard library, torch and its `needs`: a reader knows these by name."""
-    known = ALLOWED_MODULES | set(kata.needs)
+    known = ALLOWED_MODULES | set(kata.libraries)
     found: set[str] = set()
-    for path in (kata.reference_file, kata.cases_file):
+    for path in (kata.solution_file, kata.cases_file):
         file = parse(path, Report(kata.folder))
         for node in file.imports if file else ():
             module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name

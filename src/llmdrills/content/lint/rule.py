@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmdrills.content.casetexts import FILE_NAME, CaseText, read_case_texts
 from llmdrills.content.computed import Computed
 from llmdrills.content.model import Clause, Deck, Kata, Note, Position, Slip, Workspace
-from llmdrills.content.referencetexts import REFERENCE_TEXTS, read_reference_texts
+from llmdrills.content.referencetexts import read_reference_texts
 from llmdrills.content.report import Report
 from llmdrills.language import LANGUAGES, Bilingual, Language
 
@@ -68,9 +68,12 @@ class Context:
                     at_card = slip.shown.positions.get(language, slip.position)
                     yield None, f"card {slip.id}", slip.shown.text[language], at_card
             for said in (
-                read_reference_texts(kata.folder, Report(self.workspace.root))[0].values() if language == "zh" else ()
+                read_reference_texts(kata.texts_file, Report(self.workspace.root))[0].values()
+                if language == "zh"
+                else ()
             ):
-                yield None, "reference.zh.yaml", said, Position(kata.position.file.parent / REFERENCE_TEXTS, 1, 1)
+                texts = kata.texts_file.name
+                yield None, texts, said, Position(kata.position.file.parent / texts, 1, 1)
             for name, text in self.case_texts(kata)[0].items():
                 at = self.at_case(kata, name)
                 yield None, f"case {name}", text.why[language], at

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llmdrills.content.model import Deck, Workspace
     from llmdrills.language import Language
 
-__all__ = ["Gallery", "PreviewCard", "load_gallery"]
+__all__ = ["Gallery", "PreviewCard", "cards_of", "load_gallery"]
 
 
 _SOUND = re.compile(r"\[sound:([\w.-]+)\]")
@@ -89,13 +89,23 @@ def load_gallery(
         )
 
 
-def _render(workspace: Workspace, cache_dir: Path | None) -> Gallery:
+def cards_of(workspace: Workspace, cache_dir: Path | None, language: Language, kata: str) -> Gallery:
+    """The cards in one language of the notes that belong to a kata. Raises ContentError, and BuildError."""
+    return _render(workspace, cache_dir, language, kata)
+
+
+def _render(
+    workspace: Workspace, cache_dir: Path | None, only: Language | None = None, kata: str | None = None
+) -> Gallery:
+    """Every card, or those in one language, or of one kata."""
     computed = load_computed(workspace.root)
     decks = all_decks(workspace, computed)
     cache, figures, values = RenderCache(cache_dir, renderer()), Figures(workspace.root), Values(computed)
     cards: list[PreviewCard] = []
     media: dict[str, bytes] = {}
     for language in languages_of(workspace):
+        if only is not None and language != only:
+            continue
         specs = note_types(language, look_of(workspace, language, None))
         composer = Composer(
             katas=workspace.katas,
@@ -110,6 +120,8 @@ def _render(workspace: Workspace, cache_dir: Path | None) -> Gallery:
             if language not in deck.languages:
                 continue
             for note in deck.notes:
+                if kata is not None and note.kata != kata:
+                    continue
                 composed = composer.compose(note)
                 media |= composed.media
                 cards += _cards(composed, specs[note.type], deck, language)

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from llmdrills.grading.judging.costs import cost_alike, over_budget
 from llmdrills.grading.judging.differences import Rules, differences, leaves, type_name
 from llmdrills.grading.judging.findings import (
     DidNotRaise,
@@ -19,8 +20,6 @@ from llmdrills.grading.judging.findings import (
     GlobalsChanged,
     InputChanged,
     NoGradient,
-    NotCounted,
-    OverBudget,
     Raises,
     RaisesOther,
     StrayGradient,
@@ -29,7 +28,8 @@ from llmdrills.grading.judging.findings import (
     WrongType,
 )
 from llmdrills.grading.judging.laws import against_laws, brief
-from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Expected
+from llmdrills.grading.judging.of_kernels import is_stopped, kinds_of_events, of_kernels
+from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Expected
 from llmdrills.grading.protocol.numbers import array, is_floating, limits, load_numpy
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 
@@ -48,6 +48,9 @@ def compare(expected: Expected, answer: Answer, device: str = "", *, only_whethe
 
     With `only_whether`, what is found wrong with a value is not described.
     """
+    seen = of_kernels(answer)
+    if seen and (only_whether or is_stopped(answer)):
+        return seen
     found = _raising(expected, answer)
     if found is None:
         if expected.laws:
@@ -65,14 +68,16 @@ def compare(expected: Expected, answer: Answer, device: str = "", *, only_whethe
         found.append(GlobalsChanged("", settings))
     if EARLIER_RESULT in answer.globals_changed:
         found.insert(0, EarlierResultChanged(""))
-    if not found:
-        found += _budget(expected, answer)
-    return found
+    if not found and not seen:
+        found += over_budget(expected, answer)
+    return seen + found
 
 
 def same_answer(expected: Expected, one: Answer, other: Answer, times: float = 1.0) -> bool:
     """Whether two answers agree by the case's own tolerance, or so many times it: NaNs in the same places, the same
     crash (see `same_crash`), the same damage."""
+    if kinds_of_events(one) != kinds_of_events(other):
+        return False
     if isinstance(one.value, Raised) or isinstance(other.value, Raised):
         both = isinstance(one.value, Raised) and isinstance(other.value, Raised)
         return both and same_crash(expected, one.value, other.value)
@@ -81,7 +86,7 @@ def same_answer(expected: Expected, one: Answer, other: Answer, times: float = 1
     if expected.draws:
         return _distinct_equal(one.value, other.value)
     rules = dataclasses.replace(_rules_of(expected, one.value), times=times)
-    if differences(one.value, other.value, rules) or not _cost_alike(expected, one, other):
+    if differences(one.value, other.value, rules) or not cost_alike(expected, one, other):
         return False
     return all(
         _same_gradient(expected, index, a, b, times)
@@ -127,15 +132,6 @@ def _same_gradient(expected: Expected, index: int, one: Value | None, other: Val
 def _gradient_rules(expected: Expected, index: int) -> Rules:
     at, tolerance, gradients = slice(index, index + 1), expected.tolerance, expected.gradients
     return Rules(gradients.dtypes[at], gradients.baselines[at], tolerance.rtol, tolerance.atol, expected.nan_ok)
-
-
-def _cost_alike(expected: Expected, one: Answer, other: Answer) -> bool:
-    """Whether two answers to a budgeted case exceed the same limits by about the same."""
-    for budget in expected.budgets:
-        costs = [0 if answer.counts is None else int(getattr(answer.counts, budget.what)) for answer in (one, other)]
-        if max(costs) > budget.limit and min(costs) < 0.75 * max(costs):
-            return False
-    return True
 
 
 def _raising(expected: Expected, answer: Answer) -> list[Finding] | None:
@@ -251,43 +247,6 @@ def _gradients(expected: Expected, answer: Answer) -> list[Finding]:
         else:
             found += differences(want, got, _gradient_rules(expected, index), path)
     return found
-
-
-def _budget(expected: Expected, answer: Answer) -> list[Finding]:
-    if not expected.budgets:
-        return []
-    spent = answer.counts or Counts(0, 0)
-    if (hidden := _hidden(expected.answer.counts, spent)) is not None:
-        return [hidden]
-    found: list[Finding] = []
-    for budget in expected.budgets:
-        got = int(getattr(spent, budget.what))
-        if got > budget.limit:
-            over = OverBudget("", budget.what, got, budget.limit, budget.reference)
-            if budget.what == "flops":
-                over = dataclasses.replace(over, line=spent.costliest_line, operator=spent.costliest_operator)
-            elif budget.what == "alive":
-                over = dataclasses.replace(over, line=spent.alive_line)
-            else:
-                over = dataclasses.replace(
-                    over, shape=spent.largest_shape, line=spent.largest_line, operator=spent.largest_operator
-                )
-            found.append(over)
-    return found
-
-
-HIDDEN = 10
-"""An attempt that is seen to do less than this part of the reference's work does it where nobody counts."""
-
-
-def _hidden(reference: Counts | None, spent: Counts) -> NotCounted | None:
-    if reference is None:
-        return None
-    if HIDDEN * spent.flops < reference.flops:
-        return NotCounted("", "flops", spent.flops, reference.flops)
-    if reference.largest_tensor and not spent.largest_tensor:
-        return NotCounted("", "largest_tensor", 0, reference.largest_tensor)
-    return None
 
 
 def _rules_of(expected: Expected, value: Value) -> Rules:

@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from llmdrills.content.casetexts import CaseText
+from llmdrills.grading.engines.triton.report import Cost
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import returned_again
+from llmdrills.grading.judging.costs import cost_of
 from llmdrills.grading.judging.judgement import GradedCase, Judgement
 from llmdrills.grading.judging.operands import disagreement, given
 from llmdrills.grading.judging.snippet import snippet
 from llmdrills.grading.judging.telling import feedback
-from llmdrills.grading.judging.verdict import CaseCounts, LoadFailure, Outcome, Report, ShownCase, Where
+from llmdrills.grading.judging.verdict import CaseCounts, CaseTraffic, LoadFailure, Outcome, Report, ShownCase, Where
 from llmdrills.grading.judging.wording import ENDED, NEXT_STEPS, NOT_LOADED, describe
-from llmdrills.grading.protocol.answer import Attempt, Counts, Expected
+from llmdrills.grading.protocol.answer import Answer, Attempt, Counts, Expected
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.language import Bilingual, Language
@@ -47,6 +49,7 @@ def gather(judgement: Judgement) -> Report:
             "reference": sum(due.seconds for due, _ in ran),
         },
         counts=[_counts(due, answer.counts) for due, answer in ran if answer.counts is not None],
+        traffic=[_traffic(due, answer) for due, answer in ran if answer.watched is not None and not due.drawn],
         output=attempt.output,
         output_cut=attempt.output_cut,
         raised=None if attempt.loading is None else _load_failure(attempt.loading),
@@ -60,6 +63,8 @@ def gather(judgement: Judgement) -> Report:
 def _next_step(attempt: Attempt, outcome: Outcome) -> Bilingual:
     if outcome == "crashed" and attempt.loading is not None:
         return NOT_LOADED
+    if outcome == "timeout" and attempt.ended is None:
+        return NEXT_STEPS["crashed"]  # the finding says what to look for
     if outcome == "crashed" and attempt.ended is not None:
         return ENDED
     return NEXT_STEPS[outcome]
@@ -94,6 +99,23 @@ def _counts(due: Expected, spent: Counts) -> CaseCounts:
     }
 
 
+def _traffic(due: Expected, answer: Answer) -> CaseTraffic:
+    cost = Cost() if answer.watched is None else answer.watched.cost
+    return {
+        "case": due.case,
+        "loaded": cost.loaded,
+        "stored": cost.stored,
+        "moved": cost_of(answer, "bytes") or 0,
+        "least": due.least,
+        "launches": cost.launches,
+        "programs": cost.programs,
+        "largest_tile": cost.largest_tile,
+        "dot_flops": cost.dot_flops,
+        "atomics": cost.atomics,
+        "budget": {budget.what: [budget.limit, budget.reference] for budget in due.budgets},
+    }
+
+
 def _load_failure(raised: Raised) -> LoadFailure:
     return {
         "type": raised.type,
@@ -113,7 +135,7 @@ def first_place(graded: Sequence[GradedCase], shown: GradedCase | None, language
     found = None if shown is None else _where(shown, language)
     if found is None:
         places = [place for item in graded if (place := _where(item, language)) is not None]
-        order = ("crash", "input-changed", "earlier-calls", "no-gradient")
+        order = ("kernel", "crash", "input-changed", "earlier-calls", "no-gradient")
         found = min(places, key=lambda place: order.index(place.kind), default=None)
     return found
 
@@ -121,6 +143,8 @@ def first_place(graded: Sequence[GradedCase], shown: GradedCase | None, language
 def where(judgement: Judgement) -> Where | None:
     """Its place, or else where half precision begins, with the lines in which it happens where they are known."""
     language, sought, found = judgement.spec.language, judgement.sought, judgement.place
+    if found is not None and found.kind == "kernel" and found.line:
+        return dataclasses.replace(found, expression=_line(judgement.spec.text, found.line))
     if sought is None or not sought.lines or 0 in sought.lines:
         return found
     if found is None and sought.kind == "half-precision":
@@ -158,6 +182,8 @@ def _line(text: str, number: int) -> str:
 def _where(item: GradedCase, language: Language) -> Where | None:
     name, raised = item.expected.case, item.raised
     for finding in item.findings:
+        if isinstance(finding, f.OfKernel):
+            return Where("kernel", name, describe(finding)[language], line=finding.line)
         if isinstance(finding, (f.Raises, f.RaisesOther)) and raised is not None:
             raised = _short(raised)
             return Where(

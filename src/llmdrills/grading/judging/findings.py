@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 
 __all__ = [
     "DidNotRaise",
+    "DoesNotCompile",
     "EarlierResultChanged",
+    "Fault",
     "Finding",
     "Forbidden",
     "GlobalsChanged",
@@ -23,10 +25,13 @@ __all__ = [
     "NoGradient",
     "NotCounted",
     "NotFinite",
+    "OfKernel",
     "OverBudget",
+    "Race",
     "Raises",
     "RaisesOther",
     "StrayGradient",
+    "TooMuchWork",
     "Unreadable",
     "WrongDevice",
     "WrongDraws",
@@ -279,7 +284,8 @@ class GlobalsChanged(Finding):
 @dataclass(frozen=True)
 class OverBudget(Finding):
     """Over budget. `what` is "flops", "largest_tensor" or "alive" (both in elements); `reference` is what the reference
-    costs.
+    costs. Of Triton kernels it is "bytes", "largest_tile" (in elements), "launches" or "dot_flops", and what the kata's
+    solution costs.
 
     `line` (0: not known) and `operator` say where most of it arises, `shape` is the largest tensor's.
     """
@@ -316,3 +322,45 @@ class Forbidden(Finding):
     line: int
     why_en: str
     why_zh: str
+
+
+@dataclass(frozen=True)
+class OfKernel(Finding):
+    """What the watch on Triton's interpreter saw: the kind of its event and the facts of it
+    (`llmdrills.grading.engines.triton.report`), the kernel, the program (its index in the grid), and the attempt's line
+    (0: none)."""
+
+    path: str
+    event: str
+    line: int
+    kernel: str
+    program: Index
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault(OfKernel):
+    """A kernel touches what is no element of a tensor, or is launched as no GPU could launch it."""
+
+    kind = "fault"
+
+
+@dataclass(frozen=True)
+class Race(OfKernel):
+    """What a kernel gives depends on the order in which its programs or threads run."""
+
+    kind = "race"
+
+
+@dataclass(frozen=True)
+class DoesNotCompile(OfKernel):
+    """Triton's own front end refuses the kernel, although its interpreter might run it."""
+
+    kind = "does-not-compile"
+
+
+@dataclass(frozen=True)
+class TooMuchWork(OfKernel):
+    """The kernel did more than any right one, and was ended."""
+
+    kind = "too-much-work"

@@ -20,7 +20,8 @@ from llmdrills.grading.judging.compared import Compared
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose, pairs, suspects
 from llmdrills.grading.judging.evidence import first_place, gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
-from llmdrills.grading.judging.judgement import GradedCase, Judgement, Sought
+from llmdrills.grading.judging.judgement import EXPLAINABLE, GradedCase, Judgement, Sought
+from llmdrills.grading.judging.of_kernels import outcome_of_kernel
 from llmdrills.grading.judging.report import first_screen
 from llmdrills.grading.judging.telling import told
 from llmdrills.grading.judging.verdict import CaseResult, Outcome, StageFound, Verdict, Where
@@ -79,7 +80,7 @@ class Judge:
     @property
     def failed(self) -> bool:
         """Whether answers came that are wrong: only then there is something to explain."""
-        return self.outcome in {"wrong", "crashed", "over-budget"}
+        return self.outcome in EXPLAINABLE
 
     def verdict(
         self,
@@ -103,7 +104,7 @@ class Judge:
             uses=tuple(_rule(self.spec.kata, use) for use in self._uses),
             outcome=self.outcome,
             shown=choose_example(graded),
-            place=self._place if self.failed else None,
+            place=self._place if self.failed or self._stopped else None,
             explanation=self.explanation(told, extra) if self.failed else None,
             passes=passes,
             behaviour=None if behaves is None else behaves.told(self.spec.language),
@@ -146,6 +147,8 @@ class Judge:
     def to_seek(self) -> Sought | None:
         """What is to be looked for in which case: the lines of what the verdict will say that happens, or else where
         half precision begins, if that can be what is wrong."""
+        if self.spec.kata.engine == "triton":
+            return None  # torch's modes do not see into its kernels
         shown, happens = choose_example(self._graded), self._place
         if happens is not None:
             case, kind = happens.case, happens.kind
@@ -159,6 +162,11 @@ class Judge:
         if wide and not _HALF_TYPE.search(self.spec.text):
             return None
         return Sought(shown.expected.case, "half-precision")
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether a kernel was ended because it went on and on: its line is known."""
+        return self.outcome == "timeout" and self.attempt.ended is None
 
     @functools.cached_property
     def _place(self) -> Where | None:
@@ -236,13 +244,15 @@ def _verdict(judgement: Judgement) -> Verdict:
         diagnosis=words.diagnosis,
         report=gather(judgement),
         note=words.note,
-        where=where(judgement) if failed else None,
+        where=where(judgement),
         behaviour=judgement.behaviour,
         stage=_stage(judgement),
         clauses=failing_clauses(judgement) if failed else (),
     )
     verdict = _fit_to_show(verdict)
     headline = printable(_headline(judgement)[spec.language])
+    if judgement.elsewhere is not None:
+        verdict.report["elsewhere"] = judgement.elsewhere[spec.language]
     verdict.report["headline"] = headline
     return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
 
@@ -280,7 +290,9 @@ def _answered(spec: AttemptSpec, due: Expected, answer: Answer, findings: tuple[
     if not findings:
         return GradedCase(due, answer, "passed")
     outcome: Outcome = "wrong"
-    if isinstance(answer.value, Raised):
+    if isinstance(findings[0], f.OfKernel):
+        outcome = outcome_of_kernel(findings[0])
+    elif isinstance(answer.value, Raised):
         outcome = outcome_of(answer.value)
         if due.raises and outcome == "crashed":
             outcome = "wrong"  # an exception is due here: another one is a wrong answer
@@ -324,13 +336,25 @@ def _outcome(graded: Sequence[GradedCase], attempt: Attempt, forbidden: bool) ->
     return "passed" if graded else "error"
 
 
-_WORST_FIRST: tuple[Outcome, ...] = ("error", "memory", "wrong", "crashed", "unimplemented", "over-budget")
+_WORST_FIRST: tuple[Outcome, ...] = (
+    "error",
+    "memory",
+    "timeout",
+    "does-not-compile",
+    "fault",
+    "race",
+    "wrong",
+    "crashed",
+    "unimplemented",
+    "over-budget",
+)
 
 
 def _forbidden(spec: AttemptSpec, attempt: Attempt) -> list[ForbiddenUse]:
     """What was read in the text and what was seen at run time, once for each call and line."""
     kata = spec.kata
-    uses = [*scan(spec.text, (rule.call for rule in kata.forbidden), counted=bool(kata.budgets)), *attempt.forbidden]
+    counted = bool(kata.budgets) or kata.engine == "triton"  # what is computed outside of kernels counts for nothing
+    uses = [*scan(spec.text, (rule.call for rule in kata.forbidden), counted=counted), *attempt.forbidden]
     uses += [use for answer in attempt.answers for use in answer.forbidden]
     return list({(use.call, use.line): use for use in reversed(uses)}.values())[::-1]
 
@@ -338,7 +362,8 @@ def _forbidden(spec: AttemptSpec, attempt: Attempt) -> list[ForbiddenUse]:
 def _rule(kata: Kata, use: ForbiddenUse) -> f.Forbidden:
     why = next((rule.why for rule in kata.forbidden if rule.call == use.call), None)
     if why is None:
-        why = FORBIDDEN_WHY.get(use.how)
+        how = "torch" if kata.engine == "triton" and use.how == "outside" else use.how
+        why = FORBIDDEN_WHY.get(how)
     return f.Forbidden("", use.call, use.line, why.en if why else "", why.zh if why else "")
 
 
@@ -352,14 +377,24 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
 
 
 def _headline(judgement: Judgement) -> Bilingual:
-    attempt, outcome, shown = judgement.attempt, judgement.outcome, judgement.shown
+    attempt = judgement.attempt
     if attempt.loading is not None and not attempt.forbidden:
-        return _not_loaded(judgement.spec, attempt.loading, outcome)
+        return _not_loaded(judgement.spec, attempt.loading, judgement.outcome)
+    fact = _fact(judgement)
+    cell = judgement.spec.cell
+    if cell is None or not cell.number or not fact.en:
+        return fact
+    return Bilingual(f"cell {cell.number}, {fact.en}", f"第 {cell.number} 个单元格，{fact.zh}")
+
+
+def _fact(judgement: Judgement) -> Bilingual:
+    """What is wrong with a file that was run."""
+    attempt, shown = judgement.attempt, judgement.shown
     if judgement.uses:
         return describe(judgement.uses[0])
     if attempt.ended is not None:
         return end_of_process(attempt.ended, judgement.title(attempt.ended.case))
-    if outcome == "unimplemented" or shown is None:
+    if judgement.outcome == "unimplemented" or shown is None:
         return Bilingual("", "")
     fact, name = describe(shown.findings[0]), shown.expected.case
     return Bilingual(f"case {name}: {fact.en}", f"用例“{judgement.title(name)}”：{fact.zh}")
@@ -373,5 +408,7 @@ def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingua
         fact = missing_entry(spec.kata.entry, raised.operands)
         return Bilingual(f"{spec.file}: {fact.en}", f"{spec.file}：{fact.zh}")
     first = raised.message.strip().split("\n")[0]  # more lines could pass for the report's own
-    text = f"{place}{raised.type}: {first}"
-    return Bilingual(text, text)
+    text = f"{raised.type}: {first}"
+    if spec.cell is not None and raised.line and raised.file == spec.file:
+        return Bilingual(f"{spec.file}, line {raised.line}: {text}", f"{spec.file}，第 {raised.line} 行：{text}")
+    return Bilingual(f"{place}{text}", f"{place}{text}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from llmdrills.content.casetexts import CaseText
+from llmdrills.content.notebookfile import missing
 from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.diagnosis import Explanation
 from llmdrills.grading.judging.verdict import Behaviour, Outcome, StageFound, Where
@@ -15,9 +17,12 @@ from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.language import Bilingual
 
-__all__ = ["NOTHING", "GradedCase", "Judgement", "Sought"]
+__all__ = ["EXPLAINABLE", "NOTHING", "GradedCase", "Judgement", "Sought"]
 
 NOTHING = Bilingual("", "")
+EXPLAINABLE: frozenset[Outcome] = frozenset(("wrong", "crashed", "over-budget", "fault", "race", "does-not-compile"))
+"""The outcomes in which answers came that are wrong: only there is something to explain."""
+_MISSING = re.compile(r"name '(\w+)' is not defined")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,16 @@ class Judgement:
         return self.told[case].title[self.spec.language] if case in self.told else case
 
     @property
+    def elsewhere(self) -> Bilingual | None:
+        """That a name which the graded cell of a notebook lacks stands in another cell; None where none does."""
+        if self.spec.cell is None:
+            return None
+        raised = [self.attempt.loading, *(item.raised for item in (self.shown, *self.graded) if item is not None)]
+        found = (_MISSING.match(one.message) for one in raised if one is not None and one.type == "NameError")
+        told = (missing(name[1], self.spec.cell.elsewhere) for name in found if name)
+        return next(filter(None, told), None)
+
+    @property
     def failed(self) -> bool:
         """Whether answers came that are wrong: only then there is something to explain."""
-        return self.outcome in {"wrong", "crashed", "over-budget"}
+        return self.outcome in EXPLAINABLE

@@ -108,6 +108,8 @@ def first_screen(
     if verdict.outcome not in {"unimplemented", "error"}:
         fact += page.capped(list(_example(verdict, page)), _EXAMPLE)
         fact += [line for use in report["forbidden"][1:4] for line in page.capped(page.wrap(_use(use, page)), 1)]
+        if report.get("elsewhere"):
+            reason += page.capped(page.wrap(f"→ {report['elsewhere']}", "  "), _ARROW)
         reason += page.capped(_explanation(verdict, page), _ARROW)
         if verdict.stage is not None:
             reason += page.capped(page.wrap(verdict.stage.message), _CLAUSE)

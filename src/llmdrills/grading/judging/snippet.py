@@ -16,6 +16,9 @@ _DUE = Bilingual("{due} is due", "应为 {due}")
 _DUE_AND_CAME = Bilingual("{due} is due, {came} came", "应为 {due}，得到 {came}")
 
 
+_INTERPRETED = ("import os", "", 'os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton', "")
+
+
 def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]) -> str:
     """Complete Python: it loads the attempt, makes the inputs of the case, calls, and prints what is wrong.
 
@@ -38,7 +41,15 @@ def snippet(spec: AttemptSpec, expected: Expected, findings: Sequence[f.Finding]
         imports = ["import runpy", "", "from llmdrills.grading.reproduce import inputs", ""]
         made = [f"args, kwargs = inputs({where})"]
         arguments = "*args, **kwargs"
-    loaded = f"{entry} = runpy.run_path({spec.file!r})[{entry!r}]"
+    if spec.cell is not None and spec.cell.number:
+        imports = ["from llmdrills.grading.reproduce import from_notebook", *imports[1:]]
+        found = f"from_notebook({str(spec.cell.path)!r}, {entry!r})"
+    else:
+        found = f"runpy.run_path({str(spec.cell.path) if spec.cell else spec.file!r})[{entry!r}]"
+    if spec.kata.engine == "triton" and device == "cpu":
+        imports = [*_INTERPRETED, *imports[:-1], "from llmdrills.grading.reproduce import watched", ""]
+        found = f"watched({found})"
+    loaded = f"{entry} = {found}"
     if expected.calls > 1:
         ending = [f"    print({entry}({arguments}))"]
     else:

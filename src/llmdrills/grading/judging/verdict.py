@@ -10,6 +10,7 @@ __all__ = [
     "Behaviour",
     "CaseCounts",
     "CaseResult",
+    "CaseTraffic",
     "Diagnosis",
     "FailingClause",
     "LoadFailure",
@@ -25,7 +26,18 @@ __all__ = [
 ]
 
 Outcome = Literal[
-    "passed", "wrong", "unimplemented", "crashed", "timeout", "memory", "forbidden", "over-budget", "error"
+    "passed",
+    "wrong",
+    "unimplemented",
+    "crashed",
+    "fault",
+    "race",
+    "does-not-compile",
+    "timeout",
+    "memory",
+    "forbidden",
+    "over-budget",
+    "error",
 ]
 
 
@@ -88,13 +100,14 @@ class Behaviour:
 @dataclass(frozen=True)
 class Where:
     """The place where it certainly goes wrong: where an answer raises, writes into its caller's tensor, depends on
-    earlier calls, loses a gradient, or first calculates in half precision where the reference never does.
+    earlier calls, loses a gradient, or first calculates in half precision where the reference never does; or what the
+    watch on Triton's interpreter saw first.
 
     `line` is the attempt's (0: unknown), `case` the case in which it was seen. `operation`, `operands` and
     `expression` are those of `Raised`; for the other kinds `expression` is the text of that line, where it is one line.
     """
 
-    kind: Literal["crash", "input-changed", "earlier-calls", "no-gradient", "half-precision"]
+    kind: Literal["crash", "input-changed", "earlier-calls", "no-gradient", "half-precision", "kernel"]
     case: str
     message: str
     line: int = 0
@@ -173,6 +186,26 @@ class CaseCounts(TypedDict):
     budget: dict[str, list[int]]
 
 
+class CaseTraffic(TypedDict):
+    """What the attempt's Triton kernels moved in a case, in bytes, beside the `least` that any right kernel moves.
+
+    `moved` is what they loaded and stored together; tiles are as padded as they are. `budget` maps "bytes",
+    "largest_tile", "launches" and "dot_flops" to [limit, the solution's cost].
+    """
+
+    case: str
+    loaded: int
+    stored: int
+    moved: int
+    least: int
+    launches: int
+    programs: int
+    largest_tile: int
+    dot_flops: int
+    atomics: int
+    budget: dict[str, list[int]]
+
+
 class Parity(TypedDict):
     """The outcomes on the CPU and on the device, whether they agree, and the cases that went differently."""
 
@@ -195,6 +228,7 @@ class Report(TypedDict, total=False):
     recognised: str | None  # the id of the note, where it is of that kind
     seconds: Seconds
     counts: list[CaseCounts]
+    traffic: list[CaseTraffic]  # of the named cases of a kata of engine triton
     output: str  # all that the attempt printed
     output_cut: bool  # whether it printed more than that
     raised: LoadFailure | None
@@ -204,6 +238,7 @@ class Report(TypedDict, total=False):
     headline: str  # the fact that the message begins with
     next: str  # the next step, in the learner's language
     parity: Parity  # only where two devices were compared
+    elsewhere: str  # only of a cell: that a name which it lacks stands in another one, in the learner's language
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llmdrills.grading.judging import findings as f
+from llmdrills.grading.judging.kernel_wording import KERNEL_WORDS, over_traffic
 from llmdrills.grading.judging.verdict import Outcome
 from llmdrills.grading.protocol.answer import TOGETHER, Ended
 from llmdrills.language import Bilingual, chinese
@@ -40,6 +41,19 @@ NEXT_STEPS: dict[Outcome, Bilingual] = {
         "写完函数、保存，然后再评一次；`llmdrills hint {kata}` 会给出提示。",
     ),
     "crashed": Bilingual("`llmdrills hint {kata}` gives a hint.", "`llmdrills hint {kata}` 会给出提示。"),
+    "fault": Bilingual(
+        "Look at the mask and the offsets of that line, or at the launch; `llmdrills hint {kata}` gives a hint.",
+        "检查这一行的 mask 和偏移，或者 kernel 的启动；`llmdrills hint {kata}` 会给出提示。",
+    ),
+    "race": Bilingual(
+        "Let one program own each element, or use an atomic; `llmdrills hint {kata}` gives a hint.",
+        "让每个元素只归一个 program，或改用原子操作；`llmdrills hint {kata}` 会给出提示。",
+    ),
+    "does-not-compile": Bilingual(
+        "A GPU's compiler refuses this line, whatever the interpreter makes of it. "
+        "`llmdrills hint {kata}` gives a hint.",
+        "不管解释器能否运行，GPU 编译器都不接受这一行；`llmdrills hint {kata}` 会给出提示。",
+    ),
     "timeout": Bilingual(
         "Look for a loop that does not end, or for one Python loop per element.",
         "检查是否有不会结束的循环，或者逐元素的 Python 循环。",
@@ -64,6 +78,18 @@ NEXT_STEPS: dict[Outcome, Bilingual] = {
 NEXT_BY_KEY: dict[Outcome, Bilingual] = {
     "wrong": Bilingual("h gives a hint.", "按 h 查看提示。"),
     "crashed": Bilingual("h gives a hint.", "按 h 查看提示。"),
+    "fault": Bilingual(
+        "Look at the mask and the offsets of that line, or at the launch; h gives a hint.",
+        "检查这一行的 mask 和偏移，或者 kernel 的启动；按 h 查看提示。",
+    ),
+    "race": Bilingual(
+        "Let one program own each element, or use an atomic; h gives a hint.",
+        "让每个元素只归一个 program，或改用原子操作；按 h 查看提示。",
+    ),
+    "does-not-compile": Bilingual(
+        "A GPU's compiler refuses this line, whatever the interpreter makes of it; h gives a hint.",
+        "不管解释器能否运行，GPU 编译器都不接受这一行；按 h 查看提示。",
+    ),
     "unimplemented": Bilingual(
         "Write the function and save: it is graded then; h gives a hint.",
         "写完函数并保存，就会自动评分；按 h 查看提示。",
@@ -92,6 +118,10 @@ FORBIDDEN_WHY: dict[str, Bilingual] = {
     "taken": Bilingual(
         "it takes many numbers out of tensors, and this kata counts operations: compute with the tensors",
         "它把大量数值取出张量，而这道题统计计算量：请直接用张量计算",
+    ),
+    "torch": Bilingual(
+        "here torch may only allocate and make views: compute it in a kernel",
+        "这道题里 torch 只能用来分配张量和取视图：计算要写在 kernel 里",
     ),
     "unknown": Bilingual(
         "this kata counts operations and does not know what this one costs; write it with products, elementwise "
@@ -401,6 +431,8 @@ def _globals(x: f.GlobalsChanged) -> Bilingual:
 
 
 def _over_budget(x: f.OverBudget) -> Bilingual:
+    if (traffic := over_traffic(x)) is not None:
+        return traffic
     times = x.got / x.allowed if x.allowed else math.inf
     where = Bilingual(f" at line {x.line}", f"第 {x.line} 行") if x.line else Bilingual("", "")
     if x.what == "flops":
@@ -477,4 +509,5 @@ _WORDS: dict[type[f.Finding], Callable[[Any], Bilingual]] = {
     f.OverBudget: _over_budget,
     f.NotCounted: _not_counted,
     f.Forbidden: _forbidden,
+    **KERNEL_WORDS,
 }

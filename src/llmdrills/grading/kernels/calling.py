@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import random
 import sys
 import time
 import traceback
@@ -12,13 +11,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from llmdrills.grading.engines.triton import KernelStoppedError, Report
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
 from llmdrills.grading.kernels.culprit import watching
+from llmdrills.grading.kernels.launches import LIMITS, SHORT, Launches, launches, stopped_call, together, torch_uses
 from llmdrills.grading.kernels.overwriting import written_over
+from llmdrills.grading.kernels.settings import current_settings, restored, seed_all
 from llmdrills.grading.kernels.tracing import traced
 from llmdrills.grading.protocol.answer import EARLIER_RESULT, Answer, Counts, Question, outcome_of
 from llmdrills.grading.protocol.tensors import Freezer, thaw, type_name
@@ -35,14 +37,28 @@ MOST_SECONDS_AGAIN = 0.5
 """A call that raised sooner than this is repeated to see the operands: it may not use up the attempt's time."""
 
 
+class _Called(NamedTuple):
+    """What one call came to: the value, the live result, and what watched it."""
+
+    value: Value
+    result: Any
+    watch: Watch | None
+    launched: Report | None
+
+
 class Caller:
     """Puts questions to kernels on one device. Make it before anything untrusted is imported.
 
     `file` is the path of the kernel's source as it shows in tracebacks, `forbidden` the dotted names whose calls are
-    noted.
+    noted. `launching` says that every kernel is one of Triton's, which its interpreter runs and watches on the CPU;
+    else those are that are marked so.
     """
 
-    def __init__(self, device: str = "cpu", file: str = "", forbidden: Sequence[str] = ()) -> None:
+    def __init__(
+        self, device: str = "cpu", file: str = "", forbidden: Sequence[str] = (), *, launching: bool = False
+    ) -> None:
+        self._launching = launching
+        self._limits = LIMITS
         self._device = torch.device(device)
         self._file = file
         self._forbidden = tuple(forbidden)
@@ -75,14 +91,14 @@ class Caller:
     ) -> tuple[Answer, Any]:
         """The answer to a call with these very objects, and the live result."""
         before = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
-        settings = _settings()
-        _seed(question.seed)
+        settings = current_settings()
+        seed_all(question.seed)
         started = self._clock()
-        value, result, watch = self._call(kernel, args, kwargs, question)
+        value, result, watch, launched = self._call(kernel, args, kwargs, question)
         seconds = self._clock() - started
-        if isinstance(value, Raised) and seconds < MOST_SECONDS_AGAIN:
+        if isinstance(value, Raised) and seconds < MOST_SECONDS_AGAIN and launched is None:
             value = self._with_operands(value, kernel, question)
-        changed = _restore(settings)
+        changed = restored(settings)
         grads = self._gradients(result, [args[at] for at in question.grads]) if question.grads else ()
         after = [self._freezer.freeze(given) for given in (*args, *kwargs.values())]
         answer = Answer(
@@ -90,9 +106,10 @@ class Caller:
             inputs_changed=tuple(at for at, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]),
             grads=grads,
             counts=_counts(watch) if watch is not None and question.count else None,
-            forbidden=() if watch is None else _uses(watch, value),
+            forbidden=(*(() if watch is None else _uses(watch, value)), *torch_uses(launched)),
             globals_changed=changed,
             seconds=seconds,
+            watched=launched,
         )
         return answer, result
 
@@ -128,31 +145,36 @@ class Caller:
             forbidden=tuple(use for answer in answers for use in answer.forbidden),
             globals_changed=(*(name for answer in answers for name in answer.globals_changed), *earlier),
             seconds=sum(answer.seconds for answer in answers),
+            watched=together([answer.watched for answer in answers]),
         )
 
-    def _call(
-        self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question
-    ) -> tuple[Value, Any, Watch | None]:
+    def _call(self, kernel: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], question: Question) -> _Called:
         given = (*args, *kwargs.values())
         watch = (
             Watch(self._forbidden, self._file, counted=question.count, given=given)
             if question.count or self._forbidden
             else None
         )
+        seen = self._launches(kernel, given)
         try:
-            if watch is None:
-                with self.guard():
-                    result = self._draws(kernel, args, kwargs, question.draws)
-            else:
-                with self.guard(), watch:
-                    result = self._draws(kernel, args, kwargs, question.draws)
+            with self.guard(), watch or nullcontext(), seen:
+                result = self._draws(kernel, args, kwargs, question.draws)
             if self._synchronize is not None:
                 self._synchronize()
             if watch is not None and question.count:
                 watch.charge("the result", (result,))  # memory that no operator of this call made
-            return self._freezer.freeze(result), result, watch
+            return _Called(self._freezer.freeze(result), result, watch, seen.report)
+        except KernelStoppedError as stopped:
+            if self._launching and stopped.event.kind == "too-much-work":
+                self._limits = SHORT
+            return _Called(stopped_call(stopped, self._file), None, watch, seen.report)
         except BaseException as error:  # sys.exit inside a kernel is an answer too: a wrong one
-            return self.raised(error), None, watch
+            return _Called(self.raised(error), None, watch, seen.report)
+
+    def _launches(self, kernel: Callable[..., Any], given: Sequence[Any]) -> Launches:
+        """The watch on Triton's kernels; on a GPU they run as they are."""
+        on = self._device.type == "cpu" and (self._launching or launches(kernel))
+        return Launches(on=on, file=self._file if self._launching else None, given=given, limits=self._limits)
 
     def _with_operands(self, raised: Raised, kernel: Callable[..., Any], question: Question) -> Raised:
         """The same exception with the torch function that raised it and that function's arguments.
@@ -160,10 +182,10 @@ class Caller:
         They are seen only while the function runs, so the kernel is called once more, on fresh arguments and with
         what it prints thrown away. Left out where Python itself raised, and for what is no crash.
         """
-        if raised.operation in ("", "raise", "name", "import") or outcome_of(raised) != "crashed":
+        if raised.operation in ("", "raise", "name", "import", "kernel") or outcome_of(raised) != "crashed":
             return raised
         args, kwargs = self._arguments(question)
-        _seed(question.seed)
+        seed_all(question.seed)
         recorder, silent = TorchRecorder(), _Silent()
         try:
             with redirect_stdout(silent), redirect_stderr(silent), self.guard(), recorder:
@@ -175,9 +197,14 @@ class Caller:
         return raised
 
     def _seek(self, kernel: Callable[..., Any], question: Question) -> Answer:
-        """The lines in which what the question seeks happens; those before the exception where the call raises."""
+        """The lines in which what the question seeks happens; those before the exception where the call raises.
+
+        Torch's modes do not see into Triton's kernels.
+        """
+        if self._launching or launches(kernel):
+            return Answer([])
         args, kwargs = self._arguments(question)
-        _seed(question.seed)
+        seed_all(question.seed)
         watcher, silent = watching(question.seek, (*args, *kwargs.values()), self.line), _Silent()
         with (
             suppress(BaseException),  # the kernel is judged by another call, which tells what it raises
@@ -325,38 +352,6 @@ def _weights(leaf: Any) -> Any:
     """Weights for the sum whose gradient is compared: distinct, of both signs, and the same on every device."""
     count = torch.arange(leaf.numel(), dtype=torch.float64)
     return torch.cos(count * 0.7 + 0.3).to(leaf.dtype).reshape(leaf.shape).to(leaf.device)
-
-
-# Taken before the learner's file is imported, like everything that is used around its calls.
-_random_seed, _cuda_awake, _cuda_seed = random.seed, torch.cuda.is_initialized, torch.cuda.manual_seed_all
-_torch_seed = torch.default_generator.manual_seed
-_get_dtype, _set_dtype = torch.get_default_dtype, torch.set_default_dtype
-_get_grad, _set_grad = torch.is_grad_enabled, torch.set_grad_enabled
-
-
-def _seed(seed: int) -> None:
-    _random_seed(seed)
-    # torch.manual_seed formats the stack once for each kind of device: a third of a millisecond, on every call.
-    _torch_seed(seed)
-    if _cuda_awake():
-        _cuda_seed(seed)
-
-
-def _settings() -> tuple[Any, bool]:
-    return _get_dtype(), _get_grad()
-
-
-def _restore(settings: tuple[Any, bool]) -> tuple[str, ...]:
-    """Put torch's global settings back; the names of those that were changed."""
-    dtype, grad = settings
-    changed = []
-    if _get_dtype() != dtype:
-        _set_dtype(dtype)
-        changed.append("default dtype")
-    if _get_grad() != grad:
-        _set_grad(grad)
-        changed.append("grad mode")
-    return tuple(changed)
 
 
 def _uses(watch: Watch, value: Value) -> tuple[ForbiddenUse, ...]:

@@ -28,9 +28,9 @@ from llmdrills.grading.kernels.asking import WrongAnswers
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.derived_cases import DERIVED, DRAWN, NotDerivable
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
+from llmdrills.grading.kernels.traffic import cost_limits, least_bytes
 from llmdrills.grading.protocol.answer import (
     Answer,
-    CostLimit,
     Expected,
     GradientRules,
     Law,
@@ -144,7 +144,8 @@ def make_question(loaded: LoadedKata, case: Case, seed: int, folder: Path) -> Ma
         if not isinstance(given, torch.Tensor) or not given.is_floating_point():
             what = f"grads names argument {position}, which is no floating tensor"
             raise ContentError([_problem(file, case, what, "count positional arguments from 0")])
-    counted = any(budget.case == case.name for budget in loaded.kata.budgets)
+    by_torch = loaded.kata.engine == "torch"  # elsewhere the engine's own watch counts
+    counted = by_torch and any(budget.case == case.name for budget in loaded.kata.budgets)
     mixed = zlib.crc32(f"{seed}/{case.name}/call".encode())
     plain = _freeze(made, case, mixed, counted, then)
     laws = tuple(tuple(zip(map(Freezer().freeze, c.law), c.law.values(), strict=True)) for c in calls if c.law)
@@ -256,7 +257,8 @@ def expect(loaded: LoadedKata, kernels: VariantKernels, made: Made, caller: Call
             dtypes=tuple(_dtype(grad) for grad in same.grads),
             baselines=tuple(greatest(a, b) for a, b in zip(exact.grads, same.grads, strict=True)),
         ),
-        budgets=_budgets(loaded, case, same),
+        budgets=cost_limits(loaded, kernels, case, question, same),
+        least=least_bytes(loaded, question, same) if loaded.kata.engine == "triton" else 0,
         call=call,
         seconds=same.seconds,
         derived=DERIVED in case.tags,
@@ -285,19 +287,6 @@ def _expect_law(kernels: VariantKernels, made: Made) -> Expected:
         calls=1 + len(question.then),
         laws=made.laws,
     )
-
-
-def _budgets(loaded: LoadedKata, case: Case, answer: Answer) -> tuple[CostLimit, ...]:
-    """Limits in absolute numbers, each with what the reference costs."""
-    found: list[CostLimit] = []
-    for budget in loaded.kata.budgets:
-        if budget.case == case.name and answer.counts is not None:
-            multiples = {"flops": budget.flops, "largest_tensor": budget.largest_tensor, "alive": budget.alive}
-            for what, multiple in multiples.items():
-                if multiple is not None:
-                    cost = int(getattr(answer.counts, what))
-                    found.append(CostLimit(what, int(cost * multiple), cost))
-    return tuple(found)
 
 
 def _shown_call(kernel: Kernel, question: Question) -> ShownCall:
@@ -362,7 +351,7 @@ def greatest(exact: Value, same: Value) -> float:
     else:
         return 0.0
     finite = np.isfinite(one) & np.isfinite(other)
-    return float(np.abs(one - other)[finite].max()) if finite.any() else 0.0
+    return float(np.abs(one[finite] - other[finite]).max()) if finite.any() else 0.0
 
 
 def _refuse_nan(answer: Answer, case: Case, file: Path) -> None:

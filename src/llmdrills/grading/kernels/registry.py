@@ -1,5 +1,8 @@
 """A kata as the oracle holds it: its references, its slips as kernels, and everything that cases.py registered.
 
+Where another engine than torch runs attempts, solution.py is loaded beside the reference, and what launches kernels is
+marked: it runs under that engine's watch.
+
 Only the oracle and the checker load katas: this runs the author's Python. Every fault of an author becomes a Problem
 with file and line; a kata's modules are private to it, although every kata calls its own `reference`.
 """
@@ -20,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from llmdrills.content.model import Kata, Variant
-from llmdrills.errors import ContentError, Problem
+from llmdrills.errors import ContentError, MissingExtraError, Problem
 from llmdrills.grading.authoring import (
     AuthoringError,
     Case,
@@ -34,10 +37,15 @@ from llmdrills.grading.authoring import (
     Same,
     registering,
 )
+from llmdrills.grading.engines import triton
 from llmdrills.grading.kernels.derived_cases import derived_cases
+from llmdrills.grading.kernels.launches import marked
 from llmdrills.grading.kernels.slips import WrongKernel, compiled, joined
 
-__all__ = ["LoadedKata", "VariantKernels", "load"]
+__all__ = ["SOLUTION", "LoadedKata", "VariantKernels", "load", "reference_of"]
+
+SOLUTION = "solution"
+"""The id under which the solution is a right kernel, where it is not the reference itself."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class VariantKernels:
 
     variant: Variant
     reference: Kernel
+    solution: Kernel  # the reference, unless another engine than torch runs attempts
     cases: tuple[Case, ...]
     make_wrong: Callable[[], Iterable[WrongKernel]]
     equivalents: tuple[Equivalent, ...]
@@ -72,6 +81,7 @@ class LoadedKata:
 
     kata: Kata
     references: dict[str, Kernel]
+    solutions: dict[str, Kernel]
     registered: Registered
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _variants: dict[str, VariantKernels] = field(default_factory=dict)
@@ -95,9 +105,13 @@ class LoadedKata:
         return VariantKernels(
             variant=variant,
             reference=self.references[id],
+            solution=self.solutions[id],
             cases=(*cases, *derived_cases(cases)),
             make_wrong=lambda: itertools.chain(self._slips(id), self._others(variant)),
-            equivalents=tuple(e for e in self.registered.equivalents if not e.variants or id in e.variants),
+            equivalents=(
+                *self._solution(id),
+                *(e for e in self.registered.equivalents if not e.variants or id in e.variants),
+            ),
             peers=tuple(p for p in self.registered.peers if not p.variants or id in p.variants),
             domain=next((d for d in self.registered.domains if not d.variants or id in d.variants), None),
             sames=tuple(s for s in (*self.kata.same, *self.registered.sames) if not s.variants or id in s.variants),
@@ -106,7 +120,7 @@ class LoadedKata:
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
         """While a kernel runs, `import reference` inside it finds this kata's."""
-        own = {"reference": self._modules["reference"]}
+        own = {name: module for name, module in self._modules.items() if name != "cases"}
         before = {name: sys.modules.get(name) for name in own}
         sys.modules.update(own)
         try:
@@ -133,8 +147,22 @@ class LoadedKata:
             return None
         return joined(self.kata, slips[one], slips[other], variant, self._own_modules())
 
+    def _solution(self, id: str) -> Iterator[Equivalent]:  # noqa: A002  # as above
+        """The solution as a right kernel that must pass, where it is not the reference itself."""
+        kernel = self.solutions[id]
+        if kernel is not self.references[id]:
+            yield Equivalent(SOLUTION, "what a learner is shown", kernel, kernel.__code__.co_firstlineno)
+
     def _own_modules(self) -> list[ModuleType]:
-        return [self._modules["cases"], self._modules["reference"]]
+        return [self._modules[name] for name in ("cases", "reference", "solution") if name in self._modules]
+
+    def least_bytes(self, *args: Any, **kwargs: Any) -> int | None:
+        """What `least_bytes` of cases.py says that any right kernel moves for this call; None where it says nothing.
+
+        Raises whatever it raises.
+        """
+        said = getattr(self._modules["cases"], "least_bytes", None)
+        return None if said is None else int(said(*args, **kwargs))
 
     def _slips(self, variant: str) -> Iterator[WrongKernel]:
         modules = self._own_modules()
@@ -155,22 +183,50 @@ class LoadedKata:
             name = f"variant-{other.id}"
             told = other.mistaken is not None and not (other.weaker_than or variant.weaker_than)
             if other.id != variant.id and told and name not in taken:
-                kernel = self.references[other.id]
-                yield WrongKernel(name, kernel, self.kata.reference_file, kernel.__code__.co_firstlineno)
+                kernel = self.solutions[other.id]
+                yield WrongKernel(name, kernel, self.kata.solution_file, kernel.__code__.co_firstlineno)
+
+
+_OWN = ("reference", "solution", "cases")
+"""The kata's own modules, which each kata calls by the same names."""
 
 
 def load(kata: Kata) -> LoadedKata:
-    """Run reference.py and cases.py. Raises ContentError with every problem found."""
+    """Run reference.py, solution.py where there is one, and cases.py.
+
+    Raises ContentError with every problem found, and MissingExtraError where the kata's engine is not installed.
+    """
+    if kata.engine == "triton":
+        if not triton.available():
+            raise MissingExtraError("triton")
+        triton.prepare()
     modules: dict[str, ModuleType] = {}
     reference = _run(kata, kata.reference_file, "reference", modules)
-    references, problems = _references(kata, reference)
+    references, problems = _references(kata, reference, kata.reference_file)
+    solutions = references
+    if kata.engine != "torch":
+        solutions, more = _references(kata, _run(kata, kata.solution_file, "solution", modules), kata.solution_file)
+        problems += more
     with registering() as registered:
         _run(kata, kata.cases_file, "cases", modules)
-    loaded = LoadedKata(kata, references, registered, modules)
+    if kata.engine != "torch":
+        for kernel in (*solutions.values(), *(one.kernel for one in registered.equivalents)):
+            marked(kernel, kata.engine)
+    loaded = LoadedKata(kata, references, solutions, registered, modules)
     problems += list(_problems(loaded))
     if problems:
         raise ContentError(problems)
     return loaded
+
+
+def reference_of(kata: Kata, variant: str) -> Kernel:
+    """The reference of one variant, from reference.py alone. Raises ContentError with every problem found."""
+    references, problems = _references(kata, _run(kata, kata.reference_file, "reference", {}))
+    if variant not in references:
+        problems = problems or [Problem(kata.folder / "kata.yaml", 1, 1, f"there is no variant {variant!r}", "add it")]
+    if problems:
+        raise ContentError(problems)
+    return references[variant]
 
 
 def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> ModuleType:
@@ -193,7 +249,7 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
     # No bytecode: a workspace is under version control, and may be read-only.
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     known, path = dict(sys.modules), list(sys.path)
-    for own in ("reference", "cases"):
+    for own in _OWN:
         sys.modules.pop(own, None)
     sys.modules.update(modules)
     sys.modules[name] = module
@@ -208,7 +264,7 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
         for other, loaded in list(sys.modules.items()):
             if other not in known and _inside(loaded, kata.folder):
                 del sys.modules[other]
-        for own in ("reference", "cases"):
+        for own in _OWN:
             if own in known:
                 sys.modules[own] = known[own]
             else:
@@ -239,7 +295,7 @@ def _raised(error: BaseException, file: Path) -> Problem:
     return Problem(file, line, 1, f"importing it raises {type(error).__name__}: {error}", "fix this line")
 
 
-def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list[Problem]]:
+def _references(kata: Kata, module: ModuleType, file: Path) -> tuple[dict[str, Kernel], list[Problem]]:
     found: dict[str, Kernel] = {}
     problems: list[Problem] = []
     for variant in kata.variants:
@@ -247,7 +303,7 @@ def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list
         if not inspect.isfunction(kernel):
             what = f"variant {variant.id} names {variant.reference}, which is not a function here"
             todo = f"write `def {variant.reference}(…)`, or fix `reference` in kata.yaml"
-            problems.append(Problem(kata.reference_file, 1, 1, what, todo))
+            problems.append(Problem(file, 1, 1, what, todo))
         else:
             found[variant.id] = kernel
     shapes = {str(_bare(kernel)): kernel for kernel in found.values()}
@@ -256,7 +312,7 @@ def _references(kata: Kata, module: ModuleType) -> tuple[dict[str, Kernel], list
             first = next(iter(shapes))
             problems.append(
                 _at(
-                    kata.reference_file,
+                    file,
                     kernel,
                     f"{kernel.__name__}{shape} differs from {first}",
                     "give every variant the same signature",

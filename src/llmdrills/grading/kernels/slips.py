@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import dataclasses
+import linecache
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +12,9 @@ from types import ModuleType
 from llmdrills.content.model import Kata, Slip
 from llmdrills.errors import ContentError, Problem
 from llmdrills.grading.authoring import Kernel
+from llmdrills.grading.kernels.launches import marked
 
-__all__ = ["WrongKernel", "compiled", "joined"]
+__all__ = ["WrongKernel", "compiled", "joined", "known_by_name"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ def compiled(kata: Kata, slip: Slip, variant: str, modules: list[ModuleType]) ->
     for module in modules:
         names.update(module.__dict__)
     name = slip.names[variant]
+    called = f"<slip {slip.id}>"
+    known_by_name(called, slip.texts[variant])
     file = kata.cases_file if slip.decorated else kata.slips_file
     try:
         # Annotations are left as text, as in the kata's own files: nothing here depends on them.
         code = compile(
             slip.texts[variant],
-            f"<slip {slip.id}>",
+            called,
             "exec",
             flags=__future__.annotations.compiler_flag,
             dont_inherit=True,
@@ -55,9 +59,16 @@ def compiled(kata: Kata, slip: Slip, variant: str, modules: list[ModuleType]) ->
     if not callable(kernel):
         what = f"slip {slip.id} makes {name} something that cannot be called"
         raise ContentError([Problem(file, slip.position.line, 1, what, "fix the edit")])
+    if kata.engine == "triton":
+        marked(kernel, kata.engine)
     return WrongKernel(
         id=slip.id, kernel=kernel, file=file, line=slip.position.line, same_as=slip.same_as, proof=slip.proof
     )
+
+
+def known_by_name(name: str, text: str) -> None:
+    """Let a text that stands in no file be read by its name: Triton reads a kernel's own text."""
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
 
 
 def joined(kata: Kata, one: Slip, other: Slip, variant: str, modules: list[ModuleType]) -> Kernel | None:

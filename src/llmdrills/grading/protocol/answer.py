@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llmdrills.grading.engines.triton.report import Report
 from llmdrills.grading.protocol.wire import Raised, Value
 from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 __all__ = [
     "EARLIER_RESULT",
     "JOINT",
+    "STOPPED",
     "TOGETHER",
     "Answer",
     "Attempt",
@@ -85,6 +87,10 @@ class Question:
     seek: Seek = ""
 
 
+STOPPED = "KernelStoppedError"
+"""Stands in `Raised.classes` where the watch on Triton's interpreter ended the call: the last event says why."""
+
+
 EARLIER_RESULT = "an earlier result"
 """Stands in `Answer.globals_changed` where a later call changed what an earlier one returned."""
 
@@ -101,7 +107,8 @@ class Answer:
     `inputs_changed` are positions: the positional arguments, then the keyword arguments in order. `grads`
     stand in the order of `Question.grads`, None where no gradient arrived. `forbidden` names calls that
     the contract rules out, as they were met. `globals_changed` names settings of torch that the call left
-    changed ("default dtype", "grad mode").
+    changed ("default dtype", "grad mode"). `watched` is what the watch on Triton's interpreter saw, where a kernel was
+    run by it.
     """
 
     value: Value | Raised
@@ -111,6 +118,7 @@ class Answer:
     forbidden: tuple[ForbiddenUse, ...] = ()
     globals_changed: tuple[str, ...] = ()
     seconds: float = 0.0
+    watched: Report | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +147,11 @@ class GradientRules:
 @dataclass(frozen=True)
 class CostLimit:
     """What one call may cost: `what` names a field of `Counts` ("flops", "largest_tensor" or "alive"), `reference` is
-    what the reference costs."""
+    what the reference costs.
+
+    Of a kernel that Triton's interpreter ran, it is "bytes" (loaded and stored), "largest_tile", "launches" or
+    "dot_flops", and the reference is the kata's solution.
+    """
 
     what: str
     limit: int
@@ -199,6 +211,7 @@ class Expected:
     float32: bool = True  # no floating input is of another type
     empty: bool = False  # a tensor without elements goes in
     left_out: str = ""  # why this draw is not judged here: its answer counts for nothing
+    least: int = 0  # bytes that any right kernel moves; 0 where nobody counts them
     slips: dict[str, Answer] = field(default_factory=dict)
     laws: tuple[Law, ...] = ()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from llmdrills.grading.engines.triton.report import KINDS, Cost, Event, Report
 from llmdrills.grading.protocol.answer import Answer, Counts
 from llmdrills.grading.protocol.wire import Opaque, Value, WireError, pack
 from llmdrills.grading.rules.forbidden import HOWS, ForbiddenUse
@@ -42,14 +43,20 @@ def write_answer(answer: Answer) -> Value:
         tuple((use.call, use.line, use.how) for use in answer.forbidden),
         answer.globals_changed,
         answer.seconds,
+        None if answer.watched is None else _write_report(answer.watched),
     )
+
+
+def _write_report(report: Report) -> Value:
+    events = tuple((one.kind, one.line, one.kernel, one.program, dict(one.facts)) for one in report.events)
+    return events, tuple(getattr(report.cost, field.name) for field in dataclasses.fields(Cost))
 
 
 def read_answer(parts: Value) -> Answer:
     """The answer that `write_answer` wrote. Raises WireError for anything else."""
-    if type(parts) is not tuple or len(parts) != 7:
-        raise WireError("an answer has seven parts")
-    value, changed, grads, counts, forbidden, settings, seconds = parts
+    if type(parts) is not tuple or len(parts) != 8:
+        raise WireError("an answer has eight parts")
+    value, changed, grads, counts, forbidden, settings, seconds, watched = parts
     _tuple_of(changed, int)
     _need(type(grads) is tuple)
     _tuple_of(forbidden, tuple)
@@ -64,7 +71,32 @@ def read_answer(parts: Value) -> Answer:
         forbidden=uses,
         globals_changed=settings,
         seconds=seconds,
+        watched=_read_report(watched),
     )
+
+
+def _read_report(parts: Value) -> Report | None:
+    if parts is None:
+        return None
+    _need(type(parts) is tuple and len(parts) == 2)
+    events, cost = parts
+    _tuple_of(events, tuple)
+    _tuple_of(cost, int)
+    _need(len(cost) == len(dataclasses.fields(Cost)) and min(cost) >= 0)
+    return Report(tuple(map(_read_event, events)), Cost(*cost))
+
+
+def _read_event(parts: Any) -> Event:
+    _need(len(parts) == 5)
+    kind, line, kernel, program, facts = parts
+    _need(kind in KINDS and (line is None or type(line) is int) and (kernel is None or type(kernel) is str))
+    if program is not None:
+        _tuple_of(program, int)
+    _need(type(facts) is dict)
+    for name, fact in facts.items():
+        _need(type(name) is str and type(fact) in (str, int, float, tuple))
+        _need(type(fact) is not tuple or all(type(item) in (str, int) for item in fact))
+    return Event(kind, line, kernel, program, facts)
 
 
 def _read_counts(parts: Value) -> Counts | None:

@@ -11,6 +11,7 @@ from llmdrills.grading.rules.limits import Limits
 
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata
+    from llmdrills.content.notebookfile import Cell
     from llmdrills.language import Language
 
 __all__ = ["AttemptSpec"]
@@ -23,7 +24,8 @@ class AttemptSpec:
     `source` are the file's bytes, `file` its name in messages and in the snippet, `variant` the id of one of the
     kata's variants. `device` is "cpu", "cuda" or "mps", never "auto", and `seed` the one that the inputs follow from.
     `further` asks for locked draws that a grade under this seed leaves out, and for no named case; `traced` for that
-    case alone, and for the calls that are made in it.
+    case alone, and for the calls that are made in it. `cell` is what is known of the source where it is the cell
+    of a notebook.
     """
 
     kata: Kata
@@ -36,6 +38,7 @@ class AttemptSpec:
     limits: Limits = field(default_factory=Limits)
     further: bool = False
     traced: str = ""
+    cell: Cell | None = None
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from llmdrills.content.computed import Computed, NoteValues, Translation, digest
 from llmdrills.content.derive import cards_in
 from llmdrills.content.lint import WAIVER, lint, note_digest
 from llmdrills.content.lint.rule import CARDS
+from llmdrills.content.playtable import play_text
 from llmdrills.errors import Problem
 from llmdrills.grading.proving.check import SEEDS, check_katas, exposed, run_proofs, shown_cards
 from llmdrills.grading.proving.clean import unless_clean
@@ -76,7 +77,8 @@ def audit(
     """Check a workspace; `katas` are those whose graders are proven, on all of `seeds`; `run=False` only lints.
 
     `progress` is told of each kata and proof that is done: what, and whether it came from the cache.
-    Raises ContentError for a damaged decks/computed.json, GraderError when nothing can be run.
+    Raises ContentError for a damaged decks/computed.json, GraderError when nothing can be run. What slips cost the
+    small model is read from drills/play.json: `proving.play_proof` looks at that file.
     """
     known = load_computed(workspace.root)
     problems = list(unless_clean(workspace.root, cache_dir, "lint", lambda: lint(workspace, known)))
@@ -84,7 +86,11 @@ def audit(
         return Audit(tuple(problems), (), (), known)
     tell = progress or (lambda _what, _cached: None)
     proofs = run_proofs(
-        workspace.notes, cache_dir=cache_dir, jobs=jobs, progress=lambda proof: tell(proof.note, proof.cached)
+        workspace.notes,
+        played=play_text(workspace.root),
+        cache_dir=cache_dir,
+        jobs=jobs,
+        progress=lambda proof: tell(proof.note, proof.cached),
     )
     reports = check_katas(
         katas,

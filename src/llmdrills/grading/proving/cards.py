@@ -17,6 +17,7 @@ from llmdrills.content.cardtext import MOST_NUMBERS, WIDTH, loose_numbers
 from llmdrills.content.derive import card_kernel, cards_in, result_lines, right_lines
 from llmdrills.content.model import Card, Kata, Slip
 from llmdrills.grading.authoring import Kernel
+from llmdrills.grading.kernels.launches import StoppedCallError, watched
 from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels
 from llmdrills.grading.proving.reports import CardFault, CardReport
 from llmdrills.grading.proving.scratch import scratch
@@ -44,7 +45,7 @@ def prove_cards(loaded: LoadedKata, kernels: VariantKernels) -> dict[str, CardRe
             return {slip.id: CardReport(expected="", got="", faults=(fault,)) for slip, _ in cards}
         for slip, card in cards:
             space = {**names, "torch": torch, "math": math}
-            kernels_of = kernels.reference, wrong[slip.id]
+            kernels_of = watched(kernels.solution), watched(wrong[slip.id])
             found[slip.id] = _prove(_Shown(loaded.kata, slip, card, space), kernels_of)
     return found
 
@@ -97,6 +98,9 @@ def _result(shown: _Shown, kernel: Kernel) -> _Result:
             what, todo = f"its call is no Python that runs: {error}", f"use `{entry}`, `torch` and `math` alone"
             found.faults.append(CardFault("card-call", "call", what, todo))
             return found
+        except StoppedCallError as stopped:
+            texts.append(f"stopped: {stopped.kind}")
+            found.raised, size = True, 0
         except Exception as error:  # an answer of the kernel, as it is one to a case
             texts.append(f"raises {type(error).__name__}")
             found.raised, size = True, 0

@@ -22,14 +22,15 @@ from typing import Any
 
 from llmdrills.content.computed import Exposed, ShownCard, card_digest, digest
 from llmdrills.content.derive import cards_in
-from llmdrills.content.drawslock import source_of
+from llmdrills.content.drawslock import meaning_of, source_of
 from llmdrills.content.model import Kata, Note
 from llmdrills.errors import Problem
 from llmdrills.files import write_atomically
+from llmdrills.grading.play.digest import model_digest
 from llmdrills.grading.proving.check_pool import Checkers
 from llmdrills.grading.proving.reports import KataHoles, KataReport, ProofReport
 
-__all__ = ["SEEDS", "check_katas", "exposed", "run_proofs", "search_holes", "shown_cards"]
+__all__ = ["SEEDS", "check_katas", "exposed", "measure_slips", "run_proofs", "search_holes", "shown_cards"]
 
 KATA_SECONDS = 300.0
 """CPU seconds that one kata may take, on up to `SEEDS` seeds; more seeds take as much more."""
@@ -37,6 +38,8 @@ PROOF_SECONDS = 30.0
 SEEDS = 5
 """On so many seeds every wrong kernel must die and every right one pass; more before a release."""
 SCHEMA = 1
+_ASKS = "cost("
+"""What a proof holds that asks what a slip costs the small model."""
 
 
 def check_katas(
@@ -76,7 +79,7 @@ def check_katas(
             progress(report)
 
     # Those that need more libraries take longest: begun last, one would run alone at the end.
-    requests.sort(key=lambda item: not katas[item[0]].needs)
+    requests.sort(key=lambda item: not katas[item[0]].libraries)
     limit = KATA_SECONDS * max(1.0, seeds / SEEDS)
     with Checkers(min(_jobs(jobs), len(requests))) as checkers:
         checkers.run([request for _, request in requests], limit, done)
@@ -152,6 +155,7 @@ def shown_cards(katas: Sequence[Kata], reports: Sequence[KataReport]) -> dict[st
 def run_proofs(
     notes: Sequence[Note],
     *,
+    played: str = "",
     cache_dir: Path | None = None,
     jobs: int | None = None,
     timeout: float = PROOF_SECONDS,
@@ -160,26 +164,30 @@ def run_proofs(
     """Run the proof of every note that has one; reports in their order. A failing proof's problem points into the
     YAML file.
 
-    `timeout` is in seconds, for each proof. Raises GraderError when torch is not installed.
+    `played` is the text of drills/play.json, for proofs that ask what a slip costs the small model; "" where there is
+    none. `timeout` is in seconds, for each proof. Raises GraderError when torch is not installed.
     """
     proving = [note for note in notes if note.proof is not None]
     found: dict[str, ProofReport] = {}
     requests: list[tuple[Note, dict[str, Any]]] = []
     for note in proving:
-        known = _recall(cache_dir, f"proof-{note.id}", _proof_key(note)) if cache_dir else None
+        table = played if _ASKS in (note.proof or "") else ""
+        known = _recall(cache_dir, f"proof-{note.id}", _proof_key(note, table)) if cache_dir else None
         if known is not None:
             found[note.id] = ProofReport(note.id, known["values"], cached=True)
             if progress is not None:
                 progress(found[note.id])
         else:
-            requests.append((note, {"what": "proof", "text": note.proof, "values": list(note.values)}))
+            asked = {"what": "proof", "text": note.proof, "values": list(note.values), "played": table}
+            requests.append((note, asked))
 
     def done(index: int, answer: dict[str, Any]) -> None:
         note = requests[index][0]
         report = _proof_report(note, answer)
         found[note.id] = report
         if cache_dir and report.problem is None:
-            _remember(cache_dir, f"proof-{note.id}", _proof_key(note), {"values": dict(report.values)})
+            key = _proof_key(note, requests[index][1]["played"])
+            _remember(cache_dir, f"proof-{note.id}", key, {"values": dict(report.values)})
         if progress is not None:
             progress(report)
 
@@ -187,6 +195,45 @@ def run_proofs(
     with Checkers(min(_jobs(jobs), (len(requests) + 19) // 20)) as checkers:
         checkers.run([request for _, request in requests], timeout, done)
     return [found[note.id] for note in proving]
+
+
+def measure_slips(
+    katas: Sequence[Kata],
+    wanted: Sequence[str],
+    *,
+    cache_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Callable[[str, bool], None] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Run the small model with every slip of the wanted katas: by kata, what `proving.play_proof.measure` returns, or
+    `{"failed": why}`.
+
+    `katas` are all that have a part in the model, with their slips. `progress` is told the kata, and whether it came
+    from the cache. Raises GraderError when torch is not installed.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    requests: list[dict[str, Any]] = []
+    key, sent = _play_key(katas), base64.b64encode(pickle.dumps(list(katas))).decode()
+    for name in wanted:
+        known = _recall(cache_dir, f"play-{name}", key) if cache_dir else None
+        if known is not None:
+            found[name] = known
+            if progress is not None:
+                progress(name, True)
+        else:
+            requests.append({"what": "play", "kata": name, "katas": sent})
+
+    def done(index: int, answer: dict[str, Any]) -> None:
+        name = requests[index]["kata"]
+        found[name] = answer
+        if cache_dir and "slips" in answer:
+            _remember(cache_dir, f"play-{name}", key, answer)
+        if progress is not None:
+            progress(name, False)
+
+    with Checkers(min(_jobs(jobs), len(requests))) as checkers:
+        checkers.run(requests, KATA_SECONDS, done)
+    return found
 
 
 def _kata_report(kata: Kata, seed: int, answer: dict[str, Any]) -> KataReport:
@@ -226,7 +273,7 @@ def _jobs(jobs: int | None) -> int:
 
 
 def _kata_key(kata: Kata, seed: int, seeds: int) -> str:
-    parts = [_surroundings(), str(seed), str(seeds), str(kata.folder), *(_version(name) for name in kata.needs)]
+    parts = [_surroundings(), str(seed), str(seeds), str(kata.folder), *(_version(name) for name in kata.libraries)]
     for path in sorted(kata.folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             parts += [str(path.relative_to(kata.folder)), hashlib.sha256(path.read_bytes()).hexdigest()]
@@ -234,13 +281,19 @@ def _kata_key(kata: Kata, seed: int, seeds: int) -> str:
 
 
 def _holes_key(kata: Kata, tries: int | None) -> str:
-    parts = [_surroundings(), str(tries), source_of(kata.folder), *(_version(name) for name in kata.needs)]
+    parts = [_surroundings(), str(tries), source_of(kata.folder), *(_version(name) for name in kata.libraries)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _proof_key(note: Note) -> str:
-    parts = [_surroundings(), note.proof or "", *note.values]
+def _proof_key(note: Note, played: str) -> str:
+    parts = [_surroundings(), played, note.proof or "", *note.values]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _play_key(katas: Sequence[Kata]) -> str:
+    """Every kata's kernels: a slip is run among the references of the others."""
+    meanings = (meaning_of(kata.folder) or source_of(kata.folder) for kata in katas)
+    return hashlib.sha256("\n".join((_surroundings(), model_digest(), *meanings)).encode()).hexdigest()
 
 
 @functools.cache

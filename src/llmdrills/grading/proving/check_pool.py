@@ -122,7 +122,7 @@ class _Checker:
             self._process = subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, encoding="utf-8",
                 # One process a core does the work; a mutant that loads a model by a wrong name must not ask a network.
-                env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRITON_INTERPRET": "1"},
             )  # fmt: skip
         except OSError as error:
             self._errors.close()

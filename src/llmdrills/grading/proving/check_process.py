@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmdrills.content.model import Kata
+from llmdrills.content.playtable import PlayTable, play_from_json
 from llmdrills.errors import LLMDrillsError
 from llmdrills.grading.proving.proofs import run_proof
 from llmdrills.parent import die_with_parent
@@ -59,10 +60,26 @@ def _holes(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _proof(request: Mapping[str, Any]) -> dict[str, Any]:
-    return run_proof(request["text"], request["values"])
+    return run_proof(request["text"], request["values"], {"cost": _table(request["played"]).cost})
 
 
-_HANDLERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"kata": _kata, "holes": _holes, "proof": _proof}
+def _table(text: str) -> PlayTable:
+    return play_from_json(json.loads(text)) if text else PlayTable()
+
+
+def _play(request: Mapping[str, Any]) -> dict[str, Any]:
+    from llmdrills.grading.proving.play_proof import measure
+
+    katas: list[Kata] = pickle.loads(base64.b64decode(request["katas"]))  # noqa: S301  # written by the command that started us
+    return measure(katas, request["kata"])
+
+
+_HANDLERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "kata": _kata,
+    "holes": _holes,
+    "play": _play,
+    "proof": _proof,
+}
 
 if __name__ == "__main__":
     main()

@@ -32,7 +32,7 @@ _OTHER_NAME = {
 }  # fmt: skip
 _OTHER_DTYPE = {"float32": ("float16", "bfloat16"), "float64": ("float32",), "int64": ("int8",), "bool": ("float32",)}
 _FINITE = (-1e9, -1e4, -100.0, 0.0)
-_MODULES = ("torch", "math", "F")
+_MODULES = ("torch", "math", "F", "tl", "triton")
 
 
 @dataclass(frozen=True)

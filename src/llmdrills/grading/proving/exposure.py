@@ -9,7 +9,7 @@ from llmdrills.grading.judging import findings as f
 from llmdrills.grading.judging.compare import compare
 from llmdrills.grading.judging.inputs import short_call
 from llmdrills.grading.judging.wording import describe, number, shape
-from llmdrills.grading.protocol.answer import Answer, Expected, Question
+from llmdrills.grading.protocol.answer import STOPPED, Answer, Expected, Question
 from llmdrills.grading.protocol.numbers import array, load_numpy
 from llmdrills.grading.protocol.wire import Raised, TensorValue, Value
 from llmdrills.grading.proving.matrix import Matrix
@@ -21,6 +21,13 @@ LONGEST_CALL = 220
 LONGEST_RESULT = 160
 MOST_NUMBERS = 24
 MOST_ROUNDED = 64
+_UNITS = {
+    "flops": "floating-point operations",
+    "bytes": "bytes",
+    "largest_tile": "elements in the largest tile",
+    "launches": "launches",
+    "dot_flops": "operations in tl.dot",
+}
 
 
 def expose(
@@ -97,13 +104,13 @@ def _results(due: Expected, got: Value, finding: f.Finding) -> tuple[str, str]:
     if isinstance(finding, f.DidNotRaise):
         return f"raises {finding.expected}", _whole(got) or "returns"
     if isinstance(got, Raised):
-        return _whole(want) or "returns", f"raises {got.type}"
+        return _whole(want) or "returns", _whole(got) or ""
     if isinstance(finding, f.WrongShape):
         return f"shape {shape(finding.expected)}", f"shape {shape(finding.got)}"
     if isinstance(finding, f.WrongDtype):
         return finding.expected, finding.got
     if isinstance(finding, f.OverBudget):
-        unit = "floating-point operations" if finding.what == "flops" else "elements in the largest tensor"
+        unit = _UNITS.get(finding.what, "elements in the largest tensor")
         return f"at most {finding.allowed:,} {unit}", f"{finding.got:,}"
     if isinstance(finding, f.InputChanged):
         return f"{finding.path} unchanged", f"{finding.path} changed in place"
@@ -116,7 +123,7 @@ def _results(due: Expected, got: Value, finding: f.Finding) -> tuple[str, str]:
 def _whole(value: Value) -> str | None:
     """The whole result in a few characters, or None."""
     if isinstance(value, Raised):
-        return f"raises {value.type}"
+        return f"{'stopped:' if STOPPED in value.classes else 'raises'} {value.type}"
     shown = _shown(value)
     return shown if shown is not None and len(shown) <= LONGEST_RESULT else None
 

@@ -45,6 +45,8 @@ LEAST, MOST = 64, 128
 """How many seeds a lock holds."""
 ENOUGH = 150
 """With so many draws run, a search that is out of time is complete."""
+ENOUGH_LAUNCHES = 64
+"""The same where kernels are launched: an interpreter takes milliseconds for a call."""
 SECONDS = 85.0
 """CPU seconds that one kata's search may take."""
 CALL_SECONDS = 1.0
@@ -99,6 +101,7 @@ class _Search:
 
     def __init__(self, loaded: LoadedKata, variant: str, deadline: float, tries: int) -> None:
         self._tries = tries
+        self._enough = ENOUGH if loaded.kata.engine == "torch" else ENOUGH_LAUNCHES
         self._loaded = loaded
         self._variant = variant
         self._started, self._deadline = time.process_time(), deadline
@@ -122,7 +125,7 @@ class _Search:
             by_case = {one.id: self._exposed(one, named) for one in wrong}
             by_draw = self._matrix(wrong, asked, by_case)
         ran = min(map(len, by_draw.values()), default=0)
-        self._complete = ran >= min(ENOUGH, len(posed))
+        self._complete = ran >= min(self._enough, len(posed))
         seen = features(self._kernels.reference, calls[:ran], [one.drawn.marks for one in posed[:ran]])
         fails = {name: row[:ran] for name, row in by_draw.items() if any(row[:ran])}
         found = _Matrix(
@@ -147,7 +150,7 @@ class _Search:
         asked: list[tuple[Question, Expected]] = []
         last = self._started + FOR_DRAWING * (self._deadline - self._started)
         for seed in range(self._tries):
-            if len(found) >= ENOUGH and time.process_time() > last:
+            if len(found) >= self._enough and time.process_time() > last:
                 break
             place = folder / f"draw-{seed}"
             place.mkdir()

@@ -28,8 +28,9 @@ from llmdrills.grading.kernels.asking import ask
 from llmdrills.grading.kernels.calling import Caller
 from llmdrills.grading.kernels.draws import NotAdmitted, admitted, expect_draw, pose
 from llmdrills.grading.kernels.expectations import prepare
-from llmdrills.grading.kernels.registry import LoadedKata, VariantKernels, load
-from llmdrills.grading.kernels.slips import WrongKernel
+from llmdrills.grading.kernels.launches import watched
+from llmdrills.grading.kernels.registry import SOLUTION, LoadedKata, VariantKernels, load
+from llmdrills.grading.kernels.slips import WrongKernel, known_by_name
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.wire import Raised, TensorValue
@@ -165,7 +166,11 @@ class _Proof:
                 fault = describe(wrong[0]).en if wrong else "".join(use.call for use in answer.forbidden[:1])
                 if fault:
                     what = f"equivalent {right.id} is rejected by {self._case(due, seed)}: {fault}"
-                    yield self._at_case(right.line, what, "fix the equivalent, or what the case allows", "rejected")
+                    todo = "fix the equivalent, or what the case allows"
+                    if right.id == SOLUTION:
+                        yield Problem(self.kata.solution_file, right.line, 1, what, todo, rule="rejected")
+                    else:
+                        yield self._at_case(right.line, what, todo, "rejected")
                     break
 
     def _of_peers(self, questions: Sequence[Question], expected: Sequence[Expected], seed: int) -> Iterator[Problem]:
@@ -189,7 +194,7 @@ class _Proof:
     def _of_files(self, questions: Sequence[Question], expected: Sequence[Expected]) -> Iterator[Problem]:
         """The starter must be unimplemented in both languages, or wrong where it is no blank; the solution that is
         shown must pass."""
-        variant, begun = self.kernels.variant, self.kata.starter
+        variant, begun, file = self.kernels.variant, self.kata.starter, self.kata.solution_file
         texts = [
             (f"the starter ({language})", first_text(self.kata, variant, language, seed), "not passed")
             if begun.function or begun.slips
@@ -199,24 +204,28 @@ class _Proof:
         ]
         texts.append(("the solution", solution_text(self.kata, variant), "passed"))
         for name, text, due in texts:
+            known_by_name("attempt.py", text)
             try:
                 kernel = _function(text, self.kata.entry)
             except Exception as error:  # whatever the text raises when it runs
                 what = f"{name} of variant {self.variant} does not run: {type(error).__name__}: {error}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
+                yield Problem(file, 1, 1, what, f"fix {file.name}", rule="starter")
                 continue
-            caller = Caller("cpu", "attempt.py", [rule.call for rule in self.kata.forbidden])
+            forbidden = [rule.call for rule in self.kata.forbidden]
+            caller = Caller("cpu", "attempt.py", forbidden, launching=self.kata.engine == "triton")
             verdict = self._verdict(text, [ask(self.loaded, caller, kernel, q) for q in questions], expected)
             if verdict.outcome != due and (due != "not passed" or verdict.passed):
                 what = f"{name} of variant {self.variant} is {verdict.outcome}, not {due}: {verdict.message}"
-                yield Problem(self.kata.reference_file, 1, 1, what, "fix reference.py", rule="starter")
+                yield Problem(file, 1, 1, what, f"fix {file.name}", rule="starter")
 
     def _of_outcomes(self, expected: Sequence[Expected]) -> Iterator[Problem]:
         """A wrong kernel must answer, or raise what a learner's would: nothing that reads as unfinished."""
         for wrong in self.kernels.wrong:
             for due in expected:
                 value = due.slips[wrong.id].value
-                outcome = outcome_of(value) if isinstance(value, Raised) else "wrong"
+                outcome: str = outcome_of(value) if isinstance(value, Raised) else "wrong"
+                if isinstance(value, Raised) and value.type == "too-much-work":
+                    outcome = value.type
                 if outcome not in {"wrong", "crashed"}:
                     what = f"slip {wrong.id} is {outcome} in case {due.case} of variant {self.variant}"
                     yield self._at(wrong, what, "a wrong kernel must answer", "outcome")
@@ -288,17 +297,21 @@ class _Proof:
         for wrong in self.kernels.wrong:
             if wrong.proof:
                 with self.loaded.importable():
-                    failed = run_proof(wrong.proof, (), {"right": self.kernels.reference, "wrong": wrong.kernel})
+                    failed = run_proof(wrong.proof, (), self._pair(wrong))
                 if "error" in failed:
                     what = f"the proof of slip {wrong.id} {failed['error']} (variant {self.variant})"
                     yield self._at(wrong, what, "fix the proof or the feedback", "proof")
+
+    def _pair(self, wrong: WrongKernel) -> dict[str, Any]:
+        """The two kernels as proofs name them; those of Triton run watched."""
+        return {"right": watched(self.kernels.solution), "wrong": watched(wrong.kernel)}
 
     def _wrong(self, name: str) -> WrongKernel:
         return next(wrong for wrong in self.kernels.wrong if wrong.id == name)
 
     def _at(self, wrong: WrongKernel, what: str, todo: str, rule: str) -> Problem:
         # What another variant's reference lacks is a case: the place to write it is cases.py.
-        file, line = (wrong.file, wrong.line) if wrong.file != self.kata.reference_file else (self.kata.cases_file, 1)
+        file, line = (wrong.file, wrong.line) if wrong.file != self.kata.solution_file else (self.kata.cases_file, 1)
         return Problem(file, line, 1, what, todo, rule=rule)
 
     def _at_case(self, line: int, what: str, todo: str, rule: str) -> Problem:

@@ -1,7 +1,12 @@
-"""Every mutant of one variant's reference: edits of its text, and wrappers around it."""
+"""Every mutant of one variant's reference: edits of its text, and wrappers around it.
+
+Where another engine than torch runs attempts, the edits are those of the solution; the wrappers stay around the
+reference, for they compute with torch.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType
@@ -12,7 +17,9 @@ from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import find_reference
 from llmdrills.content.report import Report
 from llmdrills.grading.authoring import Call, Kernel
+from llmdrills.grading.kernels.launches import marked
 from llmdrills.grading.kernels.registry import LoadedKata
+from llmdrills.grading.kernels.slips import known_by_name
 from llmdrills.grading.kernels.wrappers import wrappers
 from llmdrills.grading.proving.edits import text_edits
 
@@ -43,26 +50,35 @@ def mutants(loaded: LoadedKata, variant: str, calls: Sequence[Call], *, floating
     `calls` are some of the variant's: they show what the arguments are; `floating` says whether results hold
     floating-point numbers.
     """
-    reference = loaded.references[variant]
-    found = find_reference(_parsed(loaded), reference.__name__)
-    assert found is not None  # noqa: S101  # the reference was loaded from this file
-    names = dict(reference.__globals__)
+    reference, solution = loaded.references[variant], loaded.solutions[variant]
+    found = find_reference(_parsed(loaded), solution.__name__)
+    assert found is not None  # noqa: S101  # the solution was loaded from this file
+    names = dict(solution.__globals__)
     gradients = loaded.variant(variant).variant.gradients
     edited = []
-    for edit in text_edits(own_text(found.file, found.function)):
-        make = _maker(compile(edit.text, "<mutant>", "exec"), names, reference.__name__)
+    for at, edit in enumerate(text_edits(own_text(found.file, found.function))):
+        called = f"<mutant {at}>"
+        make = _maker(compile(edit.text, called, "exec"), names, solution.__name__)
+        if loaded.kata.engine == "triton":
+            known_by_name(called, edit.text)
+            make = _once(make)
         edited.append(Mutant(edit.kind, edit.words, edit.line, make))
-    return [
-        *edited,
-        *(Mutant(one.kind, one.words, 0, one.make) for one in wrappers(reference, calls, gradients, floating=floating)),
-    ]
+    around = list(wrappers(reference, calls, gradients, floating=floating))
+    if loaded.kata.engine == "triton":  # which precision the reference computes in says nothing of a kernel's
+        around = [one for one in around if one.kind != "precision" or one.words.startswith("the result")]
+    return [*edited, *(Mutant(one.kind, one.words, 0, one.make) for one in around)]
 
 
 def _parsed(loaded: LoadedKata) -> Any:
     report = Report(loaded.kata.folder)
-    file = parse(loaded.kata.reference_file, report)
+    file = parse(loaded.kata.solution_file, report)
     report.raise_if_any()
     return file
+
+
+def _once(make: Callable[[], Kernel]) -> Callable[[], Kernel]:
+    """Make it once, marked as one that launches: Triton compiles each kernel anew, and none keeps anything."""
+    return functools.cache(lambda: marked(make(), "triton"))
 
 
 def _maker(code: CodeType, names: dict[str, Any], entry: str) -> Callable[[], Kernel]:

@@ -17,9 +17,10 @@ from llmdrills.language import Bilingual
 
 __all__ = ["COUNTED", "GUARDED", "HOWS", "ForbiddenError", "ForbiddenUse", "How", "scan"]
 
-How = Literal["named", "called", "dispatched", "evasion", "outside", "taken", "unknown"]
+How = Literal["named", "called", "dispatched", "evasion", "outside", "taken", "unknown", "torch"]
 """How a use was found: written by its name, called, seen as an operator; or as what escapes being watched, computes
-outside torch, takes many numbers out of tensors, or is an operator whose cost is not known."""
+outside torch, takes many numbers out of tensors, is an operator whose cost is not known, or does in torch what a Triton
+kernel is to do."""
 HOWS: tuple[How, ...] = get_args(How)
 
 GUARDED = Bilingual(

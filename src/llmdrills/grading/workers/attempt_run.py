@@ -332,7 +332,8 @@ def _job(spec: AttemptSpec, nonce: bytes, mark: bytes) -> bytes:
             "device": spec.device,
             "forbidden": tuple(rule.call for rule in kata.forbidden),
             "threads": bool(kata.needs),
-            "guarded": bool(kata.forbidden or kata.budgets),
+            "launching": kata.engine == "triton",
+            "guarded": bool(kata.forbidden or kata.budgets or kata.engine == "triton"),
             "memory": spec.limits.memory,
         }
     )

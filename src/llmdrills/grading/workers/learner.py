@@ -33,14 +33,14 @@ from llmdrills.grading.workers.linux import drop_capabilities
 from llmdrills.grading.workers.printed import write_mark
 from llmdrills.grading.workers.refusals import refuse_acts, refuse_switches, refuse_threads
 
-__all__ = ["serve"]
+__all__ = ["CONFUSED", "Reporter", "hide_grader", "load_file", "serve"]
 
 MOST_DEFINED = 50
 CONFUSED = 70
 """The exit status of a worker that could not go on: the attempt had changed what Python or torch is made of."""
 
 
-class _Reporter:
+class Reporter:
     """Sends messages to the command, each with the nonce."""
 
     def __init__(self, sock: socket.socket, nonce: bytes) -> None:
@@ -50,9 +50,11 @@ class _Reporter:
         self._pack = pack
 
     def tell(self, kind: str, *what: Any) -> None:
+        """Send one message."""
         self._send(self._sock, self._pack((kind, *what)), self._nonce)
 
     def answer(self, packed: bytes) -> None:
+        """Send what is packed already."""
         self._send(self._sock, packed, self._nonce)
 
 
@@ -63,9 +65,9 @@ def serve(sock: socket.socket) -> None:
     if frame is None:  # a spare that was not needed
         os._exit(0)
     job = unpack(frame)
-    reporter = _Reporter(sock, job["nonce"])
+    reporter = Reporter(sock, job["nonce"])
     try:
-        caller = Caller(job["device"], job["file"], job["forbidden"])
+        caller = Caller(job["device"], job["file"], job["forbidden"], launching=job["launching"])
         if job["device"] != "cpu":
             caller.wake()
         cap_files()
@@ -74,13 +76,13 @@ def serve(sock: socket.socket) -> None:
         caller.guard = guard.hold
         reporter.tell("ready")
         drop_capabilities()
-        _hide_grader()
+        hide_grader()
         refuse = refuse_acts(reporter.tell, caller.line, sock.fileno())
         if not job["threads"]:
             refuse_threads(refuse)
         if job["guarded"]:
             refuse_switches(refuse)
-        kernel, problem = _load(job, caller)
+        kernel, problem = load_file(job["source"], job["file"], job["entry"], caller)
         _flush()
         write_mark(printed, job["mark"], 0)
         reporter.tell("loaded", problem)
@@ -116,7 +118,7 @@ def _stretch() -> None:
 
 def _answer(
     sock: socket.socket,
-    reporter: _Reporter,
+    reporter: Reporter,
     caller: Caller,
     kernel: Callable[..., Any],
     mark: Callable[[int], None],
@@ -137,27 +139,27 @@ def _flush() -> None:
             stream.flush()
 
 
-def _load(job: dict[str, Any], caller: Caller) -> tuple[Callable[..., Any], Raised | None]:
-    """Import the file as module `solution`; its entry function, or what went wrong."""
+def load_file(source: bytes, file: str, entry: str, caller: Caller) -> tuple[Callable[..., Any], Raised | None]:
+    """Import a file as module `solution`; its entry function, or what went wrong."""
     module = ModuleType("solution")
-    module.__file__ = job["file"]
+    module.__file__ = file
     sys.modules["solution"] = module
-    sys.argv = [job["file"]]
+    sys.argv = [file]
 
     def missing() -> None: ...
 
     try:
-        text = _decoded(job["source"], job["file"])
-        linecache.cache[job["file"]] = (len(text), None, text.splitlines(keepends=True), job["file"])  # for tracebacks
+        text = _decoded(source, file)
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # for tracebacks
         with caller.guard():
-            exec(compile(job["source"], job["file"], "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # the file is what is graded
+            exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # the file is what is graded
     except BaseException as error:  # sys.exit while loading is no pass
         return missing, caller.raised(error)
-    kernel = module.__dict__.get(job["entry"])
+    kernel = module.__dict__.get(entry)
     if not callable(kernel):
-        what = f"the file defines no function {job['entry']}"
+        what = f"the file defines no function {entry}"
         names = ("NameError", "Exception", "BaseException")
-        return missing, Raised("NameError", names, what, job["file"], operation="define", operands=_defined(module))
+        return missing, Raised("NameError", names, what, file, operation="define", operands=_defined(module))
     return kernel, None
 
 
@@ -192,7 +194,7 @@ def _decoded(source: bytes, file: str) -> str:
     return text
 
 
-def _hide_grader() -> None:
+def hide_grader() -> None:
     """Take the grader's modules out of `sys.modules`, so that the attempt cannot import or patch the grader."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "llmdrills"]:
         del sys.modules[name]

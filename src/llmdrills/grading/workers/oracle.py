@@ -211,7 +211,7 @@ def _seek(out: _Outbox, number: int, *, question: Question) -> None:
 
 def _loaded(kata: Kata) -> registry.LoadedKata:
     """The kata with its code run; run once, while its files stay as they are."""
-    files = (kata.reference_file, kata.cases_file, kata.slips_file)
+    files = dict.fromkeys((kata.reference_file, kata.solution_file, kata.cases_file, kata.slips_file))
     states = [path.stat() for path in files if path.exists()]
     stamp = (kata.id, *((state.st_mtime_ns, state.st_size) for state in states))
     if stamp not in _KATAS:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.drawslock import lock_file
-from llmdrills.errors import ContentError, GraderError, UsageError
+from llmdrills.content.engines import is_installed
+from llmdrills.errors import ContentError, GraderError, MissingExtraError, UsageError
 from llmdrills.grading.workers.launcher import Server, Worker, server_may_be_gone, take
 from llmdrills.grading.workers.oracle_feed import OracleFeed, OracleRequest, Wanted
 from llmdrills.grading.workers.removal import remove_tree
@@ -169,7 +170,12 @@ class WorkerPool:
                 server.settle()
 
     def _start_servers(self, kata: Kata, device: str) -> None:
-        """Start a server with the kata's libraries if none runs; raise UsageError if the device is missing."""
+        """Start a server with the kata's libraries if none runs.
+
+        Raises UsageError if the device is missing, MissingExtraError if the kata's engine is.
+        """
+        if not is_installed(kata):
+            raise MissingExtraError(kata.engine)
         if not self.server.usable:
             self.forget()
             self.server.close()
@@ -183,7 +189,7 @@ class WorkerPool:
             self._spawner = None
         if device in ACCELERATORS and self._spawner is None:
             self._spawner = Server(sorted(self._needs), spawn=True)
-        missing = set(kata.needs) - self._needs
+        missing = set(kata.libraries) - self._needs
         if missing:
             self._needs |= missing
             for server in (self.server, self._spawner):
@@ -291,7 +297,8 @@ class WorkerPool:
 def _stamp(kata: Kata) -> tuple[int, ...]:
     """What changes when the kata's files do."""
     numbers: list[int] = []
-    for path in (kata.reference_file, kata.cases_file, kata.slips_file, lock_file(kata.folder)):
+    files = (kata.reference_file, kata.solution_file, kata.cases_file, kata.slips_file, lock_file(kata.folder))
+    for path in dict.fromkeys(files):
         with contextlib.suppress(OSError):  # what must be there, the oracle misses by its name
             status = path.stat()
             numbers += (status.st_mtime_ns, status.st_size)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-ROLES = ("oracle", "learner")
+ROLES = ("oracle", "learner", "player")
 _LAZY = {"transformers": ("AutoModelForCausalLM", "AutoTokenizer", "GPT2LMHeadModel")}
 """Packages that import nothing until a name is used: without this each worker would, and that takes seconds."""
 
@@ -28,9 +28,11 @@ def main() -> None:
     """Serve (`fork|spawn CONTROL_FD ROOT [NEEDS…]`), or work (`worker ROLE CHANNEL_FD OUTPUT_FD HOME [NEEDS…]`)."""
     _find_package()
     mode, *rest = sys.argv[1:]
+    if mode == "fork":
+        os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton: its kernels are then interpreted
     if mode == "worker":
         role, channel, output, home, *needs = rest
-        _load(needs)
+        _load(needs, spawn=True)
         work(role, int(channel), int(output), home, os.getppid())
     control, root, *needs = rest
     Server(socket.socket(fileno=int(control)), Path(root), needs, spawn=mode == "spawn").serve()
@@ -46,14 +48,23 @@ def _find_package() -> None:
         sys.path.append(str(here.parents[2]))
 
 
-def _load(needs: list[str]) -> dict[str, Any]:
-    """Import torch, what the kata needs and the workers' code; returns what the command is told of it."""
+def _load(needs: list[str], *, spawn: bool) -> dict[str, Any]:
+    """Import torch, what the kata needs and the workers' code; returns what the command is told of it.
+
+    `spawn`: for workers on a GPU, where Triton's kernels run as they are; else its interpreter is made ready.
+    """
+    from llmdrills.grading.engines import triton
+
+    if "triton" in needs and not triton.available():
+        return {"missing": "triton"}
     gc.disable()  # an import makes nothing but what stays: looking for garbage meanwhile costs a twentieth of it
     try:
         import torch
 
         torch.set_num_threads(1)
         for need in needs:
+            if need == "triton" and not spawn:
+                triton.prepare()
             module = __import__(need)
             for name in _LAZY.get(need, ()):
                 getattr(module, name)
@@ -86,7 +97,7 @@ class Server:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then closes the socket
         adopt_orphans()
         try:
-            hello = _load(self._needs)
+            hello = _load(self._needs, spawn=self._spawn)
             hide_memory()
             self._reply(hello)
             for request, descriptors in self._requests():
@@ -119,7 +130,7 @@ class Server:
             self._reply({"pid": pid})
         elif request["op"] == "load":
             self._needs += request["needs"]
-            self._reply(_load(request["needs"]))
+            self._reply(_load(request["needs"], spawn=self._spawn))
         else:
             self._reply(self._reap(request["pid"]))
 
@@ -193,6 +204,10 @@ def work(role: str, channel: int, output: int, home: str, parent: int) -> NoRetu
         die_with_parent(parent)
         hide_memory()  # a forked worker is hidden already, a new process is not
         sock = settle(channel, output, Path(home))
+        if role == "player":
+            from llmdrills.grading.workers import player  # here: a grade does without it
+
+            player.serve(sock)
         (learner.serve if role == "learner" else oracle.serve)(sock)
     finally:
         os._exit(71)

@@ -1,0 +1,1 @@
+"""A small decoder whose parts are the kernels of katas: a learner's own, the references, or a slip."""
