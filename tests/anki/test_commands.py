@@ -64,7 +64,7 @@ def test_should_import_and_answer_readiness(run, studied: Path, learner: AnkiLea
 def test_should_say_where_nothing_is_ours(run, small: Path, learner: AnkiLearner) -> None:
     done = run("anki", "import", learner.file.parent, cwd=small)
     assert (done.code, done.out) == (0, "")
-    assert "None of the 0 notes" in done.err
+    assert "None of the notes there (0)" in done.err
     assert "工作区" in run("anki", "import", learner.file, "--lang", "zh", cwd=small).err
 
 
