@@ -83,6 +83,18 @@ def outlier(make: Inputs) -> Call:
     return call(x, weight)
 
 
+@case(
+    why="a float32 weight beyond float16 beside a float16 x: rounded to x's type it is infinite",
+    clauses=("float32-inside", "input"),
+)
+def wide_weight(make: Inputs) -> Call:
+    x = make.normal(2, 6).to(torch.float16)
+    x[:, 0] = 300.0
+    weight = make.uniform(6, low=7e4, high=1e5)
+    weight[0] = 0.01
+    return call(x, weight)
+
+
 @case(why="a float32 x with a bfloat16 weight", clauses=("input",))
 def half_weight(make: Inputs) -> Call:
     return call(make.normal(2, 6, mean=0.5), make.uniform(6, low=0.5, high=2.0, dtype=torch.bfloat16))
