@@ -1,6 +1,6 @@
 """Trains the small model on stories of the grammar, and writes its weights.
 
-    python -m llmdrills.grading.play.train  # 5 minutes on one core; writes model.safetensors beside this file
+    python -m llmdrills.grading.play.train  # 10 minutes on one core; writes model.safetensors beside this file
     python -m llmdrills.grading.play.train --steps 50 --out /tmp/model.safetensors
 
 The same seed, torch and processor give the same weights; another processor gives others, as good.
@@ -39,7 +39,7 @@ WARM_STEPS = 60
 def main() -> None:
     """Train, say how it goes on stderr, and write the file."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    options.add_argument("--steps", type=int, default=700)
+    options.add_argument("--steps", type=int, default=1500)
     options.add_argument("--out", type=Path, default=WEIGHTS)
     chosen = options.parse_args()
     torch.manual_seed(SEED)
