@@ -30,6 +30,7 @@ from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.rating import Rating, reason
 from llmdrills.practice.rotation import stronger
 from llmdrills.practice.undoing import last_step
+from llmdrills.practice.unfinished import open_session
 from llmdrills.web.verdicts import shown_verdict
 from llmdrills.web.words import TOLD
 
@@ -117,6 +118,9 @@ class Practice:
     def add(self, repetition: Repetition, kata: Kata, *, resumed: bool, silent: bool = False) -> Sheet:
         """Keep a repetition open on the page; one that is open already stays as it is."""
         known = self.sheets.get(repetition.id)
+        for other in [one for one in self.sheets.values() if one.repetition.file == repetition.file]:
+            if other is not known:  # the file is no longer its own
+                del self.sheets[other.repetition.id]
         if known is None:
             variant = kata.variant(repetition.variant) or kata.variants[0]
             known = Sheet(repetition, kata, variant, resumed)
@@ -132,6 +136,17 @@ class Practice:
         if known is None:
             raise UsageError(TOLD["no_repetition"], TOLD["reload"])
         return known
+
+    def _is_superseded(self, sheet: Sheet) -> bool:
+        """Whether the kata was begun anew elsewhere since, in the same file: by a command, or in a terminal."""
+        repetition = sheet.repetition
+        if repetition.rated or (repetition.unrated and repetition.passed):
+            return False
+        row = open_session(self._study.history, sheet.kata.id, "repair" if repetition.repair else "blank")
+        if row is not None and row["id"] == repetition.id:
+            return False
+        self.sheets.pop(repetition.id, None)
+        return True
 
     # ---- what is shown ----------------------------------------
 
@@ -207,6 +222,8 @@ class Practice:
         `conflict`: the file is not the one that the text comes from, and was left alone.
         """
         sheet = self.sheet(save.session)
+        if self._is_superseded(sheet):
+            raise UsageError(TOLD["no_repetition"], TOLD["reload"])
         repetition, found = sheet.repetition, version_of(sheet.repetition.file)
         if found != save.version:
             sheet.version = found
@@ -271,7 +288,7 @@ class Practice:
 
     def look(self) -> None:
         """See whether another editor saved a file: it is shown and graded. Called a few times a second."""
-        for sheet in self.sheets.values():
+        for sheet in list(self.sheets.values()):
             found = version_of(sheet.repetition.file)
             if found in {sheet.version, _GONE}:
                 sheet.unsettled = None
@@ -287,7 +304,7 @@ class Practice:
 
     def _take_in(self, sheet: Sheet) -> None:
         code = self._read(sheet)
-        if code is None:
+        if code is None or self._is_superseded(sheet):
             return
         shown = {"session": sheet.repetition.id, "version": sheet.version, "code": _text(code)}
         self._study.send("file", shown)

@@ -57,6 +57,7 @@ _SLOW = 30  # seconds that a browser may take to send a request
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # a page asks for its files all at once
     # On Windows another process could listen on the same port; elsewhere this only spares a wait after a restart.
     allow_reuse_address = os.name == "posix"
 

@@ -137,7 +137,11 @@ class BackgroundGrader:
                 if job is not None and job.code is not None:
                     self._began = time.monotonic()
             if job is not None:
-                self._do(job)
+                try:
+                    self._do(job)
+                except OSError:
+                    if not self._closing:  # else its processes were ended while they still started
+                        raise
             self._began = None
 
     def _do(self, job: _Job) -> None:
