@@ -60,8 +60,9 @@ COMMANDS: tuple[str, ...] = (
     "config",
     "doctor",
     "paths",
+    "grade-all",
 )
-_MODULES = {"import": "import_file"}
+_MODULES = {"import": "import_file", "grade-all": "grade_all"}
 """Modules of commands that are not named as these."""
 INTERRUPTED = 130
 _INTERRUPTED = Bilingual(

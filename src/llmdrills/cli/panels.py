@@ -62,6 +62,7 @@ SUMMARIES: dict[str, Bilingual] = {
     "preview": Bilingual("Show the cards in a browser.", "在浏览器中预览卡片。"),
     "retire": Bilingual("Retire a note without losing reviews.", "停用一条笔记，不丢失复习记录。"),
     "anki": Bilingual("Reviews and edits back; new packages in.", "带回复习和修改，导入新的牌组包。"),
+    "grade-all": Bilingual("Grade a class, and report its mistakes.", "给全班评分，并汇总常见错误。"),
     "build": Bilingual("Build the packages to import into Anki.", "构建可导入 Anki 的牌组包。"),
 }
 """A line each; a command without one shows the first sentence of its help."""
