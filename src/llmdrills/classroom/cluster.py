@@ -23,7 +23,7 @@ LOCAL = "local"
 """The address that asks for a cluster of this machine, made for the run."""
 WAITING = 64
 """Tasks that a cluster is given beforehand: enough for every worker to have one at hand."""
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 10
 LOOK_SECONDS = 2.0
 
 _NO_DASK = Bilingual("--scheduler needs dask, which is not installed", "--scheduler 需要 dask，但没有安装")
