@@ -1,4 +1,7 @@
-"""Anki decks and PyTorch katas, from one source, for people who learn how large language models work."""
+"""Anki decks and PyTorch katas, from one source, for people who learn how large language models work.
+
+docs/api.md says what may be imported from here, `llmdrills.content` and `llmdrills.grading`.
+"""
 
 __all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension"]
 

@@ -94,6 +94,37 @@ def test_should_speak_chinese_on_the_way_of_a_learner(walk: Walk, home: Path) ->
     assert walk.wrong == []
 
 
+def test_should_speak_chinese_on_the_way_of_a_teacher(walk: Walk) -> None:
+    kata = load_katas(walk.cwd)[0]
+    right = solution_text(kata, kata.variants[0], "zh")
+    ann = walk.cwd / "class" / "ann"
+    ann.mkdir(parents=True)
+    wrong = f"def {kata.entry}(x, weight, eps=1e-6):\n    return x\n"
+    files = {
+        f"{KATA}.py": right,
+        f"{KATA}@x.py": right,
+        "rms-nrm.py": "",
+        "notes.txt": "",
+        f"{KATA}@cast-last.py": wrong,
+    }
+    for name, text in files.items():
+        (ann / name).write_text(text, "utf-8")
+    (ann / "week").mkdir()
+    (ann / "link.py").symlink_to(ann / "notes.txt")
+    (walk.cwd / "class" / "bob").mkdir()
+    (walk.cwd / "class.csv").write_text("student,kata,path\n", "utf-8")
+    walk("grade-all", "class", "--out", "out", "--jobs", 1, code=1)
+    walk("grade-all", "class", "--out", "out", "--jobs", 1, code=1)
+    walk("grade-all", "class", "--out", "class/out", code=2)
+    walk("grade-all", "class.csv", "--out", "out", code=2)
+    walk("grade-all", "nowhere", "--out", "out", code=2)
+    walk("grade-all", "class", "--out", "class.csv", code=2)
+    walk("grade-all", "class", "--out", "out", "--scheduler", "tcp://127.0.0.1:9", "--jobs", 2, code=2)
+    page = (walk.cwd / "out" / "report.html").read_text("utf-8")
+    walk.look("report.html", re.sub(r"<(style|code).*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL))
+    assert walk.wrong == []
+
+
 def _import(walk: Walk) -> None:
     """A table and a Markdown file: what is taken, what is changed, what is not."""
     (walk.cwd / "words.csv").write_text("#tags:llmdrills::x\nfront,back\n键？,值\n,无\n键？,另一个\n键？,值\n", "utf-8")

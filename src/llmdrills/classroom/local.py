@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, cast
 
 from llmdrills.classroom.task import gone
 from llmdrills.errors import GraderError
+from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from llmdrills.classroom.task import Answer, Task
@@ -25,6 +27,9 @@ TRIES = 3
 """How often a task is begun whose process ends over it."""
 TASK_SECONDS = 900.0
 """Wall-clock seconds after which a worker is taken for stuck: a grade's own limits add up to less."""
+
+_NO_PROCESS = Bilingual("a worker cannot be started: {why}", "无法启动 worker：{why}")
+_FEWER = Bilingual("free some memory, or ask for fewer with --jobs", "请腾出一些内存，或用 --jobs 减少并行数")
 
 
 def on_this_machine(tasks: Iterator[Task], done: Callable[[Task, Answer], None], *, jobs: int) -> None:
@@ -115,7 +120,7 @@ class _Process:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
             )
         except OSError as error:
-            raise GraderError("a worker cannot be started", str(error)) from error
+            raise GraderError(_NO_PROCESS.format(why=in_both(error.strerror)), _FEWER) from error
 
     @property
     def alive(self) -> bool:

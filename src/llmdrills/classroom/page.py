@@ -190,9 +190,9 @@ class _Page:
     def row(self, row: Row) -> str:
         one = row.submission
         good = row.outcome == "passed"
-        what = self.title(one.kata, one.variant) if one.kata else ""
+        title = self.title(one.kata, one.variant) if one.kata else ""
         outcome = OUTCOMES[row.outcome][self.language]
-        line = f"{what} <span class='soft'>{_text(one.file)}</span>: "
+        line = f"{title} <span class='soft'>{_text(one.file)}</span> "
         line += f"<b class='{'passed' if good else 'failed'}'>{'✓' if good else '✗'} {outcome}</b>"
         if row.why is not None:
             return f"{line}<br>{self.say('why', why=row.why)}"

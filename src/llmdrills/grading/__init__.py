@@ -1,4 +1,4 @@
-"""Grading attempts. The public way in:
+"""Grading attempts. The public way in, which docs/api.md describes:
 
     from llmdrills.grading import Grader
 
@@ -15,15 +15,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmdrills.grading.client import Grader
+    from llmdrills.grading.client import Cancelled, Grader, Limits, grade_once
+    from llmdrills.grading.judging.verdict import Verdict
 
-__all__ = ["Grader"]
+__all__ = ["Cancelled", "Grader", "Limits", "Verdict", "grade_once"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when it is first asked for: starting the server early must not wait for it."""
-    if name == "Grader":
-        from llmdrills.grading.client import Grader
+    """Import what is asked for only then: starting the server early must not wait for it."""
+    if name in __all__:
+        from llmdrills.grading import client
+        from llmdrills.grading.judging import verdict
 
-        return Grader
+        return getattr(verdict if name == "Verdict" else client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
