@@ -53,6 +53,7 @@ COMMANDS: tuple[str, ...] = (
     "retire",
     "new",
     "init",
+    "packs",
     "import",
     "anki",
     "history",

@@ -48,6 +48,7 @@ _STRICT_TABLES = (3, 37, 0)  # the SQLite that brought them
 _NAMES = {
     "libraries": Bilingual("libraries", "依赖库"),
     "workspace": Bilingual("workspace", "工作区"),
+    "packs": Bilingual("packs", "内容包"),
     "history": Bilingual("history", "历史记录"),
     "backups": Bilingual("backups", "备份"),
     "clock": Bilingual("clock", "时钟"),
@@ -168,6 +169,15 @@ def _workspace(here: Place) -> Check:
     return Check("workspace", _HOLDS.format(folder=here.workspace, notes=notes, katas=katas))
 
 
+def _packs(here: Place) -> Check:
+    from llmdrills.cli.commands.packs import row
+    from llmdrills.cli.packs import look
+
+    rows = [row(one) for one in look(here)]
+    found = Bilingual("; ".join(one.en for one in rows), "；".join(one.zh for one in rows)) if rows else _NONE
+    return Check("packs", found)
+
+
 def _history(here: Place) -> Check:
     """Whether the commands work with it: a copy of it is opened, planned from, counted, replayed and exported."""
     path = here.locations.history_file
@@ -233,6 +243,7 @@ _LOOKS: tuple[Callable[[Place], Check], ...] = (
     _libraries,
     _sqlite,
     _workspace,
+    _packs,
     _history,
     _backups,
     _clock,
