@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "history": ("show", "export", "import", "restore"),
     "config": ("get", "set", "edit"),
     "new": ("note", "deck", "kata"),
+    "packs": ("list", "allow", "refuse"),
 }
 HEAD = """# Commands
 

@@ -31,6 +31,11 @@ class Locations:
         return self.config / "config.toml"
 
     @property
+    def packs_file(self) -> Path:
+        """Which content packs the user has allowed."""
+        return self.config / "packs.json"
+
+    @property
     def history_file(self) -> Path:
         """The SQLite database of attempts and reviews."""
         return self.data / "history.sqlite3"

@@ -13,7 +13,7 @@ from llmdrills.cli import COMMANDS
 
 PINNED = {
     *("today", "grade", "start", "hint", "solution", "list", "show", "build", "check", "retire", "preview", "new"),
-    *("rate", "skip", "undo", "config", "exam", "ask", "anki", "grade-all", "web", "play"),
+    *("rate", "skip", "undo", "config", "exam", "ask", "anki", "grade-all", "web", "play", "packs"),
     *("init", "import", "stats", "report", "readiness", "optimize", "history", "doctor", "paths"),
 }
 

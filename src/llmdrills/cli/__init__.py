@@ -55,6 +55,7 @@ COMMANDS: tuple[str, ...] = (
     "retire",
     "new",
     "init",
+    "packs",
     "import",
     "anki",
     "history",

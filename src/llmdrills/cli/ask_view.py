@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from llmdrills.cli.console import tell, told
 from llmdrills.cli.options import nearest
+from llmdrills.cli.packs import allowed_packs
 from llmdrills.content.load import load_decks
 from llmdrills.content.nearness import bounds
 from llmdrills.decks.labels import tolerance_text
@@ -90,7 +91,9 @@ class Questions(NamedTuple):
 
 def families(here: Place) -> list[Note]:
     """The notes with a family that are written in the language. Raises ContentError."""
-    decks = load_decks(here.workspace, here.locations.cache)
+    decks = [*load_decks(here.workspace, here.locations.cache)]
+    for pack in allowed_packs(here):
+        decks += load_decks(pack.folder, here.locations.cache)
     return [
         note
         for deck in decks

@@ -10,7 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmdrills.content.catalogue import load_catalogue
+from llmdrills.cli.packs import all_katas
 from llmdrills.errors import ContentError, LLMDrillsError
 from llmdrills.language import Bilingual, counted
 from llmdrills.messages import in_both
@@ -123,6 +123,6 @@ def _follows(history: History, katas: Sequence[Kata], here: Place) -> bool:
 def _katas(here: Place) -> Sequence[Kata]:
     """The katas; none where the workspace has problems, which another line of the report tells."""
     try:
-        return load_catalogue(here.workspace, here.locations.cache)
+        return all_katas(here, quiet=True)
     except ContentError:
         return ()

@@ -90,11 +90,10 @@ def complete_variant(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _katas() -> Sequence[Kata]:
     """The katas to complete; none where they cannot be read: a shell has no place for what is wrong, a command has."""
-    from llmdrills.content.catalogue import load_catalogue
+    from llmdrills.cli.packs import all_katas
 
     try:
-        here = place()
-        return load_catalogue(here.workspace, here.locations.cache)
+        return all_katas(place(), quiet=True)
     except (LLMDrillsError, OSError):
         return ()
 
@@ -235,9 +234,11 @@ def group_callback(lang: LangOption = None) -> None:
 
 def kata_notes(here: Place) -> tuple[KataNote, ...]:
     """Which notes belong to which kata; read, or looked up, only when a plan asks for them."""
+    from llmdrills.cli.packs import allowed_packs
     from llmdrills.content.kata_notes import notes_of_katas
 
-    return notes_of_katas(here.workspace, here.locations.cache)
+    roots = (here.workspace, *(pack.folder for pack in allowed_packs(here, quiet=True)))
+    return tuple(note for root in roots for note in notes_of_katas(root, here.locations.cache))
 
 
 def own_workspace(given: Path | None, here: Place) -> Path:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.kata_view import kata_markdown
 from llmdrills.cli.options import ONE_OF, Place, find_kata, find_variant, nearest, place
+from llmdrills.cli.packs import all_katas, allowed_packs
 from llmdrills.cli.rating_view import NAMES, RATED, days_of
 from llmdrills.cli.record import EASIER, earned, open_history, practice_file
 from llmdrills.cli.repair import starter_of
-from llmdrills.content.catalogue import load_catalogue, with_slips
+from llmdrills.content.catalogue import with_slips
 from llmdrills.content.notebookfile import Binding, Cell, as_python
 from llmdrills.content.repair import first_text
 from llmdrills.content.starter import header, read_header
@@ -121,7 +122,9 @@ class Desk:
 
     def open(self) -> bool:
         """Start the grader, which imports torch meanwhile. Raises LLMDrillsError for a bad setting or workspace."""
-        self._grader.start(place().settings.text("device"))
+        here = place()
+        self._grader.start(here.settings.text("device"))
+        allowed_packs(here)  # says which are left out: a notebook has no terminal to ask on
         return False
 
     def close(self) -> None:
@@ -276,7 +279,7 @@ class Desk:
         name = asked.kata or self._last
         if not name:
             raise UsageError(_NAME_KATA, _AS_IN.format(usage=usage))
-        katas = load_catalogue(here.workspace, here.locations.cache)
+        katas = all_katas(here, quiet=True)
         if others and all(kata.id != name for kata in katas):
             known = (*others, *(kata.id for kata in katas))
             raise UsageError(_NEITHER.format(name=name), nearest(name, known, ONE_OF.format(words=listed(others))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from llmdrills.cli.build_view import build_text
 from llmdrills.cli.console import print_json, tell, tell_notices, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, Place, WorkspaceOption, place, tell_shipped
+from llmdrills.cli.packs import allowed_packs, load_pack, refuse_clashes
 from llmdrills.content import load_workspace
 from llmdrills.language import Bilingual
 from llmdrills.messages import in_both
@@ -102,6 +104,7 @@ _VerboseOption = Annotated[
     typer.Option("--verbose", "-v", help=told(Bilingual("Name every note that changes.", "逐条列出有变动的笔记。"))),
 ]
 
+_PACK = Bilingual("Content pack {name}:", "内容包 {name}：")
 _PROGRESS = Bilingual("{what}: {done}/{total}", "{what}：{done}/{total}")
 
 
@@ -137,11 +140,21 @@ def command(
         cache_dir=here.locations.cache,
         progress=_progress(),
     )
-    report = build(loaded, out or out_folder(here), options)
+    target = out or out_folder(here)
+    packs = [(pack, one) for pack in allowed_packs(here) if (one := load_pack(here, pack)) is not None]
+    refuse_clashes(here, loaded.about, packs)
+    report = build(loaded, target, options)
+    # The lock of a pack came with it and is not ours to move, as that of the shipped workspace.
+    theirs = replace(options, read_only_content=True, new_lock=False, accept_lock=False)
+    reports = {pack.name: build(one, target / pack.name, theirs) for pack, one in packs}
     if json:
-        print_json(report.to_json())
-    else:
-        tell(build_text(report, Path.cwd(), here.language, verbose=verbose, brief=brief))
+        more = {"packs": {name: one.to_json() for name, one in reports.items()}} if reports else {}
+        print_json({**report.to_json(), **more})
+        return
+    tell(build_text(report, Path.cwd(), here.language, verbose=verbose, brief=brief))
+    for name, built in reports.items():
+        tell("\n" + _PACK.format(name=name)[here.language])
+        tell(build_text(built, Path.cwd(), here.language, verbose=verbose, brief=brief))
 
 
 def _build_mine(here: Place, workspace: Workspace, out: Path, *, json: bool) -> None:

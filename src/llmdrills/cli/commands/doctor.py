@@ -49,6 +49,7 @@ _NAMES = {
     "libraries": Bilingual("libraries", "依赖库"),
     "triton": Bilingual("triton", "triton"),
     "workspace": Bilingual("workspace", "工作区"),
+    "packs": Bilingual("packs", "内容包"),
     "history": Bilingual("history", "历史记录"),
     "backups": Bilingual("backups", "备份"),
     "clock": Bilingual("clock", "时钟"),
@@ -192,6 +193,15 @@ def _workspace(here: Place) -> Check:
     return Check("workspace", _HOLDS.format(folder=here.workspace, notes=notes, katas=katas))
 
 
+def _packs(here: Place) -> Check:
+    from llmdrills.cli.commands.packs import row
+    from llmdrills.cli.packs import look
+
+    rows = [row(one) for one in look(here)]
+    found = Bilingual("; ".join(one.en for one in rows), "；".join(one.zh for one in rows)) if rows else _NONE
+    return Check("packs", found)
+
+
 def _history(here: Place) -> Check:
     """Whether the commands work with it: a copy of it is opened, planned from, counted, replayed and exported."""
     path = here.locations.history_file
@@ -258,6 +268,7 @@ _LOOKS: tuple[Callable[[Place], Check], ...] = (
     _triton,
     _sqlite,
     _workspace,
+    _packs,
     _history,
     _backups,
     _clock,

@@ -28,11 +28,12 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.rating_view import choices_json, earned_text
 from llmdrills.cli.record import Recorded, belongs, open_repetition, own_file, record_attempt
 from llmdrills.cli.repair import UNRATED
 from llmdrills.cli.verdict_view import print_verdict
-from llmdrills.content.catalogue import load_catalogue, with_slips
+from llmdrills.content.catalogue import with_slips
 from llmdrills.content.notebookfile import entry_cell, is_notebook, katas_named, read_notebook, variant_of
 from llmdrills.content.starter import read_header
 from llmdrills.errors import LLMDrillsError, UsageError
@@ -202,7 +203,7 @@ def command(
 
     here = place(workspace, lang=lang, device=device)
     with Grader(device=here.settings.text("device")) as grader:  # imports torch while this process reads the kata
-        katas = load_catalogue(here.workspace, here.locations.cache)
+        katas = all_katas(here)
         named, path = _target(here, katas, kata, file)
         if watch and path == _STDIN:
             raise UsageError(_NO_WATCH, _GIVE_FILE)

@@ -10,8 +10,8 @@ from llmdrills.cli.console import note, told
 from llmdrills.cli.kata_view import print_markdown
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import KataArgument, LangOption, WorkspaceOption, find_kata, place
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.record import open_repetition
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual
 
@@ -53,7 +53,7 @@ def command(
 ) -> None:
     """Run `llmdrills hint`."""
     here = place(workspace, lang=lang)
-    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    found = find_kata(all_katas(here), kata)
     count = len(found.hints)
     if not 1 <= number <= count:
         raise UsageError(f"{kata} has no hint {number}", f"it has {count}: ask for 1 to {count}")

@@ -13,9 +13,10 @@ from llmdrills.cli.anki_source import remember_ready
 from llmdrills.cli.console import note, print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, complete_kata, find_kata, place
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.past_view import overview_text, past_text, told_diagnosis
 from llmdrills.cli.record import open_history
-from llmdrills.content.catalogue import load_catalogue, with_slips
+from llmdrills.content.catalogue import with_slips
 from llmdrills.errors import HistoryError, UsageError
 from llmdrills.files import replacing
 from llmdrills.language import Bilingual, counted
@@ -162,7 +163,7 @@ def _kata(here: Place, wanted: str | None) -> Kata | None:
     """The kata of that id; None for one that the workspace no longer has but the history does."""
     if wanted is None:
         return None
-    katas = load_catalogue(here.workspace, here.locations.cache)
+    katas = all_katas(here)
     if not any(kata.id == wanted for kata in katas) and here.locations.history_file.exists():
         with open_history(here) as history:
             if repetitions(history, wanted, 1):

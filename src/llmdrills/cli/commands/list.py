@@ -9,7 +9,7 @@ import typer
 from llmdrills.cli.console import print_json, tell, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, TopicOption, WorkspaceOption, check_topic, place
-from llmdrills.content.catalogue import load_catalogue
+from llmdrills.cli.packs import all_katas
 from llmdrills.content.engines import is_installed
 from llmdrills.language import Bilingual
 from llmdrills.lines import columns
@@ -50,7 +50,7 @@ def command(
     """Run `llmdrills list`."""
     here = place(workspace, lang=lang)
     check_topic(topic)
-    katas = [k for k in load_catalogue(here.workspace, here.locations.cache) if topic in (None, k.topic)]
+    katas = [k for k in all_katas(here) if topic in (None, k.topic)]
     if json:
         rows = [
             {

@@ -18,10 +18,10 @@ from llmdrills.cli.options import (
     nearest,
     place,
 )
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.rating_view import NAMES, RATED, days_of
 from llmdrills.cli.record import earned, open_repetition
 from llmdrills.cli.repair import refuse_repair
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.errors import UsageError
 from llmdrills.language import Bilingual, listed
 from llmdrills.practice.rating import Rating
@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Run `llmdrills rate`."""
     here = place(workspace, lang=lang)
-    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    found = find_kata(all_katas(here), kata)
     wanted = _rating(rating)
     with open_repetition(here, found, begun="blank") as repetition:
         if repetition is None or not repetition.rateable:

@@ -17,7 +17,7 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
-from llmdrills.content.catalogue import load_catalogue
+from llmdrills.cli.packs import all_katas
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Run `llmdrills show`."""
     here = place(workspace, lang=lang)
-    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    found = find_kata(all_katas(here), kata)
     chosen = find_variant(found, variant)
     if not json:
         print_markdown(kata_markdown(found, chosen, here.language))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, KataArgument, LangOption, WorkspaceOption, find_kata, place
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.record import open_history
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.language import Bilingual
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.moments import Moment
@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Run `llmdrills skip`."""
     here = place(workspace, lang=lang)
-    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    found = find_kata(all_katas(here), kata)
     repair = False
     with open_history(here) as history:
         left = repetitions.resume(history, found)

@@ -16,8 +16,8 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.record import open_repetition
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.starter import solution_text
 from llmdrills.language import Bilingual
 
@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Run `llmdrills solution`."""
     here = place(workspace, lang=lang)
-    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    found = find_kata(all_katas(here), kata)
     text = solution_text(found, find_variant(found, variant), here.language)
     with open_repetition(here, found) as repetition:
         if repetition is not None:

@@ -18,9 +18,9 @@ from llmdrills.cli.options import (
     find_variant,
     place,
 )
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.record import EASIER, open_history, practice_file, tell_place
 from llmdrills.cli.repair import begin_repair, starter_of
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.engines import is_installed
 from llmdrills.content.repair import first_text
 from llmdrills.errors import MissingExtraError, UsageError
@@ -129,7 +129,7 @@ def command(
 ) -> None:
     """Run `llmdrills start`."""
     here = place(workspace, lang=lang)
-    found = find_kata(load_catalogue(here.workspace, here.locations.cache), kata)
+    found = find_kata(all_katas(here), kata)
     wanted = find_variant(found, variant) if variant is not None else None
     file = practice_file(here, found, repair=repair)
     passed = False

@@ -7,9 +7,9 @@ import sys
 from llmdrills.cli.console import print_json, tell, terminal_width
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.record import open_history
 from llmdrills.cli.stats_view import stats_text
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.language import Bilingual
 from llmdrills.practice import stats
 from llmdrills.practice.moments import Moment
@@ -26,7 +26,7 @@ HELP = manual(
 def command(lang: LangOption = None, json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
     """Run `llmdrills stats`."""
     here = place(workspace, lang=lang)
-    katas = load_catalogue(here.workspace, here.locations.cache)
+    katas = all_katas(here)
     with open_history(here) as history:
         found = stats.gather(history, katas, Moment.now(), here.settings.scheduling)
     if json:

@@ -21,9 +21,9 @@ from llmdrills.cli.options import (
     kata_notes,
     place,
 )
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.engines import with_engines
 from llmdrills.language import Bilingual
 from llmdrills.practice import plan as plans
@@ -87,7 +87,7 @@ def command(
         from llmdrills.cli.day.loop import run_day
 
         raise typer.Exit(run_day(here, topic=topic, seed=seed))
-    katas = with_engines(load_catalogue(here.workspace, here.locations.cache))
+    katas = with_engines(all_katas(here))
     with open_history(here) as history:
         options = plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed)
         now = Moment.now()

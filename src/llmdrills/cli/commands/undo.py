@@ -5,9 +5,9 @@ from __future__ import annotations
 from llmdrills.cli.console import note, print_json, tell
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.record import open_history, tell_place
 from llmdrills.cli.undo_view import name_step, undo_last
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.language import Bilingual
 from llmdrills.lines import whole
 
@@ -41,7 +41,7 @@ def command(lang: LangOption = None, json: JsonOption = False, workspace: Worksp
     """Run `llmdrills undo`."""
     here = place(workspace, lang=lang)
     language = here.language
-    katas = {kata.id: kata for kata in load_catalogue(here.workspace, here.locations.cache)}
+    katas = {kata.id: kata for kata in all_katas(here)}
     undone = None
     if here.locations.history_file.exists():
         with open_history(here) as history:

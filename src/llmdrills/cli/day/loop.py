@@ -14,9 +14,9 @@ from llmdrills.cli.day.words import WORDS
 from llmdrills.cli.day.workplace import at_the_desk
 from llmdrills.cli.more_view import more_text
 from llmdrills.cli.options import kata_notes
+from llmdrills.cli.packs import all_katas
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.record import open_history
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.engines import with_engines
 from llmdrills.language import counted
 from llmdrills.practice import plan as plans
@@ -37,7 +37,7 @@ _LOOK = 60.0  # seconds between two looks at whether the learner wants the repai
 def run_day(here: Place, *, topic: str | None, seed: int) -> int:
     """Practise until the plan is done or the learner quits; the exit code. KeyboardInterrupt passes through."""
     screen = Screen()
-    katas = with_engines(load_catalogue(here.workspace, here.locations.cache))
+    katas = with_engines(all_katas(here))
     with contextlib.closing(Events()) as events, open_history(here, check=True) as history:
         day = _Day(here, plans.PlanOptions.from_settings(here.settings, topic=topic, seed=seed), katas, history)
         plan = day.plan()

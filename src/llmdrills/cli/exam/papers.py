@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.cli.exam.report_view import report_text
 from llmdrills.cli.exam.words import WORDS
+from llmdrills.cli.packs import all_katas
 from llmdrills.content import load_workspace
-from llmdrills.content.catalogue import load_catalogue
 from llmdrills.content.computed import load_computed
 from llmdrills.content.course import COURSE_TAG, course_of
 from llmdrills.content.engines import with_engines
@@ -120,7 +120,7 @@ class Papers:
     def load(cls, here: Place) -> Papers:
         """Read the workspace. Raises ContentError when it has problems."""
         loaded = load_workspace(here.workspace, here.locations.cache)
-        return cls(here, loaded, load_catalogue(here.workspace, here.locations.cache))
+        return cls(here, loaded, all_katas(here))
 
     # ---- beginning ----------------------------------------
 
