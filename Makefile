@@ -50,7 +50,7 @@ dist: $(VENV)/.installed-build
 	$(BIN)/python tests/from_wheel.py --dist dist
 
 site: $(VENV)/.installed-test # no window opens and nothing is served: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 soak: $(VENV)/.installed-test
 	$(BIN)/llmdrills check --seeds 50 --jobs 2

@@ -29,7 +29,7 @@ def imports() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         place = path.relative_to(PACKAGE).parts
-        if place[0] in {"_vendor", "_workspace", "__main__.py"}:
+        if place[0] in {"_vendor", "_workspace", "__init__.py", "__main__.py"}:
             continue
         part = place[0].removesuffix(".py")
         for name in _imported(ast.parse(path.read_text("utf-8"))):
@@ -64,39 +64,50 @@ def _reaches(graph: dict[str, set[str]], part: str) -> set[str]:
     return seen
 
 
-def levels(graph: dict[str, set[str]]) -> list[list[str]]:
-    """The parts from the top: each stands one level above the highest part that it imports.
+def beside(graph: dict[str, set[str]], part: str) -> set[str]:
+    """The parts that a part imports and is imported by, through others too: they stand on one level with it."""
+    return {name for name in _reaches(graph, part) if part in _reaches(graph, name)} - {part}
 
-    Raises ValueError if two parts import each other.
+
+def levels(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The parts from the top: each stands one level above the highest part that it imports, or beside it if the two
+    import each other.
     """
-    height: dict[str, int] = {}
-    while len(height) < len(graph):
-        ready = [part for part in graph if part not in height and graph[part] <= height.keys()]
-        if not ready:
-            raise ValueError(f"these import each other: {sorted(graph.keys() - height.keys())}")
-        for part in ready:
-            height[part] = 1 + max((height[name] for name in graph[part]), default=-1)
-    tops = [[part for part in sorted(graph) if height[part] == level] for level in range(max(height.values()) + 1)]
-    return tops[::-1]
+    group = {part: frozenset({part} | beside(graph, part)) for part in graph}
+    below = {one: {group[name] for part in one for name in graph[part]} - {one} for one in group.values()}
+    height: dict[frozenset[str], int] = {}
+    while len(height) < len(below):
+        for one in [one for one in below if one not in height and below[one] <= height.keys()]:
+            height[one] = 1 + max((height[name] for name in below[one]), default=-1)
+    rows = range(max(height.values()), -1, -1)
+    return [[part for part in sorted(graph) if height[group[part]] == level] for level in rows]
 
 
 def direct(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The imports that do not follow from others."""
-    return {
-        part: {name for name in names if not any(name in _reaches(graph, other) for other in names - {name})}
-        for part, names in graph.items()
-    }
+    """The imports that do not follow from others; those between parts that import each other are left out."""
+    found = {}
+    for part, names in graph.items():
+        lower = names - beside(graph, part)
+        found[part] = {
+            name
+            for name in lower
+            if not any(name in _reaches(graph, other) and other not in beside(graph, name) for other in lower - {name})
+        }
+    return found
 
 
 def block(graph: dict[str, set[str]]) -> str:
     """The drawing in text: a line for each part, an empty line between levels."""
     shown = direct(graph)
     wide = max(map(len, graph))
-    text = "\n\n".join(
-        "\n".join(f"{part:<{wide}} ─► {', '.join(sorted(shown[part]))}" if shown[part] else part for part in level)
-        for level in levels(graph)
-    )
+    text = "\n\n".join("\n".join(_row(graph, part, shown[part], wide) for part in level) for level in levels(graph))
     return f"{_BEGIN}\n\n```\n{text}\n```\n\n![Who imports whom](images/parts.svg)\n\n{_END}"
+
+
+def _row(graph: dict[str, set[str]], part: str, names: set[str], wide: int) -> str:
+    both = sorted(beside(graph, part))
+    ends = [f"◄─► {', '.join(both)}"] * bool(both) + [f"─► {', '.join(sorted(names))}"] * bool(names)
+    return f"{part:<{wide}} {'   '.join(ends)}".rstrip()
 
 
 def picture(graph: dict[str, set[str]]) -> str:
@@ -112,6 +123,12 @@ def picture(graph: dict[str, set[str]]) -> str:
             left += _room(one)
     top = {one: _GAP + at * _STEP for at, row in enumerate(rows) for one in row}
     lines = [_line([(middle[one], top[one]) for one in way]) for way in ways]
+    for part in graph:
+        for name in sorted(beside(graph, part) & graph[part]):
+            if part in graph[name] and middle[part] < middle[name]:
+                start, end, high = middle[part] + _WIDE // 2, middle[name] - _WIDE // 2, top[part] + _HIGH // 2
+                ends = 'marker-start="url(#tip)" marker-end="url(#tip)"'
+                lines.append(f'<path d="M{start + 6} {high} L{end - 6} {high}" class="line" {ends}/>')
     boxes = []
     for part in graph:
         left = middle[part] - _WIDE // 2
@@ -174,7 +191,8 @@ aria-label="Who imports whom in llmdrills">
 .line {{ fill: none; stroke: #7a86b8; stroke-width: 1.2 }}
 .tip {{ fill: #7a86b8 }}
 </style>
-<defs><marker id="tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto">\
+<defs><marker id="tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" \
+orient="auto-start-reverse">\
 <path d="M0 0 L8 4 L0 8 z" class="tip"/></marker></defs>
 <rect width="{width}" height="{high}" class="sheet"/>
 {lines}
@@ -192,7 +210,12 @@ def upside_down(graph: dict[str, set[str]]) -> list[str]:
     """Imports that go up in the drawing: none, unless `levels` is wrong."""
     rows = levels(graph)
     above = {part: row for row, parts in enumerate(rows) for part in parts}
-    return [f"{part} → {name}" for part, names in graph.items() for name in names if above[name] <= above[part]]
+    return [
+        f"{part} → {name}"
+        for part, names in graph.items()
+        for name in names - beside(graph, part)
+        if above[name] <= above[part]
+    ]
 
 
 if __name__ == "__main__":

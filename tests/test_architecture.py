@@ -6,8 +6,6 @@ import re
 import runpy
 from pathlib import Path
 
-import pytest
-
 from tests.helpers.rooms import ROOMS
 from tests.test_layers import BASE, MAY_IMPORT
 
@@ -63,7 +61,9 @@ def test_should_draw_the_imports_as_they_are():
 def test_should_draw_every_part_once_and_no_import_upwards():
     graph = DRAWING["imports"]()
     rows = DRAWING["levels"](graph)
-    assert sorted(part for row in rows for part in row) == sorted({*MAY_IMPORT} - BASE - {"__main__"} | {"base"})
+    assert sorted(part for row in rows for part in row) == sorted(
+        {*MAY_IMPORT} - BASE - {"__main__", "__init__"} | {"base"}
+    )
     assert DRAWING["upside_down"](graph) == []
     drawn = TEXT.partition(DRAWING["_BEGIN"])[2].partition(DRAWING["_END"])[0]
     assert [part for part in graph if not re.search(rf"^{part}\b", drawn, re.MULTILINE)] == []
@@ -75,9 +75,11 @@ def test_should_draw_only_imports_that_the_layers_allow():
     assert [one for one in wrong if not one.endswith("→ base")] == []
 
 
-def test_should_leave_out_what_follows_and_refuse_a_cycle():
+def test_should_leave_out_what_follows_and_draw_side_by_side_what_imports_each_other():
     graph = {"a": {"b", "c"}, "b": {"c"}, "c": set()}
     assert DRAWING["direct"](graph) == {"a": {"b"}, "b": {"c"}, "c": set()}
     assert DRAWING["levels"](graph) == [["a"], ["b"], ["c"]]
-    with pytest.raises(ValueError, match="import each other"):
-        DRAWING["levels"]({"a": {"b"}, "b": {"a"}})
+    both = {"a": {"b", "c"}, "b": {"a"}, "c": set(), "top": {"a", "b"}}
+    assert DRAWING["levels"](both) == [["top"], ["a", "b"], ["c"]]
+    assert DRAWING["direct"](both) == {"a": {"c"}, "b": set(), "c": set(), "top": {"a", "b"}}
+    assert "a   ◄─► b   ─► c" in DRAWING["block"](both)
