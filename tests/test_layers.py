@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "cli": BASE
     | {"content", "practice", "grading", "decks", "anki", "importing", "from_anki", "mine", "readiness"}
     | {"classroom", "web", "cli"},
-    "web": BASE | {"content", "practice", "decks", "readiness", "cli", "web"},
+    "web": BASE | {"content", "practice", "grading", "decks", "readiness", "cli", "web"},
     "__main__": {"cli"},
     "notebook": BASE | {"content", "practice", "grading", "cli", "notebook"},  # a front end in the words of `cli`
     "__init__": BASE | {"notebook"},  # IPython looks for its extension there
