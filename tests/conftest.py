@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+# Before anything imports triton, as torch's own modules may: its kernels are then interpreted, in any order of tests.
+os.environ.setdefault("TRITON_INTERPRET", "1")
+
 # A shell that starts the tests in the background has Ctrl-C ignored, which every process that they start would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

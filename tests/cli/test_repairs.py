@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content.catalogue import load_catalogue, with_slips
-from llmdrills.content.load import kata_folders
-from llmdrills.content.repair import candidates
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
@@ -18,7 +16,6 @@ from tests.helpers.kata_learner import verdict
 from tests.helpers.terminal import Terminal
 
 KATA = "rms-norm"
-KATAS = sorted(folder.name for folder in kata_folders(Path(__file__).parents[2]))
 DAY = 86_400_000_000
 
 
@@ -243,27 +240,3 @@ def test_should_skip_the_repair_of_the_day_and_undo_that_by_command(ws, small):
     assert ws("today", "--json").json["repair"] is None
     assert ws("undo").code == 0
     assert ws("today", "--json").json["repair"]["begun"]
-
-
-# ---- every kata ----------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KATAS)
-def test_should_begin_a_kata_from_a_file_that_fails_for_exactly_its_mistake(run, root, home, name):
-    """By the command itself; the diagnosis names the slip, or one that no call tells apart from it."""
-    wrong = []
-    kata = with_slips(next(one for one in load_catalogue(root, home / "cache") if one.id == name))
-    for variant in kata.variants:
-        if not candidates(kata, variant):
-            continue
-        begun = run("start", kata.id, "--repair", "--variant", variant.id, cwd=root)
-        assert begun.code == 0, begun.err
-        slip, _ = begun_from(home)
-        graded = run("grade", begun.out.strip(), "--json", cwd=root).json
-        found = (graded["diagnosis"] or {}).get("id")
-        same = {slip, *(one.same_as for one in kata.slips if one.id == slip)}
-        same |= {one.id for one in kata.slips if one.same_as in same} | set(graded["report"]["undecided"])
-        if graded["passed"] or not graded["recorded"] or found not in same:
-            wrong.append((variant.id, slip, graded["outcome"], found))
-    assert wrong == []

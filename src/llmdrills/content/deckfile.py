@@ -12,6 +12,7 @@ from llmdrills.content import cloze
 from llmdrills.content.familyfile import FAMILY, PLACEHOLDER, TOLERANCE, check_family, read_family
 from llmdrills.content.model import Deck, Note, NoteType, NumberAnswer, Source
 from llmdrills.content.places import Places
+from llmdrills.content.remarks import is_doubtful
 from llmdrills.content.shapes import Both, Choice, Key, Many, Reader, Record, Table, Text, Topic, Word, kind_of, slug
 from llmdrills.content.workspacefile import WorkspaceFile
 from llmdrills.content.yamlfile import compose_text, read_text
@@ -176,7 +177,7 @@ def read_deck(path: Path, report: Report, about: WorkspaceFile = _NO_FILE) -> De
     if text is None or node is None:
         return draft
     reader = Reader(path, report)
-    reader.text = text
+    reader.text, reader.doubtful = text, is_doubtful(text)
     head, listed = _split(node)
     if listed is None or not isinstance(head, MappingNode):
         DECK.read(reader, node, "")

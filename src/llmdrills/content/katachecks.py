@@ -22,7 +22,7 @@ def _check_stages(kata: Kata, reader: Reader) -> None:
     known = [function.name for function in file.functions] if file else []
     for path, name in _calls(kata.stages) if kata.stages and file else ():
         if name not in known:
-            what = f"reference.py has no function `{name}`"
+            what = f"{kata.reference_file.name} has no function `{name}`"
             reader.report.add(reader.file, *reader.places[path], what, did_you_mean(name, known))
 
 
@@ -60,7 +60,7 @@ def _check_engine(kata: Kata, reader: Reader) -> None:
     add, file, places = reader.report.add, reader.file, reader.places
     for i, budget in enumerate(kata.budgets):
         for name in budget.multiples.keys() - set(_COUNTED[kata.engine]):
-            todo = f"limit {', '.join(_COUNTED[kata.engine])}"
+            todo = f"limit one of {', '.join(_COUNTED[kata.engine])}"
             add(file, *places[f"budgets.{i}.{name}"], f"engine {kata.engine} does not count `{name}`", todo)
     if kata.engine == "torch":
         return

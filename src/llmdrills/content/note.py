@@ -59,6 +59,10 @@ class Note:
     positions: Mapping[str, Position] = field(default_factory=dict)  # key path ("back.zh") → where it stands
     remarks: tuple[Remark, ...] = ()  # what the reader saw of how its texts are written
 
+    def __getstate__(self) -> dict[str, object]:
+        """What `pickle` keeps: what is not the class's default, of which a note has ten, and reads them from there."""
+        return {name: value for name, value in self.__dict__.items() if value is not None and value != ()}
+
     @property
     def shows_values(self) -> bool:
         """Whether its texts may hold `[[name]]`, to be filled in before they are shown."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from yaml import ScalarNode
 
-__all__ = ["CONTROL", "CUT", "LOST", "Remark", "remarks_on"]
+__all__ = ["CONTROL", "CUT", "LOST", "Remark", "is_doubtful", "remarks_on"]
 
 LOST, CUT = "lost-escape", "cut-by-comment"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -19,12 +19,15 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # Commands of TeX whose first letter YAML takes for an escape, though what comes out is no control character.
 _TEX = re.compile(
-    r"(?<!\\)(?:\\\\)*(\\(?:"
+    r"(\\(?:"
     r"t(?:heta|au|imes|ext[a-z]*|o|op|an|anh|frac|ilde|herefore|riangle[a-z]*|binom|ag|iny|hickspace)"
     r"|n(?:abla|eq|e|u|ot|otin|i|mid|earrow|leq|geq|onumber|ewline|parallel)"
     r"|r(?:ho|ight[a-zA-Z]*|angle|floor|ceil|m|vert|Vert|brace|brack)"
     r"|L(?:ambda|eftarrow|ongrightarrow|arge)|P(?:i|hi|si|r)|N))(?![A-Za-z])"
 )
+
+_ESCAPE = re.compile(rf"\\[abefvrx0uU]|{_TEX.pattern}")  # the first sort makes control characters
+_COMMENT = re.compile("(?m)[^ \t\n][ \t]+#")  # after something on its line
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Remark:
     column: int
     what: str
     todo: str
+
+
+def is_doubtful(text: str) -> bool:
+    """Whether `remarks_on` could find anything in a file: two searches of the whole, where it would be two a value."""
+    bare = text.replace("\\\\", "\0\0")
+    return _COMMENT.search(bare) is not None or _ESCAPE.search(bare) is not None
 
 
 def remarks_on(node: ScalarNode, text: str, path: str) -> list[Remark]:
@@ -62,16 +71,17 @@ def remarks_on(node: ScalarNode, text: str, path: str) -> list[Remark]:
 
 
 def _on_quoted(node: ScalarNode, raw: str, path: str) -> list[Remark]:
-    if "\\" not in raw:
+    bare = raw.replace("\\\\", "\0\0")  # a doubled one escapes nothing; the places stay
+    if "\\" not in bare:
         return []
     mark = node.start_mark
     todo = "write the text in single quotes, or below `|`: they leave `\\` as it is"
     if control := CONTROL.search(node.value):
-        before = re.search(r"(?<!\\)(?:\\\\)*(\\[abefvrx0uU]\w*)", raw)
+        before = re.search(r"(\\[abefvrx0uU]\w*)", bare)
         typed = f" (typed `{before[1][:12]}`)" if before else ""
         what = f"{path} holds the control character U+{ord(control[0]):04X}{typed}: in double quotes, `\\` is an escape"
         return [Remark(rule=LOST, path=path, line=mark.line + 1, column=mark.column + 1, what=what, todo=todo)]
-    found = _TEX.search(raw)
+    found = _TEX.search(bare)
     if found and raw.count("$", 0, found.start(1)) % 2:  # within math
         kind = {"t": "a tab", "n": "a line break", "r": "a line break"}.get(found[1][1], "another character")
         what = f"{path}: in double quotes, `{found[1]}` begins with {kind}"

@@ -59,7 +59,19 @@ _KINDS = {
 class Reader:
     """One file being read: where problems go, which languages its texts need, and where each key's value stands."""
 
-    __slots__ = ("_seen", "file", "languages", "places", "remarks", "report", "same_for_all", "shown", "text", "topics")
+    __slots__ = (
+        "_seen",
+        "doubtful",
+        "file",
+        "languages",
+        "places",
+        "remarks",
+        "report",
+        "same_for_all",
+        "shown",
+        "text",
+        "topics",
+    )
 
     def __init__(self, file: Path, report: Report) -> None:
         self.file = file
@@ -70,6 +82,7 @@ class Reader:
         self.places: dict[str, tuple[int, int]] = {}
         self.topics: tuple[str, ...] = TOPICS
         self.text = ""  # the whole file, by which a value is held against what was written
+        self.doubtful = True  # whether the file holds anything that `remarks_on` could speak of
         self.remarks: list[Remark] = []
         self._seen: set[int] = set()
 
@@ -134,7 +147,7 @@ class Text:
                 if text or self.empty:
                     mark = node.start_mark
                     reader.places[path] = (mark.line + 1, mark.column + 1)
-                    if self.shown and node.style not in ("'", "|", ">"):
+                    if self.shown and reader.doubtful and node.style not in ("'", "|", ">"):
                         reader.remarks += remarks_on(node, reader.text, path)
                     return text
                 reader.wrong(node, f"{path} is empty", "write a text, or leave the key out")

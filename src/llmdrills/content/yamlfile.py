@@ -24,9 +24,32 @@ if TYPE_CHECKING:
 __all__ = ["CONTROL", "MAX_DEPTH", "compose", "compose_text", "paused_gc", "read_text"]
 
 try:
-    from yaml import CSafeLoader as _Loader
+    from yaml import CSafeLoader as _Base
 except ImportError:  # PyYAML was built without libyaml: same result, but about fifteen times slower
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]  # the pure one stands in
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]  # the pure one stands in
+
+
+class _Loader(_Base):
+    """Resolves a plain word once: a deck of ten thousand notes has ten keys, each ten thousand times.
+
+    Nothing here depends on the path to a value: the safe loader has no path resolvers.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._tags: dict[str | None, str] = {}
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: tuple[bool, bool]) -> str:
+        """The tag of a node without one, as PyYAML gives it."""
+        if kind is not yaml.ScalarNode:
+            return "tag:yaml.org,2002:map" if kind is yaml.MappingNode else "tag:yaml.org,2002:seq"
+        if not implicit[0]:  # quoted
+            return "tag:yaml.org,2002:str"
+        tag = self._tags.get(value)
+        if tag is None:
+            tag = self._tags[value] = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        return tag
+
 
 MAX_DEPTH = 100
 """Levels of nesting beyond which a file is refused: composing recurses in C, and a stack overflow kills the process."""

@@ -70,6 +70,8 @@ def highlight(text: str, language: str) -> str:
     pieces = _pieces(clean, language)
     if pieces is None:
         return escape(text, quote=False)
+    if not marks:
+        return "".join([_span(value, name) for name, value in pieces])
     parts: list[str] = []
     offset, waiting = 0, list(reversed(marks))
     for name, value in pieces:
@@ -87,5 +89,5 @@ def highlight(text: str, language: str) -> str:
 def _span(text: str, name: str) -> str:
     if not text:
         return ""
-    shown = escape(text, quote=False)
+    shown = text if text.isalnum() else escape(text, quote=False)
     return f'<span class="{name}">{shown}</span>' if name else shown

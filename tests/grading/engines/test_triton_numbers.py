@@ -59,7 +59,7 @@ OPERATIONS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "tl.exp(b.to(tl.float32))": lambda a, b: b.float().exp().bfloat16(),
     "a.to(tl.int16, bitcast=True).to(tl.bfloat16, bitcast=True)": lambda a, b: a,
     "b + tl.max(b, 0)": lambda a, b: b + b.max(),
-    "b + tl.argmin(b, 0)": lambda a, b: b + b.float().argmin().bfloat16(),
+    "b + tl.argmin(b, 0)": lambda a, b: (b.float() + b.float().argmin()).bfloat16(),
     "tl.cumsum(b.to(tl.float32), 0)": lambda a, b: b.float().cumsum(0).bfloat16(),
 }
 

@@ -104,7 +104,7 @@ class Judge:
             uses=tuple(_rule(self.spec.kata, use) for use in self._uses),
             outcome=self.outcome,
             shown=choose_example(graded),
-            place=self._place if self.failed else None,
+            place=self._place if self.failed or self._stopped else None,
             explanation=self.explanation(told, extra) if self.failed else None,
             passes=passes,
             behaviour=None if behaves is None else behaves.told(self.spec.language),
@@ -162,6 +162,11 @@ class Judge:
         if wide and not _HALF_TYPE.search(self.spec.text):
             return None
         return Sought(shown.expected.case, "half-precision")
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether a kernel was ended because it went on and on: its line is known."""
+        return self.outcome == "timeout" and self.attempt.ended is None
 
     @functools.cached_property
     def _place(self) -> Where | None:
@@ -239,7 +244,7 @@ def _verdict(judgement: Judgement) -> Verdict:
         diagnosis=words.diagnosis,
         report=gather(judgement),
         note=words.note,
-        where=where(judgement) if failed else None,
+        where=where(judgement),
         behaviour=judgement.behaviour,
         stage=_stage(judgement),
         clauses=failing_clauses(judgement) if failed else (),

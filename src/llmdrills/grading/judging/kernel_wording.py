@@ -12,6 +12,7 @@ from typing import Any
 
 from llmdrills.grading.judging import findings as f
 from llmdrills.language import Bilingual
+from llmdrills.messages import in_chinese
 
 __all__ = ["KERNEL_WORDS", "over_traffic"]
 
@@ -37,12 +38,7 @@ def _program(x: f.OfKernel) -> Bilingual:
     """Which program it was, in the axes that its grid has."""
     if not x.program:
         return Bilingual("", "")
-    axes = list(x.program)
-    while len(axes) > 1 and axes[-1] == 0:
-        axes.pop()
-    index = ", ".join(map(str, axes))
-    shown = index if len(axes) == 1 else f"({index})"
-    return Bilingual(f", in program {shown}", f"（program {shown}）")
+    return Bilingual(f", in program {_index(x.program)}", f"（program {_index(x.program)}）")
 
 
 def _shape(sizes: Any) -> str:
@@ -93,11 +89,11 @@ def _none_pointer(x: f.OfKernel) -> Bilingual:
 
 def _no_grid(x: f.OfKernel) -> Bilingual:
     at = _at(x)
-    if x.facts.get("how") == "empty":
-        grid = _shape(_axes(x.facts, "grid"))
+    if x.facts.get("how", "called") != "called":
+        grid = x.facts.get("grid", "?")
         return Bilingual(
-            f"{at.en}`{x.kernel}` is launched on the grid {grid}: a grid has one to three axes, each 1 or more",
-            f"{at.zh}`{x.kernel}` 启动时的 grid 是 {grid}：grid 应有一到三个轴，每个轴至少为 1",
+            f"{at.en}`{x.kernel}` is launched on the grid {grid}: a grid is a tuple of one to three whole numbers",
+            f"{at.zh}`{x.kernel}` 启动时的 grid 是 {grid}：grid 应是由一到三个整数组成的元组",
         )
     return Bilingual(
         f"{at.en}`{x.kernel}` is called without a grid: launch it as `{x.kernel}[(programs,)](…)`",
@@ -142,25 +138,22 @@ def _race(x: f.Race) -> Bilingual:
             "which one stays is not certain",
             f"{at.zh}同一次 store 向 {element} 写入了不同的值{count.zh}{where.zh}：最后留下哪一个并不确定",
         )
-    other = _axes(facts, "other")
-    others = f" {_index(other)}" if other else "s"
-    others_zh = f" {_index(other)}" if other else ""
+    one, other = _index(x.program), _index(_axes(facts, "other"))
+    both = Bilingual(f"programs {other} and {one}", f"program {other} 和 program {one}")
     if facts.get("how") == "read-write":
         return Bilingual(
-            f"{at.en}{element} is read by one program and written by another{count.en}{where.en}; the other is "
-            f"program{others}: programs run in no certain order",
-            f"{at.zh}{element} 被一个 program 读取，又被另一个写入{count.zh}{where.zh}，另一个是 program{others_zh}："
-            "program 之间没有确定的执行顺序",
+            f"{at.en}of {both.en} one reads {element}, which the other writes{count.en}: "
+            "programs run in no certain order",
+            f"{at.zh}{both.zh} 一个读取、一个写入 {element}{count.zh}：program 之间没有确定的执行顺序",
         )
     return Bilingual(
-        f"{at.en}{element} is written by two programs{count.en}{where.en} and program{others}: "
-        "which value stays is not certain",
-        f"{at.zh}{element} 被两个 program 写入{count.zh}{where.zh}，另一个是 program{others_zh}："
-        "最后留下哪个值并不确定",
+        f"{at.en}{both.en} write different values to {element}{count.en}: which one stays is not certain",
+        f"{at.zh}{both.zh} 向 {element} 写入了不同的值{count.zh}：最后留下哪一个并不确定",
     )
 
 
 def _index(axes: Any) -> str:
+    """A program's index in the axes that its grid has, as far as that shows."""
     shown = list(axes)
     while len(shown) > 1 and shown[-1] == 0:
         shown.pop()
@@ -190,7 +183,7 @@ def _does_not_compile(x: f.DoesNotCompile) -> Bilingual:
     source_zh = f"（`{facts['source']}`）" if source else ""
     return Bilingual(
         f"{at.en}Triton does not compile `{x.kernel}`{source}: {said}",
-        f"{at.zh}Triton 无法编译 `{x.kernel}`{source_zh}：{said}",
+        f"{at.zh}Triton 无法编译 `{x.kernel}`{source_zh}：{in_chinese(said)}",
     )
 
 

@@ -41,9 +41,15 @@ def is_stopped(answer: Answer) -> bool:
     return isinstance(answer.value, Raised) and STOPPED in answer.value.classes
 
 
-def kinds_of_events(answer: Answer) -> set[str]:
-    """The kinds of these: two answers with the same have the same fault."""
-    return {finding.event for finding in of_kernels(answer) if isinstance(finding, OfKernel)}
+def kinds_of_events(answer: Answer) -> set[tuple[object, ...]]:
+    """What these are, as far as two answers to one case have the same fault: of an access out of bounds, which it is
+    and of what shape the tensor is, whatever its parameter is called."""
+    return {_apart(finding) for finding in of_kernels(answer) if isinstance(finding, OfKernel)}
+
+
+def _apart(found: OfKernel) -> tuple[object, ...]:
+    facts = [found.facts.get(name) for name in ("access", "shape")] if isinstance(found, Fault) else []
+    return (found.event, *(fact for fact in facts if isinstance(fact, (str, tuple))))
 
 
 def outcome_of_kernel(found: OfKernel) -> Outcome:

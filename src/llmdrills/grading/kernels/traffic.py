@@ -53,7 +53,7 @@ def least_bytes(loaded: LoadedKata, question: Question, answer: Answer) -> int:
         said = [_said(loaded, args, kwargs) for args, kwargs in calls]
     except Exception as error:  # whatever the author's function raises is reported as their problem
         what = f"`least_bytes` raises {type(error).__name__}: {error}"
-        raise ContentError([Problem(loaded.kata.cases_file, 1, 1, what, "fix it")]) from error
+        raise ContentError([Problem(loaded.kata.cases_file, 1, 1, what, "fix the function")]) from error
     if None not in said:
         return sum(one or 0 for one in said)
     given = [value for args, kwargs in calls for value in (*args, *kwargs.values())]

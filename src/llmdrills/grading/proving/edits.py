@@ -124,11 +124,22 @@ def _replacements(node: ast.AST, parent: ast.AST, field: str, function: ast.Func
     for rule in _RULES:
         yield from rule(node, parent, field)
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        names = [argument.arg for argument in function.args.args]
-        if node.id in names:
-            yield from (("other argument", ast.Name(name, ast.Load())) for name in names if name != node.id)
+        names = _exchangeable([argument.arg for argument in function.args.args], node.id, function)
+        yield from (("other argument", ast.Name(name, ast.Load())) for name in names)
     if isinstance(node, ast.Assign) and field in ("body", "orelse") and _is_written_again(node, function):
         yield "statement dropped", ast.Pass()
+
+
+def _exchangeable(names: list[str], name: str, function: ast.FunctionDef) -> list[str]:
+    """The arguments that could stand in the place of one: all others.
+
+    A Triton kernel takes a score of strides and sizes, so there only the neighbours are tried.
+    """
+    if name not in names:
+        return []
+    at = names.index(name)
+    others = names[max(at - 1, 0) : at + 2] if function.decorator_list else names
+    return [other for other in others if other != name]
 
 
 def _is_written_again(node: ast.Assign, function: ast.FunctionDef) -> bool:

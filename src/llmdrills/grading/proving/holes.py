@@ -45,10 +45,12 @@ LEAST, MOST = 64, 128
 """How many seeds a lock holds."""
 ENOUGH = 150
 """With so many draws run, a search that is out of time is complete."""
-ENOUGH_LAUNCHES = 64
-"""The same where kernels are launched: an interpreter takes milliseconds for a call."""
+ENOUGH_LAUNCHES = 48
+"""The same where kernels are launched: an interpreter takes tens of milliseconds for a call."""
 SECONDS = 85.0
 """CPU seconds that one kata's search may take."""
+SECONDS_LAUNCHING = 180.0
+"""The same where kernels are launched."""
 CALL_SECONDS = 1.0
 """CPU seconds that a mutant may take over one draw; one that takes longer is exposed."""
 OFTEN = 3
@@ -72,7 +74,8 @@ def search(kata: Kata, tries: int = TRIES) -> KataHoles:
     try:
         loaded = load(kata)
         with_domain = [variant.id for variant in kata.variants if loaded.variant(variant.id).domain is not None]
-        reports = [find_holes(loaded, name, seconds=SECONDS / len(with_domain), tries=tries) for name in with_domain]
+        seconds = (SECONDS if kata.engine == "torch" else SECONDS_LAUNCHING) / max(len(with_domain), 1)
+        reports = [find_holes(loaded, name, seconds=seconds, tries=tries) for name in with_domain]
     except ContentError as error:
         return KataHoles(kata=kata.id, variants=(), problems=error.problems, seconds=time.perf_counter() - started)
     found = tuple(problem for report in reports for problem in _problems(loaded, report))
@@ -172,7 +175,7 @@ class _Search:
     ) -> dict[str, list[bool]]:
         """Who fails where, for as many of the draws as there is time for."""
         found: dict[str, list[bool]] = {one.id: [] for one in wrong}
-        started, short = time.process_time(), False
+        started, short = time.process_time(), self._loaded.kata.engine != "torch"
         for at, pair in enumerate(asked):
             now = time.process_time()
             if now > self._deadline:

@@ -23,7 +23,10 @@ from llmdrills.grading.kernels.slips import known_by_name
 from llmdrills.grading.kernels.wrappers import wrappers
 from llmdrills.grading.proving.edits import text_edits
 
-__all__ = ["Mutant", "mutants"]
+__all__ = ["MOST_LAUNCHING", "Mutant", "mutants"]
+
+MOST_LAUNCHING = 200
+"""So many edits of a Triton kernel are run: each takes tens of milliseconds a call."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,12 @@ def mutants(loaded: LoadedKata, variant: str, calls: Sequence[Call], *, floating
             known_by_name(called, edit.text)
             make = _once(make)
         edited.append(Mutant(edit.kind, edit.words, edit.line, make))
-    return [
-        *edited,
-        *(Mutant(one.kind, one.words, 0, one.make) for one in wrappers(reference, calls, gradients, floating=floating)),
-    ]
+    if loaded.kata.engine == "triton":
+        edited = _spread(edited, MOST_LAUNCHING)
+    around = list(wrappers(reference, calls, gradients, floating=floating))
+    if loaded.kata.engine == "triton":  # which precision the reference computes in says nothing of a kernel's
+        around = [one for one in around if one.kind != "precision" or one.words.startswith("the result")]
+    return [*edited, *(Mutant(one.kind, one.words, 0, one.make) for one in around)]
 
 
 def _parsed(loaded: LoadedKata) -> Any:
@@ -74,6 +79,13 @@ def _parsed(loaded: LoadedKata) -> Any:
     file = parse(loaded.kata.solution_file, report)
     report.raise_if_any()
     return file
+
+
+def _spread(edited: list[Mutant], most: int) -> list[Mutant]:
+    """At most so many, from all lines alike, the same each time."""
+    if len(edited) <= most:
+        return edited
+    return [edited[at * len(edited) // most] for at in range(most)]
 
 
 def _once(make: Callable[[], Kernel]) -> Callable[[], Kernel]:

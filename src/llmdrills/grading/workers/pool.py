@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.content.drawslock import lock_file
-from llmdrills.errors import ContentError, GraderError, UsageError
+from llmdrills.content.engines import is_installed
+from llmdrills.errors import ContentError, GraderError, MissingExtraError, UsageError
 from llmdrills.grading.workers.launcher import Server, Worker, server_may_be_gone, take
 from llmdrills.grading.workers.oracle_feed import OracleFeed, OracleRequest, Wanted
 from llmdrills.grading.workers.removal import remove_tree
@@ -169,7 +170,12 @@ class WorkerPool:
                 server.settle()
 
     def _start_servers(self, kata: Kata, device: str) -> None:
-        """Start a server with the kata's libraries if none runs; raise UsageError if the device is missing."""
+        """Start a server with the kata's libraries if none runs.
+
+        Raises UsageError if the device is missing, MissingExtraError if the kata's engine is.
+        """
+        if not is_installed(kata):
+            raise MissingExtraError(kata.engine)
         if not self.server.usable:
             self.forget()
             self.server.close()

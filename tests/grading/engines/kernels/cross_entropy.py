@@ -17,7 +17,7 @@ def loss_of_row(logits, target, loss, V, ignore, BLOCK: tl.constexpr):
         higher = tl.maximum(top, tl.max(x, 0))
         total = total * tl.exp(top - higher) + tl.sum(tl.exp(x - higher), 0)
         top = higher
-    if wanted == ignore:
+    if wanted == ignore:  # noqa: SIM108  # the logit of an ignored target must not be read
         result = 0.0
     else:
         result = top + tl.log(total) - tl.load(logits + row * V + wanted).to(tl.float32)

@@ -16,6 +16,8 @@ __all__ = ["cause", "classify", "words"]
 MOST_WORDS = 400
 """Characters of a message that are kept."""
 
+_UNSAID = {"CompileTimeAssertionFailure": "the static assertion does not hold"}
+"""Exceptions that may say nothing, by their names."""
 _AXIS = (
     re.compile(r"axis (?P<axis>-?\d+) (?:is )?out of bounds"),
     re.compile(r"(?:program_id|num_programs) axis must be 0, 1, or 2 but got (?P<axis>-?\d+)"),
@@ -74,6 +76,5 @@ def words(error: BaseException) -> str:
     lines = [line.strip() for line in str(said).splitlines() if line.strip(" ^")]
     text = lines[-1] if lines else ""
     quoted = re.fullmatch(r"""\w+\((['"])(.*)\1,?\)""", text)  # the front end quotes some of its own
-    if not text:
-        text = "the static assertion does not hold" if "Assert" in type(error).__name__ else type(error).__name__
-    return (quoted[2] if quoted else text)[:MOST_WORDS]
+    kind = type(error).__name__
+    return (quoted[2] if quoted else text)[:MOST_WORDS] or _UNSAID.get(kind, kind)

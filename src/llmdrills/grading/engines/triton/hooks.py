@@ -35,6 +35,9 @@ def install_hooks() -> None:
     for name, hook in _HOOKS.items():
         if hasattr(builder, name):  # atomic loads and stores came with triton 3.9
             setattr(builder, name, partial(hook, getattr(builder, name)))
+    builder.get_bf16 = lambda value: _narrowed(builder.get_fp32(value))  # triton 3.6 has none
+    builder.create_maxnumf = lambda left, right: builder.binary_op(left, right, np.fmax)  # 3.6 lets NaN win
+    builder.create_minnumf = lambda left, right: builder.binary_op(left, right, np.fmin)
     _handle.__init__ = _counting(_handle.__init__)
     interpreter.ReduceOps.sum = _sum(interpreter.ReduceOps.sum)
     interpreter.ReduceOps.min_max = _min_max

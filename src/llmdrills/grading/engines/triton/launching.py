@@ -53,6 +53,8 @@ def install_launching(compiler: Compiler) -> None:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         watch = current()
         if watch is not None and watch.program is None:
+            if watch.file is None:
+                watch.files.add(self.fn.__code__.co_filename)
             facts: dict[str, Fact] = {"how": "called"}
             raise watch.stop(Event("no-grid", watch.line(), self.fn.__name__, None, facts))
         return _rewritten(self)(*args, **kwargs)
@@ -174,6 +176,8 @@ class _Launch:
                 return interpreter._tuple_create(argument, parts)
             if isinstance(argument, bool):  # triton 3.6 takes it for an int of one bit
                 return tl.tensor(interpreter.TensorHandle(np.array([argument]), tl.int1), tl.int1)
+            if isinstance(argument, float):  # the interpreter leaves it one of Python's, without `to` and a type
+                return tl.tensor(interpreter.TensorHandle(np.array([argument], np.float32), tl.float32), tl.float32)
             made = self._convert(argument)
             if hasattr(argument, "data_ptr") and isinstance(made, tl.tensor):
                 tag = memory.tag("".join(path), interpreter._unwrap_tensor(argument))

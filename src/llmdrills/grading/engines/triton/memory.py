@@ -255,9 +255,10 @@ class Memory:
             moved = distinct.at.size * lanes.parameter.view.itemsize
             self._watch.loaded += moved
             self._watch.stored += moved
+            self._write(distinct, np.ones(distinct.at.size, bool), line, atomic=True)
+            # After the write: an element does not order the accesses of itself.
             if one and "ACQUIRE" in meaning:
                 self.order.acquire(lanes.address())
-            self._write(distinct, np.ones(distinct.at.size, bool), line, atomic=True)
             if one and "RELEASE" in meaning:
                 self.order.release(lanes.address())
         return plain

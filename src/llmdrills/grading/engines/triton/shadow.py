@@ -8,8 +8,9 @@ lock, or a counter of programs that are done. A store that changes nothing is no
 Within one program, an element that is stored and then loaded is read by another thread, unless there is a barrier
 between, or the block that is loaded has each element at the place where the block that was stored had it.
 
-What is not covered: a race is reported where the last two readers or the last writer show it, so that of several on one
-element not all are; an element that a program loads and then stores at another place of the block, without a barrier.
+What is not covered: what atomic operations happen to order while programs run one after another counts as ordered, also
+where another order is possible; of several races on one element, those that its last writer or its last two readers do
+not show; an element that a program loads and then stores at another place of the block, without a barrier.
 """
 
 from __future__ import annotations
@@ -126,6 +127,9 @@ class Shadow:
         return Writing(rewritten, order.unordered(reader, was_read) & changed)
 
     def record(self, at: Array, places: Array, order: Order, *, line: int, atomic: bool) -> None:
-        """Remember who wrote elements `at`, and in which line."""
+        """Remember who wrote elements `at`, and in which line; a store stays before atomic operations of one's own."""
+        if atomic:
+            plain = (self.writer[at] == order.number) & ~self.atomic[at]
+            at, places = at[~plain], places[~plain]
         self.writer[at], self.written[at], self.place[at] = order.number, order.tick, places
         self.line[at], self.atomic[at] = line, atomic

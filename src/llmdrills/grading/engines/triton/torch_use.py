@@ -27,9 +27,10 @@ _VIEWS = frozenset(("_unsafe_view", "_reshape_alias", "set_", "requires_grad_"))
 
 
 def tensors(values: Any) -> Iterator[Any]:
-    """The tensors in lists, tuples and dicts, however nested."""
+    """The tensors in lists, tuples and dicts, however nested; sparse ones have no memory that a kernel could reach."""
     if isinstance(values, torch.Tensor):
-        yield values
+        if values.layout is torch.strided:
+            yield values
     elif isinstance(values, dict):
         yield from tensors(tuple(values.values()))
     elif isinstance(values, Iterable) and not isinstance(values, (str, bytes)):
@@ -60,10 +61,12 @@ class Operators(TorchDispatchMode):  # type: ignore[misc,unused-ignore]  # torch
             made = func(*args, **kwargs)
             _poison(made)
             return made
-        if inside or not (name in _FILLED or _is_view(schema, name)):
-            parts = self._parts(func, args, kwargs)
-            if parts is not NotImplemented:
-                return parts
+        if not inside and name in _FILLED:
+            return func(*args, **kwargs)
+        parts = self._parts(func, args, kwargs)
+        if parts is not NotImplemented:
+            return parts
+        if inside or not _is_view(schema, name):
             facts = {"operator": name, "where": "inside" if inside else "outside"}
             self._watch.note(self._watch.event("torch-used", facts), name)
         return func(*args, **kwargs)
