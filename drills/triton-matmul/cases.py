@@ -18,7 +18,7 @@ def base(make: Inputs) -> Call:
 
 @case(why="two tiles each way, the last of each not full", clauses=("input", "result"))
 def ragged_tiles(make: Inputs) -> Call:
-    return call(make.normal(35, 21), make.normal(21, 38))
+    return call(make.normal(35, 21), make.normal(21, 66))
 
 
 @case(why="65 numbers along K: one is left for the last block", clauses=("input", "result"))
@@ -29,6 +29,12 @@ def one_beyond_the_block(make: Inputs) -> Call:
 @case(why="blocks of 32 fit exactly: nothing is masked", clauses=("input", "result"))
 def full_blocks(make: Inputs) -> Call:
     return call(make.normal(32, 64), make.normal(64, 32))
+
+
+@case(why="the same a twice, with another b", clauses=("result", "always"))
+def other_weights(make: Inputs) -> tuple[Call, ...]:
+    a = make.normal(2, 5)
+    return call(a, make.normal(5, 3)), call(a, make.normal(5, 3))
 
 
 @case(why="b is a transposed weight, as in a linear layer", clauses=("input",))
@@ -165,8 +171,8 @@ def by_torch(a, b):
 
 @domain()
 def any_call(draw: Draw) -> Call:
-    m, n = draw.pick(0, 1, 2, 5, 16, 31, 33, 40), draw.pick(0, 1, 2, 5, 16, 31, 33, 40)
-    k = draw.pick(0, 1, 3, 8, 16, 17, 32, 33, 40, 70) if m != 5 else draw.pick(5, n)
+    m, n = draw.pick(0, 1, 2, 5, 16, 31, 33, 40), draw.pick(0, 1, 2, 5, 16, 33, 64, 70)
+    k = draw.pick(0, 1, 3, 8, 16, 17, 20, 33, 40) if m != 5 else draw.pick(5, n)
     dtype = draw.pick(torch.float32, torch.float32, torch.float16, torch.bfloat16)
     mean = draw.pick(0.0, 0.0, 1.0)
     return call(placed(draw, draw.normal(m, k, mean=mean).to(dtype)), placed(draw, draw.normal(k, n).to(dtype)))

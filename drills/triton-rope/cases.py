@@ -23,7 +23,7 @@ def tables(make: Inputs, rows: int, pairs: int) -> tuple[torch.Tensor, torch.Ten
     clauses=("x", "positions", "rotation", "always"),
 )
 def base(make: Inputs) -> Call:
-    return call(make.normal(3, 2, 6), torch.tensor([4, 1, 4]), *tables(make, 5, 3))
+    return call(make.normal(3, 1, 6), torch.tensor([4, 1, 4]), *tables(make, 5, 3))
 
 
 @case(why="the last row of the tables, and the first", clauses=("positions", "tables"))
@@ -41,9 +41,20 @@ def full_block(make: Inputs) -> Call:
     return call(make.normal(2, 1, 16), torch.tensor([3, 5]), *tables(make, 6, 8))
 
 
-@case(why="four tokens, heads, pairs and positions: swapped axes give no error", clauses=("positions", "tables"))
+@case(why="three tokens, heads, pairs and positions: swapped axes give no error", clauses=("positions", "tables"))
 def equal_sizes(make: Inputs) -> Call:
-    return call(make.normal(4, 4, 8), torch.tensor([2, 3, 0, 1]), *tables(make, 4, 4))
+    return call(make.normal(3, 3, 6), torch.tensor([2, 0, 1]), *tables(make, 3, 3))
+
+
+@case(why="as many heads as components: a transposed x gives no error", clauses=("x", "rotation"))
+def as_many_heads(make: Inputs) -> Call:
+    return call(make.normal(1, 4, 4), torch.tensor([2]), *tables(make, 3, 2))
+
+
+@case(why="the same x twice, at other positions", clauses=("positions", "always"))
+def other_positions(make: Inputs) -> tuple[Call, ...]:
+    x, (cos, sin) = make.normal(2, 1, 6), tables(make, 4, 3)
+    return call(x, torch.tensor([3, 0]), cos, sin), call(x, torch.tensor([1, 2]), cos, sin)
 
 
 @case(why="one token and many heads: all of them turn by one position", clauses=("positions",))
@@ -178,7 +189,7 @@ def by_complex_numbers(x, positions, cos, sin):
 @domain()
 def any_call(draw: Draw) -> Call:
     pairs = draw.pick(1, 2, 3, 4, 5, 8, 20, 33)
-    tokens, heads = draw.pick(0, 1, 1, 2, 3, pairs if pairs < 5 else 2), draw.pick(0, 1, 1, 2, 3)
+    tokens, heads = draw.pick(0, 1, 1, 1, 2, 2), draw.pick(0, 1, 1, 1, 1, 2)
     rows = draw.pick(1, 2, 5, 9, tokens or 1, pairs)
     dtype = draw.pick(torch.float32, torch.float32, torch.float16, torch.bfloat16)
     x = placed(draw, draw.normal(tokens, heads, 2 * pairs, std=draw.pick(1.0, 1.0, 100.0)).to(dtype))
