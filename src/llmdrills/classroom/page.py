@@ -54,7 +54,7 @@ _T = {
     "each": Bilingual("Student by student", "逐个学生"),
     "nobody": Bilingual("(no student)", "（没有学生）"),
     "of": Bilingual("{passed} of {all} passed", "{all} 份中通过 {passed} 份"),
-    "verdict": Bilingual("The whole verdict", "完整评语"),
+    "verdict": Bilingual("What the grader says", "评分器的说明"),
     "why": Bilingual("Why: {why}", "原因：{why}"),
     "by": Bilingual("Mistake: {mistake}", "错误：{mistake}"),
     "left": Bilingual("Left out", "未计入的文件"),
