@@ -113,6 +113,13 @@ class WebProcess:
         self.address = self.process.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?t=[\w-]{40,}", self.address), self._rest()
 
+    def __enter__(self) -> WebProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end()
+
     def end(self, number: int = signal.SIGINT) -> int:
         """End it in order; the exit code."""
         self.process.send_signal(number)

@@ -100,7 +100,7 @@ def test_should_write_the_file_and_record_what_is_shown(
     assert practised(home, kata).read_text("utf-8") == wrong
     told = events.wait("verdict")
     assert (told["number"], told["passed"], told["outcome"]) == (7, False, "wrong")
-    assert "eps" in told["message"]
+    assert "expected" in told["message"]
     assert rows(home, "SELECT outcome FROM attempts")[0]["outcome"] == "wrong"
     save(client, sheet, solution(sheet["variant"]), 8)
     told = events.wait("verdict")

@@ -23,7 +23,8 @@ function head() {
   nav.setAttribute("aria-label", t("pages"))
   nav.replaceChildren(
     ...PAGES.map(([path, name]) =>
-      h("a", {href: `#/${path}`, "aria-current": path === current ? "page" : false}, t(name))),
+      h("a", {href: `#/${path}`, "aria-current": path === current ? "page" : false,
+        onclick: () => { if (location.hash === `#/${path}`) show() }}, t(name))),
     h("button", {type: "button", class: "language", lang: state.language === "en" ? "zh-Hans" : "en",
       "aria-label": t("language_label"), onclick: switchLanguage}, t("language")),
   )

@@ -80,7 +80,7 @@ class Room {
 
   async last() {
     const found = await attempt(() => get("exam/report"))
-    if (found !== null) await this.show(found)
+    if (found !== null) await this.show({...found, earlier: true})
   }
 
   // ---- a task
@@ -172,9 +172,11 @@ class Room {
   // ---- after
 
   over(found) {
-    return h("div", {class: "column wide"}, h("h1", {tabindex: "-1", "data-first": true}, t("exam_over")),
-      html(found.html, "div", {class: "report"}),
-      found.file && h("p", {class: "soft small"}, t("exam_report"), " ", h("code", {}, found.file)))
+    const report = html(found.html, "div", {class: "report"})
+    report.querySelector("h1").dataset.first = true
+    report.querySelector("h1").tabIndex = -1
+    return h("div", {class: "column wide"}, !found.earlier && h("p", {class: "soft", role: "status"}, t("exam_over")),
+      report, found.file && h("p", {class: "soft small"}, t("exam_report"), " ", h("code", {}, found.file)))
   }
 
   event(kind, data) {

@@ -46,6 +46,7 @@ export async function cardsView({rest}) {
   const dark = matchMedia("(prefers-color-scheme: dark)")
   const list = h("div", {class: "cards"}, ...found.cards.map((card) => {
     const front = html(card.front, "div", {class: "card"}), back = html(card.back, "div", {class: "card"})
+    for (const one of back.querySelectorAll("[id]")) one.removeAttribute("id")  // Anki shows one card at a time
     const opened = h("details", {}, h("summary", {}, t("show_back")), back)
     opened.addEventListener("toggle", () => { if (opened.open) typeset(back) })
     return h("article", {class: "flip", "aria-label": card.title}, front, opened)

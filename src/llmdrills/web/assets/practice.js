@@ -38,6 +38,10 @@ export class Sheet {
   build(extra) {
     const found = this.found
     this.task = html(found.html, "div", {class: "text"})
+    if (found.silent) {  // in an exam the task stands below a heading of its own
+      const head = this.task.querySelector("h1")
+      head?.replaceWith(h("h2", {class: "as-first"}, ...head.childNodes))
+    }
     this.hints = h("div", {class: "hints"})
     for (const [at, one] of found.hints.entries()) this.addHint(at + 1, one)
     this.holder = h("div", {class: "editor"})
