@@ -78,6 +78,10 @@ def save(client: WebClient, sheet: dict[str, Any], code: str, number: int = 1, *
     return found
 
 
+def wrong(code: str) -> str:
+    return code.replace("+ eps", "+ 4 * eps")
+
+
 def practised(home: Path, kata: str) -> Path:
     return home / "practice" / f"{kata}.py"
 
@@ -229,6 +233,23 @@ def test_should_do_one_thing_after_another_whoever_asks(
     assert shown == list(range(1, len(shown) + 1))
     assert len(shown) == sheet["all_hints"]
     assert [row["number"] for row in rows(home, "SELECT number FROM hints ORDER BY seq")] == shown
+
+
+def test_should_grade_two_pages_that_save_at_the_same_time(
+    client: WebClient, events: Events, sheet: dict[str, Any], kata: str, solution: Solution
+):
+    """The grader takes the newest code only, of one page: the other waits, and is graded after it."""
+    repair = client.ask("open", kata=kata, repair=True)
+    both = {sheet["session"], repair["session"]}
+    save(client, sheet, wrong(solution(sheet["variant"])), 1)
+    save(client, repair, solution(repair["variant"]), 2)
+    save(client, sheet, solution(sheet["variant"]), 3)
+    client.ask("open", kata=kata)  # getting ready again takes no grade's place
+    found = {}
+    while set(found) != both or found[sheet["session"]][0] != 3:
+        told = events.wait("verdict")
+        found[told["session"]] = (told["number"], told["passed"])
+    assert found == {sheet["session"]: (3, True), repair["session"]: (2, True)}
 
 
 def test_should_let_one_of_two_saves_of_one_version_through(

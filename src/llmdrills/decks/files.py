@@ -61,7 +61,8 @@ def prepare(path: Path, data: bytes, *, durable: bool = True) -> PreparedFile:
             file.write(data)
         if durable:
             os.fsync(handle)
-        os.fchmod(handle, 0o644)
+        if hasattr(os, "fchmod"):  # as in `llmdrills.files`
+            os.fchmod(handle, 0o644)
     except OSError as error:
         if prepared is not None:
             prepared.discard()

@@ -71,7 +71,6 @@ class Sheet:
     version: str = _GONE  # of the file, as it was last read or written here
     unsettled: str | None = None  # a version that was seen once: looked at again, in case it is being written
     verdict: Verdict | None = None
-    verdict_of: bytes | None = None  # the code that it is about
     columns: int = 80
     silent: bool = False  # in an exam: nothing is explained
     waiting: dict[bytes, int] = field(default_factory=dict)  # code that is being graded → the number of its save
@@ -92,6 +91,7 @@ class Practice:
     def __init__(self, study: Study) -> None:
         self._study = study
         self.sheets: dict[str, Sheet] = {}
+        self._grading: Sheet | None = None  # whose code the grader has; it takes one, and the newest of it
 
     # ---- beginning ----------------------------------------
 
@@ -127,7 +127,8 @@ class Practice:
             self.sheets[repetition.id] = known
         known.silent = silent
         known.version = version_of(repetition.file)
-        self._study.prepare(repetition)
+        if self._grading is None:
+            self._study.prepare(repetition)
         return known
 
     def sheet(self, session: str) -> Sheet:
@@ -239,27 +240,45 @@ class Practice:
         sheet.version = version_of(repetition.file)
         repetition.withdraw()
         repetition.is_new(code)  # it counts as seen, whatever the answer
-        self._grade(sheet, code, save.number)
-        return {"conflict": False, "version": sheet.version}
+        try:
+            self._grade(sheet, code, save.number)
+        except UsageError as error:  # this system cannot grade; the text is saved all the same
+            return {"conflict": False, "version": sheet.version, "trouble": error.told(self._study.language)}
+        return {"conflict": False, "version": sheet.version, "trouble": ""}
 
     def _grade(self, sheet: Sheet, code: bytes, number: int) -> None:
-        sheet.waiting[code] = number
-        self._study.grade(sheet.repetition, code)
+        """Have it graded, after what another page waits for."""
+        sheet.waiting.pop(code, None)
+        sheet.waiting[code] = number  # the last one is the newest
+        if self._grading is None or self._grading is sheet:
+            self._begin(sheet)
+
+    def _begin(self, sheet: Sheet) -> None:
+        try:
+            self._study.grade(sheet.repetition, next(reversed(sheet.waiting)))
+        except UsageError:
+            sheet.waiting.clear()
+            raise
+        self._grading = sheet
+
+    def _graded_next(self) -> None:
+        """The grader is free for the next page that waits."""
+        self._grading = next((one for one in self.sheets.values() if one.waiting), None)
+        if self._grading is not None:
+            self._begin(self._grading)
 
     def graded(self, event: Graded) -> Sheet | None:
         """A verdict came: record it, then show it. The sheet that it is about; None where it is not shown."""
+        sheet = next((one for one in self.sheets.values() if _is_of(event, one)), None)
+        shown = None if sheet is None else self._take(event, sheet, sheet.waiting.pop(event.code))
+        if not event.superseded:
+            if sheet is not None:
+                sheet.waiting.clear()  # what was given up for this one
+            self._graded_next()
+        return shown
+
+    def _take(self, event: Graded, sheet: Sheet, number: int) -> Sheet | None:
         verdict = event.verdict
-        sheet = next(
-            (
-                one
-                for one in self.sheets.values()
-                if event.code in one.waiting and (one.kata.id, one.repetition.seed) == (verdict.kata, verdict.seed)
-            ),
-            None,
-        )
-        if sheet is None:
-            return None
-        number = sheet.waiting.pop(event.code)
         if verdict.outcome == "error":
             self._say_failed(self._study.told(in_both(verdict.message)), number)
             return None
@@ -271,8 +290,7 @@ class Practice:
             trouble = error.told(self._study.language)
         if event.superseded:
             return None
-        sheet.waiting.clear()  # what was given up for this one
-        sheet.verdict, sheet.verdict_of = verdict, event.code
+        sheet.verdict = verdict
         if not sheet.silent:
             standing = self.standing(sheet) if not trouble else {}
             self._study.send("verdict", {**self._verdict(sheet, number), **standing, "trouble": trouble})
@@ -280,8 +298,11 @@ class Practice:
 
     def failed(self, event: Failed) -> None:
         """The grader failed: say so on the page that waits."""
-        numbers = [number for sheet in self.sheets.values() for number in sheet.waiting.values()]
+        numbers = [] if self._grading is None else list(self._grading.waiting.values())
+        if self._grading is not None:
+            self._grading.waiting.clear()
         self._say_failed(event.error.told(self._study.language), max(numbers, default=0))
+        self._graded_next()
 
     def _say_failed(self, why: str, number: int) -> None:
         self._study.send("failed", {"why": why, "number": number})
@@ -402,6 +423,12 @@ class Practice:
         own = sheet is not None and (step.kata, step.repair) == (sheet.kata.id, sheet.repetition.repair)
         same = own and step.session != session
         return {"id": step.id, "ask": self._study.say("sure_undo_same" if same else "sure_undo", what=name_step(step))}
+
+
+def _is_of(event: Graded, sheet: Sheet) -> bool:
+    """Whether the verdict is on code of this sheet; every repetition has a seed of its own."""
+    same = (sheet.kata.id, sheet.repetition.seed) == (event.verdict.kata, event.verdict.seed)
+    return same and event.code in sheet.waiting
 
 
 def _text(code: bytes | None) -> str:

@@ -119,6 +119,8 @@ class BackgroundGrader:
 
     def _put(self, job: _Job) -> None:
         with self._wake:
+            if job.code is None and self._next is not None and self._next.code is not None:
+                return  # code waits to be graded: getting ready for something else must not take its place
             self._next = job
             self._wake.notify()
 

@@ -111,6 +111,10 @@ export class Sheet {
     this.kept = code
     fill(this.conflict)
     this.changed()
+    if (said.trouble) {
+      this.stop()
+      tell(t("failed", {why: said.trouble}))
+    }
   }
 
   stop() {
