@@ -186,13 +186,23 @@ def test_should_refuse_a_new_kata_that_cannot_be(folder: Folder, name: str) -> N
 
 
 @pytest.mark.slow
-def test_should_make_a_new_kata_whose_grader_check_proves(folder: Folder) -> None:
-    new_kata(folder.root, "my-softmax")
-    command = [sys.executable, "-m", "llmdrills", "check", "my-softmax", "--workspace", str(folder.root)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert "2 wrong kernels" in run.stdout + run.stderr
-    told = [line for line in run.stdout.splitlines() if "my-softmax/" in line]
-    assert [line for line in told if "computed.json is stale" not in line] == []  # nothing was written yet
+def test_should_make_a_new_kata_that_lacks_nothing_but_what_new_names(tmp_path: Path) -> None:
+    copy_workspace(None, tmp_path / "mine")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "llmdrills", *words, "--workspace", str(tmp_path / "mine")]
+        return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+
+    made = run("new", "kata", "my-softmax")
+    assert made.returncode == 0
+    assert "check --holes my-softmax` writes draws.lock" in made.stderr
+    assert "check --write` computes what its cards show" in made.stderr
+    checked = run("check")
+    assert "2 wrong kernels" in checked.stdout
+    lacks = [line for line in checked.stdout.splitlines() if "my-softmax/" in line]
+    assert [line for line in lacks if "computed.json is stale" not in line and "no draws.lock" not in line] == []
+    assert "no hole is open" in run("check", "--holes", "my-softmax").stdout
+    assert "2 wrong kernels, 0 proofs: clean" in run("check", "--write").stdout
 
 
 def test_should_say_in_a_few_words_that_a_workspace_does_not_fit_on_the_disk(tmp_path, root, monkeypatch):

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Row", "checkout", "edits_and_commands", "matches", "rows", "run", "steps"]
+__all__ = ["Row", "checkout", "edits_and_commands", "files_and_commands", "matches", "rows", "run", "steps"]
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EDIT = re.compile(r"^```python\n((?:(?!^```).)*)^```\n\n<!-- edit:", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"^```\w*\n((?:(?!^```).)*)^```\n\n<!-- (write|add to): (\S+) -->", re.MULTILINE | re.DOTALL)
 _TERMINAL = re.compile(r"<!-- terminal:.*?-->\n(.*?)<!-- end of terminal -->", re.DOTALL)
 
 
@@ -39,6 +40,20 @@ def edits_and_commands(text: str) -> list[tuple[str, str, str]]:
             command, _, output = part.partition("\n")
             found.append((block.start(), ("run", command, output)))
     found += [(edit.start(), ("edit", edit[1], "")) for edit in _EDIT.finditer(text)]
+    return [one for _, one in sorted(found, key=lambda pair: pair[0])]
+
+
+def files_and_commands(text: str) -> list[tuple[str, str, str]]:
+    """("run", command, expected output), ("write", path, content) and ("add to", path, content), in order.
+
+    A block of code is a file's where `<!-- write: PATH -->` or `<!-- add to: PATH -->` follows it.
+    """
+    found: list[tuple[int, tuple[str, str, str]]] = []
+    for block in _BLOCK.finditer(text):
+        for part in re.split(r"^\$ ", block[1], flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((block.start(), ("run", command, output)))
+    found += [(file.start(), (file[2], file[3], file[1])) for file in _FILE.finditer(text)]
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -80,7 +95,7 @@ def run(command: str, expected: str, folder: Path) -> str:
         env={**os.environ, "PATH": f"{script}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert ran.returncode in {0, 1}, (command, ran.stderr)

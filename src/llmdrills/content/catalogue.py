@@ -212,13 +212,16 @@ def with_slips(kata: Kata) -> Kata:
     from llmdrills.content.kernels import read_cases
     from llmdrills.content.report import Report
     from llmdrills.content.slips import read_slips
+    from llmdrills.content.workspacefile import read_workspace_file
 
-    report = Report(kata.folder.parent.parent)
+    root = kata.folder.parent.parent
+    report = Report(root)
+    languages = read_workspace_file(root, report).languages
     clauses = {variant.id: tuple(filter(None, variant.ids)) for variant in kata.variants}
     cases = read_cases(kata.cases_file, clauses, report)
     slips = [
         *(cases.slips if cases else ()),
-        *read_slips(kata.slips_file, right_kernels(kata, cases, report), report).slips,
+        *read_slips(kata.slips_file, right_kernels(kata, cases, report), report, languages).slips,
     ]
     report.raise_if_any()
     return replace(kata, slips=tuple(slips))

@@ -128,7 +128,7 @@ _CASES = '''\
 import torch
 from reference import {entry}
 
-from llmdrills.grading.authoring import Inputs, call, case, equivalent, peer
+from llmdrills.grading.authoring import Draw, Inputs, call, case, domain, equivalent, peer, same
 
 
 @case(why="dimensions that differ: another axis gives other sums", clauses=("rows",))
@@ -165,6 +165,20 @@ def in_double(x):
 @peer("torch")
 def by_torch(x):
     return torch.softmax(x, dim=-1)
+
+
+@domain()
+def any_call(draw: Draw):
+    rows, columns, dtype = draw.pick(1, 3, 4), draw.pick(1, 2, 3, 5), draw.pick(torch.float32, torch.float64)
+    x = draw.normal(rows, columns, std=draw.pick(1.0, 60.0), dtype=dtype)
+    level = draw.normal(rows, 1, std=draw.pick(0.0, 300.0), dtype=dtype)  # rows may lie far from each other
+    if draw.chance(0.2):
+        draw.gradients(0)
+    return call(draw.layout(x + level))
+
+
+same("a result is kept by its first argument", why="there is no second one")
+same("it stays in the inputs' own dtype", why="the contract asks for nothing wider")
 '''
 
 _CASE_TEXTS = """\

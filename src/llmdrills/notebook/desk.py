@@ -244,8 +244,8 @@ class Desk:
                 going_on.hint(number)
             else:
                 self._looked[kata.id] = max(shown, number)
-        text = f"**{number}/{count}** {kata.hints[number - 1][here.language].strip()}"
-        return Prose(f"{text}\n\n{_COSTS[here.language]}" if costs else text)
+        hint = f"**{number}/{count}** {kata.hints[number - 1][here.language].strip()}"
+        return Prose(f"{hint}\n\n{_COSTS[here.language]}" if costs else hint)
 
     def rate(self, asked: Asked) -> Shown:
         """Record the rating: what was earned, or a lower one. Raises UsageError."""

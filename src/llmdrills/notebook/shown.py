@@ -54,10 +54,10 @@ class Shown:
         style = "white-space:pre-wrap;margin:0.3em 0 0;padding:0;border:0;background:none;color:inherit"
         pieces = [f'<div style="font-weight:600">{html.escape(self.head)}</div>'] if self.head else []
         for part in self.parts:
-            text = f'<pre style="{style}">{html.escape(part.text)}</pre>'
+            block = f'<pre style="{style}">{html.escape(part.text)}</pre>'
             if part.summary:
-                text = f"<details><summary>{html.escape(part.summary)}</summary>{text}</details>"
-            pieces.append(text)
+                block = f"<details><summary>{html.escape(part.summary)}</summary>{block}</details>"
+            pieces.append(block)
         line = f"border-left:3px solid {_COLOURS[self.kind]};padding:0.1em 0 0.1em 0.8em"
         return f'<div class="llmdrills" lang="{self.language}" style="{line}">{"".join(pieces)}</div>'
 

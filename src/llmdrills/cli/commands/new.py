@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmdrills.cli.console import told
+from llmdrills.cli.console import note, told
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import LangOption, WorkspaceOption, own_workspace, place
 from llmdrills.content.scaffold import new_deck, new_kata, new_note
@@ -21,6 +21,14 @@ HELP = manual(
     "llmdrills new note concepts attention-dropout",
     "llmdrills new deck interview",
     "llmdrills new kata layer-norm",
+)
+_NEXT = Bilingual(
+    "It is a softmax that works: replace its contract, reference, cases, slips and domain. "
+    "`llmdrills check {kata}` says what is wrong or missing, `llmdrills check --holes {kata}` writes draws.lock "
+    "(about a minute), and `llmdrills check --write` computes what its cards show.",
+    "这是一个可以运行的 softmax：请逐步替换约定、参考实现、用例、常见错误和取值域。"
+    "运行 `llmdrills check {kata}` 查看哪里有误或缺失，运行 `llmdrills check --holes {kata}` 写出 draws.lock（约一分钟），"
+    "运行 `llmdrills check --write` 计算卡片上的数值。",
 )
 app = typer.Typer(help=told(HELP), no_args_is_help=True, rich_markup_mode=None)
 _NOTE_HELP = manual(
@@ -89,5 +97,7 @@ def kata_command(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Run `llmdrills new kata`."""
-    for path in new_kata(own_workspace(workspace, place(workspace, lang=lang)), kata):
+    here = place(workspace, lang=lang)
+    for path in new_kata(own_workspace(workspace, here), kata):
         print(path)
+    note(_NEXT.format(kata=kata)[here.language])
