@@ -27,7 +27,8 @@ _NEXT = Bilingual(
     "`llmdrills check {kata}` says what is wrong or missing, `llmdrills check --holes {kata}` writes draws.lock "
     "(about a minute), and `llmdrills check --write` computes what its cards show.",
     "这是一个可以运行的 softmax：请逐步替换约定、参考实现、用例、常见错误和取值域。"
-    "运行 `llmdrills check {kata}` 查看哪里有误或缺失，运行 `llmdrills check --holes {kata}` 写出 draws.lock（约一分钟），"
+    "运行 `llmdrills check {kata}` 查看哪里有误或缺失，"
+    "运行 `llmdrills check --holes {kata}` 写出 draws.lock（约一分钟），"
     "运行 `llmdrills check --write` 计算卡片上的数值。",
 )
 app = typer.Typer(help=told(HELP), no_args_is_help=True, rich_markup_mode=None)
