@@ -2,6 +2,8 @@
 
 A save names the version of the file that the editor's text comes from. Where the file is another one by now, because
 another editor wrote it, nothing is written: the learner sees both and decides, and what is written over is archived.
+
+Over 400 lines, because each step of a repetition that the page offers is one short method of the same object.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`llmdrills grade`."""
+"""`llmdrills grade`. Over 400 lines, because a third of them are its help and what it says in two languages."""
 
 from __future__ import annotations
 
@@ -343,9 +343,10 @@ def _grade(task: _Task, code: bytes | None = None) -> Verdict:
     kata, path, language = task.kata, task.path, task.here.language
     code = _read(path, kata) if code is None else code
     grade = task.grader.parity if task.parity else task.grader.grade
-    name = "stdin" if path == _STDIN else str(path)
     source = entry_cell(path, kata.entry, kata.id) if is_notebook(path) else code
-    verdict = grade(kata, task.variant, source, seed=task.seed, language=language, file=name)
+    verdict = grade(
+        kata, task.variant, source, seed=task.seed, language=language, file="stdin" if path == _STDIN else str(path)
+    )
     recorded = None
     try:
         recorded = record_attempt(task.here, kata, path, code, verdict)

@@ -20,12 +20,13 @@ from llmdrills.grading.judging.compared import Compared
 from llmdrills.grading.judging.diagnosis import Explanation, Judged, diagnose, pairs, suspects
 from llmdrills.grading.judging.evidence import first_place, gather, where
 from llmdrills.grading.judging.example import choose_example, failing_clauses
+from llmdrills.grading.judging.headline import headline
 from llmdrills.grading.judging.judgement import EXPLAINABLE, GradedCase, Judgement, Sought
 from llmdrills.grading.judging.of_kernels import outcome_of_kernel
 from llmdrills.grading.judging.report import first_screen
 from llmdrills.grading.judging.telling import told
 from llmdrills.grading.judging.verdict import CaseResult, Outcome, StageFound, Verdict, Where
-from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process, missing_entry
+from llmdrills.grading.judging.wording import FORBIDDEN_WHY, describe, end_of_process
 from llmdrills.grading.protocol.answer import JOINT, Answer, Attempt, Expected, outcome_of
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.protocol.printable import printable, printable_tree
@@ -250,11 +251,11 @@ def _verdict(judgement: Judgement) -> Verdict:
         clauses=failing_clauses(judgement) if failed else (),
     )
     verdict = _fit_to_show(verdict)
-    headline = printable(_headline(judgement)[spec.language])
+    fact = printable(headline(judgement)[spec.language])
     if judgement.elsewhere is not None:
         verdict.report["elsewhere"] = judgement.elsewhere[spec.language]
-    verdict.report["headline"] = headline
-    return dataclasses.replace(verdict, message=first_screen(verdict, headline, spec.language))
+    verdict.report["headline"] = fact
+    return dataclasses.replace(verdict, message=first_screen(verdict, fact, spec.language))
 
 
 def _stage(judgement: Judgement) -> StageFound | None:
@@ -371,44 +372,3 @@ def _case(item: GradedCase, language: Language) -> CaseResult:
     messages = [describe(finding)[language] for finding in item.findings]
     message = messages[0] if messages else item.remark[language]
     return CaseResult(item.expected.case, item.outcome, message, tuple(finding.to_json() for finding in item.findings))
-
-
-# The first fact that a learner reads
-
-
-def _headline(judgement: Judgement) -> Bilingual:
-    attempt = judgement.attempt
-    if attempt.loading is not None and not attempt.forbidden:
-        return _not_loaded(judgement.spec, attempt.loading, judgement.outcome)
-    fact = _fact(judgement)
-    cell = judgement.spec.cell
-    if cell is None or not cell.number or not fact.en:
-        return fact
-    return Bilingual(f"cell {cell.number}, {fact.en}", f"第 {cell.number} 个单元格，{fact.zh}")
-
-
-def _fact(judgement: Judgement) -> Bilingual:
-    """What is wrong with a file that was run."""
-    attempt, shown = judgement.attempt, judgement.shown
-    if judgement.uses:
-        return describe(judgement.uses[0])
-    if attempt.ended is not None:
-        return end_of_process(attempt.ended, judgement.title(attempt.ended.case))
-    if judgement.outcome == "unimplemented" or shown is None:
-        return Bilingual("", "")
-    fact, name = describe(shown.findings[0]), shown.expected.case
-    return Bilingual(f"case {name}: {fact.en}", f"用例“{judgement.title(name)}”：{fact.zh}")
-
-
-def _not_loaded(spec: AttemptSpec, raised: Raised, outcome: Outcome) -> Bilingual:
-    if outcome == "unimplemented":
-        return Bilingual("", "")
-    place = f"{raised.file}:{raised.line}: " if raised.line else ""
-    if raised.operation == "define":
-        fact = missing_entry(spec.kata.entry, raised.operands)
-        return Bilingual(f"{spec.file}: {fact.en}", f"{spec.file}：{fact.zh}")
-    first = raised.message.strip().split("\n")[0]  # more lines could pass for the report's own
-    text = f"{raised.type}: {first}"
-    if spec.cell is not None and raised.line and raised.file == spec.file:
-        return Bilingual(f"{spec.file}, line {raised.line}: {text}", f"{spec.file}，第 {raised.line} 行：{text}")
-    return Bilingual(f"{place}{text}", f"{place}{text}")
