@@ -146,6 +146,8 @@ def rms_norm(x, weight, eps=1e-6):
     assert "<script" not in brief.html
     assert "&lt;script&gt;" in brief.html
     assert "<details><summary>" in brief.html
+    assert "--why" in brief.plain
+    assert "--why" not in brief.html  # it has the rest already, folded
     long = started.run(f"%%kata rms-norm --why\n{text}")
     assert "To see it again" in long.plain
     assert f'File "Cell In[{started.notebook.cells[-1].execution_count}]", line 4, in rms_norm' in long.plain

@@ -26,6 +26,7 @@ class Part:
 
     text: str
     summary: str = ""  # in HTML the text stands folded below it; plain text leaves the part out
+    only_plain: bool = False  # it says what HTML shows by itself
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Shown:
         # An attempt's prints and messages are in here: nothing of it may become markup of the notebook.
         style = "white-space:pre-wrap;margin:0.3em 0 0;padding:0;border:0;background:none;color:inherit"
         pieces = [f'<div style="font-weight:600">{html.escape(self.head)}</div>'] if self.head else []
-        for part in self.parts:
+        for part in (one for one in self.parts if not one.only_plain):
             block = f'<pre style="{style}">{html.escape(part.text)}</pre>'
             if part.summary:
                 block = f"<details><summary>{html.escape(part.summary)}</summary>{block}</details>"

@@ -55,7 +55,7 @@ def verdict_shown(verdict: Verdict, outcome: Outcome, language: Language, *, why
     parts = [Part(message)] if message else []
     if rest and what is not None:
         told = _REST.format(kata=verdict.kata, what=what)[language]
-        parts += [Part(rest)] if why else [Part(f"{told}"), Part(rest, _heading(what[language]))]
+        parts += [Part(rest)] if why else [Part(told, only_plain=True), Part(rest, _heading(what[language]))]
     if outcome.facts is not None and outcome.choices:
         parts.append(Part(_earned_text(verdict.kata, outcome.choices, outcome.facts, language)))
     parts += [Part(one[language]) for one in outcome.notes]
