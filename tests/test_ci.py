@@ -30,10 +30,10 @@ def test_should_run_before_a_commit_what_lint_runs() -> None:
 
 
 def test_should_call_in_ci_only_targets_that_there_are() -> None:
-    called = re.findall(r"^make ([\w -]+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    called = re.findall(r"^make ([\w-]+)", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
     targets = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
-    words = {word for line in called for word in line.split()}
-    assert words == {"lint", "test-wheel"}
+    words = set(called)
+    assert words == {"lint", "test", "test-wheel"}
     assert words <= targets
     phony = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split())  # type: ignore[index]
     assert targets - phony == set()
