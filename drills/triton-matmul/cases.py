@@ -21,6 +21,11 @@ def ragged_tiles(make: Inputs) -> Call:
     return call(make.normal(35, 21), make.normal(21, 66))
 
 
+@case(why="three tiles side by side: each begins where the one before ends", clauses=("result",))
+def wide(make: Inputs) -> Call:
+    return call(make.normal(2, 3), make.normal(3, 140))
+
+
 @case(why="65 numbers along K: one is left for the last block", clauses=("input", "result"))
 def one_beyond_the_block(make: Inputs) -> Call:
     return call(make.normal(3, 65), make.normal(65, 4))
