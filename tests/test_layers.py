@@ -138,15 +138,12 @@ def test_should_name_everything_that_all_promises():
 
 def test_should_keep_heavy_libraries_out_of_what_commands_import():
     """At module level, outside of the workers: `tests/cli/test_surface.py` sees it in the real process."""
+    light = {"cli", "content", "practice", "anki", "importing", "from_anki", "mine", "readiness", "web"}
     wrong = []
     for path, room, tree in modules():
         for node in tree.body:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 heavy = HEAVY & {name.split(".")[0] for name in imported(node)}
-                if (
-                    heavy
-                    and room in {"cli", "content", "practice", "anki", "importing", "from_anki", "mine", "readiness", "web"}
-                    and not is_process(path)
-                ):
+                if heavy and room in light and not is_process(path):
                     wrong.append(f"{path.relative_to(PACKAGE)} imports {heavy}")
     assert not wrong
