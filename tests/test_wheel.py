@@ -50,6 +50,7 @@ def test_should_carry_the_workspace_the_preview_and_no_tests(wheel: Path, root: 
                 assert f"llmdrills/_workspace/{path.relative_to(root).as_posix()}" in names
     assert "llmdrills/_vendor/mathjax/tex-chtml-full.js" in names
     assert "llmdrills/decks/preview/assets/gallery.html" in names
+    assert {"llmdrills/web/assets/app.js", "llmdrills/_vendor/codemirror/editor.js"} <= names
     assert "llmdrills/py.typed" in names
     assert not [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]
 
