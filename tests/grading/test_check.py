@@ -241,7 +241,7 @@ def test_should_take_proofs_from_the_cache_while_they_stay_as_they_are(tmp_path)
 def test_should_give_a_proof_what_a_slip_costs_the_small_model_and_run_it_again_for_another_table(tmp_path):
     def table(perplexity: float) -> str:
         slips = {"k": {"s": {"perplexity": perplexity}}}
-        return json.dumps({"schema": 1, "model": "", "perplexity": 1.5, "text": "", "katas": slips})
+        return json.dumps({"schema": 1, "model": "", "perplexity": 1.5, "text": "", "closing": "", "katas": slips})
 
     asking = note("a", "right, wrong = cost(), cost('k/s')\n", ("right", "wrong"))
     for perplexity, cached in ((2.0, False), (2.0, True), (3.0, False)):

@@ -22,7 +22,14 @@ TABLE = PlayTable(
     "0123",
     1.5,
     "Once.",
-    {"k": {"a": PlayedSlip(2.25, "", "On"), "b": PlayedSlip(None, "nan"), "c": PlayedSlip(None, "infinite", "On")}},
+    "The end.",
+    {
+        "k": {
+            "a": PlayedSlip(2.25, "", "On"),
+            "b": PlayedSlip(None, "nan"),
+            "c": PlayedSlip(None, "infinite", "On", "At night"),
+        }
+    },
 )
 
 
@@ -58,6 +65,8 @@ def test_should_tell_a_proof_the_perplexity_of_a_slip_and_of_the_references():
         (PlayedSlip(2.0), PlayedSlip(2.001), True),
         (PlayedSlip(2.0), PlayedSlip(2.01), False),
         (PlayedSlip(2.0, text="a"), PlayedSlip(2.0, text="b"), True),
+        (PlayedSlip(2.0, text="a"), PlayedSlip(2.0), False),
+        (PlayedSlip(2.0, text="a"), PlayedSlip(2.0, closing="a"), False),
         (PlayedSlip(None, "nan"), PlayedSlip(None, "nan"), True),
         (PlayedSlip(None, "nan"), PlayedSlip(None, "infinite"), False),
         (PlayedSlip(None, "nan"), PlayedSlip(2.0), False),

@@ -161,9 +161,15 @@ def costs_json(table: PlayTable, names: Sequence[str]) -> dict[str, Any]:
         "schema": 1,
         "perplexity": table.perplexity,
         "text": table.text,
+        "closing": table.closing,
         "katas": {
             name: {
-                one: {"perplexity": slip.perplexity, "why": slip.why or None, "text": slip.text}
+                one: {
+                    "perplexity": slip.perplexity,
+                    "why": slip.why or None,
+                    "text": slip.text,
+                    "closing": slip.closing,
+                }
                 for one, slip in table.katas.get(name, {}).items()
             }
             for name in names
@@ -195,7 +201,7 @@ def _cost(slip: PlayedSlip) -> Bilingual:
     """The perplexity, or why there is none, and whether the text changes."""
     if slip.perplexity is None:
         return _WORDS.get(slip.why) or in_both(slip.why)
-    words = _SAME_TEXT if slip.text is None else _TEXT_TOO
+    words = _TEXT_TOO if slip.changes_text else _SAME_TEXT
     number = f"{_number(slip.perplexity):>9}"
     return Bilingual(f"{number}  {words.en}", f"{number}  {words.zh}")
 

@@ -27,14 +27,23 @@ CLOSE = 1e-3
 @dataclass(frozen=True)
 class PlayedSlip:
     """What a slip does to the model. `perplexity` is None where there is no number: `why` then says why, "nan",
-    "infinite", or what the kernel raised. `text` is None where it is the right one."""
+    "infinite", or what ended the run. `text` begins a story, `closing` ends one; None where it is the right one."""
 
     perplexity: float | None
     why: str = ""
     text: str | None = None
+    closing: str | None = None
+
+    @property
+    def changes_text(self) -> bool:
+        """Whether one of the two texts is another one."""
+        return self.text is not None or self.closing is not None
 
     def agrees(self, other: PlayedSlip) -> bool:
-        """Whether both say the same of the perplexity. Another processor may draw another token of a broken model."""
+        """Whether both say the same; a text may be another one where both are: processors draw differently from a
+        broken model."""
+        if (self.text is None, self.closing is None) != (other.text is None, other.closing is None):
+            return False
         if self.perplexity is None or other.perplexity is None:
             return self.perplexity == other.perplexity and self.why == other.why
         return math.isclose(self.perplexity, other.perplexity, rel_tol=CLOSE)
@@ -44,12 +53,13 @@ class PlayedSlip:
 class PlayTable:
     """The whole file: `katas` holds the slips of each kata by id.
 
-    `model` is the digest of the model that was run; `perplexity` and `text` are the references'.
+    `model` is the digest of the model that was run; `perplexity` and the two texts are the references'.
     """
 
     model: str = ""
     perplexity: float = math.nan
     text: str = ""
+    closing: str = ""
     katas: Mapping[str, Mapping[str, PlayedSlip]] = field(default_factory=dict)
 
     def slip(self, kata: str, slip: str) -> PlayedSlip | None:
@@ -106,16 +116,13 @@ def play_from_json(data: Mapping[str, Any]) -> PlayTable:
     if data["schema"] != _SCHEMA:
         raise ValueError(f"schema {data['schema']!r}")
     katas = {name: {one: _slip(entry) for one, entry in slips.items()} for name, slips in data["katas"].items()}
-    return PlayTable(str(data["model"]), float(data["perplexity"]), str(data["text"]), katas)
+    return PlayTable(str(data["model"]), float(data["perplexity"]), str(data["text"]), str(data["closing"]), katas)
 
 
 def _slip(entry: Mapping[str, Any]) -> PlayedSlip:
-    perplexity, text = entry["perplexity"], entry.get("text")
-    return PlayedSlip(
-        None if perplexity is None else float(perplexity),
-        str(entry.get("why", "")),
-        None if text is None else str(text),
-    )
+    perplexity, texts = entry["perplexity"], (entry.get("text"), entry.get("closing"))
+    text, closing = (None if one is None else str(one) for one in texts)
+    return PlayedSlip(None if perplexity is None else float(perplexity), str(entry.get("why", "")), text, closing)
 
 
 def write_play(root: Path, table: PlayTable) -> bool:
@@ -125,6 +132,7 @@ def write_play(root: Path, table: PlayTable) -> bool:
         "model": table.model,
         "perplexity": table.perplexity,
         "text": table.text,
+        "closing": table.closing,
         "katas": {name: {one: _entry(slip) for one, slip in slips.items()} for name, slips in table.katas.items()},
     }
     text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -139,6 +147,5 @@ def _entry(slip: PlayedSlip) -> dict[str, Any]:
     entry: dict[str, Any] = {"perplexity": slip.perplexity}
     if slip.why:
         entry["why"] = slip.why
-    if slip.text is not None:
-        entry["text"] = slip.text
+    entry.update({name: one for name, one in (("text", slip.text), ("closing", slip.closing)) if one is not None})
     return entry

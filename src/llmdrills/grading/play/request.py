@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata
 
-__all__ = ["FIRST_BEAT", "PROMPT", "SHORT", "Origin", "PlacedKernel", "PlayJob", "Writing"]
+__all__ = ["CLOSING", "FIRST_BEAT", "PROMPT", "SHORT", "Origin", "PlacedKernel", "PlayJob", "Writing"]
 
 PROMPT = "Once there was a girl named Mia."
 FIRST_BEAT = 8
@@ -29,6 +29,8 @@ class Writing:
 
 SHORT = Writing(tokens=48)
 """What is written for the table of slips: enough to see that a text breaks."""
+CLOSING = Writing(prompt="At night Mia and Tom went home,", tokens=40, temperature=0.0)
+"""The other text of the table: greedy, and at its end the story is over."""
 
 
 @dataclass(frozen=True)

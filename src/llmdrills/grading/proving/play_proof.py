@@ -26,8 +26,8 @@ __all__ = ["STALE_PLAY", "PlayProof", "measure", "prove_play"]
 
 STALE_PLAY = "stale-play"
 _WRITE = "run `llmdrills check --write` and commit drills/play.json"
-_DIGITS = 4
-"""Decimals of a perplexity that are kept: the fifth differs between processors."""
+_DIGITS = 5
+"""Digits of a perplexity that are kept: the sixth differs between processors."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,16 @@ class PlayProof:
 
 
 def measure(katas: Sequence[Kata], name: str) -> dict[str, Any]:
-    """`{"perplexity", "text"}` of the references, and `slips`: by id, the same with that slip of the kata `name`.
+    """`{"perplexity", "text", "closing"}` of the references, and `slips`: by id, the same with that slip of the kata.
 
-    A perplexity that is no number is None, with `why`. Runs the katas' code. Raises ContentError for their faults.
+    A perplexity that is no number is None, with `why`; a text that is the references' is None. Runs the katas' code.
+    Raises ContentError for their faults.
     """
     import torch
 
     from llmdrills.grading.kernels.registry import load, reference_of
     from llmdrills.grading.play.model import Model
-    from llmdrills.grading.play.request import SHORT
+    from llmdrills.grading.play.request import CLOSING, SHORT
 
     torch.set_num_threads(1)
     variants = {part.kata: part.variant for part in PARTS}
@@ -57,25 +58,25 @@ def measure(katas: Sequence[Kata], name: str) -> dict[str, Any]:
     def run(kernels: Mapping[str, Kernel]) -> dict[str, Any]:
         running = model.run(kernels)
         perplexity = running.perplexity()
-        return {**_number(perplexity), "text": running.write(SHORT).text}
+        return {**_number(perplexity), "text": running.write(SHORT).text, "closing": running.write(CLOSING).text}
 
     shown = run(right)
     kata = next(one for one in katas if one.id == name)
     wrong = {one.id: one.kernel for one in load(kata).variant(variants[name]).wrong}
-    slips = {one: _tried(run, {**right, name: kernel}, shown["text"]) for one, kernel in wrong.items()}
+    slips = {one: _tried(run, {**right, name: kernel}, shown) for one, kernel in wrong.items()}
     return {**shown, "slips": slips}
 
 
 def _tried(
-    run: Callable[[Mapping[str, Kernel]], dict[str, Any]], kernels: Mapping[str, Kernel], text: str
+    run: Callable[[Mapping[str, Kernel]], dict[str, Any]], kernels: Mapping[str, Kernel], right: Mapping[str, Any]
 ) -> dict[str, Any]:
     from llmdrills.grading.play.kernels import KernelFailed
 
     try:
         found = run(kernels)
     except KernelFailed as failed:
-        return {"perplexity": None, "why": _why(failed.what, failed.error), "text": None}
-    return {**found, "text": None if found["text"] == text else found["text"]}
+        return {"perplexity": None, "why": _why(failed.what, failed.error), "text": None, "closing": None}
+    return {**found, **{one: None for one in ("text", "closing") if found[one] == right[one]}}
 
 
 def _number(perplexity: float) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _number(perplexity: float) -> dict[str, Any]:
         return {"perplexity": None, "why": "nan"}
     if math.isinf(perplexity):
         return {"perplexity": None, "why": "infinite"}
-    return {"perplexity": round(perplexity, _DIGITS), "why": ""}
+    return {"perplexity": float(f"{perplexity:.{_DIGITS}g}"), "why": ""}
 
 
 def _why(what: str, error: BaseException | None) -> str:
@@ -126,12 +127,12 @@ def _table(known: PlayTable, measured: Mapping[str, Mapping[str, Any]]) -> PlayT
     first = next(iter(sound.values()))
     katas = {name: dict(slips) for name, slips in known.katas.items() if part_of(name)}
     for name, answer in sound.items():
-        fresh = {one: PlayedSlip(e["perplexity"], e["why"], e["text"]) for one, e in answer["slips"].items()}
+        fresh = {one: PlayedSlip(**entry) for one, entry in answer["slips"].items()}
         old = known.katas.get(name, {})
         katas[name] = {one: old[one] if one in old and old[one].agrees(now) else now for one, now in fresh.items()}
-    same = PlayedSlip(known.perplexity).agrees(PlayedSlip(first["perplexity"])) and known.text == first["text"]
+    same = PlayedSlip(known.perplexity).agrees(PlayedSlip(first["perplexity"]))
     perplexity = known.perplexity if same else first["perplexity"]
-    return PlayTable(model_digest(), perplexity, first["text"], katas)
+    return PlayTable(model_digest(), perplexity, first["text"], first["closing"], katas)
 
 
 def _failures(katas: Mapping[str, Kata], measured: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
@@ -142,7 +143,7 @@ def _failures(katas: Mapping[str, Kata], measured: Mapping[str, Mapping[str, Any
 
 
 def _differences(katas: Mapping[str, Kata], known: PlayTable, table: PlayTable, root: Path) -> Iterator[Problem]:
-    if (known.perplexity, known.text) != (table.perplexity, table.text):
+    if (known.perplexity, known.text, known.closing) != (table.perplexity, table.text, table.closing):
         what = f"drills/play.json is stale: the perplexity was {known.perplexity:.4f} and is {table.perplexity:.4f}"
         yield Problem(play_file(root), 1, 1, what, _WRITE, rule=STALE_PLAY)
     for name, slips in table.katas.items():
