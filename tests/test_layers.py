@@ -142,7 +142,6 @@ def test_should_name_everything_that_all_promises():
 
 def test_should_keep_heavy_libraries_out_of_what_commands_import():
     """At module level, outside of the workers: `tests/cli/test_surface.py` sees it in the real process."""
-    light = {"cli", "content", "practice", "anki", "importing", "from_anki", "mine", "readiness", "web"}
     wrong = []
     for path, room, tree in modules():
         for node in tree.body:
