@@ -102,7 +102,11 @@ _TokensOption = Annotated[
 _TemperatureOption = Annotated[
     float,
     typer.Option(
-        "--temperature", min=0.0, max=100.0, help=told(Bilingual("0 is greedy.", "0 表示贪心，总取最可能的。"))
+        "--temperature",
+        metavar="T",
+        min=0.0,
+        max=100.0,
+        help=told(Bilingual("0 is greedy.", "0 表示贪心，总取最可能的。")),
     ),
 ]
 _SeedOption = Annotated[
