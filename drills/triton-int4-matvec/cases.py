@@ -156,9 +156,9 @@ def offset_taken_out(packed, scale, x):
 @peer("numpy")
 def by_numpy(packed, scale, x):
     halves = packed.numpy()[..., None] >> (0, 4) & 15
-    q = halves.reshape(packed.shape[0], -1).astype("float64") - 8
-    each = scale.double().repeat_interleave(q.shape[1] // scale.shape[1], dim=1).numpy()
-    return torch.from_numpy((q * each) @ x.double().numpy()).to(x.dtype)
+    q = halves.reshape(packed.shape[0], 2 * packed.shape[1]).astype("float64") - 8
+    each = scale.detach().double().repeat_interleave(q.shape[1] // scale.shape[1], dim=1).numpy()
+    return torch.from_numpy((q * each) @ x.detach().double().numpy()).to(x.dtype)
 
 
 # Domain -----------------------------------------------------------------------------------------------------------

@@ -80,5 +80,5 @@ def test_should_keep_code_that_looks_like_a_comment(root: Path) -> None:
     folder = root / "drills/trial"
     entries = "texts:\n  - {en: rounded once, zh: 只舍入一次}\n  - {en: One., zh: 一。}\n"
     (folder / "reference.zh.yaml").write_text(entries, "utf-8")
-    told = told_in("zh", code, folder)
+    told = told_in("zh", code, folder / "reference.zh.yaml")
     assert told == 'def f(x):\n    """一。"""\n    return "# rounded once", x  # 只舍入一次\n'

@@ -24,6 +24,8 @@ ELSEWHERE = {
     "README.zh.md": "tests/cli/test_readme.py",
     "docs/tutorial.md": "tests/cli/test_tutorial.py",
     "docs/tutorial.zh.md": "tests/cli/test_tutorial.py",
+    "docs/first-kata.md": "tests/grading/test_first_kata.py",
+    "docs/play.md": "tests/cli/test_play_page.py",
 }
 TEXTS = {page: (ROOT / page).read_text("utf-8") for page in pages()}
 # Languages of blocks that nobody types in a shell; what a command prints stands in its own help.

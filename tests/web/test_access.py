@@ -251,12 +251,15 @@ def test_should_say_what_is_wrong_with_a_request(shared: WebClient, name: str, b
 # ---- other users ------------------------------------------------------------------------------------
 
 ENTER = """
-import os, sys, urllib.error, urllib.request
-os.setuid(65534)
-try:
-    print(urllib.request.urlopen(sys.argv[1]).status)
-except urllib.error.HTTPError as error:
-    print(error.code)
+import os, socket, sys
+from urllib.parse import urlsplit
+address = urlsplit(sys.argv[1])
+os.setuid(65534)  # from here on nothing can be imported where only root may read the interpreter's files
+connection = socket.socket()  # its owner is who makes it
+connection.connect((address.hostname, address.port))
+asked = f"GET {address.path}?{address.query} HTTP/1.1\\r\\nHost: {address.netloc}\\r\\nConnection: close\\r\\n\\r\\n"
+connection.sendall(asked.encode())
+print(connection.recv(4096).split()[1].decode())
 """
 
 
