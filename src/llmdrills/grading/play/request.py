@@ -29,7 +29,11 @@ class Writing:
 
 SHORT = Writing(tokens=48)
 """What is written for the table of slips: enough to see that a text breaks."""
-CLOSING = Writing(prompt="At night Mia and Tom went home,", tokens=40, temperature=0.0)
+CLOSING = Writing(
+    prompt="Mia had a blue pony called Sizo and a friend named Ruth.\nAt night Mia and Ruth went home, and Sizo the",
+    tokens=40,
+    temperature=0.0,
+)
 """The other text of the table: greedy, and at its end the story is over."""
 
 
