@@ -21,15 +21,15 @@ POINTER = Bilingual(
 """What `llmdrills` alone says."""
 
 PANELS: tuple[tuple[Bilingual, tuple[str, ...]], ...] = (
-    (Bilingual("Practise", "练习"), ("today", "web", "exam", "start", "grade", "rate", "undo", "hint", "solution")),
+    (Bilingual("Practise", "练习"), ("today", "web", "exam", "start", "grade", "rate", "hint", "solution")),
     (
         Bilingual("Look up and set up", "查询与设置"),
         (
-            *("list", "show", "skip", "stats", "report", "readiness", "history"),
+            *("list", "show", "skip", "undo", "stats", "report", "readiness", "history"),
             *("optimize", "config", "doctor", "paths", "update", "ask", "play"),
         ),
     ),
-    (Bilingual("Author", "编写内容"), ("check", "new", "init", "import", "preview", "retire")),
+    (Bilingual("Author", "编写内容"), ("check", "new", "init", "import", "preview", "retire", "packs")),
     (Bilingual("Anki", "Anki"), ("build", "anki")),
     (Bilingual("Class", "课堂"), ("grade-all",)),
 )
@@ -56,6 +56,8 @@ SUMMARIES: dict[str, Bilingual] = {
     "config": Bilingual("Show and change the settings.", "查看和修改设置。"),
     "doctor": Bilingual("Check this installation.", "检查安装是否正常。"),
     "paths": Bilingual("Show where files are kept.", "显示各类文件的存放位置。"),
+    "play": Bilingual("Run a small model with your kernels in it.", "把你的实现装进一个小模型运行。"),
+    "packs": Bilingual("Allow or refuse installed content packs.", "允许或停用已安装的内容包。"),
     "check": Bilingual("Check notes and katas, and prove the graders.", "检查笔记和练习，并验证评分器。"),
     "new": Bilingual("Begin a note, a deck or a kata.", "新建笔记、牌组或练习。"),
     "init": Bilingual("Copy the decks and drills, to edit them.", "复制一份牌组和练习，以便修改。"),
