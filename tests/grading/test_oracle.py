@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from llmdrills.grading.client import Grader
 from llmdrills.grading.kernels.asking import WrongAnswers, ask
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.kernels.expectations import prepare
+from llmdrills.grading.kernels.expectations import greatest, prepare
 from llmdrills.grading.kernels.registry import load
 from llmdrills.grading.protocol.channel import Channel, send
 from llmdrills.grading.workers import oracle
 from llmdrills.grading.workers.oracle_feed import OracleFeed, Wanted
-from tests.helpers.small_kata import load_kata, write_kata
+from tests.helpers.small_kata import REFERENCE, load_kata, make_kata, tensor, write_kata
 
 
 @pytest.fixture
@@ -96,3 +97,23 @@ def test_should_ask_the_wrong_kernels_only_what_can_explain_the_attempt(prepared
     told = feed_after(channel, 1).explanations
     assert all(slip.id in one for one in told)
     assert asked_of(last) < len(last.wrong.names) * len(last.named)
+
+
+# ---- what it prints -------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(60)
+def test_should_go_on_however_much_the_katas_own_code_prints(tmp_path: Path):
+    """It lives for hundreds of attempts: in a pipe that nobody reads, 64 KiB of warnings in all would stop it."""
+    noisy = REFERENCE.replace("    if x.dim() != 2:", '    print("x" * 20_000)\n    if x.dim() != 2:')
+    kata = make_kata(tmp_path, reference=noisy)
+    right = f"{REFERENCE}\ncentre = centre_rows\n"
+    with Grader() as grader:
+        found = [grader.grade(kata, "rows", f"{right}# {number}\n").outcome for number in range(6)]
+    assert found == ["passed"] * 6
+
+
+def test_should_measure_an_error_without_a_warning_where_both_are_infinite():
+    infinite = tensor([float("inf"), 1.0, float("-inf")], "float64")
+    assert greatest(infinite, tensor([float("inf"), 1.5, float("-inf")], "float64")) == 0.5
+    assert greatest(float("inf"), float("inf")) == 0.0

@@ -362,7 +362,7 @@ def greatest(exact: Value, same: Value) -> float:
     else:
         return 0.0
     finite = np.isfinite(one) & np.isfinite(other)
-    return float(np.abs(one - other)[finite].max()) if finite.any() else 0.0
+    return float(np.abs(one[finite] - other[finite]).max()) if finite.any() else 0.0
 
 
 def _refuse_nan(answer: Answer, case: Case, file: Path) -> None:

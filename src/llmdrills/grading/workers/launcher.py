@@ -51,7 +51,10 @@ def server_may_be_gone() -> contextlib.suppress:
 
 @dataclass
 class Worker:
-    """A forked worker: its process, its channel, and (the learner's only) where it prints."""
+    """A forked worker: its process, its channel, and (the learner's only) where it prints.
+
+    `output` is -1 for the oracle, whose prints nobody reads.
+    """
 
     pid: int
     channel: Channel
@@ -136,19 +139,19 @@ class Server:
         self._homes += 1
         home = self.make_folder(f"{role}-{self._homes}")
         ours, theirs = socket.socketpair()
-        reading, writing = os.pipe()
+        reading, writing = _output(role)
         try:
             request = json.dumps({"op": "fork", "role": role, "home": str(home)}).encode() + b"\n"
             self._send(request, [theirs.fileno(), writing])
             pid = int(self._reply(REPLY_SECONDS)["pid"])
         except BaseException:
             ours.close()
-            os.close(reading)
+            if reading >= 0:
+                os.close(reading)
             raise
         finally:
             theirs.close()
             os.close(writing)
-        os.set_blocking(reading, False)
         return Worker(pid, Channel(ours), home, _pidfd(pid), reading)
 
     def make_folder(self, name: str) -> Path:
@@ -244,6 +247,19 @@ class Server:
         except OSError:
             log = ""
         return ServerDied(ended_how(status), log)
+
+
+def _output(role: str) -> tuple[int, int]:
+    """Where to read what a worker prints (-1: nowhere), and what it writes to.
+
+    The oracle lives as long as the grader. In a pipe that nobody reads, 64 KiB of prints and warnings, summed over all
+    its attempts, would stop it for good.
+    """
+    if role == "oracle":
+        return -1, os.open(os.devnull, os.O_WRONLY)
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    return reading, writing
 
 
 _NO_ROOM = "free some space there, or set TMPDIR to another folder"
