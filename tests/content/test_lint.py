@@ -39,6 +39,7 @@ PLANTED: dict[str, list[str]] = {
         r'back: {en: "A $\nabla f$", zh: 一。}',
         r'back: {en: "a\x1fb", zh: 一。}',
         r'back: {en: "bell \a", zh: 一。}',
+        r'back: {en: "next \Nabc", zh: 一。}',
     ],
     "stale-translation": ["translation_of: '000000000000'"],
     "untranslated": ["back: {en: The same words again., zh: The same words again.}"],

@@ -177,7 +177,7 @@ def read_deck(path: Path, report: Report, about: WorkspaceFile = _NO_FILE) -> De
     if text is None or node is None:
         return draft
     reader = Reader(path, report)
-    reader.text, reader.doubtful = text, is_doubtful(text)
+    reader.text, reader.doubtful, reader.shows_values = text, is_doubtful(text), "[[" in text or "answer" in text
     head, listed = _split(node)
     if listed is None or not isinstance(head, MappingNode):
         DECK.read(reader, node, "")
@@ -335,7 +335,7 @@ def _check_values(reader: Reader, note: Note, languages: tuple[Language, ...]) -
             "`values` without a `proof`",
             "add the Python that computes them, or leave `values` out",
         )
-    if not note.values and not _may_show_values(note):
+    if not note.values and not (reader.shows_values and _may_show_values(note)):
         return
     known = {*note.values, *(note.family.names if note.family else ())}
     elsewhere = ("front.", "back.") if note.family and not note.family.front else ()  # `check_family` tells of these

@@ -26,7 +26,7 @@ _TEX = re.compile(
     r"|L(?:ambda|eftarrow|ongrightarrow|arge)|P(?:i|hi|si|r)|N))(?![A-Za-z])"
 )
 
-_ESCAPE = re.compile(rf"\\[abefvrx0uU]|{_TEX.pattern}")  # the first sort makes control characters
+_ESCAPE = re.compile(rf"\\[abefvrx0uUN]|{_TEX.pattern}")  # the first sort makes control characters
 _COMMENT = re.compile("(?m)[^ \t\n][ \t]+#")  # after something on its line
 
 
@@ -77,7 +77,7 @@ def _on_quoted(node: ScalarNode, raw: str, path: str) -> list[Remark]:
     mark = node.start_mark
     todo = "write the text in single quotes, or below `|`: they leave `\\` as it is"
     if control := CONTROL.search(node.value):
-        before = re.search(r"(\\[abefvrx0uU]\w*)", bare)
+        before = re.search(r"(\\[abefvrx0uUN]\w*)", bare)
         typed = f" (typed `{before[1][:12]}`)" if before else ""
         what = f"{path} holds the control character U+{ord(control[0]):04X}{typed}: in double quotes, `\\` is an escape"
         return [Remark(rule=LOST, path=path, line=mark.line + 1, column=mark.column + 1, what=what, todo=todo)]

@@ -69,6 +69,7 @@ class Reader:
         "report",
         "same_for_all",
         "shown",
+        "shows_values",
         "text",
         "topics",
     )
@@ -82,6 +83,7 @@ class Reader:
         self.places: dict[str, tuple[int, int]] = {}
         self.topics: tuple[str, ...] = TOPICS
         self.text = ""  # the whole file, by which a value is held against what was written
+        self.shows_values = True  # whether a text of the file may hold a `[[name]]`
         self.doubtful = True  # whether the file holds anything that `remarks_on` could speak of
         self.remarks: list[Remark] = []
         self._seen: set[int] = set()

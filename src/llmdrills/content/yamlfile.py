@@ -47,7 +47,8 @@ class _Loader(_Base):
             return "tag:yaml.org,2002:str"
         tag = self._tags.get(value)
         if tag is None:
-            tag = self._tags[value] = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+            found = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # PyYAML leaves it untyped
+            tag = self._tags[value] = str(found)
         return tag
 
 

@@ -94,7 +94,8 @@ class Lock:
         return self._bare() == other._bare()
 
     def _bare(self) -> Lock:
-        return replace(self, notes={key: line._replace(hidden=()) for key, line in self.notes.items()})
+        notes = {key: line._replace(hidden=()) if line.hidden else line for key, line in self.notes.items()}
+        return replace(self, notes=notes)
 
     def retire(self, id: str, why: str) -> Lock:  # noqa: A002  # the word of the design
         """The lock in which that note is a tombstone in every language; the next build sets its time."""

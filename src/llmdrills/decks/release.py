@@ -248,9 +248,9 @@ class _Planner:
         old = self._lock.notes.get((content.note, self._language))
         if old is None:
             guid = guid_for(self._lock.namespace, self._language, content.note)
-            return content._replace(guid=guid, mtime=self._time, nid=self._nid(None))
+            return _identified(content, guid, self._time, self._nid(None))
         mtime = self._mtime(old.hash, old.mtime, content.hash)
-        return content._replace(guid=old.guid, mtime=mtime, nid=self._nid(old.nid))
+        return _identified(content, old.guid, mtime, self._nid(old.nid))
 
     def _nid(self, old: int | None) -> int:
         # Two branches may have given the same id to two notes. Anki matches notes by guid, so a new id is safe.
@@ -310,3 +310,9 @@ class _Planner:
         return DeckForecast(
             line.deck, line.name, **counts, renamed_from=old.name if old and old.name != line.name else ""
         )
+
+
+def _identified(line: NoteLine, guid: str, mtime: int, nid: int) -> NoteLine:
+    """The line with what a release gives it; `_replace` takes more than twice as long."""
+    note, language, _, kind, deck, digest, _, _, cards, retired, hidden = line
+    return NoteLine._make((note, language, guid, kind, deck, digest, mtime, nid, cards, retired, hidden))
