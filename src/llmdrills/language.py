@@ -31,6 +31,8 @@ class Bilingual:
         for name, text in self.more:
             if name == language:
                 return text
+        if language == "en":  # the commonest first: a build asks a hundred thousand times
+            return self.en
         return self.zh if language.partition("-")[0] == "zh" else self.en
 
     def format(self, **values: object) -> Bilingual:

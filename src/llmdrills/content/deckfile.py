@@ -260,7 +260,7 @@ def _read_note(reader: Reader, node: Node, draft: DeckDraft) -> Note | None:
         return None
     languages = reader.languages
     note = _make(reader, node, values, Places(reader.shown, places))
-    if values.get("family") is not None and note.family is None:
+    if note is None:
         return None
     _check_values(reader, note, languages)
     check_family(reader, note, languages)
@@ -278,35 +278,25 @@ def _at(places: dict[str, tuple[int, int]], path: str) -> tuple[int, int]:
     return places.get(path) or places.get(path.rpartition(".")[0]) or places["id"]
 
 
-def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) -> Note:
-    answer = values.get("answer")
-    stale = values.get("translation_of")
-    return Note(
-        id=values["id"],
-        type=values["type"],
-        topic=values["topic"],
+def _make(reader: Reader, node: Node, values: dict[str, Any], places: Places) -> Note | None:
+    """The note of those values, for the rest of which the defaults of the class speak; None for a wrong family."""
+    if values.get("family") is not None:
+        values["family"] = read_family(reader, values)
+        if values["family"] is None:
+            return None
+    answer, stale = values.pop("answer", None), values.pop("translation_of", None)
+    values.update(
         position=reader.position(node),
-        front=values["front"],
-        back=values.get("back"),
-        items=values.get("items", ()),
-        answer=NumberAnswer(answer["value"], answer.get("unit") or Bilingual("", ""), answer.get("tolerance", "exact"))
-        if answer
-        else None,
-        family=read_family(reader, values),
-        extra=values.get("extra"),
-        tags=values.get("tags", ()),
-        sources=values.get("sources", ()),
-        proves=values.get("proves", ()),
-        kata=values.get("kata"),
-        core=values.get("core", ()),
-        figure=values.get("figure"),
-        proof=values.get("proof"),
-        values=values.get("values", ()),
         waive=values.get("waive") or {},
         translation={"of": stale} if stale else {},
         positions=places,
-        remarks=tuple(reader.remarks),
     )
+    if answer:
+        unit = answer.get("unit") or Bilingual("", "")
+        values["answer"] = NumberAnswer(answer["value"], unit, answer.get("tolerance", "exact"))
+    if reader.remarks:
+        values["remarks"] = tuple(reader.remarks)
+    return Note.of(values)
 
 
 def _refer(reader: Reader, values: dict[str, Any], draft: DeckDraft) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmdrills.content.deckfile import DeckDraft, Reference, read_deck
-from llmdrills.content.katafile import KataDraft, read_kata
 from llmdrills.content.model import Deck, Kata, Workspace
 from llmdrills.content.report import Report, did_you_mean
 from llmdrills.content.workspacefile import WorkspaceFile, read_workspace_file
@@ -15,6 +14,8 @@ from llmdrills.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from llmdrills.content.katafile import KataDraft
 
 __all__ = [
     "READINESS",
@@ -44,9 +45,10 @@ def load_workspace(root: Path, cache_dir: Path | None = None) -> Workspace:
     with paused_gc():
         about = read_workspace_file(root, report)
         decks = [_read(file, report, cache_dir, about) for file in deck_files(root)]
-        katas = [read_kata(folder, report, about) for folder in kata_folders(root)]
+        katas = _read_katas(root, report, about)
         _check_ids(decks, report)
-        _check_derived_ids(katas, report)
+        if katas:
+            _check_derived_ids(katas, report)
         _check_references(decks, katas, root, report)
         _check_core(decks, katas, report)
         _check_cycles(katas, report)
@@ -65,6 +67,16 @@ def _read(file: Path, report: Report, cache_dir: Path | None, about: WorkspaceFi
     from llmdrills.content.remembered import read_deck_again
 
     return read_deck_again(file, report, cache_dir, about)
+
+
+def _read_katas(root: Path, report: Report, about: WorkspaceFile) -> list[KataDraft]:
+    """The katas; what reads them is imported where there are any."""
+    folders = kata_folders(root)
+    if not folders:
+        return []
+    from llmdrills.content.katafile import read_kata
+
+    return [read_kata(folder, report, about) for folder in folders]
 
 
 def load_decks(root: Path, cache_dir: Path | None = None) -> tuple[Deck, ...]:
@@ -87,7 +99,7 @@ def load_katas(root: Path) -> tuple[Kata, ...]:
     root = root.absolute()
     report = Report(root)
     about = read_workspace_file(root, report)
-    katas = [read_kata(folder, report, about) for folder in kata_folders(root)]
+    katas = _read_katas(root, report, about)
     known = {draft.id for draft in katas}
     for draft in katas:
         for reference in draft.references:

@@ -51,7 +51,8 @@ def is_doubtful(text: str) -> bool:
 def remarks_on(node: ScalarNode, text: str, path: str) -> list[Remark]:
     """What is to be said of one value, by the text of its whole file; `path` is its key path."""
     if node.style == '"':
-        return _on_quoted(node, text[node.start_mark.index : node.end_mark.index], path)
+        raw = text[node.start_mark.index : node.end_mark.index]
+        return _on_quoted(node, raw, path) if "\\" in raw else []
     end = node.end_mark.index
     line = re.match("[ \t]+(#[^\r\n]*)", text[end : end + 400])
     if line is None:

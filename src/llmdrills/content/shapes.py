@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -362,7 +362,7 @@ class Both:
                 reader.wrong(node, f"{path} has no {_NAMES.get(name, f'`{name}`')} text", f"add `{name}: …`")
         if None in texts.values():
             return None
-        read = {name: text for name, text in texts.items() if text is not None}
+        read = cast("dict[str, str]", texts)
         return many_languages(read) if reader.same_for_all and read else _made(read)
 
     def schema(self) -> Schema:
@@ -376,10 +376,13 @@ class Both:
 
 def _made(texts: dict[str, str]) -> Bilingual:
     """What a deck says, in the languages that it is written in and no other."""
-    more = tuple((name, text) for name, text in texts.items() if name not in LANGUAGES)
-    return Bilingual(texts.get("en", ""), texts.get("zh", ""), more)
+    en, zh = texts.get("en", ""), texts.get("zh", "")
+    if _OWN.issuperset(texts):
+        return Bilingual(en, zh)
+    return Bilingual(en, zh, tuple((name, text) for name, text in texts.items() if name not in _OWN))
 
 
+_OWN = frozenset(LANGUAGES)
 _NAMES = {"en": "English", "zh": "Chinese"}
 
 
@@ -503,11 +506,10 @@ class Record:
         keys = self.keys
         for key_node, value in node.value:
             name = key_node.value
-            if key_node.__class__ is not ScalarNode or name not in keys:
+            key = keys.get(name) if key_node.__class__ is ScalarNode else None
+            if key is None:
                 self._unknown(reader, key_node, prefix)
-                continue
-            key = keys[name]
-            if name in values:
+            elif name in values:
                 reader.wrong(key_node, f"{prefix}{name} is written twice in {self.name}", "keep one of them")
             elif key.instead:
                 reader.wrong(key_node, f"{prefix}{name} is not written here", key.instead)

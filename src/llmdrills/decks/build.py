@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -162,6 +161,8 @@ def look_of(workspace: Workspace, language: Language, lock: Lock | None) -> Look
 
 def all_decks(workspace: Workspace, computed: Computed) -> list[Deck]:
     """The decks as written, and the one that is derived from the wrong kernels."""
+    if not workspace.katas:
+        return list(workspace.decks)
     from llmdrills.content.derive import bug_deck
 
     bugs = bug_deck(workspace.katas, computed)
@@ -300,6 +301,8 @@ def _was_released(root: Path, out_dir: Path) -> bool:
     git = shutil.which("git")
     if git is None:
         return False
+    import subprocess
+
     known = subprocess.run(  # a failure, as outside of a repository, means no
         [git, "-C", str(root), "cat-file", "-e", "HEAD:./decks/deck.lock"], capture_output=True, check=False
     )

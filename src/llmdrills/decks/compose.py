@@ -84,9 +84,9 @@ class Composer:
         self._cache = cache
         self._fill = fill
         self._topics = topics or {}
+        self._names = {kind: [known.name for known in spec.fields] for kind, spec in specs.items()}
         self._prefixes = {
-            kind: "\x1f".join((str(spec.id), language, *(known.name for known in spec.fields)))
-            for kind, spec in specs.items()
+            kind: "\x1f".join((str(spec.id), language, *self._names[kind])) for kind, spec in specs.items()
         }
         self._katas = {kata.id: kata.title[language] for kata in katas}
 
@@ -155,7 +155,7 @@ class Composer:
         shown = self._render(texts) | self._plain(note)
         if figure:
             shown["Figure"] = figure.html
-        fields = tuple(shown.get(known.name, "") for known in spec.fields)
+        fields = tuple([shown.get(name, "") for name in self._names[note.type]])
         cards, tags = " ".join(map(str, self._cards(note, texts))), self._tags(note)
         hidden = " ".join(hidden_hashes(texts["Text"])) if note.type == "cloze" else ""
         return [content_hash(spec.id, fields, tags), cards, hidden, " ".join(tags), *fields]
