@@ -14,6 +14,7 @@ import pytest
 from llmdrills.content.playtable import CLOSE, load_play
 from llmdrills.content.starter import solution_text
 from llmdrills.grading.play.parts import PARTS
+from tests.helpers.notebooks import write_notebook
 from tests.helpers.playing import katas
 from tests.helpers.terminal import Terminal
 
@@ -70,6 +71,18 @@ def test_should_try_a_file_and_say_that_it_was_written_for_another_variant(run, 
     chinese = run("play", "--with", "rope-pairing=mine.py", *SHORT, "--lang", "zh")
     assert "模型是按 rope-pairing 的 half-split 变体搭建的" in chinese.err
     assert f"全部使用参考实现时为 {RIGHT.perplexity:.3f}" in chinese.out
+
+
+def test_should_try_the_cell_of_a_notebook_and_say_that_none_defines_the_kernel(run, tmp_path):
+    wrong = "%%kata rope-pairing --variant interleaved\n" + solved("rope-pairing", "interleaved")
+    write_notebook(tmp_path / "mine.ipynb", "import torch", wrong)
+    ran = run("play", "--with", "rope-pairing=mine.ipynb", *SHORT)
+    assert ran.code == 0
+    assert "cell 2 says that it answers interleaved; the model is built for half-split of rope-pairing." in ran.err
+    perplexity = RIGHT.slip("rope-pairing", "variant-interleaved").perplexity
+    assert f"{perplexity:.3f}, instead of {RIGHT.perplexity:.3f} with the references" in ran.out
+    none = run("play", "--with", "swiglu=mine.ipynb", *SHORT)
+    assert (none.code, "no cell of mine.ipynb defines `swiglu`" in none.err) == (2, True)
 
 
 def test_should_show_what_a_known_mistake_does_in_either_language(run):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llmdrills.cli.options import nearest
 from llmdrills.cli.record import open_history
 from llmdrills.content.catalogue import load_catalogue, with_slips
+from llmdrills.content.notebookfile import entry_cell, is_notebook, variant_of
 from llmdrills.content.starter import read_header
 from llmdrills.errors import UsageError
 from llmdrills.files import read_source
@@ -149,17 +150,22 @@ def feedback_of(placed: PlacedKernel) -> Bilingual:
 
 
 def _file(kata: Kata, part: Part, file: Path) -> tuple[PlacedKernel, list[Bilingual]]:
+    name, asked = str(file), None
     try:
-        source = read_source(file)
+        if is_notebook(file):
+            cell = entry_cell(file, kata.entry, kata.id)
+            source, name, asked = cell.code, cell.name, variant_of(cell)
+        else:
+            source = read_source(file)
     except OSError as error:
         raise UsageError(_CANNOT_READ.format(file=file, why=error.strerror), _GIVE_PATH) from error
-    header = read_header(source.decode("utf-8", errors="replace"))
+    header = (kata.id, asked) if asked else read_header(source.decode("utf-8", errors="replace"))
     if header is not None and header[0] != kata.id:
         raise UsageError(_OTHER_KATA.format(file=file, kata=header[0]), _NAME_IT.format(kata=header[0], file=file))
     other = header is not None and header[1] != part.variant
-    words = {"file": file, "variant": part.variant, "kata": kata.id, "given": header[1] if header else ""}
+    words = {"file": name, "variant": part.variant, "kata": kata.id, "given": header[1] if header else ""}
     remark = [_OTHER_VARIANT.format(**words)] if other else []
-    return PlacedKernel(kata, part.variant, "mine", source=source, file=str(file)), remark
+    return PlacedKernel(kata, part.variant, "mine", source=source, file=name), remark
 
 
 def _passed(here: Place, katas: Mapping[str, Kata], named: set[str]) -> dict[str, PlacedKernel]:
