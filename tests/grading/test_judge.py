@@ -54,7 +54,8 @@ def spec(kata, source="", file="attempt.py", seed=1, language="en"):
 CASE = [expect(tensor([1.0, 2.0, 3.0, 4.0], "float64"), case=name) for name in ("one", "two")]
 RIGHT, WRONG = Answer(tensor([1.0, 2.0, 3.0, 4.0])), Answer(tensor([1.0, 2.0, 9.0, 4.0]))
 
-UNWRITTEN = raised("NotImplementedError", "RuntimeError")
+UNWRITTEN = raised("NotImplementedError", "RuntimeError", operation="raise")
+NOT_FOR_FLOATS = raised("NotImplementedError", "RuntimeError", message='"and_cpu" not implemented', operation="and")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ UNWRITTEN = raised("NotImplementedError", "RuntimeError")
         (attempt(RIGHT, WRONG), "wrong", ["passed", "wrong"]),
         (attempt(UNWRITTEN, UNWRITTEN), "unimplemented", ["unimplemented"] * 2),
         (attempt(RIGHT, UNWRITTEN), "unimplemented", ["passed", "unimplemented"]),
+        (attempt(RIGHT, NOT_FOR_FLOATS), "crashed", ["passed", "crashed"]),
         (attempt(RIGHT, raised("KeyError", line=3)), "crashed", ["passed", "crashed"]),
         (attempt(WRONG, raised("KeyError")), "wrong", ["wrong", "crashed"]),
         (attempt(raised("MemoryError"), RIGHT), "memory", ["memory", "passed"]),
