@@ -13,10 +13,13 @@ from tests.helpers.documents import files_and_commands, run
 @pytest.mark.timeout(900)
 def test_should_lead_from_nothing_to_a_proven_kata(tmp_path: Path, root: Path) -> None:
     parts = files_and_commands((root / "docs" / "first-kata.md").read_text("utf-8"))
-    assert [kind for kind, _, _ in parts].count("run") == 10
+    assert [kind for kind, _, _ in parts].count("run") == 11
+    here = tmp_path
     for kind, what, content in parts:
-        if kind == "run":
-            run(what, content, tmp_path)
+        if what.startswith("cd "):
+            here /= what.removeprefix("cd ")
+        elif kind == "run":
+            run(what, content, here)
         elif kind == "write":
             assert (tmp_path / what).parent.is_dir()
             (tmp_path / what).write_text(content, "utf-8")
