@@ -22,7 +22,7 @@ check: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# Against what ships: sdist, wheel from it, an environment of its own. CI runs this instead of `test`.
+# Against what ships: sdist, wheel from it, an environment of its own. CI runs `test`, and a part of this.
 FROM_WHEEL = $(BIN)/python tests/from_wheel.py --pip-args "$(PIP_ARGS)" --python $(PYTHON)
 test-wheel: $(VENV)/.installed-build
 	$(FROM_WHEEL) -- $(PYTEST_ARGS)
