@@ -16,7 +16,7 @@ PAGES = ["tutorial.md", "tutorial.zh.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path, home: Path, run_solution) -> None:
+def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path, home: Path) -> None:
     folder = checkout(root, tmp_path / "llmdrills")
     text = (root / "docs" / page).read_text("utf-8")
     by_hand, _, later = text.partition("<!-- terminal:")
@@ -28,7 +28,7 @@ def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path
         else:
             printed = run(what, expected, folder)
             file = Path(printed.strip()) if what.startswith("llmdrills start") else file
-    seen = _day(folder, home, list(rows(text)), run_solution("scaled-dot-product-attention"))
+    seen = _day(folder, home, list(rows(text)))
     for _, command, expected in edits_and_commands(later):
         run(command, expected, folder)
     left = english_left(seen, ("llmdrills",)) if page.endswith(".zh.md") else []
@@ -51,17 +51,24 @@ def test_should_lead_through_it_by_hand_with_the_wheel_and_the_site_alone(
             file = Path(printed.strip()) if what.startswith("llmdrills start") else file
 
 
-def _day(folder: Path, home: Path, table: list, solution: str) -> str:
+@pytest.mark.parametrize("page", PAGES)
+def test_should_show_the_code_of_the_file_that_its_table_names(page: str, root: Path) -> None:
+    shown = re.findall(r"^```python\n(.*?)^```", (root / "docs" / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert (root / "docs/examples/no_scale.py").read_text("utf-8").endswith("\n\n" + shown[-1])
+
+
+def _day(folder: Path, home: Path, table: list) -> str:
     """Do the table's rows in `llmdrills today`; what the terminal showed."""
     assert len(table) > 5
     terminal = Terminal("today", cwd=folder, columns=100, rows=50)
     file = home / "practice" / "scaled-dot-product-attention.py"
     for row in table:
         terminal.expect(_escaped(row.seen))
-        if row.act == "save" and row.what == "solution":
-            file.write_text(solution, "utf-8")
-        elif row.act == "save":
+        if row.act == "save":
             shutil.copyfile(folder / row.what, file)
+        elif row.act == "change":
+            assert file.read_text("utf-8").count(row.what) == 1
+            file.write_text(file.read_text("utf-8").replace(row.what, row.becomes), "utf-8")
         elif row.act == "press":
             terminal.press({"Enter": "\r"}.get(row.what, row.what))
     assert terminal.ended() == 0
@@ -71,13 +78,6 @@ def _day(folder: Path, home: Path, table: list, solution: str) -> str:
 def _escaped(text: str) -> str:
     """The text as a pattern, at whatever white space the terminal broke its line."""
     return r"\s*".join(re.escape(word) for word in text.split())
-
-
-@pytest.fixture
-def run_solution(run):
-    """The reference kernel, asked for before the day begins: later it would count."""
-    known = {"scaled-dot-product-attention": run("solution", "scaled-dot-product-attention").out}
-    return known.__getitem__
 
 
 def test_should_say_the_same_in_both_languages(root: Path) -> None:

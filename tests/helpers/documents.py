@@ -16,15 +16,20 @@ __all__ = ["Row", "checkout", "edits_and_commands", "files_and_commands", "match
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EDIT = re.compile(r"^```python\n((?:(?!^```).)*)^```\n\n<!-- edit:", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^```\w*\n((?:(?!^```).)*)^```\n\n<!-- (write|add to): (\S+) -->", re.MULTILINE | re.DOTALL)
+_ACTS = {"save": ("save", "保存"), "change": ("change", "把"), "press": ("press", "按")}
 _TERMINAL = re.compile(r"<!-- terminal:.*?-->\n(.*?)<!-- end of terminal -->", re.DOTALL)
 
 
 class Row(NamedTuple):
-    """One row of a table: what is seen, and what is done: "save" a file, "press" a key, or nothing."""
+    """One row of a table: what is seen, and what is done: "save" a file, "change" a text, "press" a key, or nothing.
+
+    `becomes` is what the text is changed to.
+    """
 
     seen: str
     act: str
     what: str
+    becomes: str = ""
 
 
 def steps(text: str) -> list[tuple[str, str]]:
@@ -62,9 +67,9 @@ def rows(text: str) -> Iterator[Row]:
     for table in _TERMINAL.findall(text):
         for line in table.strip().splitlines()[2:]:
             seen, done = (cell.strip() for cell in line.strip("|").split("|"))
-            what = re.search(r"`([^`]+)`", done)
-            act = "save" if done.startswith(("save", "保存")) else "press" if done.startswith(("press", "按")) else ""
-            yield Row(seen.strip("`"), act, what[1] if what and act else "")
+            named = [*re.findall(r"`([^`]+)`", done), "", ""]
+            act = next((act for act, words in _ACTS.items() if done.startswith(words)), "")
+            yield Row(seen.strip("`"), act, named[0] if act else "", named[1] if act == "change" else "")
 
 
 def matches(expected: str, got: str) -> bool:
