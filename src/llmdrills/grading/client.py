@@ -17,15 +17,14 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from llmdrills.content.notebookfile import Cell, entry_cell, is_notebook
-from llmdrills.errors import GraderError, UsageError
-from llmdrills.files import check_size, read_source
+from llmdrills.errors import GraderError
 from llmdrills.grading.closer_look import CloserLook, Seeking, Seen, question_of
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
+from llmdrills.grading.source import read_attempt
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
 from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled, Wanted
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from llmdrills.content.model import Kata
+    from llmdrills.content.notebookfile import Cell
     from llmdrills.grading.judging.behaviour import BehavesLike, Candidate
     from llmdrills.grading.judging.judge import Judge
     from llmdrills.grading.judging.verdict import StageFound, Verdict
@@ -52,13 +52,17 @@ class Grader:
 
     `device` is "auto", "cpu", "cuda" or "mps"; auto is the CPU, where a warm attempt takes milliseconds. `needs` are
     libraries to load beside torch, where they are known already; a kata's own are loaded when it is graded.
+    `tidy_late`: a verdict does not wait until the processes of its attempt are gone, which takes as long as a third of
+    it; whatever is asked for next waits instead.
 
     While a Grader is open, this process's memory is hidden from other processes of the same user (Linux): it holds the
     expected answers. No debugger or profiler can attach then, except as root, and no core dump is left.
     """
 
-    def __init__(self, *, device: str = "auto", needs: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, device: str = "auto", needs: tuple[str, ...] = (), tidy_late: bool = False) -> None:
         self._device = "cpu" if device == "auto" else device
+        self._tidy_late = tidy_late
+        self._untidy = False
         self._pool = WorkerPool(self._device, needs)
         self._lock = threading.Lock()
         self._cancel_read, self._cancel_write = os.pipe()
@@ -94,7 +98,7 @@ class Grader:
         file cannot be read or the device is absent, ContentError for faults of the kata, MissingExtraError,
         GraderError, and Cancelled when `cancel` is called meanwhile.
         """
-        code, name, cell = _read(source, file, kata)
+        code, name, cell = read_attempt(source, file, kata)
         with self._work():
             spec = AttemptSpec(
                 kata=kata,
@@ -130,7 +134,7 @@ class Grader:
 
         `report["parity"]` holds `cpu` and `device` (outcomes), `agree`, and `differ` (the cases that went differently).
         """
-        code, name, cell = _read(source, file, kata)
+        code, name, cell = read_attempt(source, file, kata)
         with self._work():
             here_spec = AttemptSpec(
                 kata=kata,
@@ -189,18 +193,26 @@ class Grader:
 
     @contextlib.contextmanager
     def _work(self) -> Iterator[None]:
-        """Make one piece of work cancellable; afterwards no process or folder of an attempt is left."""
+        """Make one piece of work cancellable; no process or folder of it is left afterwards, or before the next one."""
         with self._lock:
+            if self._untidy:
+                self._tidy()
             self._working = True
             try:
                 yield
             finally:
                 self._working = False
-                with server_may_be_gone():
-                    self._pool.settle()
-                self._pool.tidy()
+                self._untidy = True
+                if not self._tidy_late:
+                    self._tidy()
                 with contextlib.suppress(BlockingIOError):  # a `cancel` that came too late is dropped
                     os.read(self._cancel_read, 64)
+
+    def _tidy(self) -> None:
+        with server_may_be_gone():
+            self._pool.settle()
+        self._pool.tidy()
+        self._untidy = False
 
     def _verdict(self, spec: AttemptSpec) -> Verdict:
         # Here, so that they are read while the server imports torch.
@@ -367,30 +379,6 @@ def grade_once(
     """Grade one attempt with a grader of its own. Raises what `Grader.grade` raises."""
     with Grader(device=device, needs=kata.libraries) as grader:
         return grader.grade(kata, variant, source, seed=seed, language=language, limits=limits)
-
-
-class _Source(NamedTuple):
-    """An attempt's bytes, its name as tracebacks show it, and the cell that it is, if it is one."""
-
-    code: bytes
-    name: str
-    cell: Cell | None = None
-
-
-def _read(source: Path | str | bytes | Cell, file: str, kata: Kata) -> _Source:
-    """Read what is to be graded. Raises UsageError."""
-    if isinstance(source, Path):
-        try:
-            if not is_notebook(source):
-                return _Source(read_source(source), str(source))
-            source = entry_cell(source, kata.entry, kata.id)
-        except OSError as error:
-            raise UsageError(f"cannot read {source}: {error.strerror}", "give the path of your file") from error
-    if isinstance(source, Cell):
-        return _Source(source.code, source.name, source)
-    code = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
-    check_size(len(code), file)
-    return _Source(code, file)
 
 
 def _server_ended(died: ServerDied) -> GraderError:

@@ -202,7 +202,8 @@ def command(
     from llmdrills.grading.client import Grader
 
     here = place(workspace, lang=lang, device=device)
-    with Grader(device=here.settings.text("device")) as grader:  # imports torch while this process reads the kata
+    # It imports torch while this process reads the kata.
+    with Grader(device=here.settings.text("device"), tidy_late=watch) as grader:
         katas = all_katas(here)
         named, path = _target(here, katas, kata, file)
         if watch and path == _STDIN:

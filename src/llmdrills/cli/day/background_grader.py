@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundGrader", "Inbox"]
 
 _STALE = 0.5  # seconds that an attempt may have run before a newer save ends it
+_SHOWING = 0.1
+"""Seconds after a verdict before the next attempt is prepared, which takes every core: whoever takes the verdict
+records it and shows it meanwhile, and the learner reads for longer than that."""
 
 
 class Inbox(Protocol):
@@ -165,9 +168,14 @@ class BackgroundGrader:
             superseded = self._closing or (self._next is not None and self._next.code is not None)
         self._events.post(Graded(job.code, verdict, superseded))
         self._began = None
-        if not superseded:
+        if not superseded and not self._has_more(_SHOWING):
             with contextlib.suppress(LLMDrillsError):  # the next attempt tells it
                 self._prepare(grader, kata, job)
+
+    def _has_more(self, seconds: float) -> bool:
+        """Whether there is something else to do within that time, or this is the end."""
+        with self._wake:
+            return self._wake.wait_for(lambda: self._closing or self._next is not None, seconds)
 
     def _prepare(self, grader: Grader, kata: Kata, job: _Job) -> None:
         self._preparing = True
@@ -192,5 +200,5 @@ class BackgroundGrader:
             for other in list(self._graders):
                 with contextlib.suppress(LLMDrillsError):  # it is going away in any case
                     self._graders.pop(other).close()
-            self._graders[needs] = Grader(device=self._device, needs=needs)
+            self._graders[needs] = Grader(device=self._device, needs=needs, tidy_late=True)
         return self._graders[needs]
