@@ -81,6 +81,11 @@ def _command(kata: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "llmdrills", "grade", kata, *arguments, "--workspace", str(ROOT)]
 
 
+def watch_command(kata: str, file: Path) -> list[str]:
+    """What grades a file at every save, and prints a line of JSON for each."""
+    return _command(kata, str(file), "--watch", "--json")
+
+
 def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "LLMDRILLS_HOME": str(folder / "home")}
 
@@ -123,18 +128,18 @@ def watch(kata: Kata, folder: Path) -> tuple[float, float]:
     right, wrong = attempts(kata)
     file.write_text(right, "utf-8")
     taken: dict[bool, list[float]] = {True: [], False: []}
-    command = _command(kata.id, str(file), "--watch", "--json")
+    command = watch_command(kata.id, file)
     with subprocess.Popen(
         command, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as watcher:
         assert watcher.stdout is not None
-        _verdict(watcher.stdout)
+        verdict_line(watcher.stdout)
         for number in range(SAVES + 2):
             time.sleep(PAUSE)
             passes = number % 2 == 1
             file.write_text(right if passes else wrong, "utf-8")
             started = time.perf_counter()
-            if _verdict(watcher.stdout)["passed"] is not passes:
+            if verdict_line(watcher.stdout)["passed"] is not passes:
                 raise SystemExit(f"{kata.id}: the {'right' if passes else 'wrong'} attempt has the other verdict")
             if number > 1:  # the first of each kind fills caches
                 taken[passes].append(time.perf_counter() - started - DEBOUNCE)
@@ -156,7 +161,7 @@ def all_katas(folder: Path) -> tuple[Bar, Bar]:
     )
 
 
-def _verdict(output: IO[str]) -> dict[str, Any]:
+def verdict_line(output: IO[str]) -> dict[str, Any]:
     """Read one JSON document: it ends with a brace in the first column."""
     lines = []
     for line in output:

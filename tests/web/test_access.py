@@ -35,6 +35,16 @@ def test_should_let_one_browser_in_once(server: WebServer, stranger: WebClient):
     assert server.access.token == ""
 
 
+def test_should_let_the_browser_that_entered_open_the_printed_address_again(stranger: WebClient):
+    """Its tab was closed, and the address still stands in the terminal."""
+    stranger.enter()
+    headers = {"Host": stranger.host, "Cookie": stranger.cookie}
+    again = stranger.raw("GET", stranger.entrance, headers)
+    assert (again.status, b'content="0;url=/"' in again.body) == (200, True)
+    forged = {**headers, "Cookie": f"{stranger.cookie}x"}
+    assert stranger.raw("GET", stranger.entrance, forged).status == 401
+
+
 def test_should_let_one_of_many_in_who_bring_the_token_at_the_same_time(server: WebServer):
     clients = [WebClient(server.address) for _ in range(16)]
     with ThreadPoolExecutor(16) as pool:

@@ -134,6 +134,7 @@ def test_should_ask_before_the_solution_and_the_skip_and_let_go_on_escape(window
     page.get_by_role("dialog").get_by_role("button", name="Do it").click()
     assert "def rms_norm" in page.locator(".listing").inner_text()
     window.button("Rate").click()
+    page.wait_for_selector("[data-rating]")
     assert [one.get_attribute("data-rating") for one in page.locator("[data-rating]").all()] == ["again"]
     window.button("Skip").click()
     assert "would not be rated" in page.get_by_role("dialog").inner_text()
@@ -170,6 +171,64 @@ def test_should_show_both_texts_when_the_file_was_changed_elsewhere(window: Wind
     kata_file(home).write_text(solution(variant_of(window)))  # nothing is unsaved: it is taken, and graded
     page.wait_for_selector(".verdict.passed")
     assert page.evaluate("() => llmdrills.editor.text()") == solution(variant_of(window))
+
+
+def test_should_keep_two_tabs_of_a_kata_at_the_same_text_and_verdict(window: Window, solution: Solution):
+    page, other = window.page, window.context.new_page()
+    window.view("kata/rms-norm")
+    other.goto(page.url)
+    other.wait_for_selector(".cm-content")
+    right = solution(variant_of(window))
+    assert "wrong" in window.save(wrong(right))
+    other.wait_for_selector(".verdict[data-outcome=wrong]")
+    assert other.evaluate("() => llmdrills.editor.text()") == wrong(right)
+    assert other.locator("#kept").inner_text() == "saved"
+    other.locator(".cm-content").click()
+    other.keyboard.press("Control+Home")
+    other.keyboard.insert_text("# mine\n")  # unsaved here: what the first tab saves must not replace it
+    assert "passed" in window.save(right)
+    other.wait_for_selector(".notice[role=alert]")
+    assert other.evaluate("() => llmdrills.editor.text()").startswith("# mine\n")
+    assert other.locator(".verdict").get_attribute("data-outcome") == "wrong"
+    other.close()
+
+
+def test_should_bring_back_what_was_not_saved_when_the_kata_is_left(window: Window, home: Path):
+    page = window.page
+    window.view("kata/rms-norm")
+    before = kata_file(home).read_text()
+    window.write("mine = 1\n")
+    page.get_by_role("link", name="Katas").click()
+    page.locator("h1", has_text="All katas").wait_for()
+    page.go_back()
+    page.wait_for_selector(".cm-content")
+    assert page.evaluate("() => llmdrills.editor.text()") == "mine = 1\n"
+    assert page.locator("#kept").inner_text() == "not saved"
+    assert kata_file(home).read_text() == before
+    page.get_by_role("link", name="Cards").click()
+    page.locator("h1", has_text="Cards: RMSNorm").wait_for()
+    kata_file(home).write_text("theirs = 1\n")  # meanwhile, elsewhere
+    page.go_back()
+    page.wait_for_selector(".cm-content")
+    window.press("Control+s")
+    page.wait_for_selector(".notice[role=alert]")
+    assert kata_file(home).read_text() == "theirs = 1\n"
+    assert page.evaluate("() => llmdrills.editor.text()") == "mine = 1\n"
+
+
+def test_should_say_that_a_view_failed_and_offer_it_again(window: Window):
+    page = window.page
+    window.view("kata/nonesuch")
+    assert page.locator("h1").inner_text() == "This could not be shown."
+    assert "nonesuch" in page.locator("main [role=alert]").inner_text()
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_timeout(300)
+    assert page.locator("h1").inner_text() == "This could not be shown."
+    window.view("nowhere")
+    assert page.locator("h1").inner_text() == "There is no such page."
+    window.console.clear()  # the browser notes that the server refused
+    window.view("")
+    assert "1 kata" in page.locator("h1").inner_text()
 
 
 def test_should_show_what_an_attempt_prints_as_text(window: Window, solution: Solution):
@@ -270,6 +329,7 @@ def test_should_sit_an_exam_break_it_off_and_go_on(window: Window, home: Path, s
     window.view("exam")
     window.button("Go on with the exam").click()
     page.wait_for_selector(".exam-head")
+    assert "of the course" in page.locator("h1").inner_text()
     sit(window, solution, "✗ Not passed yet. What is wrong is told at the end of the exam.")
     report = page.locator(".report").inner_text()
     assert "1/1" in report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -113,6 +114,38 @@ def test_should_write_the_file_and_record_what_is_shown(
     assert client.ask("rate", session=sheet["session"], rating=1)["state"] == "rated"
     assert [row["rating"] for row in rows(home, "SELECT rating FROM reviews")] == [1]
     assert client.get("/api/plan").json["undo"]["what"]
+
+
+def test_should_tell_the_other_page_of_the_same_kata_what_was_saved(
+    client: WebClient, events: Events, sheet: dict[str, Any], solution: Solution
+):
+    """Both have numbers of their own, and each must know whose verdict it is shown."""
+    right = solution(sheet["variant"])
+    save(client, sheet, right, 2, page="first")
+    told = events.wait("file")
+    assert (told["page"], told["code"], told["version"]) == ("first", right, sheet["version"])
+    told = events.wait("verdict")
+    assert (told["page"], told["number"]) == ("first", 2)
+
+
+def test_should_give_no_verdict_on_what_could_not_be_saved(
+    client: WebClient, events: Events, sheet: dict[str, Any], home: Path, kata: str, solution: Solution
+):
+    """The grader begins while the file is written; what is not in the file was never an attempt."""
+    file = practised(home, kata)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("llmdrills.practice.attempt_file.write_atomically", full)
+        sent = {"session": sheet["session"], "version": sheet["version"], "number": 1}
+        refused = client.post("save", {**sent, "code": wrong(solution(sheet["variant"]))})
+    assert (refused.status, "No space left" in refused.json["error"]) == (409, True)
+    assert file.read_text() != wrong(solution(sheet["variant"]))
+    save(client, sheet, solution(sheet["variant"]), 2)
+    assert events.wait("verdict")["number"] == 2
+    assert [row["outcome"] for row in rows(home, "SELECT outcome FROM attempts")] == ["passed"]
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_should_refuse_a_save_over_a_file_that_was_changed_elsewhere_and_keep_it(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llmdrills.content.packs import State
     from llmdrills.content.workspacefile import WorkspaceFile
 
-__all__ = ["Found", "all_katas", "allowed_packs", "answer", "holds", "load_pack", "look", "refuse_clashes"]
+__all__ = ["Found", "all_katas", "allowed_packs", "answer", "holds", "left_out", "load_pack", "look", "refuse_clashes"]
 
 _HOLDS = Bilingual("{katas} and {decks}", "{katas}和{decks}")
 _ABOUT = Bilingual(
@@ -159,6 +159,23 @@ def all_katas(here: Place, *, quiet: bool = False) -> tuple[Kata, ...]:
     return tuple(katas)
 
 
+def left_out(here: Place) -> list[Bilingual]:
+    """What is to be said of every pack that is not used, other than by the learner's own will: where there is no
+    terminal to ask on, and stderr is read by nobody. Raises as `look` does."""
+    said = []
+    for one in look(here):
+        if one.pack.fault is not None:
+            said.append(one.pack.fault)
+        elif one.state in {"new", "changed"}:
+            said.append(_left(one))
+        elif one.state == "allowed":
+            try:
+                load_catalogue(one.pack.folder, here.locations.cache)
+            except ContentError as error:
+                said.append(_broken(one.pack, error))
+    return said
+
+
 def load_pack(here: Place, pack: Pack) -> Workspace | None:
     """A pack's decks and katas as a workspace; None, which is said, where it has problems or no own namespace."""
     from llmdrills.content import load_workspace
@@ -208,18 +225,26 @@ def holds(pack: Pack) -> Bilingual:
 
 def _asked(here: Place, one: Found) -> State:
     """What is answered on a terminal; without one the pack is left out, and that is said."""
-    changed = one.state == "changed" and one.before is not None
-    words = {**_words(one.pack), "holds": holds(one.pack), "before": one.before.version if one.before else ""}
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        _say((_LEFT_CHANGED if changed else _LEFT_OUT).format(**words))
+        _say(_left(one))
         return one.state
     import typer
 
-    note(told((_CHANGED if changed else _ABOUT).format(**words)))
+    words = {**_words(one.pack), "holds": holds(one.pack), "before": one.before.version if one.before else ""}
+    note(told((_CHANGED if _has_changed(one) else _ABOUT).format(**words)))
     note(told(_CODE))
     yes = typer.confirm(told(_ALLOW), default=False, err=True)
     answer(here, one, allowed=yes)
     return "allowed" if yes else "refused"
+
+
+def _has_changed(one: Found) -> bool:
+    return one.state == "changed" and one.before is not None
+
+
+def _left(one: Found) -> Bilingual:
+    words = {**_words(one.pack), "before": one.before.version if one.before else ""}
+    return (_LEFT_CHANGED if _has_changed(one) else _LEFT_OUT).format(**words)
 
 
 def _broken(pack: Pack, error: LLMDrillsError) -> Bilingual:

@@ -88,6 +88,10 @@ class Access:
             self._token = None
             return None
 
+    def has_entered(self, headers: Mapping[str, str]) -> bool:
+        """Whether the browser has the cookie."""
+        return self._has_cookie(headers.get("Cookie") or "")
+
     def wrong_host(self, headers: Mapping[str, str]) -> Refusal | None:
         """Asked of every request, also of those that have no cookie yet."""
         if headers.get("Host") not in self.hosts:
@@ -106,7 +110,7 @@ class Access:
             return Refusal(HTTPStatus.FORBIDDEN, _ORIGIN)
         if changes and headers.get("Content-Type") != "application/json":
             return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _JSON)
-        if not self._has_cookie(headers.get("Cookie") or ""):
+        if not self.has_entered(headers):
             return Refusal(HTTPStatus.UNAUTHORIZED, _COOKIE)
         return None
 

@@ -179,7 +179,7 @@ class Api:
 
     def _cards(self, query: Mapping[str, str]) -> Json:
         kata = self._owner.ask(lambda: self._study.kata(query.get("kata", "")))
-        return {"kata": kata.id, "title": self.told(kata.title), **self._library.cards(kata.id, self.language)}
+        return {"kata": kata.id, "title": self.told(kata.title), **self._library.cards(kata, self.language)}
 
     def _readiness(self) -> Json:
         workspace = self._library.workspace()
@@ -236,4 +236,5 @@ def _save(body: Body) -> Save:
         number=body.number("number"),
         columns=body.number("columns", 80),
         over=body.flag("over"),
+        page=body.text("page", ""),
     )

@@ -44,6 +44,7 @@ class Day:
         step = last_step(study.history)
         offer = found.repair
         return {
+            "packs": study.packs_left_out(),
             "head": plan_text(found, study.language).splitlines()[0],
             "items": [self._item(item) for item in found.items],
             "note": study.told(found.note) if found.items else "",
@@ -84,13 +85,14 @@ class Day:
         study = self._study
         found = sorted(study.read_katas().values(), key=lambda kata: kata.rank)
         return {
+            "packs": study.packs_left_out(),
             "topics": [
                 {
                     "title": study.told(TOPIC_LABELS[topic]),
                     "katas": [self._row(kata) for kata in found if kata.topic == topic],
                 }
                 for topic in dict.fromkeys(kata.topic for kata in found)
-            ]
+            ],
         }
 
     def stats(self) -> Json:

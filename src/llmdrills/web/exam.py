@@ -89,7 +89,7 @@ class ExamRoom:
             exam.record(study.history)
             self._held = held.pop_all()
         self._exam, self._papers, self._clock, self._alone = exam, papers, Clock(exam), 0
-        return {**self._task(), "said": papers.opening(exam, resumed=found is not None)}
+        return {**self._task(), "said": papers.opening(exam, resumed=found is not None, rules=TOLD["exam_rules"])}
 
     def leave(self) -> Json:
         """Break it off: the clock stands still, and it can be gone on with anywhere."""
@@ -139,6 +139,11 @@ class ExamRoom:
 
     # ---- a task ----------------------------------------
 
+    def _part(self, task: Task) -> str:
+        """What it is; its number in the course is not the one of the exam, beside which it stands."""
+        name = part_name(task.course)
+        return self._study.told(TOLD["exam_part"].format(part=name) if task.course else name)
+
     def _task(self) -> Json:
         """The task that is open, asked; the report where none is left."""
         exam = self._sat()
@@ -163,7 +168,7 @@ class ExamRoom:
             "kind": task.kind,
             "number": exam.number(task),
             "count": len(exam.tasks),
-            "part": self._study.told(part_name(task.course)),
+            "part": self._part(task),
             "left": _minutes(exam),
             "last": sum(not one.done for one in exam.tasks) < 2,
         }

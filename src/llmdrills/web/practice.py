@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmdrills.cli.day.beginning import begin, repair
 from llmdrills.cli.day.comparison import Comparison
@@ -51,8 +51,8 @@ _GONE = ""  # the version of a file that is not there
 
 @dataclass(frozen=True)
 class Save:
-    """A text as it comes from the editor. `number`: the page's own, which the verdict carries back; `over`: the learner
-    has seen what the file holds, and wants it replaced; `columns`: how wide a verdict may be."""
+    """A text as it comes from the editor. `page` and `number` (the page's own) come back with the verdict; `over`: the
+    learner has seen what the file holds, and wants it replaced; `columns`: how wide a verdict may be."""
 
     session: str
     code: str
@@ -60,6 +60,17 @@ class Save:
     number: int
     columns: int = 80
     over: bool = False
+    page: str = ""
+
+
+class _Asker(NamedTuple):
+    """Which save a verdict is on: of which open page, and its number there."""
+
+    page: str
+    number: int
+
+
+_OTHER_EDITOR = _Asker("", 0)
 
 
 @dataclass
@@ -75,7 +86,7 @@ class Sheet:
     verdict: Verdict | None = None
     columns: int = 80
     silent: bool = False  # in an exam: nothing is explained
-    waiting: dict[bytes, int] = field(default_factory=dict)  # code that is being graded → the number of its save
+    waiting: dict[bytes, _Asker] = field(default_factory=dict)  # code that is being graded → whose save it is
 
 
 def version_of(file: Path) -> str:
@@ -209,10 +220,10 @@ class Practice:
             for one, shown in zip(choices, choices_json(choices), strict=True)
         ]
 
-    def _verdict(self, sheet: Sheet, number: int = 0) -> Json:
+    def _verdict(self, sheet: Sheet, asker: _Asker = _OTHER_EDITOR) -> Json:
         assert sheet.verdict is not None  # noqa: S101  # asked only where there is one
         shown = shown_verdict(sheet.verdict, self._study.language, sheet.columns)
-        return {"session": sheet.repetition.id, "number": number, **shown}
+        return {"session": sheet.repetition.id, **asker._asdict(), **shown}
 
     def _hint_html(self, sheet: Sheet, number: int) -> str:
         return render(self._study.told(sheet.kata.hints[number - 1]).strip())
@@ -237,21 +248,28 @@ class Practice:
         held = self._read(sheet)
         if held is not None and held != code and (save.over or not _is_text(held)):
             repetition.keep(held)
-        if held != code:
-            attempt_file.write(repetition.file, code)
-        sheet.version = version_of(repetition.file)
         repetition.withdraw()
-        repetition.is_new(code)  # it counts as seen, whatever the answer
+        trouble = ""
         try:
-            self._grade(sheet, code, save.number)
+            self._grade(sheet, code, _Asker(save.page, save.number))  # the grader works while the disk does
         except UsageError as error:  # this system cannot grade; the text is saved all the same
-            return {"conflict": False, "version": sheet.version, "trouble": error.told(self._study.language)}
-        return {"conflict": False, "version": sheet.version, "trouble": ""}
+            trouble = error.told(self._study.language)
+        if held != code:
+            try:
+                attempt_file.write(repetition.file, code)
+            except LLMDrillsError:
+                sheet.waiting.pop(code, None)  # what was not saved gets no verdict
+                raise
+        sheet.version = version_of(repetition.file)
+        repetition.is_new(code)  # it counts as seen, whatever the answer
+        if held != code:
+            self._tell_pages(sheet, code, save.page)
+        return {"conflict": False, "version": sheet.version, "trouble": trouble}
 
-    def _grade(self, sheet: Sheet, code: bytes, number: int) -> None:
+    def _grade(self, sheet: Sheet, code: bytes, asker: _Asker) -> None:
         """Have it graded, after what another page waits for."""
         sheet.waiting.pop(code, None)
-        sheet.waiting[code] = number  # the last one is the newest
+        sheet.waiting[code] = asker  # the last one is the newest
         if self._grading is None or self._grading is sheet:
             self._begin(sheet)
 
@@ -279,10 +297,10 @@ class Practice:
             self._graded_next()
         return shown
 
-    def _take(self, event: Graded, sheet: Sheet, number: int) -> Sheet | None:
+    def _take(self, event: Graded, sheet: Sheet, asker: _Asker) -> Sheet | None:
         verdict = event.verdict
         if verdict.outcome == "error":
-            self._say_failed(self._study.told(in_both(verdict.message)), number)
+            self._say_failed(self._study.told(in_both(verdict.message)), asker.number)
             return None
         trouble = ""
         try:
@@ -295,12 +313,12 @@ class Practice:
         sheet.verdict = verdict
         if not sheet.silent:
             standing = self.standing(sheet) if not trouble else {}
-            self._study.send("verdict", {**self._verdict(sheet, number), **standing, "trouble": trouble})
+            self._study.send("verdict", {**self._verdict(sheet, asker), **standing, "trouble": trouble})
         return sheet
 
     def failed(self, event: Failed) -> None:
         """The grader failed: say so on the page that waits."""
-        numbers = [] if self._grading is None else list(self._grading.waiting.values())
+        numbers = [] if self._grading is None else [one.number for one in self._grading.waiting.values()]
         if self._grading is not None:
             self._grading.waiting.clear()
         self._say_failed(event.error.told(self._study.language), max(numbers, default=0))
@@ -329,10 +347,14 @@ class Practice:
         code = self._read(sheet)
         if code is None or self._is_superseded(sheet):
             return
-        shown = {"session": sheet.repetition.id, "version": sheet.version, "code": _text(code)}
-        self._study.send("file", shown)
+        self._tell_pages(sheet, code)
         if sheet.repetition.is_new(code) and sheet.repetition.state in {"writing", "rating", "passed"}:
-            self._grade(sheet, code, 0)
+            self._grade(sheet, code, _OTHER_EDITOR)
+
+    def _tell_pages(self, sheet: Sheet, code: bytes, page: str = "") -> None:
+        """The file holds something new: by another editor, or by one `page` of several that show the same kata."""
+        shown = {"session": sheet.repetition.id, "version": sheet.version, "code": _text(code), "page": page}
+        self._study.send("file", shown)
 
     def _read(self, sheet: Sheet) -> bytes | None:
         try:

@@ -105,6 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = _SLOW
+    disable_nagle_algorithm = True  # else a body waits until the browser has acknowledged the headers
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
         """Log nothing: addresses are nobody's business, and the terminal is the learner's."""
@@ -169,7 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
         A redirect would be part of a request that another program began, and a cookie that is strict is not sent then.
         """
         headers = _headers(self.headers)
-        refusal = self.access.wrong_host(headers) or self.access.enter(token, owner_of(self.connection))
+        refusal = self.access.wrong_host(headers)
+        if refusal is None and not self.access.has_entered(headers):  # who has may open the printed address again
+            refusal = self.access.enter(token, owner_of(self.connection))
         if refusal is not None:
             self._refuse(refusal)
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.cli.console import speak
 from llmdrills.cli.day.background_grader import BackgroundGrader
 from llmdrills.cli.options import find_kata
-from llmdrills.content.catalogue import load_catalogue
+from llmdrills.cli.packs import all_katas, left_out
 from llmdrills.content.engines import with_engines
 from llmdrills.errors import UsageError
 from llmdrills.language import LANGUAGES
@@ -86,12 +86,20 @@ class Study:
     # ---- katas ----------------------------------------
 
     def read_katas(self) -> dict[str, Kata]:
-        """The katas of the workspace, by id, read again where a file changed. Raises ContentError."""
-        found = with_engines(load_catalogue(self.here.workspace, self.here.locations.cache))
+        """The katas of the workspace and of the packs that are allowed, by id, read again where a file changed.
+
+        Nobody is asked here: the command has done that on its terminal, and what is left out stands on the page. Raises
+        ContentError, and UsageError where two katas have one id.
+        """
+        found = with_engines(all_katas(self.here, quiet=True))
         if found != self._stamp:  # the grader knows a kata by its object
             self._stamp = found
             self.katas = {kata.id: kata for kata in found}
         return self.katas
+
+    def packs_left_out(self) -> list[str]:
+        """Why installed content packs are not used, where the learner has not refused them."""
+        return [self.told(words) for words in left_out(self.here)]
 
     def kata(self, name: str) -> Kata:
         """The kata of that id. Raises UsageError where there is none."""

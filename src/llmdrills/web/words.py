@@ -27,6 +27,8 @@ WORDS: dict[str, Bilingual] = {
     "no": Bilingual("Cancel", "取消"),
     "close": Bilingual("Close", "关闭"),
     "gone_page": Bilingual("There is no such page.", "没有这个页面。"),
+    "failed_page": Bilingual("This could not be shown.", "无法显示此页。"),
+    "again": Bilingual("Try again", "重试"),
     # --- the plan
     "min": Bilingual("{minutes} min", "{minutes} 分钟"),
     "start": Bilingual("Start", "开始"),
@@ -41,7 +43,7 @@ WORDS: dict[str, Bilingual] = {
     "repair_start": Bilingual("Repair", "修复"),
     "more": Bilingual("More today?", "还想练？"),
     "next_due": Bilingual("The next kata is due on {day}.", "下一个练习 {day} 到期。"),
-    "undo_step": Bilingual("Undo {what}", "撤销{what}"),
+    "undo_step": Bilingual("Undo {what}", "撤销 {what}"),
     # --- the katas
     "all_katas": Bilingual("All katas", "全部练习"),
     "cards": Bilingual("Cards", "卡片"),
@@ -147,6 +149,12 @@ WORDS: dict[str, Bilingual] = {
 }
 
 TOLD: dict[str, Bilingual] = {
+    "exam_rules": Bilingual(
+        "There are no hints, and nothing is explained before the report at the end. After a break the exam goes on "
+        "here, or with `llmdrills exam`.",
+        "考试中没有提示，也不解释错在哪里，直到最后给出报告。暂停后可在这里继续，也可运行 `llmdrills exam` 继续。",
+    ),
+    "exam_part": Bilingual("{part} of the course", "课程{part}"),
     "resumed": Bilingual("Back to where you were: {file}", "回到上次的位置：{file}"),
     "begin": Bilingual("Write it here; it is saved in {file}", "在这里编写，内容保存在 {file}"),
     "repair_begin": Bilingual(

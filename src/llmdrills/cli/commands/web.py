@@ -61,11 +61,13 @@ def command(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Run `llmdrills web`."""
+    from llmdrills.cli.packs import allowed_packs
     from llmdrills.web.api import Api
     from llmdrills.web.server import WebServer
 
     here = place(workspace, lang=lang, device=device)
     check_topic(topic)
+    allowed_packs(here)  # asks about a new one here, as every command does: the page asks nothing of the kind
     with open_history(here, check=True) as history, _ends_in_order():
         api = Api(here, history, topic=topic)
         try:

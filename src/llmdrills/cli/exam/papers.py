@@ -173,8 +173,8 @@ class Papers:
 
     # ---- what is told at first ----------------------------------------
 
-    def opening(self, exam: Exam, *, resumed: bool) -> list[str]:
-        """What the learner reads before the first task."""
+    def opening(self, exam: Exam, *, resumed: bool, rules: Bilingual = WORDS["rules"]) -> list[str]:
+        """What the learner reads before the first task; `rules` name what breaks it off, a key or a button."""
         minutes = exam.terms.minutes
         if resumed:
             words = WORDS["go_on"].format(day=exam.begun.local.date(), left=_minutes(exam.left), minutes=minutes)
@@ -187,7 +187,7 @@ class Papers:
             minutes=minutes,
             seed=exam.terms.seed,
         )
-        lines = [begin, WORDS["rules"]]
+        lines = [begin, rules]
         if not self.course.questions:
             lines.append(WORDS["no_notes"].format(tag=COURSE_TAG))
         if self._left_out:

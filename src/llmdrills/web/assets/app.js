@@ -1,7 +1,9 @@
 // The page: its head, the views by the address's fragment, and the stream of what happens.
-import {announce, attempt, get, h, learn, post, speech, state, t, tell} from "/assets/dom.js"
+import {
+  announce, attempt, button, get, h, hush, learn, post, rich, speech, state, t, tell, told,
+} from "/assets/dom.js"
 import {planView} from "/assets/plan.js"
-import {practiceView} from "/assets/practice.js"
+import {drafts, practiceView} from "/assets/practice.js"
 import {examView} from "/assets/exam.js"
 import {cardsView, katasView, readinessView, statsView} from "/assets/pages.js"
 
@@ -31,15 +33,10 @@ function head() {
 }
 
 async function switchLanguage() {
-  if (!mayLeave()) return
   await attempt(async () => {
     learn(await post("language", {language: state.language === "en" ? "zh" : "en"}))
     await show()
   })
-}
-
-function mayLeave() {
-  return !shown?.unsaved?.() || window.confirm(t("unsaved"))
 }
 
 async function show() {
@@ -49,24 +46,40 @@ async function show() {
   head()
   main.setAttribute("aria-busy", "true")
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent)
-  const made = await attempt(() => VIEWS[name] ? VIEWS[name]({name, rest, nonce, go, again: show}) : null)
+  hush()
+  let made
+  try {
+    made = await (VIEWS[name] ? VIEWS[name]({name, rest, nonce, go, again: show}) : nowhere())
+  } catch (error) {
+    made = failed(told(error))
+  }
   if (own !== turn) {
     made?.leave?.()
     return
   }
   shown = made
   main.removeAttribute("aria-busy")
-  const title = made?.title ?? t("gone_page")
-  main.className = made?.className ?? ""
-  main.replaceChildren(made?.node ?? h("h1", {tabindex: "-1"}, t("gone_page")))
-  document.title = `${title} · llmdrills`
-  made?.shown?.()
+  main.className = made.className ?? ""
+  main.replaceChildren(made.node)
+  document.title = `${made.title} · llmdrills`
+  made.shown?.()
   const first = main.querySelector("h1")
   if (first && !main.contains(document.activeElement)) {
     first.tabIndex = -1
     first.focus({preventScroll: true})
   }
   window.scrollTo(0, 0)
+}
+
+function nowhere() {
+  return {title: t("gone_page"), node: h("div", {class: "column"}, h("h1", {}, t("gone_page")),
+    h("p", {}, h("a", {class: "button", href: "#/"}, t("today"))))}
+}
+
+function failed(why) {
+  return {title: t("failed_page"), node: h("div", {class: "column"}, h("h1", {}, t("failed_page")),
+    h("p", {role: "alert"}, ...rich(why)),
+    h("p", {class: "row"}, button(t("again"), () => show(), {class: "primary"}), h("a", {class: "button", href: "#/"}, t("today"))))}
 }
 
 function go(path) {
@@ -85,13 +98,14 @@ function listen() {
   stream.onerror = () => {
     banner.textContent = t("lost").replaceAll("`", "")
     banner.hidden = false
+    shown?.lost?.()
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000)
   }
   stream.onopen = () => { banner.hidden = true }
 }
 
 window.addEventListener("hashchange", show)
-window.addEventListener("beforeunload", (event) => { if (shown?.unsaved?.()) event.preventDefault() })
+window.addEventListener("beforeunload", (event) => { if (shown?.unsaved?.() || drafts.size > 0) event.preventDefault() })
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s") {
     event.preventDefault()  // also where the focus is not in the editor: nobody wants to save this page

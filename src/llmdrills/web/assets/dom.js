@@ -124,8 +124,20 @@ export function announce(text) {
 export function tell(text) {
   toast.replaceChildren(h("span", {}, ...rich(text)), button("×", () => { toast.hidden = true }, {"aria-label": t("close")}))
   toast.hidden = false
+  delete toast.dataset.failed
   clearTimeout(hiding)
   hiding = setTimeout(() => { toast.hidden = true }, 12000)
+}
+
+// What went wrong leaves with the view that it went wrong in.
+export function hush() {
+  if (toast.dataset.failed) toast.hidden = true
+}
+
+// What is said of something that went wrong.
+export function told(error) {
+  if (error instanceof Failure) return t("failed", {why: error.message})
+  return error instanceof TypeError ? t("lost") : String(error)
 }
 
 // Do it; what goes wrong is told.
@@ -133,8 +145,8 @@ export async function attempt(work) {
   try {
     return await work()
   } catch (error) {
-    const why = error instanceof Failure ? error.message : error instanceof TypeError ? t("lost") : String(error)
-    tell(error instanceof Failure ? t("failed", {why}) : why)
+    tell(told(error))
+    toast.dataset.failed = "true"
     if (!(error instanceof Failure || error instanceof TypeError)) throw error
     return null
   }

@@ -1,13 +1,13 @@
 // The exam: it is begun or gone on with, asked and marked, and reported.
 import {announce, ask, attempt, button, fill, get, h, html, post, rich, t, typeset} from "/assets/dom.js"
-import {Sheet} from "/assets/practice.js"
+import {Sheet, drafts} from "/assets/practice.js"
 
 export async function examView({nonce, go, again}) {
   const room = new Room(nonce, go, again)
   await room.show(await get("exam"))
   return {
     title: t("exam"), node: room.node, className: "exam", shown: () => room.shown(),
-    event: (kind, data) => room.event(kind, data), save: () => room.sheet?.save(),
+    event: (kind, data) => room.event(kind, data), save: () => room.sheet?.save(), lost: () => room.sheet?.lost(),
     unsaved: () => room.sheet?.dirty ?? false, leave: () => room.leave(),
   }
 }
@@ -172,6 +172,7 @@ class Room {
   // ---- after
 
   over(found) {
+    for (const [session, draft] of drafts) if (draft.silent) drafts.delete(session)
     const report = html(found.html, "div", {class: "report"})
     report.querySelector("h1").dataset.first = true
     report.querySelector("h1").tabIndex = -1

@@ -1,5 +1,6 @@
 // The katas, the cards of one, the figures and the readiness checklist.
 import {get, h, html, t, typeset} from "/assets/dom.js"
+import {leftOut} from "/assets/plan.js"
 
 export async function katasView() {
   const found = await get("katas")
@@ -22,7 +23,7 @@ export async function katasView() {
     }
     none.hidden = left > 0
   }})
-  const node = h("div", {class: "column"}, h("h1", {}, t("all_katas")),
+  const node = h("div", {class: "column"}, h("h1", {}, t("all_katas")), ...leftOut(found.packs),
     h("p", {class: "field"}, h("label", {for: "filter"}, t("filter")), filter), none, ...sections.map((one) => one.node))
   return {title: t("katas"), node}
 }
@@ -78,5 +79,9 @@ export async function statsView() {
 export async function readinessView() {
   const found = await get("readiness")
   const body = html(found.html, "div", {class: "report"})
+  for (const code of body.querySelectorAll("code")) {  // a terminal's command for what is a link here
+    const kata = /^llmdrills start ([\w-]+)$/.exec(code.textContent)?.[1]
+    if (kata) code.replaceWith(h("a", {href: `#/kata/${kata}`, "aria-label": t("start_label", {kata})}, t("start")))
+  }
   return {title: t("readiness"), node: h("div", {class: "column wide"}, h("h1", {}, t("readiness")), body)}
 }

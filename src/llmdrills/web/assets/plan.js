@@ -1,5 +1,5 @@
 // Today: the katas of the plan, what is set aside, a repair, and the last step that can be taken back.
-import {announce, ask, attempt, button, get, h, post, rich, t, tell} from "/assets/dom.js"
+import {announce, ask, attempt, button, get, h, post, rich, t} from "/assets/dom.js"
 
 export async function planView({go, again}) {
   const plan = await get("plan")
@@ -7,6 +7,7 @@ export async function planView({go, again}) {
   const node = h("div", {class: "column"},
     h("h1", {}, head),
     extras.length > 0 && h("p", {class: "soft"}, extras.join(" · ")),
+    ...leftOut(plan.packs),
     plan.items.length > 0 && h("ol", {class: "plan"}, ...plan.items.map((item, at) => row(item, at === 0))),
     plan.note && h("p", {class: "soft"}, plan.note),
     plan.items.length === 0 && plan.next_due && h("p", {}, t("next_due", {day: plan.next_due})),
@@ -20,6 +21,11 @@ export async function planView({go, again}) {
       button(t("undo_step", {what: plan.undo.what}), () => undo(plan.undo, go, again), {class: "quiet"})),
   )
   return {title: t("today"), node}
+}
+
+// Content packs that are installed and not used, each with what to do.
+export function leftOut(packs) {
+  return packs.map((text) => h("p", {class: "notice small"}, ...rich(text)))
 }
 
 function row(item, first) {
@@ -58,8 +64,4 @@ export async function undo(step, go, again) {
     else if (step.session) go("#/")
     else again()
   })
-}
-
-export function told(text) {
-  if (text) tell(text)
 }

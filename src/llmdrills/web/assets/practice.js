@@ -8,13 +8,18 @@ const ZH = {
   "by word": "全字匹配", regexp: "正则表达式", replace: "替换", "replace all": "全部替换", close: "关闭",
 }
 
+const PAGE = crypto.randomUUID()  // which of several open pages this one is
+// What was not saved when a kata was left, by its session: it is there again when the kata is.
+export const drafts = new Map()
+const SOON = 250  // milliseconds that a learner waits for a verdict without being told so
+
 export async function practiceView({name, rest, nonce, go, again}) {
   const [kata, variant] = rest
   const found = await post("open", {kata, variant: variant ?? "", repair: name === "repair"})
   const sheet = new Sheet(found, {nonce, go, again})
   return {
     title: found.title, node: sheet.node, className: "practice", shown: () => sheet.mounted(),
-    event: (kind, data) => sheet.event(kind, data), save: () => sheet.save(), unsaved: () => sheet.dirty,
+    event: (kind, data) => sheet.event(kind, data), save: () => sheet.save(), unsaved: () => sheet.dirty, lost: () => sheet.lost(),
     leave: () => sheet.leave(),
   }
 }
@@ -71,6 +76,13 @@ export class Sheet {
       phrases: document.documentElement.lang === "en" ? {} : ZH,
       save: () => this.save(), change: () => this.changed(),
     })
+    const draft = drafts.get(this.found.session)
+    if (draft) {  // if the file is another one by now, saving says so
+      drafts.delete(this.found.session)
+      this.version = draft.version
+      this.editor.set(draft.text)
+      this.changed()
+    }
     typeset(this.task)
     typeset(this.hints)
     if (this.found.verdict) this.showVerdict(this.found.verdict)
@@ -79,6 +91,10 @@ export class Sheet {
   }
 
   leave() {
+    clearTimeout(this.waiting)
+    if (this.dirty) {
+      drafts.set(this.found.session, {text: this.editor.text(), version: this.version, silent: this.found.silent})
+    }
     this.editor?.destroy()
     if (window.llmdrills === this) window.llmdrills = null
   }
@@ -95,8 +111,12 @@ export class Sheet {
     const code = this.editor.text(), number = ++this.number
     this.began = performance.now()
     this.verdict.classList.add("busy")
-    fill(this.verdict, h("p", {class: "soft"}, t(number === 1 ? "warming" : "grading")))
-    const sent = {session: this.found.session, code, version: this.version, number, over, columns: columnsOf(this.verdict)}
+    clearTimeout(this.waiting)  // most verdicts are there before a word that announces them could be read
+    this.waiting = setTimeout(
+      () => fill(this.verdict, h("p", {class: "soft"}, t(number === 1 ? "warming" : "grading"))), SOON)
+    this.sent = code
+    const sent = {session: this.found.session, code, version: this.version, number, page: PAGE, over,
+      columns: columnsOf(this.verdict)}
     const said = await attempt(() => post("save", sent))
     if (said === null) {
       this.stop()
@@ -117,7 +137,13 @@ export class Sheet {
     }
   }
 
+  // The server is gone: no verdict will come.
+  lost() {
+    if (this.verdict.classList.contains("busy")) this.stop()
+  }
+
   stop() {
+    clearTimeout(this.waiting)
     this.verdict.classList.remove("busy")
     fill(this.verdict, h("p", {class: "soft"}, t("ready")))
   }
@@ -149,7 +175,7 @@ export class Sheet {
       return true
     }
     if (data.session !== this.found.session) return false
-    if (kind === "file") this.otherSave(data)
+    if (kind === "file") data.page !== PAGE && this.otherSave(data)
     else if (kind === "verdict") this.took(data)
     else return false
     return true
@@ -165,16 +191,20 @@ export class Sheet {
   }
 
   took(data) {
-    if (data.number !== 0 && data.number !== this.number) return
+    const own = data.page === PAGE
+    if (own && data.number !== this.number) return
+    if (!own && data.page && this.dirty) return  // another page's: nothing of what is unsaved here
     this.showVerdict(data)
     if (data.trouble) tell(t("failed", {why: data.trouble}))
     this.stand(data)
-    this.editor.mark(this.dirty ? 0 : data.line)
+    // A verdict may come before the answer to its save: what counts is the text that it is about.
+    this.editor.mark(this.editor.text() === (own ? this.sent : this.kept) ? data.line : 0)
     // For `benchmarks web`: how long it took until this was on the screen.
     requestAnimationFrame(() => { this.took_ms = performance.now() - this.began; this.node.dataset.number = data.number })
   }
 
   showVerdict(data) {
+    clearTimeout(this.waiting)
     this.verdict.classList.remove("busy")
     this.verdict.dataset.outcome = data.outcome
     this.verdict.classList.toggle("passed", data.passed)
