@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmdrills.content.attempt_source import read_attempt
 from llmdrills.errors import GraderError
 from llmdrills.grading.closer_look import CloserLook, Seeking, Seen, question_of
 from llmdrills.grading.protocol.answer import Answer, Attempt, Expected, Question
 from llmdrills.grading.protocol.attempt_spec import AttemptSpec
 from llmdrills.grading.rules.limits import Limits
-from llmdrills.grading.source import read_attempt
 from llmdrills.grading.workers.launcher import ServerDied, server_may_be_gone
 from llmdrills.grading.workers.linux import hide_memory, show_memory
 from llmdrills.grading.workers.oracle_feed import BehaviourRequest, Cancelled, Wanted

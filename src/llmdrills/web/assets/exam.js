@@ -113,7 +113,7 @@ class Room {
       return h("div", {}, front,
         h("p", {class: "field"}, h("label", {for: "draft"}, t("exam_draft"),
           found.number_asked ? ` · ${found.number_asked}` : ""), this.draft),
-        found.unread && h("p", {class: "notice", role: "alert"}, found.unread),
+        found.unread && h("p", {class: "notice", role: "alert"}, ...rich(found.unread)),
         h("div", {class: "row"}, button(t("exam_reveal"), () => this.reveal(), {class: "primary"}),
           !found.last && button(t("exam_later"), () => this.keep().then(() => this.act("later")))))
     }
