@@ -125,6 +125,7 @@ def test_should_not_grade_on_a_machine_that_has_something_else(room: Room, chang
             file="ann/x.py",
             kata=KATA,
             variant="rows",
+            seed=1,
             code=packed_code(b""),
             language="en",
             workspace=str(room.workspace),

@@ -147,6 +147,7 @@ def _tasks(
             file=row.file,
             kata=row.kata,
             variant=row.variant,
+            seed=work.seed(prints[row.kata], row.variant),
             code=packed_code(code),
             language=job.language,
             workspace="" if shipped else str(job.workspace),

@@ -42,6 +42,7 @@ class Work:
     def __init__(self, folder: Path, token: str = "") -> None:
         self.folder = folder
         self.token = token
+        self._drawn = b""
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -61,10 +62,28 @@ class Work:
             except BlockingIOError:
                 raise UsageError(_TAKEN.format(folder=self.folder), _WAIT) from None
             self.token = secrets.token_hex(8)
+            self._drawn = self._seed_file()
             write_atomically(self.folder / "run", self.token, durable=False)
             yield
         finally:
             os.close(handle)
+
+    def _seed_file(self) -> bytes:
+        """What every seed of this report comes from: drawn by its first run, kept for later ones. Raises OSError."""
+        path = self.folder / "seed"
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
+        write_atomically(path, secrets.token_hex(16))
+        return path.read_bytes()
+
+    def seed(self, kata_print: str, variant: str) -> int:
+        """The seed of all answers to that variant, while the folder is held.
+
+        One for all of them: everyone gets the same inputs, and a worker's oracle works them out once for many files,
+        which is most of the work. Nobody can know it before the first run, and so hand in answers for its inputs.
+        """
+        found = hashlib.sha256(json.dumps([self._drawn.hex(), kata_print, variant]).encode()).digest()
+        return int.from_bytes(found[:4], "big") & 0x7FFFFFFF
 
     def is_the_same(self) -> bool:
         """Whether this process sees the folder of the run that gave the token."""
