@@ -71,8 +71,8 @@ def _connected(address: str, jobs: int, stack: contextlib.ExitStack) -> Any:
         if address == LOCAL:
             stack.enter_context(_without_main())
             # One thread each, because a process of its own does more; and no page for a browser is served.
-            quiet = {"dashboard_address": None, "silence_logs": 50}
-            made = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, **quiet)
+            options = {"dashboard_address": None, "silence_logs": 50, "preload": ["llmdrills.classroom.cluster_worker"]}
+            made = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, **options)
             return stack.enter_context(distributed.Client(stack.enter_context(made)))
         client = stack.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS))
     except (OSError, ValueError) as error:
