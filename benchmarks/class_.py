@@ -124,6 +124,12 @@ def grade(folder: Path, submissions: Path, report: Path, *more: object) -> Ran:
     return Ran(time.perf_counter() - began, json.loads((report / "results.json").read_bytes())["rows"])
 
 
+def same_inputs(report: Path, other: Path) -> None:
+    """Have the other report grade with the inputs of this one."""
+    (other / "work").mkdir(parents=True)
+    (other / "work" / "seed").write_bytes((report / "work" / "seed").read_bytes())
+
+
 def kept(report: Path) -> dict[str, int]:
     """The results in the folder of work, and when each was written."""
     return {path.name: path.stat().st_mtime_ns for path in (report / "work").glob("*.json")}
@@ -178,10 +184,12 @@ def main() -> int:
         hand_in(folder / "some", some)
         hanging = hand_in(folder / "all", count)
         one = grade(folder, folder / "some", folder / "one", "--jobs", 1)
+        same_inputs(folder / "one", folder / "two")
         two = grade(folder, folder / "some", folder / "two", "--jobs", 2)
         if one.rows != two.rows:
             raise SystemExit("one worker and two do not say the same")
         alone = bare(folder / "some", folder)
+        print(f"       load while it runs: {' '.join(f'{load:.1f}' for load in os.getloadavg())}", flush=True)
         for workers, seconds in ((1, one.seconds), (2, two.seconds)):
             rate = f"{some / seconds:.2f} submissions a second, {some / seconds / workers:.2f} a second and worker"
             print(f"       {some} by {workers} at once: {rate}", flush=True)

@@ -53,22 +53,26 @@ class Room:
         words = ["grade-all", what or self.submissions, "--out", self.report, "--workspace", self.workspace, *more]
         return [sys.executable, "-m", "llmdrills", *map(str, words)]
 
-    def run(self, *more: object, what: Path | None = None, env: Mapping[str, str] | None = None) -> Done:
+    def run(
+        self, *more: object, what: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 240
+    ) -> Done:
         done = subprocess.run(
             self.words(*more, what=what),
             cwd=self.root,
             env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=timeout,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *more: object) -> subprocess.Popen[bytes]:
+    def start(self, *more: object, **options: Any) -> subprocess.Popen[bytes]:
+        """The command as it runs; with `stderr` its messages go there, and with `start_new_session` it has a group."""
         null = subprocess.DEVNULL
-        return subprocess.Popen(self.words(*more), cwd=self.root, stdin=null, stdout=null, stderr=null)
+        options = {"stdin": null, "stdout": null, "stderr": null, **options}
+        return subprocess.Popen(self.words(*more), cwd=self.root, **options)
 
     @property
     def results(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,8 @@ def test_should_grade_every_file_whatever_the_others_do_and_exit_0(room: Room):
             f"fay/{KATA}.py": f"print('x' * 3_000_000)\n{RIGHT}",
             f"gus/{KATA}.py": "def centre(x, scale=1.0):\n    return x.new_zeros(100_000, 100_000)\n",
             f"hal/{KATA}.py": "raise SystemExit(0)\n",
+            f"ida/{KATA}.py": f"for _ in range(100):\n    print('x' * 1_000_000)\n{RIGHT}",
+            f"jo/{KATA}.py": "import ctypes\n\nctypes.CDLL(None).kill(0, 9)\n",
             "ann/notes.txt": "for you",
         }
     )
@@ -65,12 +68,14 @@ def test_should_grade_every_file_whatever_the_others_do_and_exit_0(room: Room):
         "fay": "passed",
         "gus": "memory",
         "hal": "crashed",
+        "ida": "passed",
+        "jo": "crashed",
     }
     assert done.code == 0, done.err
     assert done.err.startswith("WARNING: these files run as you.")
     assert "left out: ann/notes.txt" in done.err
-    assert "graded 8 of 8" in done.err
-    assert "8 submissions of 8 students: 2 passed, 6 did not, 0 not graded" in done.out
+    assert "graded 10 of 10" in done.err
+    assert "10 submissions of 10 students: 3 passed, 7 did not, 0 not graded" in done.out
     rows = {row["student"]: row for row in room.results["rows"]}
     assert rows["bob"] == {
         "student": "bob",
@@ -81,7 +86,7 @@ def test_should_grade_every_file_whatever_the_others_do_and_exit_0(room: Room):
         "outcome": "wrong",
         "diagnosis": "no-mean",
     }
-    assert (room.report / "results.csv").read_text("utf-8-sig").count("\n") == 9
+    assert (room.report / "results.csv").read_text("utf-8-sig").count("\n") == 11
     assert "Take the mean off." in (room.report / "report.html").read_text("utf-8")
 
 
@@ -147,6 +152,28 @@ def test_should_grade_again_after_a_kata_changed_or_a_result_was_damaged(room: R
     assert set(room.outcomes().values()) == {"passed"}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"outcome": "splendid"},
+        {"message": 5},
+        {"diagnosis": "no-mean"},
+        {"diagnosis": {"id": 5}},
+        None,
+    ],
+)
+def test_should_not_take_for_a_result_what_a_file_wrote_in_its_place(room: Room, other):
+    """Files run as the teacher, so one may write there; what has no meaning is graded again, whatever it says."""
+    room.hand_in({f"ann/{KATA}.py": NO_MEAN})
+    room.run("--jobs", 1)
+    (kept,) = (room.report / "work").glob("*.json")
+    found = json.loads(kept.read_bytes())
+    kept.write_text(json.dumps({**found, "verdict": other and {**found["verdict"], **other}}))
+    assert "graded 1 of 1" in room.run("--jobs", 1).err
+    assert room.outcomes() == {f"ann/{KATA}.py": "wrong"}
+    assert json.loads(kept.read_bytes())["verdict"]["outcome"] == "wrong"
+
+
 def test_should_exit_1_and_give_the_reasons_where_some_cannot_be_graded(room: Room):
     room.hand_in({f"ann/{KATA}.py": RIGHT, "bob/nothing-of-ours.py": RIGHT})
     done = room.run("--json", "--lang", "zh")
@@ -175,7 +202,9 @@ def test_should_not_import_a_students_file_for_one_of_pythons(room: Room):
     assert room.outcomes()[f"ann/{KATA}.py"] == "passed", done.stderr
 
 
-@pytest.mark.parametrize("case", ["inside", "a file", "taken", "cluster and jobs", "no such scheduler"])
+@pytest.mark.parametrize(
+    "case", ["inside", "a file", "a loop", "a long name", "taken", "cluster and jobs", "no such scheduler"]
+)
 def test_should_refuse_what_cannot_work_before_anything_runs(room: Room, case, request):
     room.hand_in({f"ann/{KATA}.py": f"open({str(room.root / 'ran')!r}, 'w')\n"})
     more: list[object] = []
@@ -185,6 +214,12 @@ def test_should_refuse_what_cannot_work_before_anything_runs(room: Room, case, r
     elif case == "a file":
         room.report.write_text("")
         said = "is not a folder"
+    elif case == "a loop":
+        room.report.symlink_to(room.report)
+        said = "is not a folder"
+    elif case == "a long name":
+        room.report = room.root / ("x" * 300)
+        said = "cannot be used: File name too long"
     elif case == "taken":
         import fcntl
 
@@ -233,6 +268,22 @@ def test_should_lose_nothing_when_a_worker_is_killed(slow_class: Room, home: Pat
     wait_for_nobody(str(home))
 
 
+@pytest.mark.parametrize("more", [("--jobs", 2), ("--scheduler", "local", "--jobs", 2)], ids=["processes", "dask"])
+def test_should_exit_130_when_ctrl_c_reaches_all_of_its_processes_and_go_on_later(slow_class: Room, home: Path, more):
+    """As at a terminal, which signals the whole group in the foreground."""
+    running = slow_class.start(*more, start_new_session=True, stderr=subprocess.PIPE)
+    wait_until(lambda: len(slow_class.kept()) >= 2, running)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, b"Traceback" in said) == (130, False), said.decode()
+    assert said.endswith(b"interrupted; what was graded is kept, and the same command goes on from here\n")
+    wait_for_nobody(str(home))
+    before = slow_class.kept()
+    assert slow_class.run("--jobs", 2).code == 0
+    assert complete(slow_class)
+    assert same(before, slow_class.kept())
+
+
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_should_go_on_after_the_whole_command_was_ended(slow_class: Room, home: Path, how, code):
     running = slow_class.start("--jobs", 2)
@@ -250,20 +301,36 @@ def test_should_go_on_after_the_whole_command_was_ended(slow_class: Room, home: 
     assert same(before, slow_class.kept())
 
 
-def test_should_give_up_on_a_file_that_ends_its_worker_each_time_and_grade_the_others(room: Room):
-    """Native code can kill a process that nothing in Python reaches; here it looks for its worker in /proc."""
-    killer = """
+@pytest.mark.parametrize(
+    ("kill", "more"),
+    [
+        ("kill(worker, 9)", ()),
+        ("killpg(os.getpgid(worker), 9)", ()),
+        ("killpg(os.getpgid(worker), 9)", ("--scheduler", "local")),
+    ],
+    ids=["worker", "group", "dask"],
+)
+def test_should_give_up_on_a_file_that_ends_its_worker_each_time_and_grade_the_others(room: Room, kill, more):
+    """Native code can kill a process that nothing in Python reaches; here it looks for its worker in /proc.
+
+    On Dask the files that waited for that worker are under suspicion too, and a worker that ends while it starts is
+    given up.
+    """
+    killer = f"""
 import ctypes, os
 
 def parent(pid):
-    return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+    return int(open(f"/proc/{{pid}}/stat").read().rpartition(")")[2].split()[1])
 
-ctypes.CDLL(None).kill(parent(os.getppid()), 9)
+worker = parent(os.getppid())
+ctypes.CDLL(None).{kill}
 while True:
     pass
 """
-    room.hand_in({f"ann/{KATA}.py": RIGHT, f"bob/{KATA}.py": killer, f"cy/{KATA}.py": RIGHT})
-    done = room.run("--jobs", 1)
+    names = ("ann", "bob", "cy", "dee", "eve", "fay", "gus", "hal", "ida")
+    bad = {"bob", "dee", "eve", "ida"}
+    room.hand_in({f"{name}/{KATA}.py": killer if name in bad else RIGHT for name in names})
+    done = room.run("--jobs", 1, *more)
     assert done.code == 1
-    assert room.outcomes() == {f"ann/{KATA}.py": "passed", f"bob/{KATA}.py": "error", f"cy/{KATA}.py": "passed"}
-    assert "the process that graded it ended 3 times" in done.err
+    assert room.outcomes() == {f"{name}/{KATA}.py": "error" if name in bad else "passed" for name in names}
+    assert re.search(r"the process that graded it ended \d times", done.err)

@@ -61,7 +61,10 @@ def test_should_say_the_same_by_dask_as_by_processes(room: Room, home: Path):
     assert by_dask.code == 0, by_dask.err
     wait_for_nobody(str(home))
     found = room.results
+    seed = (room.report / "work" / "seed").read_bytes()
     room.report = room.root / "other"
+    (room.report / "work").mkdir(parents=True)
+    (room.report / "work" / "seed").write_bytes(seed)  # the same inputs
     assert room.run("--jobs", 2).code == 0
     assert room.results == found
     assert [row["outcome"] for row in found["rows"]] == ["passed", "wrong", "timeout"]
@@ -125,6 +128,7 @@ def test_should_not_grade_on_a_machine_that_has_something_else(room: Room, chang
             file="ann/x.py",
             kata=KATA,
             variant="rows",
+            seed=1,
             code=packed_code(b""),
             language="en",
             workspace=str(room.workspace),
@@ -137,3 +141,22 @@ def test_should_not_grade_on_a_machine_that_has_something_else(room: Room, chang
     assert (answer["how"], said in answer["en"]) == ("stop", True), answer
     assert answer["zh"] != answer["en"]
     assert list(work.folder.glob("*.json")) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/net")
+def test_should_listen_on_the_loopback_alone_with_a_cluster_of_its_own(slow_class: Room):
+    """Whoever reaches a scheduler can run code on its workers."""
+    running = slow_class.start("--scheduler", "local", "--jobs", "1")
+    wait_until(slow_class.kept, running)
+    places = listening(running.pid)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 130
+    assert places
+    assert {place.partition(":")[0] for place in places} == {"0100007F"}
+
+
+def listening(pid: int) -> list[str]:
+    """Where that process listens, as Linux writes it: hexadecimal address and port."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    lines = [line.split() for net in ("tcp", "tcp6") for line in Path(f"/proc/net/{net}").read_text().splitlines()[1:]]
+    return [cells[1] for cells in lines if cells[3] == "0A" and f"socket:[{cells[9]}]" in links]

@@ -27,7 +27,9 @@ def row(student: str, outcome: str = "wrong", mistake: str = "", message: str = 
     return Row(one, None if why else verdict, Bilingual(why, f"原因 {why}") if why else None)
 
 
-@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\r=1"])
+@pytest.mark.parametrize(
+    "cell", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\r=1", "＝1", "＠SUM(A1)"]
+)
 def test_should_not_let_a_spreadsheet_take_a_name_for_a_formula(cell):
     shown = next(csv.DictReader(io.StringIO(as_csv([row(cell)]).removeprefix("\ufeff"), newline="")))
     assert shown["student"] == f"'{cell}"

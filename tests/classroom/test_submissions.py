@@ -119,6 +119,21 @@ def test_should_find_that_a_file_changed_after_it_was_read(room: Room, find):
     assert (read_again(bob), read_again(cy)) == (None, None)
 
 
+def test_should_read_a_folder_whose_links_lead_in_circles(room: Room, find):
+    (room.submissions / "ann").mkdir()
+    (room.submissions / "ann" / "centred-scale.py").symlink_to("centred-scale.py")
+    (room.submissions / "bob").symlink_to(room.submissions)
+    room.hand_in({"cy/centred-scale.py": RIGHT})
+    assert graded(find()) == [("cy", "centred-scale", "rows")]
+    assert set(whys(find())) == {"ann/centred-scale.py", "bob"}
+
+
+@pytest.mark.parametrize("name", ["李雷", "Ann B. O'Neil", "a..b", "<b>&amp;", "=1+1", "@home", "-rf", "a\\b", "%s{0}"])
+def test_should_grade_a_student_of_any_name(room: Room, find, name):
+    room.hand_in({f"{name}/centred-scale.py": RIGHT})
+    assert graded(find()) == [(name, "centred-scale", "rows")]
+
+
 # ---- a table ---------------------------------------------------------------------------------------
 
 
@@ -136,6 +151,7 @@ def test_should_read_a_table_with_its_columns_in_any_order_and_others_beside_the
 
 def test_should_give_a_reason_for_every_line_that_cannot_be_graded(room: Room, find):
     room.hand_in({"one.py": RIGHT})
+    (room.root / "loop").symlink_to("loop")
     path = table(
         room,
         "student,kata,variant,path",
@@ -146,6 +162,10 @@ def test_should_give_a_reason_for_every_line_that_cannot_be_graded(room: Room, f
         "cy,centred-scale,,submissions/one.py,again",
         "dee,nothing,,submissions/one.py",
         "eve,centred-scale,,submissions",
+        f"fay,centred-scale,,{'x' * 300}",
+        f"gus,centred-scale,,{'x/' * 3000}",
+        "hal,centred-scale,,loop/one.py",
+        "ian,centred-scale,,submissions/one.py/two.py",
     )
     said = [(row.student, row.why.en) for row in find(path).submissions if row.why is not None]
     assert graded(find(path)) == []
@@ -157,6 +177,10 @@ def test_should_give_a_reason_for_every_line_that_cannot_be_graded(room: Room, f
         ("cy", "line 6 has 5 cells"),
         ("dee", "no kata nothing"),
         ("eve", "a directory"),
+        ("fay", "file name too long"),
+        ("gus", "file name too long"),
+        ("hal", "symbolic link"),
+        ("ian", "not a directory"),
     ]:
         name, why = said.pop(0)
         assert (name, what in why.lower()) == (student, True), why

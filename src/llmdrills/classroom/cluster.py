@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import itertools
 import sys
+import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -61,7 +63,9 @@ def on_a_cluster(
     with contextlib.ExitStack() as stack:
         client = _connected(address, jobs, stack)
         stack.callback(_tidy, client)
-        _Run(client, address, told).all(tasks, done)
+        # A worker that ends while it starts, or takes long to start again, is given up by Dask.
+        heal = functools.partial(client.cluster.scale, jobs) if address == LOCAL else None
+        _Run(client, address, told, heal).all(tasks, done)
 
 
 def _connected(address: str, jobs: int, stack: contextlib.ExitStack) -> Any:
@@ -70,9 +74,15 @@ def _connected(address: str, jobs: int, stack: contextlib.ExitStack) -> Any:
     try:
         if address == LOCAL:
             stack.enter_context(_without_main())
-            # One thread each, because a process of its own does more; and no page for a browser is served.
-            quiet = {"dashboard_address": None, "silence_logs": 50}
-            made = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, **quiet)
+            # One thread each, because a process of its own does more. There is no page for a browser; what Dask serves
+            # without one would be at port 8787 for every machine, and at any port of this one with an address.
+            options = {
+                "dashboard_address": None,
+                "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                "silence_logs": 50,
+                "preload": ["llmdrills.classroom.cluster_worker"],
+            }
+            made = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, **options)
             return stack.enter_context(distributed.Client(stack.enter_context(made)))
         client = stack.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS))
     except (OSError, ValueError) as error:
@@ -112,10 +122,14 @@ def _tidy(client: Any) -> None:
 class _Run:
     """The tasks that are on their way."""
 
-    def __init__(self, client: Any, address: str, told: Callable[[Bilingual], None]) -> None:
+    def __init__(
+        self, client: Any, address: str, told: Callable[[Bilingual], None], heal: Callable[[], object] | None
+    ) -> None:
         self._client = client
         self._address = address
         self._told = told
+        self._heal = heal  # starts the workers that are missing
+        self._healed = time.monotonic()
         self._waiting: dict[Any, Task] = {}
 
     def all(self, tasks: Iterator[Task], done: Callable[[Task, Answer], None]) -> None:
@@ -124,6 +138,7 @@ class _Run:
         self._give(itertools.islice(tasks, WAITING))
         alone = False
         while self._waiting:
+            self._keep_workers()
             try:
                 ready = distributed.wait(list(self._waiting), timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED").done
             except TimeoutError:
@@ -138,6 +153,11 @@ class _Run:
                 answer = self._answer(future)
                 done(self._waiting.pop(future), answer)
             self._give(itertools.islice(tasks, WAITING - len(self._waiting)))
+
+    def _keep_workers(self) -> None:
+        if self._heal is not None and time.monotonic() - self._healed >= LOOK_SECONDS:
+            self._heal()
+            self._healed = time.monotonic()
 
     def _give(self, tasks: Iterator[Task]) -> None:
         for task in tasks:

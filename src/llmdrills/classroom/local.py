@@ -117,7 +117,12 @@ class _Process:
         command = [sys.executable, "-P", "-m", "llmdrills.classroom.worker", str(os.getpid())]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,  # whoever ends the worker's process group does not end the command
             )
         except OSError as error:
             raise GraderError(_NO_PROCESS.format(why=in_both(error.strerror)), _FEWER) from error

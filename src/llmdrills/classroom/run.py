@@ -31,6 +31,7 @@ _INSIDE = Bilingual(
     "{out} 位于 {where} 之内：下次运行会把报告当成学生的文件夹",
 )
 _NO_FOLDER = Bilingual("{out} is not a folder", "{out} 不是文件夹")
+_CANNOT_USE = Bilingual("{out} cannot be used: {why}", "无法使用 {out}：{why}")
 _ELSEWHERE = Bilingual("give another folder with --out", "请用 --out 指定别的文件夹")
 _CANNOT_READ = Bilingual("cannot read {path}: {why}", "无法读取 {path}：{why}")
 _READABLE = Bilingual("make it readable", "请让它可以读取")
@@ -71,9 +72,15 @@ class Report:
 
 def check_out(out: Path, submissions: Path) -> None:
     """Raise UsageError where a report in `out` would be in the way of the submissions."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(_NO_FOLDER.format(out=out), _ELSEWHERE)
-    if submissions.is_dir() and out.resolve().is_relative_to(submissions.resolve()):
+    try:
+        if out.exists() and not out.is_dir():
+            raise UsageError(_NO_FOLDER.format(out=out), _ELSEWHERE)
+        inside = submissions.is_dir() and out.resolve().is_relative_to(submissions.resolve())
+    except OSError as error:
+        raise UsageError(_CANNOT_USE.format(out=out, why=in_both(error.strerror)), _ELSEWHERE) from error
+    except RuntimeError as error:  # so says `resolve` before Python 3.13
+        raise UsageError(_NO_FOLDER.format(out=out), _ELSEWHERE) from error
+    if inside:
         raise UsageError(_INSIDE.format(out=out, where=submissions), _ELSEWHERE)
 
 
@@ -147,6 +154,7 @@ def _tasks(
             file=row.file,
             kata=row.kata,
             variant=row.variant,
+            seed=work.seed(prints[row.kata], row.variant),
             code=packed_code(code),
             language=job.language,
             workspace="" if shipped else str(job.workspace),

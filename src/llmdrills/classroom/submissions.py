@@ -287,11 +287,11 @@ def _row(
 def _resolved(row: Submission, known: Mapping[str, Kata]) -> Submission:
     """The row with its variant and the digest of its file, or with why it cannot be graded."""
     kata = known.get(row.kata)
-    if row.path.is_symlink():
-        return replace(row, why=_LINK)
-    if kata is None:
-        return replace(row, why=_NO_KATA.format(kata=row.kata or "''", near=_near(row.kata, known)))
     try:
+        if row.path.is_symlink():
+            return replace(row, why=_LINK)
+        if kata is None:
+            return replace(row, why=_NO_KATA.format(kata=row.kata or "''", near=_near(row.kata, known)))
         code = _read(row.path)
     except UsageError as error:
         return replace(row, why=error.what_in_both)

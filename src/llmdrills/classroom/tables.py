@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "Row", "as_csv", "as_json"]
 
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
 FIELDS = ("student", "kata", "variant", "file", "passed", "outcome", "diagnosis")
 
 
@@ -89,8 +91,11 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def _cell(value: object) -> str:
-    """A cell's text; one that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """A cell's text; one that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    Spreadsheets in East Asian languages take the full-width signs too.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(("\t", "\r", "\n")) else text

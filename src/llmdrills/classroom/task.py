@@ -48,6 +48,7 @@ class Task(TypedDict):
     file: str
     kata: str
     variant: str
+    seed: int
     code: str
     language: Language
     workspace: str
@@ -95,7 +96,9 @@ def _graded(task: Task, work: Work) -> Answer:
     if isinstance(kata, Bilingual):
         return _answer("stop", kata)
     code = base64.b64decode(task["code"])
-    verdict = _grader().grade(kata, task["variant"], code, language=task["language"], file=task["file"])
+    verdict = _grader().grade(
+        kata, task["variant"], code, seed=task["seed"], language=task["language"], file=task["file"]
+    )
     if verdict.outcome == "error":  # nothing was said of the attempt: the next run tries again
         return _answer("failed", Bilingual(verdict.message, verdict.message))
     row = {name: task[name] for name in ("student", "file", "kata", "variant")}

@@ -13,11 +13,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from llmdrills import __version__
 from llmdrills.errors import UsageError
 from llmdrills.files import write_atomically
+from llmdrills.grading.judging.verdict import Outcome
 from llmdrills.language import Bilingual
 from llmdrills.messages import in_both
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Work", "fingerprint"]
 
+_OUTCOMES = frozenset(get_args(Outcome))
 FORMAT = 1
 """Increase it when a result gains what the report needs: older ones are then graded again."""
 _TAKEN = Bilingual("another run is writing to {folder}", "另一个进程正在写入 {folder}")
@@ -42,6 +44,7 @@ class Work:
     def __init__(self, folder: Path, token: str = "") -> None:
         self.folder = folder
         self.token = token
+        self._drawn = b""
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -61,10 +64,28 @@ class Work:
             except BlockingIOError:
                 raise UsageError(_TAKEN.format(folder=self.folder), _WAIT) from None
             self.token = secrets.token_hex(8)
+            self._drawn = self._seed_file()
             write_atomically(self.folder / "run", self.token, durable=False)
             yield
         finally:
             os.close(handle)
+
+    def _seed_file(self) -> bytes:
+        """What every seed of this report comes from: drawn by its first run, kept for later ones. Raises OSError."""
+        path = self.folder / "seed"
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
+        write_atomically(path, secrets.token_hex(16))
+        return path.read_bytes()
+
+    def seed(self, kata_print: str, variant: str) -> int:
+        """The seed of all answers to that variant, while the folder is held.
+
+        One for all of them: everyone gets the same inputs, and a worker's oracle works them out once for many files,
+        which is most of the work. Nobody can know it before the first run, and so hand in answers for its inputs.
+        """
+        found = hashlib.sha256(json.dumps([self._drawn.hex(), kata_print, variant]).encode()).digest()
+        return int.from_bytes(found[:4], "big") & 0x7FFFFFFF
 
     def is_the_same(self) -> bool:
         """Whether this process sees the folder of the run that gave the token."""
@@ -77,8 +98,8 @@ class Work:
         """What was graded under that key; None where nothing was, or the file is damaged."""
         try:
             found = json.loads((self.folder / f"{key}.json").read_bytes())
-            whole = found["key"] == key and isinstance(found["verdict"]["outcome"], str)
-        except (OSError, ValueError, KeyError, TypeError):
+            whole = found["key"] == key and _is_verdict(found["verdict"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return found if whole else None
 
@@ -86,6 +107,16 @@ class Work:
         """Write a result. Raises OSError."""
         text = json.dumps({"schema": FORMAT, "key": key, **result}, sort_keys=True)
         write_atomically(self.folder / f"{key}.json", text)
+
+
+def _is_verdict(data: dict[str, Any]) -> bool:
+    """Whether the report can be made of it: anyone who can write into the folder may have put something else there."""
+    mistake = data["diagnosis"]
+    return (
+        data["outcome"] in _OUTCOMES
+        and isinstance(data["message"], str)
+        and (mistake is None or isinstance(mistake["id"], str))
+    )
 
 
 def key_of(row: Submission, kata_print: str, language: Language) -> str:
