@@ -97,11 +97,15 @@ def read_source(path: Path, most: int = MOST_SOURCE_BYTES) -> bytes:
     """
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
     descriptor = os.open(path, flags)
-    with os.fdopen(descriptor, "rb") as file:
+    try:  # before it is a file of Python's: `open` refuses a folder in the words of the system
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is {_kind(status.st_mode)}, not a file of Python", "give the path of your file")
         check_size(status.st_size, str(path), most)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
         code = file.read(most + 1)
     check_size(len(code), str(path), most)  # it may have grown meanwhile
     return code

@@ -286,8 +286,11 @@ def test_should_leave_no_command_out() -> None:
     apart = {
         "anki",
         "exam",
+        "packs",
+        "play",
         "preview",
         "solution",
         "watch",
-    }  # the exam and anki have tests of their own; preview serves, solution prints code
+        "web",
+    }  # the exam, anki, packs, play and the page have tests of their own; preview serves, solution prints code
     assert [name for name in COMMANDS if f'"{name}"' not in text and name not in apart] == []

@@ -50,7 +50,7 @@ def test_should_write_on_from_the_prompt_alike_for_one_seed_and_otherwise_for_an
 def test_should_take_the_kernel_that_passed_last_in_the_variant_of_the_model(run, tmp_path, home):
     """Passed in interleaved first, which the model has no place for; then in half-split."""
     for variant, origin in (("interleaved", "reference"), ("half-split", "mine")):
-        file = Path(run("start", "rope-pairing", "--variant", variant, "--force").out.split("\n")[0])
+        file = Path(run("start", "rope-pairing", "--variant", variant).out.split("\n")[0])
         file.write_text(solved("rope-pairing", variant))
         assert run("grade", "rope-pairing").code == 0
         assert run("rate", "rope-pairing").code == 0

@@ -52,13 +52,14 @@ def test_should_prove_the_kata_with_every_slip_that_the_guide_adds(workspace: Pa
     path.write_text(path.read_text("utf-8") + "\n" + "\n".join(added + SAME), "utf-8")
     (kata,) = load_katas(workspace)
     assert len(SAME) == 1
-    assert len(kata.same) == 1 + 2  # the template's own stand in cases.py
+    assert len(kata.same) == 1  # the template's own stand in cases.py
     assert {slip.id for slip in kata.slips} == {slip_id(block) for block in SLIPS}
     command = [sys.executable, "-m", "llmdrills", "check", "row-softmax", "--workspace", str(workspace)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert f"{len(SLIPS)} wrong kernels" in ran.stdout + ran.stderr
     told = [line for line in ran.stdout.splitlines() if "row-softmax/" in line]
-    assert [line for line in told if "computed.json is stale" not in line] == []  # nothing was written yet
+    due = ("computed.json is stale", "no draws.lock")  # nothing was written yet
+    assert [line for line in told if not any(what in line for what in due)] == []
 
 
 def test_should_have_an_example_of_each_decorator_and_of_each_form_of_a_slip():

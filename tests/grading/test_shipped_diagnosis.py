@@ -32,6 +32,7 @@ FAMILIES = {
 }
 
 
+_OUTCOMES = {"wrong", "crashed", "over-budget", "fault", "race", "does-not-compile"}
 _RAISED = re.compile(r"\w+Error: [^（，。；：]*")
 """What an exception says is Python's or torch's."""
 _TEXT = re.compile(r"'[^']*'")
@@ -64,7 +65,7 @@ def test_should_diagnose_each_slip_as_itself(name: str, shipped_kata: Callable[[
                 others = expected_again(1014)
                 extra = [(others, Attempt(None, tuple(due.slips[wrong.id] for due in others)))]
                 verdict = judge(spec, expected, Attempt(None, answers), extra=extra)
-            assert verdict.outcome in {"wrong", "crashed", "over-budget"}, wrong.id
+            assert verdict.outcome in _OUTCOMES, wrong.id
             assert verdict.diagnosis is not None, wrong.id
             assert verdict.diagnosis.id in {wrong.id, declared[wrong.id]}
             assert verdict.diagnosis.explains == verdict.diagnosis.failing
