@@ -7,6 +7,7 @@ the learner's line, tensor and program.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -183,8 +184,30 @@ def _does_not_compile(x: f.DoesNotCompile) -> Bilingual:
     source_zh = f"（`{facts['source']}`）" if source else ""
     return Bilingual(
         f"{at.en}Triton does not compile `{x.kernel}`{source}: {said}",
-        f"{at.zh}Triton 无法编译 `{x.kernel}`{source_zh}：{in_chinese(said)}",
+        f"{at.zh}Triton 无法编译 `{x.kernel}`{source_zh}：{_compiler_in_chinese(said)}",
     )
+
+
+_COMPILER = {
+    r"arange's range must be a power of 2": "tl.arange 的长度必须是 2 的幂",
+    r"arange's arguments must be of type tl\.constexpr": "tl.arange 的参数必须是 tl.constexpr",
+    r"arange's end argument must be greater than the start argument": "tl.arange 的终点必须大于起点",
+    r"Input shapes should have M >= (\d+), N >= (\d+) and K >= (\d+)": "tl.dot 的输入必须满足 M ≥ {}、N ≥ {}、K ≥ {}",
+    r"`other` cannot be provided without `mask`": "给出 `other` 时必须同时给出 `mask`",
+    r"Mask argument cannot be block type if pointer argument is not a block": "指针不是块时，掩码也不能是块",
+    r"Cannot make_shape_compatible: incompatible dimensions at index (\d+): (\d+) and (\d+)": (
+        "两个块的第 {} 维分别是 {} 和 {}，无法广播"
+    ),
+    r"reshape\(\) cannot change total number of elements in tensor": "reshape 不能改变元素的总数",
+}
+"""What Triton's compiler says most often of a learner's kernel; anything else is shown in its own words."""
+
+
+def _compiler_in_chinese(said: str) -> str:
+    for pattern, chinese in _COMPILER.items():
+        if found := re.fullmatch(pattern, said):
+            return chinese.format(*found.groups())
+    return in_chinese(said)
 
 
 def _too_much_work(x: f.TooMuchWork) -> Bilingual:
