@@ -212,8 +212,8 @@ def measure_slips(
     from the cache. Raises GraderError when torch is not installed.
     """
     found: dict[str, dict[str, Any]] = {}
-    requests: list[dict[str, Any]] = []
-    key, sent = _play_key(katas), base64.b64encode(pickle.dumps(list(katas))).decode()
+    missing: list[str] = []
+    key = _play_key(katas)
     for name in wanted:
         known = _recall(cache_dir, f"play-{name}", key) if cache_dir else None
         if known is not None:
@@ -221,10 +221,13 @@ def measure_slips(
             if progress is not None:
                 progress(name, True)
         else:
-            requests.append({"what": "play", "kata": name, "katas": sent})
+            missing.append(name)
+    # Where all is known, as after a change elsewhere, nothing is packed.
+    sent = base64.b64encode(pickle.dumps(list(katas))).decode() if missing else ""
+    requests = [{"what": "play", "kata": name, "katas": sent} for name in missing]
 
     def done(index: int, answer: dict[str, Any]) -> None:
-        name = requests[index]["kata"]
+        name = missing[index]
         found[name] = answer
         if cache_dir and "slips" in answer:
             _remember(cache_dir, f"play-{name}", key, answer)
