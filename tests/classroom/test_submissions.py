@@ -176,7 +176,7 @@ def test_should_give_a_reason_for_every_line_that_cannot_be_graded(room: Room, f
         ("bob", "more than once"),
         ("cy", "line 6 has 5 cells"),
         ("dee", "no kata nothing"),
-        ("eve", "a directory"),
+        ("eve", "is a folder"),
         ("fay", "file name too long"),
         ("gus", "file name too long"),
         ("hal", "symbolic link"),
