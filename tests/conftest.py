@@ -19,7 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
-_SET_BY_US = {"LLMDRILLS_HOME", "LLMDRILLS_KILLS", "LLMDRILLS_HISTORIES"}  # the last two: how long `make soak` runs
+# The last three say how much is tried; `make soak` sets two of them.
+_SET_BY_US = {"LLMDRILLS_HOME", "LLMDRILLS_KILLS", "LLMDRILLS_HISTORIES", "LLMDRILLS_STUDENTS"}
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,23 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=path, args=flags)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def built_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages with a stranger's content pack in it, built and installed by pip once."""
+    from tests.helpers.content_packs import install, write_pack  # only where a pack is asked for
+
+    folder = tmp_path_factory.mktemp("pack")
+    write_pack(folder / "source")
+    install(folder / "source", folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture
+def pack_site(built_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it that every command of the test finds; importing the pack ends the program."""
+    copy = tmp_path / "site"
+    shutil.copytree(built_pack, copy)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(copy), os.environ.get("PYTHONPATH")])))
+    return copy

@@ -97,16 +97,15 @@ def read_source(path: Path, most: int = MOST_SOURCE_BYTES) -> bytes:
     """
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
     descriptor = os.open(path, flags)
-    try:  # before it is a file of Python's: `open` refuses a folder in the words of the system
-        status = os.fstat(descriptor)
+    try:
+        status = os.fstat(descriptor)  # before it is opened as a file: that refuses a folder in the system's words
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path} is {_kind(status.st_mode)}, not a file of Python", "give the path of your file")
         check_size(status.st_size, str(path), most)
-    except BaseException:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            code = file.read(most + 1)
+    finally:
         os.close(descriptor)
-        raise
-    with os.fdopen(descriptor, "rb") as file:
-        code = file.read(most + 1)
     check_size(len(code), str(path), most)  # it may have grown meanwhile
     return code
 

@@ -15,25 +15,6 @@ from tests.helpers.content_packs import install, write_pack
 from tests.helpers.english_left import english_left
 from tests.helpers.terminal import Terminal
 
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages with the pack in it, made once."""
-    folder = tmp_path_factory.mktemp("pack")
-    write_pack(folder / "source")
-    install(folder / "source", folder / "site")
-    return folder / "site"
-
-
-@pytest.fixture
-def site(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it that every command of the test finds."""
-    copy = tmp_path / "site"
-    shutil.copytree(built, copy)
-    monkeypatch.setenv("PYTHONPATH", str(copy))
-    return copy
-
-
 Run = Callable[..., Ran]
 
 
@@ -42,7 +23,7 @@ def listed(run: Run, small: Path) -> set[str]:
 
 
 def test_should_leave_a_new_pack_out_without_a_terminal_and_say_so(
-    run: Run, small: Path, site: Path, home: Path
+    run: Run, small: Path, pack_site: Path, home: Path
 ) -> None:
     for words in (("list",), ("today", "--json"), ("build", "--dry-run")):
         ran = run(*words, "-w", small)
@@ -60,7 +41,7 @@ def test_should_leave_a_new_pack_out_without_a_terminal_and_say_so(
 
 
 def test_should_ask_once_on_a_terminal_and_use_it_everywhere(
-    run: Run, small: Path, site: Path, home: Path, tmp_path: Path
+    run: Run, small: Path, pack_site: Path, home: Path, tmp_path: Path
 ) -> None:
     terminal = Terminal("list", "-w", str(small), cwd=tmp_path, columns=100, rows=40)
     terminal.expect("brings 1 kata and 1 deck")
@@ -84,7 +65,7 @@ def test_should_ask_once_on_a_terminal_and_use_it_everywhere(
 
 
 def test_should_build_its_decks_beside_those_of_the_workspace(
-    run: Run, small: Path, site: Path, tmp_path: Path
+    run: Run, small: Path, pack_site: Path, tmp_path: Path
 ) -> None:
     run("packs", "allow", "tiny")
     ran = run("build", "--json", "-w", small, "--out", tmp_path / "out")
@@ -95,18 +76,18 @@ def test_should_build_its_decks_beside_those_of_the_workspace(
         "tiny/llmdrills-zh.apkg",
     }
     assert all(one["notes"] >= 1 and Path(one["path"]).exists() for one in packages)
-    assert not list(site.rglob("deck.lock"))  # the pack is not ours to write in
+    assert not list(pack_site.rglob("deck.lock"))  # the pack is not ours to write in
     ours = {Path(one["path"]).name for one in ran.json["packages"]}
     assert ours == {"llmdrills-en.apkg", "llmdrills-zh.apkg"}
 
 
 @pytest.mark.parametrize("file", ["tiny_pack/content/drills/tiny-softmax/reference.py", "tiny_pack/helper.py"])
 def test_should_ask_again_when_any_file_of_it_has_changed(
-    file: str, run: Run, small: Path, site: Path, tmp_path: Path
+    file: str, run: Run, small: Path, pack_site: Path, tmp_path: Path
 ) -> None:
     run("packs", "allow", "tiny")
     assert "tiny-softmax" in listed(run, small)
-    path = site / file
+    path = pack_site / file
     path.write_text(path.read_text("utf-8") + "# changed\n", "utf-8")
     ran = run("list", "-w", small)
     assert "tiny-softmax" not in ran.out
@@ -124,16 +105,16 @@ def test_should_ask_again_when_any_file_of_it_has_changed(
 
 
 def test_should_ask_again_for_a_new_version_and_not_after_a_cache_or_a_compiled_file(
-    run: Run, small: Path, site: Path, tmp_path: Path, home: Path
+    run: Run, small: Path, pack_site: Path, tmp_path: Path, home: Path
 ) -> None:
     run("packs", "allow", "tiny")
-    (site / "tiny_pack" / "__pycache__").mkdir(exist_ok=True)
-    (site / "tiny_pack" / "__pycache__" / "helper.cpython-311.pyc").write_bytes(b"compiled")
+    (pack_site / "tiny_pack" / "__pycache__").mkdir(exist_ok=True)
+    (pack_site / "tiny_pack" / "__pycache__" / "helper.cpython-311.pyc").write_bytes(b"compiled")
     shutil.rmtree(home / "cache")
     assert "tiny-softmax" in listed(run, small)
     write_pack(tmp_path / "newer", version="2.0", kata="tiny-sigmoid")
-    shutil.rmtree(site / "tiny_pack-1.0.dist-info")  # which pip leaves in a folder named by --target
-    install(tmp_path / "newer", site)
+    shutil.rmtree(pack_site / "tiny_pack-1.0.dist-info")  # which pip leaves in a folder named by --target
+    install(tmp_path / "newer", pack_site)
     ran = run("list", "-w", small)
     assert "tiny-sigmoid" not in ran.out
     assert "(tiny-pack 2.0) is left out, because it has changed since you allowed 1.0" in ran.err
@@ -141,9 +122,9 @@ def test_should_ask_again_for_a_new_version_and_not_after_a_cache_or_a_compiled_
     assert "tiny-sigmoid" in listed(run, small)
 
 
-def test_should_refuse_katas_of_one_name(run: Run, small: Path, site: Path, tmp_path: Path) -> None:
+def test_should_refuse_katas_of_one_name(run: Run, small: Path, pack_site: Path, tmp_path: Path) -> None:
     write_pack(tmp_path / "other", name="other", kata="rms-norm")
-    install(tmp_path / "other", site)
+    install(tmp_path / "other", pack_site)
     run("packs", "allow", "other")
     for language, told in (("en", "there are two katas `rms-norm`"), ("zh", "有两道题都叫 `rms-norm`")):
         ran = run("list", "-w", small, "--lang", language)
@@ -154,16 +135,18 @@ def test_should_refuse_katas_of_one_name(run: Run, small: Path, site: Path, tmp_
     assert run("list", "-w", small).code == 0
 
 
-def test_should_refuse_two_workspaces_with_one_namespace(run: Run, small: Path, site: Path, tmp_path: Path) -> None:
+def test_should_refuse_two_workspaces_with_one_namespace(
+    run: Run, small: Path, pack_site: Path, tmp_path: Path
+) -> None:
     run("packs", "allow", "tiny")
-    shutil.copy(site / "tiny_pack/content/workspace.toml", small)
+    shutil.copy(pack_site / "tiny_pack/content/workspace.toml", small)
     ran = run("build", "--dry-run", "-w", small)
     assert ran.code == 2
     assert "have the same namespace" in ran.err
 
 
-def test_should_leave_out_a_pack_with_problems_and_go_on(run: Run, small: Path, site: Path) -> None:
-    kata = site / "tiny_pack/content/drills/tiny-softmax/kata.yaml"
+def test_should_leave_out_a_pack_with_problems_and_go_on(run: Run, small: Path, pack_site: Path) -> None:
+    kata = pack_site / "tiny_pack/content/drills/tiny-softmax/kata.yaml"
     kata.write_text(kata.read_text("utf-8").replace("topic: transformer", "topic: nonsense"), "utf-8")
     run("packs", "allow", "tiny")
     ran = run("list", "-w", small)
@@ -173,8 +156,8 @@ def test_should_leave_out_a_pack_with_problems_and_go_on(run: Run, small: Path, 
     assert "tell its author" in ran.err
 
 
-def test_should_leave_out_decks_without_a_namespace_of_their_own(run: Run, small: Path, site: Path) -> None:
-    (site / "tiny_pack/content/workspace.toml").unlink()
+def test_should_leave_out_decks_without_a_namespace_of_their_own(run: Run, small: Path, pack_site: Path) -> None:
+    (pack_site / "tiny_pack/content/workspace.toml").unlink()
     run("packs", "allow", "tiny")
     ran = run("build", "--dry-run", "--json", "-w", small)
     assert ran.code == 0
@@ -183,8 +166,8 @@ def test_should_leave_out_decks_without_a_namespace_of_their_own(run: Run, small
 
 
 @pytest.mark.parametrize("value", ["tiny_pack:content", "tiny_pack.nowhere", "nowhere_at_all", "../../etc"])
-def test_should_say_that_a_packs_author_named_no_folder(value: str, run: Run, small: Path, site: Path) -> None:
-    (metadata,) = site.glob("tiny_pack-*.dist-info")
+def test_should_say_that_a_packs_author_named_no_folder(value: str, run: Run, small: Path, pack_site: Path) -> None:
+    (metadata,) = pack_site.glob("tiny_pack-*.dist-info")
     (metadata / "entry_points.txt").write_text(f"[llmdrills.content]\ntiny = {value}\n")
     ran = run("list", "-w", small)
     assert ran.code == 0
@@ -193,22 +176,22 @@ def test_should_say_that_a_packs_author_named_no_folder(value: str, run: Run, sm
     assert run("packs", "allow", "tiny").code == 2
 
 
-def test_should_never_import_a_pack(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_should_never_import_a_pack(pack_site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.syspath_prepend(str(site))
-    (pack,) = installed([str(site)])
-    assert (pack.name, pack.folder) == ("tiny", (site / "tiny_pack" / "content").resolve())
+    monkeypatch.syspath_prepend(str(pack_site))
+    (pack,) = installed([str(pack_site)])
+    assert (pack.name, pack.folder) == ("tiny", (pack_site / "tiny_pack" / "content").resolve())
     assert "tiny_pack" not in sys.modules
 
 
-def test_should_not_take_the_workspace_that_one_works_in_for_a_pack(run: Run, site: Path) -> None:
-    ran = run("list", "-w", site / "tiny_pack" / "content")
+def test_should_not_take_the_workspace_that_one_works_in_for_a_pack(run: Run, pack_site: Path) -> None:
+    ran = run("list", "-w", pack_site / "tiny_pack" / "content")
     assert "tiny-softmax" in ran.out
     assert ran.err == ""
 
 
-def test_should_say_that_the_answers_cannot_be_read(run: Run, small: Path, site: Path, home: Path) -> None:
+def test_should_say_that_the_answers_cannot_be_read(run: Run, small: Path, pack_site: Path, home: Path) -> None:
     (home / "config").mkdir()
     (home / "config" / "packs.json").write_text('{"schema": 1, "packs": {"tiny": {}}}')
     ran = run("list", "-w", small)
@@ -216,7 +199,7 @@ def test_should_say_that_the_answers_cannot_be_read(run: Run, small: Path, site:
     assert "packs.json: delete it" in ran.err
 
 
-def test_should_name_the_pack_that_is_meant(run: Run, site: Path) -> None:
+def test_should_name_the_pack_that_is_meant(run: Run, pack_site: Path) -> None:
     ran = run("packs", "allow", "tyny")
     assert ran.code == 2
     assert "did you mean tiny" in ran.err
@@ -225,7 +208,7 @@ def test_should_name_the_pack_that_is_meant(run: Run, site: Path) -> None:
     assert run("packs", "list", env={"PYTHONPATH": ""}).out == "No content pack is installed.\n"
 
 
-def test_should_say_in_a_notebook_that_a_pack_is_left_out(root: Path, site: Path, home: Path) -> None:
+def test_should_say_in_a_notebook_that_a_pack_is_left_out(root: Path, pack_site: Path, home: Path) -> None:
     from tests.helpers.kernels import kernel
 
     with kernel(root, LLMDRILLS_LANG="en") as up:

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.helpers.content_packs import install, write_pack
 from tests.helpers.web_client import WebClient, WebProcess
 
 PACK, KATA = "tiny", "tiny-softmax"
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pack")
-    write_pack(folder / "source")
-    install(folder / "source", folder / "site")
-    return folder / "site"
-
-
-@pytest.fixture
-def site(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the pack that every command of the test finds; importing it ends the program."""
-    copy = tmp_path / "site"
-    shutil.copytree(built, copy)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(copy), os.environ.get("PYTHONPATH")])))
-    return copy
 
 
 def offered(client: WebClient) -> set[str]:
@@ -39,7 +17,7 @@ def offered(client: WebClient) -> set[str]:
     return {kata["kata"] for topic in found["topics"] for kata in topic["katas"]}
 
 
-def test_should_say_a_new_pack_and_offer_it_once_it_is_allowed(workspace: Path, home: Path, site: Path):
+def test_should_say_a_new_pack_and_offer_it_once_it_is_allowed(workspace: Path, home: Path, pack_site: Path):
     with WebProcess(workspace, home) as served:
         client = WebClient(served.address)
         client.enter()
@@ -65,7 +43,7 @@ def test_should_say_a_new_pack_and_offer_it_once_it_is_allowed(workspace: Path, 
         begun = client.ask("exam/begin", katas=9, questions=0, minutes=60)
         assert KATA in (home / next(home.glob("*/exam.json"))).read_text("utf-8"), begun
 
-        (site / "tiny_pack" / "helper.py").write_text("X = 2\n")
+        (pack_site / "tiny_pack" / "helper.py").write_text("X = 2\n")
         (said,) = client.get("/api/plan").json["packs"]
         assert "changed since you allowed 1.0" in said
         assert KATA not in offered(client)

@@ -42,7 +42,7 @@ class _Loader(_Base):
 
     # Called before and after every node, to do nothing: built-in functions do it in a third of the time.
     descend_resolver = operator.is_  # type: ignore[assignment]  # its answer is not looked at
-    ascend_resolver = bool  # type: ignore[assignment]
+    ascend_resolver = bool  # type: ignore[assignment]  # nor is its
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: tuple[bool, bool]) -> str:
         """The tag of a node without one, as PyYAML gives it."""
