@@ -104,8 +104,9 @@ def check(python: Path, source: Path, options: argparse.Namespace) -> int:
         print(f"llmdrills is imported from {found}, not from the wheel", file=sys.stderr)
         return 2
     print(f"testing {found} on {_run(python, '--version', capture=True).strip()}", flush=True)
-    words = options.pytest or (list(WITHOUT_TORCH) if options.no_torch else [])
-    return subprocess.run([python, "-m", "pytest", *words], cwd=source, check=False).returncode
+    named = any((source / word.split("::")[0]).exists() for word in options.pytest)  # options such as -n 2 name nothing
+    folders = WITHOUT_TORCH if options.no_torch and not named else ()
+    return subprocess.run([python, "-m", "pytest", *options.pytest, *folders], cwd=source, check=False).returncode
 
 
 def _made(folder: Path) -> Path:
