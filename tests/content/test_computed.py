@@ -12,6 +12,7 @@ from llmdrills.content.computed import (
     Exposed,
     NoteValues,
     Translation,
+    Value,
     computed_file,
     digest,
     fill,
@@ -129,3 +130,21 @@ def test_should_name_placeholders() -> None:
 def test_should_read_the_shipped_file(root: Path) -> None:
     assert json.loads(computed_file(root).read_text("utf-8"))["schema"] == 1
     load_computed(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "agrees"),
+    [
+        ("share", 0.1 * (1 + 4e-6), True),  # another processor added up in another order
+        ("share", 0.1 * (1 - 4e-5), False),
+        ("n", 3, False),
+        ("n", 2.0, False),  # shown as 2.0 where 2 stood
+        ("name", "五", False),
+    ],
+)
+def test_should_take_a_number_for_the_same_up_to_its_rounding(name: str, value: Value, agrees: bool) -> None:
+    known = FULL.notes["scale"]
+    fresh = NoteValues(known.proof, {**known.values, name: value})
+    assert known.agrees(fresh) is fresh.agrees(known) is agrees
+    assert not known.agrees(NoteValues("another proof", known.values))
+    assert not known.agrees(NoteValues(known.proof, {**known.values, "more": 1}))

@@ -53,6 +53,11 @@ _PLACEHOLDER = re.compile(r"\[\[([^\W\d]\w*)(?::([^\[\]]*))?\]\]")
 _SCHEMA = 1
 
 
+CLOSE = 1e-5
+"""How far, relatively, a float may be from the one that was computed before: processors and versions of torch add up in
+different orders, and what a card shows of a number is shorter than that."""
+
+
 def digest(text: str) -> str:
     """The first 12 hex digits of a text's SHA-256: enough to see that it changed."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -65,6 +70,12 @@ class NoteValues:
     proof: str
     values: Mapping[str, Value] = field(default_factory=dict)
 
+    def agrees(self, other: NoteValues) -> bool:
+        """Whether both come from the same proof, and every number is as good as the same."""
+        return (self.proof, self.values.keys()) == (other.proof, other.values.keys()) and all(
+            _agree(value, other.values[name]) for name, value in self.values.items()
+        )
+
 
 @dataclass(frozen=True)
 class Exposed:
@@ -75,6 +86,12 @@ class Exposed:
     expected: str
     got: str
     source: str = ""
+
+
+def _agree(one: Value, other: Value) -> bool:
+    if type(one) is float and type(other) is float:
+        return math.isclose(one, other, rel_tol=CLOSE)
+    return type(one) is type(other) and one == other
 
 
 @dataclass(frozen=True)

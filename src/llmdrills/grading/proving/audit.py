@@ -123,7 +123,7 @@ def _computed(
 ) -> Computed:
     by_id = {note.id: note for note in workspace.notes}
     values = {
-        proof.note: NoteValues(digest(by_id[proof.note].proof or ""), proof.values)
+        proof.note: _values(digest(by_id[proof.note].proof or ""), proof, known)
         for proof in proofs
         if proof.problem is None and by_id[proof.note].values
     }
@@ -137,6 +137,12 @@ def _computed(
     new = {kata.id: run.get(kata.id, {}) for kata, _ in sound}
     cards = {name: entries for name, entries in {**known.cards, **new}.items() if name in ids and entries}
     return Computed(values, kernels, dict(_translations(workspace, known)), cards)
+
+
+def _values(source: str, proof: ProofReport, known: Computed) -> NoteValues:
+    """What the proof computed; what is known already where the two agree, so that no card changes by a last digit."""
+    fresh, old = NoteValues(source, proof.values), known.notes.get(proof.note)
+    return old if old is not None and old.agrees(fresh) else fresh
 
 
 def _translations(workspace: Workspace, known: Computed) -> Iterator[tuple[str, Translation]]:
