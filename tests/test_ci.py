@@ -39,6 +39,18 @@ def test_should_call_in_ci_only_targets_that_there_are() -> None:
     assert targets - phony == set()
 
 
+def test_should_run_against_the_wheel_in_ci_what_a_stranger_does() -> None:
+    listed = re.findall(r"tests/[\w/.]+", (ROOT / ".ci" / "run").read_text("utf-8"))
+    marked = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "@pytest.mark." + "ships" in path.read_text("utf-8")
+    ]
+    assert len(marked) >= 6
+    assert [file for file in marked if not any(file == one or file.startswith(f"{one}/") for one in listed)] == []
+    assert [one for one in listed if not (ROOT / one).exists()] == []
+
+
 def test_should_say_one_version_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["version"] == __version__

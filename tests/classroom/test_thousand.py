@@ -47,6 +47,7 @@ def handed_in(at: int) -> str:
     return f'{text}\nprint("MARK{at:04}")\n' if kind_of(at) == "wrong" else text
 
 
+@pytest.mark.ships
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_should_grade_a_class_of_a_thousand_on_a_local_cluster(room: Room):

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.documents import checkout, edits_and_commands, rows, run
+from tests.helpers.documents import cells, checkout, edits_and_commands, rows, run
 from tests.helpers.english_left import english_left
 from tests.helpers.terminal import Terminal
 
 PAGES = ["tutorial.md", "tutorial.zh.md"]
 
 
+@pytest.mark.ships
 @pytest.mark.parametrize("page", PAGES)
 def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path, home: Path) -> None:
     folder = checkout(root, tmp_path / "llmdrills")
@@ -35,6 +36,7 @@ def test_should_lead_through_the_first_day(page: str, tmp_path: Path, root: Path
     assert left == []
 
 
+@pytest.mark.ships
 @pytest.mark.parametrize("page", PAGES[:1])
 def test_should_lead_through_it_by_hand_with_the_wheel_and_the_site_alone(
     page: str, tmp_path: Path, root: Path
@@ -53,7 +55,8 @@ def test_should_lead_through_it_by_hand_with_the_wheel_and_the_site_alone(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_should_show_the_code_of_the_file_that_its_table_names(page: str, root: Path) -> None:
-    shown = re.findall(r"^```python\n(.*?)^```", (root / "docs" / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    before, _, _ = (root / "docs" / page).read_text("utf-8").partition("<!-- terminal:")
+    shown = re.findall(r"^```python\n(.*?)^```", before, re.MULTILINE | re.DOTALL)
     assert (root / "docs/examples/no_scale.py").read_text("utf-8").endswith("\n\n" + shown[-1])
 
 
@@ -83,5 +86,10 @@ def _escaped(text: str) -> str:
 def test_should_say_the_same_in_both_languages(root: Path) -> None:
     english, chinese = (edits_and_commands((root / "docs" / page).read_text("utf-8")) for page in PAGES)
     assert [one[:2] for one in chinese] == [("run", "llmdrills config set lang zh"), *(one[:2] for one in english)]
-    pairs = zip(rows((root / "docs" / PAGES[0]).read_text()), rows((root / "docs" / PAGES[1]).read_text()), strict=True)
+    texts = [(root / "docs" / page).read_text("utf-8") for page in PAGES]
+    pairs = zip(*(rows(text) for text in texts), strict=True)
     assert [(one.act, one.what) for one, other in pairs if one[1:] != other[1:]] == []
+    # On the page and in the notebook the buttons and what is printed are in the reader's language.
+    clicks = zip(*(rows(text, "browser") for text in texts), strict=True)
+    assert [one for one, other in clicks if one.act != other.act or (one.act != "press" and one[2:] != other[2:])] == []
+    assert [source for source, _ in cells(texts[0])] == [source for source, _ in cells(texts[1])]

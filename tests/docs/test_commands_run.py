@@ -57,6 +57,7 @@ GIVEN: dict[str, Callable[[Path, pytest.MonkeyPatch], None]] = {
 }
 
 
+@pytest.mark.ships
 @pytest.mark.parametrize("page", [page for page in TEXTS if page not in ELSEWHERE and script(TEXTS[page])])
 def test_should_do_what_the_page_shows(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path

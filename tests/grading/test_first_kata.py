@@ -9,6 +9,7 @@ import pytest
 from tests.helpers.documents import files_and_commands, run
 
 
+@pytest.mark.ships
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_should_lead_from_nothing_to_a_proven_kata(tmp_path: Path, root: Path) -> None:

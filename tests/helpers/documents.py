@@ -11,19 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Row", "checkout", "edits_and_commands", "files_and_commands", "matches", "rows", "run", "steps"]
+__all__ = ["Row", "cells", "checkout", "edits_and_commands", "files_and_commands", "matches", "rows", "run", "steps"]
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EDIT = re.compile(r"^```python\n((?:(?!^```).)*)^```\n\n<!-- edit:", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^```\w*\n((?:(?!^```).)*)^```\n\n<!-- (write|add to): (\S+) -->", re.MULTILINE | re.DOTALL)
-_ACTS = {"save": ("save", "保存"), "change": ("change", "把"), "press": ("press", "按")}
-_TERMINAL = re.compile(r"<!-- terminal:.*?-->\n(.*?)<!-- end of terminal -->", re.DOTALL)
+_CELL = re.compile(r"^```python\n((?:(?!^```).)*)^```\n\n<!-- cell:(.*?) ?-->", re.MULTILINE | re.DOTALL)
+_ACTS = {"save": ("save", "保存"), "write": ("write", "写入"), "change": ("change", "把"), "press": ("press", "按")}
+_TABLE = r"<!-- {place}:.*?-->\n(.*?)<!-- end of {place} -->"
 
 
 class Row(NamedTuple):
-    """One row of a table: what is seen, and what is done: "save" a file, "change" a text, "press" a key, or nothing.
+    """One row of a table: what is seen, and what is done: "save" or "write" a file, "change" a text, "press" a key or a
+    button, or nothing.
 
-    `becomes` is what the text is changed to.
+    `becomes` is what the text is changed to, or what the button stands beside.
     """
 
     seen: str
@@ -62,14 +64,19 @@ def files_and_commands(text: str) -> list[tuple[str, str, str]]:
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
-def rows(text: str) -> Iterator[Row]:
-    """The rows of the tables that are done in a terminal."""
-    for table in _TERMINAL.findall(text):
+def cells(text: str) -> list[tuple[str, str]]:
+    """The cells of a notebook that a page shows, in order: what is typed, and a part of what then stands below it."""
+    return [(source.rstrip("\n"), shown.strip()) for source, shown in _CELL.findall(text)]
+
+
+def rows(text: str, place: str = "terminal") -> Iterator[Row]:
+    """The rows of the tables that are done in a place: in a `terminal` or in a `browser`."""
+    for table in re.findall(_TABLE.format(place=place), text, re.DOTALL):
         for line in table.strip().splitlines()[2:]:
             seen, done = (cell.strip() for cell in line.strip("|").split("|"))
             named = [*re.findall(r"`([^`]+)`", done), "", ""]
             act = next((act for act, words in _ACTS.items() if done.startswith(words)), "")
-            yield Row(seen.strip("`"), act, named[0] if act else "", named[1] if act == "change" else "")
+            yield Row(seen.strip("`"), act, named[0] if act else "", named[1] if act in {"change", "press"} else "")
 
 
 def matches(expected: str, got: str) -> bool:

@@ -96,14 +96,23 @@ class WebClient:
 
 
 class WebProcess:
-    """The real command in a process of its own."""
+    """The real command in a process of its own; without a workspace, it looks for one from `cwd` on."""
 
-    def __init__(self, workspace: Path, home: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Path | None,
+        home: Path,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         self.home = home
         settings = {**os.environ, "LLMDRILLS_HOME": str(home), **(env or {})}
+        found = [] if workspace is None else ["-w", str(workspace)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "llmdrills", "web", "--no-open", "-w", str(workspace), *words],
+            [sys.executable, "-m", "llmdrills", "web", "--no-open", *found, *words],
             env=settings,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
