@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llmdrills.lines import columns, plain, whole, wrap
+from llmdrills.lines import WIDE_CELL, aligned, columns, plain, whole, wrap
 
 COMMAND = "`llmdrills rate scaled-dot-product-attention again|hard`"
 ENGLISH = f"A hint counts: {COMMAND} records it, and /tmp/a/long/path/to/practice/rms-norm.py holds what you wrote."
@@ -61,3 +61,17 @@ def test_should_indent_what_follows_a_list_mark():
 def test_should_count_no_columns_for_colour():
     assert columns("\x1b[1;31m✗ 注意\x1b[0m") == 6
     assert wrap("\x1b[1mone two\x1b[0m", 7) == ["\x1b[1mone two\x1b[0m"]
+
+
+def test_should_align_the_cells_of_a_table_by_the_columns_that_they_take():
+    rows = [("lang", "未设置", "默认值"), ("anki_url", "http://127.0.0.1:8765", "default"), ("new", "2", "")]
+    assert [columns(line.partition(last)[0]) for line, (_, _, last) in zip(aligned(rows)[:2], rows, strict=False)] == [
+        len("anki_url  http://127.0.0.1:8765  ")
+    ] * 2
+    assert aligned(rows)[2] == "new       2                      "
+
+
+def test_should_let_a_cell_stand_out_that_would_push_the_others_off_the_terminal():
+    long = "x" * (WIDE_CELL + 1)
+    assert aligned([("a", long, "1"), ("b", "y", "2")]) == [f"a  {long}  1", "b  y  2"]
+    assert aligned([]) == []

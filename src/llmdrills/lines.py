@@ -11,9 +11,15 @@ from __future__ import annotations
 import functools
 import re
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["breaks", "columns", "plain", "whole", "wrap"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["aligned", "breaks", "columns", "padded", "plain", "whole", "wrap"]
+
+WIDE_CELL = 30
+"""Columns beyond which a cell of a table stands out for itself, instead of pushing every other row to the right."""
 
 _KEPT = "\ue000"  # a space at which no line ends; of the private use area, so that no text holds it
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -34,6 +40,21 @@ def columns(text: str) -> int:
     from rich.cells import cell_len  # here, because it takes 10 ms, and plain English needs none of it
 
     return cell_len(_COLOUR.sub("", text).replace(_KEPT, " "))
+
+
+def padded(text: str, width: int, *, left: bool = True) -> str:
+    """The text with spaces up to that many columns, behind it or before it."""
+    space = " " * (width - columns(text))
+    return f"{text}{space}" if left else f"{space}{text}"
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """The rows of a table as lines, each cell but the last as wide as its column."""
+    rows = list(rows)
+    widths = [
+        max((wide for wide in map(columns, cells) if wide <= WIDE_CELL), default=0) for cells in zip(*rows, strict=True)
+    ]
+    return ["  ".join([*map(padded, row[:-1], widths), row[-1]]) for row in rows]
 
 
 def whole(text: object) -> str:

@@ -63,6 +63,23 @@ def test_should_list_one_topic_only(run):
     assert "position" in bad.err
 
 
+@pytest.mark.parametrize(("lang", "title"), [("en", "My topic"), ("zh", "我的主题")])
+def test_should_show_and_choose_katas_of_the_workspaces_own_topic(run, small, lang, title):
+    (small / "workspace.toml").write_text(
+        'namespace = "own"\n[topics]\nmy-topic = {en = "My topic", zh = "我的主题"}\n', "utf-8"
+    )
+    kata = small / "drills/rms-norm/kata.yaml"
+    kata.write_text(kata.read_text("utf-8").replace("topic: transformer", "topic: my-topic"), "utf-8")
+    for _ in range(2):  # read, then from the cache
+        assert title in run("show", "rms-norm", "-w", small, "--lang", lang).out
+    assert "rms-norm" in run("list", "--topic", "my-topic", "-w", small).out
+    assert run("today", "--topic", "my-topic", "--json", "-w", small).json["items"][0]["kata"] == "rms-norm"
+    refused = run("list", "--topic", "sport", "-w", small)
+    assert (refused.code, "evaluation, my-topic" in refused.err) == (2, True)
+    (small / "workspace.toml").unlink()
+    assert "my-topic" in run("show", "rms-norm", "-w", small).err  # the cache does not outlive the topic
+
+
 def test_should_show_the_contract_that_is_graded(run):
     shown = run("show", "rope-pairing")
     other = run("show", "rope-pairing", "--variant", "half-split")

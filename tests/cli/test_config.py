@@ -10,6 +10,7 @@ import pytest
 
 from llmdrills.cli.settings_file import change, template
 from llmdrills.errors import SettingError
+from llmdrills.lines import columns
 from llmdrills.settings import OPTIONS
 from tests.helpers.terminal import Terminal
 
@@ -31,6 +32,16 @@ def test_should_set_and_get_a_setting(run, file):
     assert set(found["settings"]) == {option.name for option in OPTIONS}
     listed = run("config", "get").out
     assert all(option.name in listed for option in OPTIONS)
+    assert "\neditor       (unset) " in listed
+
+
+def test_should_list_the_settings_in_columns_whatever_stands_in_them(run):
+    """The address of AnkiConnect is longer than any other value, and Chinese letters are wide."""
+    for lang, source in (("en", "from default"), ("zh", "默认值")):
+        lines = run("paths", "--lang", lang).out.splitlines()[-len(OPTIONS) + 1 :]
+        assert {columns(line.partition(f"  {source}  ")[0]) for line in lines} == {34}
+        lines = run("config", "get", "--lang", lang).out.splitlines()[1:]
+        assert {columns(line.partition(f"  {source.removeprefix('from ')}")[0]) for line in lines} == {34}
 
 
 def test_should_keep_the_rest_of_the_file_with_its_comments(run, file):

@@ -84,6 +84,17 @@ def test_should_leave_nothing_behind_where_it_tidies_late(kata, processes):
     assert not root.exists()
 
 
+def test_should_be_cancelled_while_it_tidies_what_the_last_attempt_left(kata, monkeypatch):
+    with Grader(tidy_late=True) as grader:
+        grader.grade(kata, "cast-first", RIGHT, limits=QUICK, seed=11)
+        tidy = grader._pool.tidy
+        monkeypatch.setattr(grader._pool, "tidy", lambda: (tidy(), grader.cancel()))
+        with pytest.raises(Cancelled):
+            grader.grade(kata, "cast-first", RIGHT, limits=QUICK, seed=11)
+        monkeypatch.undo()
+        assert grader.grade(kata, "cast-first", RIGHT, limits=QUICK, seed=11).passed
+
+
 def test_should_call_a_starter_unimplemented(grade):
     assert grade(body("raise NotImplementedError")).outcome == "unimplemented"
 

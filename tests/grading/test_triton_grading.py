@@ -121,7 +121,7 @@ FAULTS = {
         "n",
         "does-not-compile",
         "(`columns = tl.arange(0, BLOCK)  # (BLOCK,)`): arange's range must be a power of 2",
-        "Triton 无法编译 `shares_kernel`（`columns = tl.arange(0, BLOCK)  # (BLOCK,)`）：",
+        "Triton 无法编译 `shares_kernel`（`columns = tl.arange(0, BLOCK)  # (BLOCK,)`）：tl.arange 的长度必须是 2 的幂",
     ),
     "no grid": (
         "shares_kernel[(rows,)](",

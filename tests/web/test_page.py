@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -214,6 +217,22 @@ def test_should_bring_back_what_was_not_saved_when_the_kata_is_left(window: Wind
     page.wait_for_selector(".notice[role=alert]")
     assert kata_file(home).read_text() == "theirs = 1\n"
     assert page.evaluate("() => llmdrills.editor.text()") == "mine = 1\n"
+
+
+def test_should_forget_what_was_not_saved_once_the_kata_is_begun_anew(window: Window, workspace: Path, home: Path):
+    """Its file is another one: the text comes back no more, so closing the page loses nothing."""
+    page = window.page
+    may_close = "() => window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+    window.view("kata/rms-norm")
+    window.write("mine = 1\n")
+    window.view("katas")
+    assert not page.evaluate(may_close)
+    words = [sys.executable, "-m", "llmdrills", "start", "rms-norm", "--again", "--workspace", str(workspace)]
+    subprocess.run(words, env={**os.environ, "LLMDRILLS_HOME": str(home)}, capture_output=True, check=True, timeout=60)
+    window.view("kata/rms-norm")
+    page.wait_for_selector(".cm-content")
+    assert "mine" not in page.evaluate("() => llmdrills.editor.text()")
+    assert page.evaluate(may_close)
 
 
 def test_should_say_that_a_view_failed_and_offer_it_again(window: Window):

@@ -13,12 +13,16 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from llmdrills.cli.day.events import Graded
+from llmdrills.errors import HistoryError
 from llmdrills.practice.history import History, decode
-from llmdrills.web.practice import version_of
+from llmdrills.web import practice as practices
+from llmdrills.web.practice import Practice, version_of
 from tests.helpers.web_client import WebClient
 
 Solution = Callable[[str], str]
@@ -399,3 +403,25 @@ def test_should_speak_chinese_from_the_next_answer_on(client: WebClient, sheet: 
     assert "今天" in client.get("/api/plan").json["head"]
     assert "答案" in client.ask("reveal", session=sheet["session"], view="solution")["ask"]
     assert "reload" not in client.post("rate", {"session": "x", "rating": 1}).json["error"]
+
+
+def test_should_grade_for_the_next_page_where_a_verdict_could_not_be_taken(monkeypatch: pytest.MonkeyPatch):
+    """As where the history cannot be read just then: it is told, and nobody else waits for ever."""
+
+    def broken(*_: object) -> None:
+        raise HistoryError("the history is busy", "try again")
+
+    begun: list[bytes] = []
+    study: Any = SimpleNamespace(grade=lambda _repetition, code: begun.append(code))
+    practice, asker = Practice(study), practices._Asker("page", 1)
+    for seed, code in ((1, b"a"), (2, b"b")):
+        repetition: Any = SimpleNamespace(seed=seed)
+        made: Any = SimpleNamespace(id="rms-norm")
+        sheet = practice.sheets[str(seed)] = practices.Sheet(repetition, made, made, resumed=False)
+        practice._grade(sheet, code, asker)
+    assert begun == [b"a"]
+    monkeypatch.setattr(practice, "_take", broken)
+    verdict: Any = SimpleNamespace(kata="rms-norm", seed=1)
+    with pytest.raises(HistoryError):
+        practice.graded(Graded(b"a", verdict))
+    assert begun == [b"a", b"b"]

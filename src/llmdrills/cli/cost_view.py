@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmdrills.language import Bilingual
-from llmdrills.lines import columns
+from llmdrills.lines import columns, padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,9 +72,4 @@ def _table(rows: Sequence[CaseTraffic], titles: dict[str, str], language: Langua
         shown = [f"{one['moved']:,}", f"{one['least']:,}", times, *(f"{number:,}" for number in numbers)]
         cells.append([titles.get(one["case"], one["case"]), *shown])
     widths = [max(columns(row[at]) for row in cells) for at in range(len(cells[0]))]
-    return ["  ".join(_padded(row[at], width, left=not at) for at, width in enumerate(widths)) for row in cells]
-
-
-def _padded(text: str, width: int, *, left: bool) -> str:
-    space = " " * (width - columns(text))
-    return f"{text}{space}" if left else f"{space}{text}"
+    return ["  ".join(padded(row[at], width, left=not at) for at, width in enumerate(widths)) for row in cells]

@@ -40,8 +40,10 @@ _TYPERS = {
 _DEFAULT = Bilingual("default: ", "默认 ")
 _REQUIRED = Bilingual("required", "必填")
 _AT_LEAST = Bilingual("{low} or more", "不小于 {low}")
+_AT_MOST = Bilingual("{high} or less", "不大于 {high}")
 _FROM_TO = Bilingual("{low} to {high}", "{low} 到 {high}")
 _PLACEHOLDERS = {"<int>": "N", "<int range>": "N", "<float>": "X", "<str>": "TEXT", "<path>": "PATH"}
+_BOUND = r"-?\d+(?:\.\d+)?"  # of an option that takes a whole number, or any
 _NARROW = 60  # columns below which what an option does stands under it
 
 
@@ -237,8 +239,15 @@ def _extra(part: str) -> str:
         return told(_REQUIRED)
     if part.startswith("default: "):
         return told(_DEFAULT) + part.removeprefix("default: ")
-    if found := re.fullmatch(r"x>=(\d+)", part):
-        return told(_AT_LEAST.format(low=found[1]))
-    if found := re.fullmatch(r"(\d+)<=x<=(\d+)", part):
-        return told(_FROM_TO.format(low=found[1], high=found[2]))
+    if found := re.fullmatch(rf"x>=({_BOUND})", part):
+        return told(_AT_LEAST.format(low=_number(found[1])))
+    if found := re.fullmatch(rf"x<=({_BOUND})", part):
+        return told(_AT_MOST.format(high=_number(found[1])))
+    if found := re.fullmatch(rf"({_BOUND})<=x<=({_BOUND})", part):
+        return told(_FROM_TO.format(low=_number(found[1]), high=_number(found[2])))
     return part
+
+
+def _number(bound: str) -> str:
+    """A bound as a person writes it: 0 for 0.0."""
+    return bound.removesuffix(".0")

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llmdrills.cli.console import coloured, rich_console, tell
-from llmdrills.decks.labels import TOPIC_LABELS
+from llmdrills.decks.labels import topic_label
 from llmdrills.language import Bilingual
 from llmdrills.mathtext import unicode_math
 
@@ -28,7 +28,8 @@ MINUTES = Bilingual("{minutes} min · {topic} · write `{entry}`", "{minutes} �
 def kata_markdown(kata: Kata, variant: Variant, language: Language) -> str:
     """The kata's task: title, prompt, contract, what is not allowed and what it may cost."""
     lines = [f"# {kata.title[language]}", ""]
-    lines += [MINUTES.format(minutes=kata.minutes, topic=TOPIC_LABELS[kata.topic], entry=kata.entry)[language], ""]
+    topic = topic_label(kata.topic, kata.own_topic)
+    lines += [MINUTES.format(minutes=kata.minutes, topic=topic, entry=kata.entry)[language], ""]
     lines += [kata.prompt[language].strip(), "", f"## {CONTRACT[language]}", ""]
     if len(kata.variants) > 1:
         lines += [f"**{VARIANT[language]}{COLON[language]}{variant.title[language]}** (`{variant.id}`)", ""]

@@ -100,9 +100,7 @@ def _katas() -> Sequence[Kata]:
 
 def complete_topic(incomplete: str) -> list[str]:
     """The topics of the katas, for a shell."""
-    from llmdrills.content.kata import TOPICS
-
-    return [topic for topic in TOPICS if topic.startswith(incomplete)]
+    return [topic for topic in _topics(_katas()) if topic.startswith(incomplete)]
 
 
 def one_of(*words: str) -> Callable[[str], list[str]]:
@@ -281,12 +279,24 @@ def find_variant(kata: Kata, wanted: str | None) -> Variant:
     return found
 
 
-def check_topic(wanted: str | None) -> None:
-    """Raise UsageError for a topic that there is none of."""
+def check_topic(here: Place, wanted: str | None) -> None:
+    """Raise UsageError for a topic that there is none of, and ContentError for problems of the workspace."""
     from llmdrills.content.kata import TOPICS
 
-    if wanted is not None and wanted not in TOPICS:
-        raise UsageError(_NO_TOPIC.format(wanted=wanted), ONE_OF.format(words=listed(TOPICS)))
+    if wanted is None or wanted in TOPICS:
+        return
+    from llmdrills.cli.packs import all_katas
+
+    known = _topics(all_katas(here, quiet=True))
+    if wanted not in known:
+        raise UsageError(_NO_TOPIC.format(wanted=wanted), ONE_OF.format(words=listed(known)))
+
+
+def _topics(katas: Iterable[Kata]) -> tuple[str, ...]:
+    """Ours, and those that a workspace brings and a kata has."""
+    from llmdrills.content.kata import TOPICS
+
+    return tuple(dict.fromkeys((*TOPICS, *(kata.topic for kata in katas))))
 
 
 def nearest(wanted: str, known: Iterable[str], otherwise: Bilingual) -> Bilingual:

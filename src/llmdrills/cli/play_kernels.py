@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from llmdrills.cli.options import nearest
 from llmdrills.cli.record import open_history
+from llmdrills.content.attempt_source import read_attempt
 from llmdrills.content.catalogue import load_catalogue, with_slips
-from llmdrills.content.notebookfile import entry_cell, is_notebook, variant_of
+from llmdrills.content.notebookfile import variant_of
 from llmdrills.content.starter import read_header
 from llmdrills.errors import UsageError
-from llmdrills.files import read_source
 from llmdrills.grading.play.parts import PARTS, Part, part_of
 from llmdrills.grading.play.request import PlacedKernel
 from llmdrills.language import Bilingual, listed
@@ -42,8 +42,6 @@ _NO_SLIP = Bilingual(
 _LIST = Bilingual("`llmdrills play --costs {kata}` lists them", "`llmdrills play --costs {kata}` 会列出全部")
 _TWICE = Bilingual("{kata} is given twice", "{kata} 给了两次")
 _ONCE = Bilingual("give one file or one known mistake for each kata", "每个练习只能给一个文件或一个常见错误")
-_CANNOT_READ = Bilingual("cannot read {file}: {why}", "无法读取 {file}：{why}")
-_GIVE_PATH = Bilingual("give the path of your file", "请给出文件的路径")
 _OTHER_KATA = Bilingual("{file} is a file for {kata}", "{file} 是 {kata} 的文件")
 _NAME_IT = Bilingual(
     "write `--with {kata}={file}`, or change its first line", "请写成 `--with {kata}={file}`，或修改首行"
@@ -150,22 +148,15 @@ def feedback_of(placed: PlacedKernel) -> Bilingual:
 
 
 def _file(kata: Kata, part: Part, file: Path) -> tuple[PlacedKernel, list[Bilingual]]:
-    name, asked = str(file), None
-    try:
-        if is_notebook(file):
-            cell = entry_cell(file, kata.entry, kata.id)
-            source, name, asked = cell.code, cell.name, variant_of(cell)
-        else:
-            source = read_source(file)
-    except OSError as error:
-        raise UsageError(_CANNOT_READ.format(file=file, why=error.strerror), _GIVE_PATH) from error
-    header = (kata.id, asked) if asked else read_header(source.decode("utf-8", errors="replace"))
+    source = read_attempt(file, str(file), kata)
+    asked = variant_of(source.cell) if source.cell is not None else None
+    header = (kata.id, asked) if asked else read_header(source.code.decode("utf-8", errors="replace"))
     if header is not None and header[0] != kata.id:
         raise UsageError(_OTHER_KATA.format(file=file, kata=header[0]), _NAME_IT.format(kata=header[0], file=file))
     other = header is not None and header[1] != part.variant
-    words = {"file": name, "variant": part.variant, "kata": kata.id, "given": header[1] if header else ""}
+    words = {"file": source.name, "variant": part.variant, "kata": kata.id, "given": header[1] if header else ""}
     remark = [_OTHER_VARIANT.format(**words)] if other else []
-    return PlacedKernel(kata, part.variant, "mine", source=source, file=name), remark
+    return PlacedKernel(kata, part.variant, "mine", source=source.code, file=source.name), remark
 
 
 def _passed(here: Place, katas: Mapping[str, Kata], named: set[str]) -> dict[str, PlacedKernel]:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from llmdrills.language import Language
     from llmdrills.settings import Setting
 
-__all__ = ["UNSET", "change", "source_of", "template"]
+__all__ = ["change", "source_of", "template", "value_of"]
 
-UNSET = Bilingual("(unset)", "未设置")
+_UNSET = Bilingual("(unset)", "未设置")
 
 _DEFAULT = Bilingual("default", "默认值")
 _HEAD = Bilingual(
@@ -61,6 +61,11 @@ def change(path: Path, name: str, value: float | str | None) -> None:
 def source_of(setting: Setting) -> Bilingual:
     """Where a value comes from: an option, a variable and a file are their own names."""
     return _DEFAULT if setting.source == "default" else Bilingual(setting.source, setting.source)
+
+
+def value_of(setting: Setting) -> Bilingual:
+    """The value as it is shown: an empty one is said."""
+    return _UNSET if setting.value == "" else Bilingual(str(setting.value), str(setting.value))
 
 
 def template(language: Language) -> str:

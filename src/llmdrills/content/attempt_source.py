@@ -12,7 +12,7 @@ from llmdrills.files import check_size, read_source
 if TYPE_CHECKING:
     from llmdrills.content.model import Kata
 
-__all__ = ["Source", "read_attempt"]
+__all__ = ["Source", "read_attempt", "read_file"]
 
 
 class Source(NamedTuple):
@@ -23,13 +23,19 @@ class Source(NamedTuple):
     cell: Cell | None = None
 
 
+def read_file(path: Path, kata: Kata) -> Source:
+    """Read a file, or the cell of a notebook that answers the kata. Raises UsageError, and OSError."""
+    if is_notebook(path):
+        cell = entry_cell(path, kata.entry, kata.id)
+        return Source(cell.code, cell.name, cell)
+    return Source(read_source(path), str(path))
+
+
 def read_attempt(source: Path | str | bytes | Cell, file: str, kata: Kata) -> Source:
     """Read what is to be graded. Raises UsageError."""
     if isinstance(source, Path):
         try:
-            if not is_notebook(source):
-                return Source(read_source(source), str(source))
-            source = entry_cell(source, kata.entry, kata.id)
+            return read_file(source, kata)
         except OSError as error:
             raise UsageError(f"cannot read {source}: {error.strerror}", "give the path of your file") from error
     if isinstance(source, Cell):

@@ -2,8 +2,8 @@
 
 Nothing here imports YAML or parses Python on a hit: `llmdrills today --json` has to start about as fast as an empty
 command.
-The cache is JSON, keyed by the package's version and by path, size and mtime of each kata's files; one that can't
-be read, or was made for something else, is made anew. Slips are left out: `with_slips` adds them.
+The cache is JSON, keyed by the package's version and by path, size and mtime of workspace.toml and of each kata's
+files; one that can't be read, or was made for something else, is made anew. Slips are left out: `with_slips` adds them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "load_catalogue", "with_slips"]
 
-_FORMAT = 6  # increase it when a cached field of Kata is added or removed
+_FORMAT = 7  # increase it when a cached field of Kata is added or removed
 _FILES = ("kata.yaml", "reference.py", "solution.py", "cases.py", "slips.yaml")
 
 Json = dict[str, Any]
@@ -65,20 +65,28 @@ def cache_file(root: Path, cache_dir: Path) -> Path:
 
 def _stamp(root: Path) -> list[Any]:
     """The files and times that decide whether the cache is still valid."""
-    stamp: list[Any] = [_FORMAT, __version__, str(root)]
-    drills = os.path.join(root, "drills")  # noqa: PTH118  # str paths: pathlib takes as long as the rest of this function
+    about = os.path.join(root, "workspace.toml")  # noqa: PTH118  # str paths: pathlib takes as long as the rest of this function
+    stamp: list[Any] = [_FORMAT, __version__, str(root), _times(about)]
+    drills = os.path.join(root, "drills")  # noqa: PTH118  # the same
     try:
         names = sorted(os.listdir(drills))  # noqa: PTH208  # the same
     except OSError:
         return stamp
     for name in names:
         for file in _FILES:
-            try:
-                found = os.stat(os.path.join(drills, name, file))  # noqa: PTH116, PTH118  # the same
-            except OSError:
-                continue
-            stamp.append([name, file, found.st_mtime_ns, found.st_size])
+            times = _times(os.path.join(drills, name, file))  # noqa: PTH118  # the same
+            if times:
+                stamp.append([name, file, *times])
     return stamp
+
+
+def _times(file: str) -> list[int]:
+    """What changes when the file does; empty where there is none."""
+    try:
+        found = os.stat(file)  # noqa: PTH116  # the same
+    except OSError:
+        return []
+    return [found.st_mtime_ns, found.st_size]
 
 
 def _read(path: Path, root: Path, stamp: list[Any]) -> tuple[Kata, ...] | None:
@@ -105,6 +113,7 @@ def _to_json(kata: Kata) -> Json:
         "id": kata.id,
         "title": _both(kata.title),
         "topic": kata.topic,
+        "own_topic": kata.own_topic and _both(kata.own_topic),
         "minutes": kata.minutes,
         "entry": kata.entry,
         "prompt": _both(kata.prompt),
@@ -131,6 +140,7 @@ def _from_json(data: Json, root: Path) -> Kata:
         id=data["id"],
         title=Bilingual(*data["title"]),
         topic=data["topic"],
+        own_topic=Bilingual(*data["own_topic"]) if data["own_topic"] else None,
         minutes=data["minutes"],
         entry=data["entry"],
         prompt=Bilingual(*data["prompt"]),

@@ -274,6 +274,7 @@ class Kata:
     variants: tuple[Variant, ...]
     folder: Path
     position: Position
+    own_topic: Bilingual | None = None  # the title of the topic, where the workspace brings it
     requires: tuple[str, ...] = ()  # katas to be met before this one
     turn: int | None = None  # its place among the new katas of a course; None: after those that have one
     proves: tuple[str, ...] = ()

@@ -157,6 +157,7 @@ def read_kata(folder: Path, report: Report, about: WorkspaceFile | None = None) 
     if cases and cases.slips:
         written = replace(written, slips=(*cases.slips, *written.slips))
     kata = _make(reader, node, values, written, _notices(folder, reader, values, cases))
+    kata = replace(kata, own_topic=about.topics.get(kata.topic))
     check_references(kata, reader.places, file, report)
     check_kata(kata, cases, reader)
     if len(report.problems) == before:

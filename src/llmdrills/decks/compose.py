@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.decks.cloze import hidden_hashes, ordinals
-from llmdrills.decks.labels import LABELS, TOPIC_LABELS, tolerance_text
+from llmdrills.decks.labels import LABELS, tolerance_text, topic_label
 from llmdrills.decks.markdown import clean, guard, render, render_cloze, render_inline
 from llmdrills.decks.media import Media
 from llmdrills.errors import BuildError
@@ -201,8 +201,8 @@ class Composer:
     def _plain(self, note: Note) -> dict[str, str]:
         """The fields that hold no Markdown."""
         language = self._language
-        topic = self._topics.get(note.topic) or TOPIC_LABELS.get(note.topic)
-        shown = {"Topic": escape(topic[language] if topic else note.topic), "NoteId": escape(note.id)}
+        topic = topic_label(note.topic, self._topics.get(note.topic))
+        shown = {"Topic": escape(topic[language]), "NoteId": escape(note.id)}
         if note.kata:
             title = self._katas.get(note.kata, "")
             shown["Kata"] = f"{escape(title)} <code>{escape(note.kata)}</code>".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmdrills.language import Bilingual
 
-__all__ = ["LABELS", "TOPIC_LABELS", "tolerance_text"]
+__all__ = ["LABELS", "TOPIC_LABELS", "tolerance_text", "topic_label"]
 
 LABELS: dict[str, Bilingual] = {
     "answer": Bilingual("Answer", "答案"),
@@ -33,6 +33,11 @@ TOPIC_LABELS: dict[str, Bilingual] = {
     "training": Bilingual("Training", "训练"),
     "evaluation": Bilingual("Evaluation", "评测"),
 }
+
+
+def topic_label(topic: str, own: Bilingual | None = None) -> Bilingual:
+    """The title of a topic: a workspace's own, or one of ours; the name itself where there is neither."""
+    return own or TOPIC_LABELS.get(topic) or Bilingual(topic, topic)
 
 
 def tolerance_text(tolerance: str) -> Bilingual:

@@ -195,10 +195,10 @@ class Grader:
     def _work(self) -> Iterator[None]:
         """Make one piece of work cancellable; no process or folder of it is left afterwards, or before the next one."""
         with self._lock:
-            if self._untidy:
-                self._tidy()
-            self._working = True
+            self._working = True  # first, so that `cancel` counts while this tidies
             try:
+                if self._untidy:
+                    self._tidy()
                 yield
             finally:
                 self._working = False

@@ -33,7 +33,9 @@ class CellGrader:
         # A server that did not load transformers when it started is of no use to a kata that needs it.
         if self._grader is None or self._started_for != (device, needs):
             self.close()
-            self._grader, self._started_for = Grader(device=device, needs=needs), (device, needs)
+            # The kernel waits for a verdict and runs nothing meanwhile; whatever comes next can wait for the tidying.
+            self._grader = Grader(device=device, needs=needs, tidy_late=True)
+            self._started_for = (device, needs)
         return self._grader
 
     def grade(self, kata: Kata, variant: str, cell: Cell, *, device: str, seed: int, language: Language) -> Verdict:

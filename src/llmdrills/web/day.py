@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmdrills.cli.options import kata_notes
 from llmdrills.cli.plan_view import plan_text
 from llmdrills.cli.undo_view import name_step, undo_last
-from llmdrills.decks.labels import TOPIC_LABELS
+from llmdrills.decks.labels import topic_label
 from llmdrills.mathtext import unicode_math
 from llmdrills.practice import plan as plans
 from llmdrills.practice import report, stats
@@ -83,15 +83,17 @@ class Day:
     def katas(self) -> Json:
         """All katas, by topic, those that come first first. Raises ContentError."""
         study = self._study
-        found = sorted(study.read_katas().values(), key=lambda kata: kata.rank)
+        topics: dict[str, list[Kata]] = {}
+        for kata in sorted(study.read_katas().values(), key=lambda kata: kata.rank):
+            topics.setdefault(kata.topic, []).append(kata)
         return {
             "packs": study.packs_left_out(),
             "topics": [
                 {
-                    "title": study.told(TOPIC_LABELS[topic]),
-                    "katas": [self._row(kata) for kata in found if kata.topic == topic],
+                    "title": study.told(topic_label(topic, katas[0].own_topic)),
+                    "katas": [self._row(kata) for kata in katas],
                 }
-                for topic in dict.fromkeys(kata.topic for kata in found)
+                for topic, katas in topics.items()
             ],
         }
 
@@ -136,7 +138,7 @@ class Day:
         return {
             "kata": item.kata,
             "title": unicode_math(study.told(item.title)),
-            "topic": study.told(TOPIC_LABELS[item.topic]),
+            "topic": study.told(topic_label(item.topic, study.katas[item.kata].own_topic)),
             "variant": item.variant,
             "minutes": item.minutes,
             "why": study.told(item.why),

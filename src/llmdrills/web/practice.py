@@ -290,12 +290,13 @@ class Practice:
     def graded(self, event: Graded) -> Sheet | None:
         """A verdict came: record it, then show it. The sheet that it is about; None where it is not shown."""
         sheet = next((one for one in self.sheets.values() if _is_of(event, one)), None)
-        shown = None if sheet is None else self._take(event, sheet, sheet.waiting.pop(event.code))
-        if not event.superseded:
-            if sheet is not None:
-                sheet.waiting.clear()  # what was given up for this one
-            self._graded_next()
-        return shown
+        try:
+            return None if sheet is None else self._take(event, sheet, sheet.waiting.pop(event.code))
+        finally:  # whatever went wrong with this one
+            if not event.superseded:
+                if sheet is not None:
+                    sheet.waiting.clear()  # what was given up for it
+                self._graded_next()
 
     def _take(self, event: Graded, sheet: Sheet, asker: _Asker) -> Sheet | None:
         verdict = event.verdict

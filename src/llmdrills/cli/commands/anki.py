@@ -218,7 +218,7 @@ def push_command(
     packages: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[PACKAGE]...",
+            metavar="PACKAGE",
             help=told(
                 Bilingual("Packages to import; those in build/ unless given.", "要导入的牌组包；默认为 build/ 中的。")
             ),

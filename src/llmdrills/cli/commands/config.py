@@ -12,11 +12,11 @@ from llmdrills.cli.console import note, print_json, spoken, tell, told
 from llmdrills.cli.day.editor import find_editor
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import ONE_OF, JsonOption, LangOption, WorkspaceOption, nearest, place
-from llmdrills.cli.settings_file import UNSET, change, source_of, template
+from llmdrills.cli.settings_file import change, source_of, template, value_of
 from llmdrills.errors import SettingError, UsageError
 from llmdrills.files import write_atomically
 from llmdrills.language import Bilingual, listed
-from llmdrills.lines import whole
+from llmdrills.lines import aligned, whole
 from llmdrills.settings import OPTIONS, Option, convert, load_settings
 
 if TYPE_CHECKING:
@@ -122,8 +122,12 @@ def get_command(
     elif name is not None:
         print(found[name].value)
     else:
-        for key, setting in found.items():
-            tell(f"{key:<11} {whole(setting.value):<8} {whole(source_of(setting)[here.language])}", table=True)
+        language = here.language
+        for line in aligned(
+            (key, whole(value_of(setting)[language]), whole(source_of(setting)[language]))
+            for key, setting in found.items()
+        ):
+            tell(line, table=True)
 
 
 @app.command("set", help=told(_SET_HELP))
@@ -165,8 +169,7 @@ def set_command(
     language = here.language if here is not None else spoken()
     now = place(workspace, lang=lang).settings.values[name]
     if wanted is None:
-        shown = UNSET if now.value == "" else now.value
-        tell(_RESET.format(name=name, value=shown, path=whole(path))[language])
+        tell(_RESET.format(name=name, value=value_of(now), path=whole(path))[language])
         return
     tell(_SET.format(name=name, value=whole(wanted), path=whole(path))[language])
     if now.source != f"{path}: {name}":

@@ -33,8 +33,9 @@ from llmdrills.cli.rating_view import choices_json, earned_text
 from llmdrills.cli.record import Recorded, belongs, open_repetition, own_file, record_attempt
 from llmdrills.cli.repair import UNRATED
 from llmdrills.cli.verdict_view import print_verdict
+from llmdrills.content.attempt_source import Source, read_file
 from llmdrills.content.catalogue import with_slips
-from llmdrills.content.notebookfile import entry_cell, is_notebook, katas_named, read_notebook, variant_of
+from llmdrills.content.notebookfile import is_notebook, katas_named, variant_of
 from llmdrills.content.starter import read_header
 from llmdrills.errors import LLMDrillsError, UsageError
 from llmdrills.files import MOST_SOURCE_BYTES, check_size, read_source
@@ -43,7 +44,7 @@ from llmdrills.lines import whole
 from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from llmdrills.content.model import Kata
     from llmdrills.grading.client import Grader
@@ -209,8 +210,8 @@ def command(
         if watch and path == _STDIN:
             raise UsageError(_NO_WATCH, _GIVE_FILE)
         found = with_slips(named)
-        code = _read(path, found)
-        chosen = find_variant(found, variant or _variant_of(path, code, found))
+        source = _read(path, found)
+        chosen = find_variant(found, variant or _variant_of(path, source, found))
         own = seed if seed is not None else _own_seed(here, found, chosen.id, path)
         task = _Task(
             grader=grader,
@@ -227,7 +228,7 @@ def command(
         if watch:
             _watch(task)
             return
-        verdict = _grade(task, code)
+        verdict = _grade(task, source)
     raise typer.Exit(2 if verdict.outcome == "error" else 0 if verdict.passed else 1)
 
 
@@ -240,7 +241,7 @@ def _target(here: Place, katas: Sequence[Kata], what: str, file: Path | None) ->
     if file is not None:
         raise UsageError(_ONE_FILE.format(first=what, second=file), _GIVE_KATA)
     path = Path(what)
-    return _named_by(here, katas, path, _read(path, None)), path
+    return _named_by(here, katas, path), path
 
 
 def _is_path(what: str, *, known: bool) -> bool:
@@ -251,10 +252,12 @@ def _is_path(what: str, *, known: bool) -> bool:
     return os.path.isfile(what) if known else os.path.exists(what)  # noqa: PTH110, PTH113
 
 
-def _named_by(here: Place, katas: Sequence[Kata], path: Path, code: bytes) -> Kata:
+def _named_by(here: Place, katas: Sequence[Kata], path: Path) -> Kata:
     """The kata that the first line names; the one whose practice file it is, where there is no such line."""
-    if is_notebook(path):
-        return find_kata(katas, _only_kata(path))
+    with _readable(path, "KATA"):
+        if is_notebook(path):
+            return find_kata(katas, _only_kata(path))
+        code = _stdin() if path == _STDIN else read_source(path)
     header = read_header(code.decode("utf-8", errors="replace"))
     if header is not None:
         return find_kata(katas, header[0])
@@ -284,11 +287,11 @@ def _own_seed(here: Place, kata: Kata, variant: str, path: Path) -> int | None:
         return None  # recording the attempt tells why
 
 
-def _variant_of(path: Path, code: bytes, kata: Kata) -> str | None:
+def _variant_of(path: Path, source: Source, kata: Kata) -> str | None:
     """The variant that the file's header names; the starter writes one."""
-    if is_notebook(path) and (asked := variant_of(entry_cell(path, kata.entry, kata.id))) is not None:
+    if source.cell is not None and (asked := variant_of(source.cell)) is not None:
         return asked
-    header = read_header(code.decode("utf-8", errors="replace"))
+    header = read_header(source.code.decode("utf-8", errors="replace"))
     if header is None:
         return None
     named, variant = header
@@ -299,19 +302,19 @@ def _variant_of(path: Path, code: bytes, kata: Kata) -> str | None:
     return variant
 
 
-def _read(path: Path, kata: Kata | None) -> bytes:
+def _read(path: Path, kata: Kata) -> Source:
     if path == _STDIN:
-        return _stdin()
+        return Source(_stdin(), "stdin")
+    with _readable(path, kata.id):
+        return read_file(path, kata)
+
+
+@contextlib.contextmanager
+def _readable(path: Path, kata: str) -> Iterator[None]:
     try:
-        if is_notebook(path):
-            if kata is None:
-                read_notebook(path)  # its cells say which kata it is, not its bytes
-                return b""
-            return entry_cell(path, kata.entry, kata.id).code
-        return read_source(path)
+        yield
     except FileNotFoundError as error:
-        start = f"`llmdrills start {'KATA' if kata is None else kata.id}` writes a starter"
-        raise UsageError(f"there is no {path}", start) from error
+        raise UsageError(f"there is no {path}", f"`llmdrills start {kata}` writes a starter") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "give another file") from error
 
@@ -339,21 +342,19 @@ class _Task:
     cost: bool
 
 
-def _grade(task: _Task, code: bytes | None = None) -> Verdict:
+def _grade(task: _Task, source: Source | None = None) -> Verdict:
     """Grade the file, record the verdict and show it; one that cannot be recorded is shown all the same."""
     kata, path, language = task.kata, task.path, task.here.language
-    code = _read(path, kata) if code is None else code
+    source = _read(path, kata) if source is None else source
     grade = task.grader.parity if task.parity else task.grader.grade
-    source = entry_cell(path, kata.entry, kata.id) if is_notebook(path) else code
-    verdict = grade(
-        kata, task.variant, source, seed=task.seed, language=language, file="stdin" if path == _STDIN else str(path)
-    )
+    what = source.code if source.cell is None else source.cell
+    verdict = grade(kata, task.variant, what, seed=task.seed, language=language, file=source.name)
     recorded = None
     try:
-        recorded = record_attempt(task.here, kata, path, code, verdict)
+        recorded = record_attempt(task.here, kata, path, source.code, verdict)
     except (LLMDrillsError, OSError) as error:
-        what = error.in_both if isinstance(error, LLMDrillsError) else in_both(error)
-        note(_FAILED.format(error=what)[language])
+        why = error.in_both if isinstance(error, LLMDrillsError) else in_both(error)
+        note(_FAILED.format(error=why)[language])
     if task.json:
         choices = recorded.earned.choices if recorded and recorded.earned else ()
         mistake = recorded.mistake if recorded else None
@@ -392,7 +393,7 @@ def _watch(task: _Task) -> None:
     from llmdrills.grading.client import Cancelled, seed_of
 
     # One seed for all saves: what failed stays until it is fixed, and the oracle can work beforehand.
-    seed = seed_of(_read(task.path, task.kata)) if task.seed is None else task.seed
+    seed = seed_of(_read(task.path, task.kata).code) if task.seed is None else task.seed
     task = dataclasses.replace(task, seed=seed, parity=False)
     note(_WATCHING.format(file=whole(task.path))[task.here.language])
 

@@ -12,7 +12,7 @@ from llmdrills.cli.options import JsonOption, LangOption, TopicOption, Workspace
 from llmdrills.cli.packs import all_katas
 from llmdrills.content.engines import is_installed
 from llmdrills.language import Bilingual
-from llmdrills.lines import columns
+from llmdrills.lines import columns, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Run `llmdrills list`."""
     here = place(workspace, lang=lang)
-    check_topic(topic)
+    check_topic(here, topic)
     katas = [k for k in all_katas(here) if topic in (None, k.topic)]
     if json:
         rows = [
@@ -90,7 +90,7 @@ def _tell_tree(katas: Sequence[Kata], language: Language) -> None:
     for branch, kata, others in rows:
         also = _ALSO[language].format(_COMMA[language].join(others)) if others else ""
         name = f"{branch}{kata.id}"
-        head = f"{name}{' ' * (width - columns(name))}  {kata.minutes:>2} {_MIN[language]}"
+        head = f"{padded(name, width)}  {kata.minutes:>2} {_MIN[language]}"
         tell(f"{head}  {kata.title[language]}{also}{_missing(kata, language)}", table=True)
 
 

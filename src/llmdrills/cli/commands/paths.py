@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llmdrills.cli.console import print_json, tell
 from llmdrills.cli.manual import manual
 from llmdrills.cli.options import JsonOption, LangOption, WorkspaceOption, place
-from llmdrills.cli.settings_file import UNSET, source_of
+from llmdrills.cli.settings_file import source_of, value_of
 from llmdrills.language import Bilingual
-from llmdrills.lines import columns, whole
+from llmdrills.lines import aligned, whole
 from llmdrills.settings import OPTIONS
+
+if TYPE_CHECKING:
+    from llmdrills.language import Language
+    from llmdrills.settings import Option, Setting
 
 __all__ = ["HELP", "command"]
 
@@ -28,7 +34,7 @@ _NAMES = {
     "cache": Bilingual("cache", "缓存"),
 }
 _NOT_YET = Bilingual("  (not there yet)", "（尚未创建）")
-_SETTING = Bilingual("{name} {value} from {source} {help}", "{name} {value} {source} {help}")
+_FROM = Bilingual("from {source}", "{source}")
 
 
 def command(json: JsonOption = False, lang: LangOption = None, workspace: WorkspaceOption = None) -> None:
@@ -46,17 +52,16 @@ def command(json: JsonOption = False, lang: LangOption = None, workspace: Worksp
         print_json({"schema": 1, "paths": {k: str(v) for k, v in folders.items()}, "settings": settings})
         return
     language = here.language
-    for name, path in folders.items():
-        shown = _padded(_NAMES[name][language], 11)
-        tell(f"{shown} {whole(path)}{'' if path.exists() else _NOT_YET[language]}", table=True)
+    for line in aligned(
+        (_NAMES[name][language], f"{whole(path)}{'' if path.exists() else _NOT_YET[language]}")
+        for name, path in folders.items()
+    ):
+        tell(line, table=True)
     tell()
-    for option in OPTIONS:
-        setting = here.settings.values[option.name]
-        value = _padded(str(setting.value) if setting.value != "" else UNSET[language], 8)
-        source = _padded(source_of(setting)[language], 28)
-        line = _SETTING.format(name=f"{option.name:<11}", value=value, source=source, help=option.help)
-        tell(line[language], table=True)
+    for line in aligned(_row(option, here.settings.values[option.name], language) for option in OPTIONS):
+        tell(line, table=True)
 
 
-def _padded(text: str, width: int) -> str:
-    return whole(text) + " " * (width - columns(text))
+def _row(option: Option, setting: Setting, language: Language) -> tuple[str, ...]:
+    source = _FROM.format(source=source_of(setting))
+    return option.name, whole(value_of(setting)[language]), whole(source[language]), option.help[language]

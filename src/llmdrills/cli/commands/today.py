@@ -81,7 +81,7 @@ def command(
 ) -> None:
     """Run `llmdrills today`."""
     here = place(workspace, lang=lang, minutes=minutes, new=new, device=device)
-    check_topic(topic)
+    check_topic(here, topic)
     interactive = not (json or no_input) and sys.stdin.isatty() and sys.stdout.isatty()
     if interactive:
         from llmdrills.cli.day.loop import run_day

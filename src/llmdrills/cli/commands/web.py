@@ -66,7 +66,7 @@ def command(
     from llmdrills.web.server import WebServer
 
     here = place(workspace, lang=lang, device=device)
-    check_topic(topic)
+    check_topic(here, topic)
     allowed_packs(here)  # asks about a new one here, as every command does: the page asks nothing of the kind
     with open_history(here, check=True) as history, _ends_in_order():
         api = Api(here, history, topic=topic)

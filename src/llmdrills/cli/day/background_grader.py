@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llmdrills.cli.day.events import Failed, Graded
-from llmdrills.errors import LLMDrillsError
+from llmdrills.errors import GraderError, LLMDrillsError
+from llmdrills.language import Bilingual
+from llmdrills.messages import in_both
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BackgroundGrader", "Inbox"]
 
+_REFUSED = Bilingual("the system refused what grading needs: {why}", "系统拒绝了评分所需的资源：{why}")
+_SAVE_AGAIN = Bilingual("close other programs or make room, then save again", "请关闭其他程序或腾出空间，然后重新保存")
 _STALE = 0.5  # seconds that an attempt may have run before a newer save ends it
 _SHOWING = 0.1
 """Seconds after a verdict before the next attempt is prepared, which takes every core: whoever takes the verdict
@@ -144,10 +148,15 @@ class BackgroundGrader:
             if job is not None:
                 try:
                     self._do(job)
-                except OSError:
+                except OSError as error:
                     if not self._closing:  # else its processes were ended while they still started
-                        raise
+                        self._give_up(error)
             self._began = None
+
+    def _give_up(self, error: OSError) -> None:
+        """The system refused a process or a descriptor, in the middle of anything: the next save starts afresh."""
+        self._drop_graders()
+        self._events.post(Failed(GraderError(_REFUSED.format(why=in_both(error.strerror or str(error))), _SAVE_AGAIN)))
 
     def _do(self, job: _Job) -> None:
         from llmdrills.grading.client import Cancelled
@@ -197,8 +206,11 @@ class BackgroundGrader:
         from llmdrills.grading.client import Grader
 
         if needs not in self._graders:
-            for other in list(self._graders):
-                with contextlib.suppress(LLMDrillsError):  # it is going away in any case
-                    self._graders.pop(other).close()
+            self._drop_graders()
             self._graders[needs] = Grader(device=self._device, needs=needs, tidy_late=True)
         return self._graders[needs]
+
+    def _drop_graders(self) -> None:
+        for other in list(self._graders):
+            with contextlib.suppress(LLMDrillsError, OSError):  # it is going away in any case
+                self._graders.pop(other).close()

@@ -76,6 +76,11 @@ export class Sheet {
       phrases: document.documentElement.lang === "en" ? {} : ZH,
       save: () => this.save(), change: () => this.changed(),
     })
+    const {kata, repair, silent} = this.found
+    for (const [session, one] of drafts) {  // one of a repetition that is over has no file to go to any more
+      const same = one.kata === kata && one.repair === repair && one.silent === silent
+      if (same && session !== this.found.session) drafts.delete(session)
+    }
     const draft = drafts.get(this.found.session)
     if (draft) {  // if the file is another one by now, saving says so
       drafts.delete(this.found.session)
@@ -93,7 +98,8 @@ export class Sheet {
   leave() {
     clearTimeout(this.waiting)
     if (this.dirty) {
-      drafts.set(this.found.session, {text: this.editor.text(), version: this.version, silent: this.found.silent})
+      const {session, kata, repair, silent} = this.found
+      drafts.set(session, {text: this.editor.text(), version: this.version, kata, repair, silent})
     }
     this.editor?.destroy()
     if (window.llmdrills === this) window.llmdrills = null
@@ -193,7 +199,10 @@ export class Sheet {
   took(data) {
     const own = data.page === PAGE
     if (own && data.number !== this.number) return
-    if (!own && data.page && this.dirty) return  // another page's: nothing of what is unsaved here
+    if (!own && data.page && this.dirty) {  // another page's: nothing of what is unsaved here
+      if (this.verdict.classList.contains("busy")) this.stop()  // and it came instead of this page's own
+      return
+    }
     this.showVerdict(data)
     if (data.trouble) tell(t("failed", {why: data.trouble}))
     this.stand(data)
