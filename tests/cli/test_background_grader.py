@@ -9,9 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from llmdrills.cli.day.background_grader import BackgroundGrader
 from llmdrills.cli.day.events import Failed, Graded
 from llmdrills.content.catalogue import load_catalogue
+from llmdrills.content.starter import solution_text
+from llmdrills.grading.client import Grader
 
 
 class Events(queue.Queue[Any]):
@@ -21,42 +25,47 @@ class Events(queue.Queue[Any]):
         self.put(event)
 
 
-class Grader:
-    """Refused by the system at first, as where no descriptor is left; it grades nothing."""
-
-    made = 0
-
-    def __init__(self, **_: object) -> None:
-        Grader.made += 1
-        self.closed = False
-
-    def grade(self, *_: object, **__: object) -> str:
-        assert not self.closed
-        if Grader.made == 1:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return "a verdict"
-
-    def prepare(self, *_: object) -> None:
-        pass
-
-    def cancel(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
+NO_DESCRIPTOR = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+FAULT = KeyError("a fault of ours")
 
 
-def test_should_say_that_the_system_refused_and_grade_the_next_save(small: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("llmdrills.grading.client.Grader", Grader)
+@pytest.mark.parametrize(
+    ("error", "en", "zh"),
+    [
+        (NO_DESCRIPTOR, "Too many open files", "打开的文件太多"),
+        (FAULT, "internal error while grading: KeyError", "内部错误：KeyError"),
+    ],
+)
+def test_should_say_why_a_save_was_not_graded_and_grade_the_next_one(
+    error: Exception, en: str, zh: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[Grader] = []
+
+    class Refused(Grader):
+        """The first that is made fails as the system may fail it, or as a fault would."""
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+        def grade(self, *arguments: Any, **options: Any) -> Any:
+            if self is made[0]:
+                raise error
+            return super().grade(*arguments, **options)
+
+    monkeypatch.setattr("llmdrills.grading.client.Grader", Refused)
     (kata,) = load_catalogue(small, tmp_path)
-    repetition: Any = SimpleNamespace(kata=kata, variant="cast-first", seed=1, file=tmp_path / "rms-norm.py")
+    variant = kata.variants[0]
+    right = solution_text(kata, variant, "en").encode()
+    repetition: Any = SimpleNamespace(kata=kata, variant=variant.id, seed=1, file=tmp_path / "rms-norm.py")
     events = Events()
     with BackgroundGrader(events, "cpu") as grader:
         grader.grade(repetition, b"first", "en")
-        failed = events.get(timeout=30)
-        assert "Too many open files" in failed.error.told("en")
-        assert "打开的文件太多" in failed.error.told("zh")
-        grader.grade(repetition, b"second", "en")
-        graded = events.get(timeout=30)
-    assert (graded.code, graded.verdict) == (b"second", "a verdict")
-    assert Grader.made == 2
+        failed = events.get(timeout=60)
+        assert en in failed.error.told("en")
+        assert zh in failed.error.told("zh")
+        grader.grade(repetition, right, "en")
+        graded = events.get(timeout=120)
+    assert graded.code == right
+    assert graded.verdict.passed
+    assert len(made) == 2

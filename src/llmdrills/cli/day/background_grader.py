@@ -25,6 +25,11 @@ __all__ = ["BackgroundGrader", "Inbox"]
 
 _REFUSED = Bilingual("the system refused what grading needs: {why}", "系统拒绝了评分所需的资源：{why}")
 _SAVE_AGAIN = Bilingual("close other programs or make room, then save again", "请关闭其他程序或腾出空间，然后重新保存")
+_FAULT = Bilingual("internal error while grading: {what}", "评分时发生内部错误：{what}")
+_REPORT = Bilingual(
+    "save again; if it comes back, report it with the output of `llmdrills doctor`",
+    "请重新保存；如果再次出现，请附上 `llmdrills doctor` 的输出报告此问题",
+)
 _STALE = 0.5  # seconds that an attempt may have run before a newer save ends it
 _SHOWING = 0.1
 """Seconds after a verdict before the next attempt is prepared, which takes every core: whoever takes the verdict
@@ -148,15 +153,22 @@ class BackgroundGrader:
             if job is not None:
                 try:
                     self._do(job)
-                except OSError as error:
+                except Exception as error:  # whoever waits must hear of it, and the thread goes on
                     if not self._closing:  # else its processes were ended while they still started
                         self._give_up(error)
             self._began = None
 
-    def _give_up(self, error: OSError) -> None:
-        """The system refused a process or a descriptor, in the middle of anything: the next save starts afresh."""
+    def _give_up(self, error: Exception) -> None:
+        """Tell what happened in the middle of anything; the next save starts afresh.
+
+        The system refused a process or a descriptor, or there is a fault in llmdrills.
+        """
         self._drop_graders()
-        self._events.post(Failed(GraderError(_REFUSED.format(why=in_both(error.strerror or str(error))), _SAVE_AGAIN)))
+        if isinstance(error, OSError):
+            told = GraderError(_REFUSED.format(why=in_both(error.strerror or str(error))), _SAVE_AGAIN)
+        else:
+            told = GraderError(_FAULT.format(what=f"{type(error).__name__}: {error}"), _REPORT)
+        self._events.post(Failed(told))
 
     def _do(self, job: _Job) -> None:
         from llmdrills.grading.client import Cancelled
