@@ -24,6 +24,11 @@ def exact_logits(make: Inputs, step: float, dtype: torch.dtype) -> Call:
     return call(x, w_router, make.normal(e, c, f, std=c**-0.5, dtype=dtype), 2)
 
 
+HALF = {torch.bfloat16: {"rtol": 0.02, "atol": 0.04}, torch.float16: {"rtol": 0.003, "atol": 0.005}}
+"""How often a kernel rounds in half types is its own affair: each of product, silu, gate and sum may be off by half a
+unit in the last place of terms that partly cancel. The draws keep these terms small."""
+
+
 # Cases ------------------------------------------------------------------------------------------------------------
 
 
@@ -70,12 +75,14 @@ def no_tokens(make: Inputs) -> Call:
 @case(
     why="bfloat16, with router logits that are exact in it: dtypes come back, choices are beyond doubt",
     clauses=("shapes", "result"),
+    rtol=0.02,
+    atol=0.04,
 )
 def bfloat16(make: Inputs) -> Call:
     return exact_logits(make, 0.5, torch.bfloat16)
 
 
-@case(why="float16: eight times finer than bfloat16", clauses=("shapes", "result"))
+@case(why="float16: eight times finer than bfloat16", clauses=("shapes", "result"), rtol=0.003, atol=0.005)
 def float16(make: Inputs) -> Call:
     return exact_logits(make, 0.5, torch.float16)
 
@@ -83,6 +90,8 @@ def float16(make: Inputs) -> Call:
 @case(
     why="logits so near to each other that their probabilities are equal in float16, and not in float32",
     clauses=("routing", "gates"),
+    rtol=0.003,
+    atol=0.005,
 )
 def near_logits(make: Inputs) -> Call:
     return exact_logits(make, 2.0**-16, torch.float16)
@@ -216,13 +225,17 @@ def any_call(draw: Draw) -> Call:
         x, router = x.abs() + 0.5, (router[:1].abs() + 0.1).sort(dim=1).values.expand(c, e) * torch.ones(c, 1)
     elif kind != "any":
         # The first channels of a token are its logits, each a multiple of one power of two.
-        c = max(c, e)
+        c = e + c if dtype in HALF else max(c, e)
         x, router = draw.normal(n, c), torch.zeros(c, e)
         router[:e] = torch.eye(e)
         step = {"exact": 0.5, "near": 2.0**-16 if dtype == torch.float16 else 2.0**-12, "sure": 16.0}[kind]
         for row in range(n):
             x[row, :e] = (draw.permutation(e) - draw.pick(0, e // 2, e)) * step
-    experts = draw.normal(e, c, f, std=draw.pick(1.0, 1.0, 5.0) * c**-0.5)
+    experts = draw.normal(e, c, f, std=draw.pick(1.0, 1.0, 5.0 if dtype not in HALF else 1.0) * c**-0.5)
+    if dtype in HALF:
+        draw.within(**HALF[dtype])
+        if kind != "any":
+            experts[:, :e] = 0.0  # logits of 64 would make terms that large
     if dtype == torch.float32 and n and draw.chance(0.15):
         draw.gradients(0, 1, 2)
     x, router, experts = (draw.layout(value.to(dtype)) for value in (x, router, experts))

@@ -174,7 +174,7 @@ def drawn_mask(draw: Draw, B: int, H: int, L: int, S: int) -> torch.Tensor | Non
     draw.mark("mask", kind)
     if kind == "none":
         return None
-    shapes = {"keys": (S,), "plain": (L, S), "causal": (L, S), "padding": (B, 1, 1, S), "rows": (B, 1, L, S)}
+    shapes = {"keys": (1, S), "plain": (L, S), "causal": (L, S), "padding": (B, 1, 1, S), "rows": (B, 1, L, S)}
     shape = {**shapes, "heads": (H, L, S), "full": (B, H, L, S)}[kind]
     mask = torch.ones(shape, dtype=torch.bool).tril(S - L) if kind == "causal" else draw.boolean(*shape, true=0.5)
     return mask.scatter(-1, draw.integers(0, S, *shape[:-1], 1), True)

@@ -143,6 +143,19 @@ def float16_high(make: Inputs) -> Call:
     return call(Q, K, make.normal(2, 9, 6, dtype=half), block_size=4)
 
 
+@case(
+    why="float16 values of ±1000 that nearly cancel: rounded to float16, the weights miss by more than what is left",
+    clauses=("float32-inside",),
+    rtol=1e-3,
+    atol=2e-3,
+)
+def float16_cancelling(make: Inputs) -> Call:
+    half = torch.float16
+    Q, K, V = make.normal(2, 1, 8, dtype=half), make.normal(2, 12, 8, dtype=half), make.normal(2, 12, 5, std=1000.0)
+    weights = (Q.double() @ K.double().mT / 8**0.5).softmax(dim=-1)
+    return call(Q, K, (V - weights @ V.double()).to(half), block_size=5)
+
+
 @case(why="bfloat16 with a mask: the result comes back in bfloat16", clauses=("shapes", "formula", "float32-inside"))
 def bfloat16(make: Inputs) -> Call:
     half = torch.bfloat16

@@ -113,6 +113,15 @@ def test_should_say_nothing_of_a_slip_that_explains_few_of_the_further_draws():
     assert diagnose([judged(2.0, {"a": 2.0})], [[judged(5.0, {"a": 4.0})] * 3]) is None
 
 
+def test_should_count_a_part_over_further_draws_and_drop_it_where_they_refute_it():
+    cases = [judged(2.0, {"a": 2.0}), judged(3.0, {"a": 3.0}), judged(9.0, {"a": 4.0})]
+    assert suspects(cases) == ["a"]
+    found = diagnose(cases, [[judged(5.0, {"a": 5.0})]])
+    assert (found.id, found.explains, found.failing, found.further, found.whole) == ("a", 3, 4, True, False)
+    assert diagnose(cases, [[judged(5.0, {"a": 6.0})] * 2]) is None  # no majority any more
+    assert diagnose(cases, [[judged(1.0, {"a": 6.0})]]) is None  # the attempt is right there
+
+
 def test_should_tell_two_that_fit_apart_by_another_input():
     cases = [judged(2.0, {"a": 2.0, "b": 2.0})]
     undecided = diagnose(cases)

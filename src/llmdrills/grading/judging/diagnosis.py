@@ -92,12 +92,15 @@ def diagnose(cases: Sequence[Judged], extra: Iterable[Sequence[Judged]] = ()) ->
 
 
 def suspects(cases: Sequence[Judged]) -> list[str]:
-    """Every slip and pair that a diagnosis may name, as far as these cases tell: what further inputs must decide."""
+    """Every slip and pair that a diagnosis may name, as far as these cases tell: what further inputs must decide. Where
+    there is none, the slip that a note may name: further inputs may refute that one as well."""
     if not any(case.findings for case in cases):
         return []
     run = _Agreement(cases)
     whole = [name for name in run.names if run.fits(name)]
-    return whole or [name for name in run.names if _besides([run], name, fewest=1) is not None]
+    found = whole or [name for name in run.names if _besides([run], name, fewest=1) is not None]
+    part = None if found else _partial([run], [])
+    return found if part is None else [part.id]
 
 
 def pairs(cases: Sequence[Judged]) -> list[str]:
@@ -298,20 +301,21 @@ _ABOUT_TYPES = re.compile(r"same dtype|scalar type|not implemented for '|data ty
 def _partial(runs: Sequence[_Agreement], refuted: Sequence[str]) -> Explanation | None:
     """The slip that gives the attempt's answer to most of the failing cases, and is right wherever the attempt is.
 
-    `refuted` explained every failing case of the first run, and failed on another: they are counted over all runs.
+    `refuted` explained every failing case of the first run, and failed on another: they come first. Where there are
+    further runs, only what was asked about them may be named, and is counted over all.
     """
     alone = [name for name in refuted if JOINT not in name]
-    counted = runs if alone else runs[:1]
-    failing = sum(bool(case.findings) for run in counted for case in run.cases)
+    asked = {name for run in runs[1:] for name in run.names} if len(runs) > 1 else set(runs[0].names)
+    failing = sum(bool(case.findings) for run in runs for case in run.cases)
     explained = {
-        name: sum(run.explained(name) for run in counted)
+        name: sum(run.explained(name) for run in runs)
         for name in alone or runs[0].names
-        if JOINT not in name and not any(run.contradicts(name) for run in counted)
+        if JOINT not in name and name in asked and not any(run.contradicts(name) for run in runs)
     }
     best = max(explained, key=lambda name: explained[name], default=None)
     if best is None or explained[best] == failing or not _is_majority(explained[best], failing):
         return None
-    return Explanation(id=best, explains=explained[best], failing=failing, further=bool(alone))
+    return Explanation(id=best, explains=explained[best], failing=failing, further=len(runs) > 1)
 
 
 def _recognised(failing: Sequence[Judged]) -> Explanation | None:
