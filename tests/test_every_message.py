@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.english_left import bilingual_constants
-from tests.helpers.every_message import FOLDER, said, snapshots, stale
+from tests.helpers.every_message import FOLDER, SOURCE, said, snapshots, stale
 
 LINES = [line for path in sorted(FOLDER.glob("*.txt")) for line in path.read_text("utf-8").splitlines()]
 # English, and below it the Chinese, four columns in.
@@ -67,3 +70,45 @@ def test_should_end_no_text_with_a_space_that_nobody_sees() -> None:
     """But a question that is answered on its line, and a part that another text follows."""
     found = [en for en, _ in PAIRS if re.search(r"[.!]\s+$", en)]
     assert found == []
+
+
+# ---- pages of the documentation, which who has only the wheel finds on the site -------------------------
+
+NAMED_PAGE = re.compile(r"“([^”]+)” of the documentation|文档的“([^”]+)”一页")
+
+
+def _strings() -> Iterator[tuple[str, str]]:
+    """Each text of the source that is no docstring, with its place, and each line of messages.zh.txt."""
+    for path in SOURCE.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                yield f"{path.name}:{node.lineno}", node.value
+    for number, line in enumerate((SOURCE / "messages.zh.txt").read_text("utf-8").splitlines(), 1):
+        yield f"messages.zh.txt:{number}", line
+
+
+def _titles(nav: object) -> Iterator[tuple[str, str]]:
+    """The pages of the site's navigation, with their titles there."""
+    for entry in nav if isinstance(nav, list) else []:
+        for title, below in entry.items() if isinstance(entry, dict) else []:
+            yield from [(below, title)] if isinstance(below, str) else _titles(below)
+
+
+def test_should_name_no_file_of_the_checkout_to_a_learner_who_has_only_the_wheel() -> None:
+    places = [place for place, text in _strings() if re.search(r"(?<![\w/.])docs/", text)]
+    assert places == []
+
+
+def test_should_name_pages_that_the_site_and_the_checkout_know_by_that_title() -> None:
+    root = SOURCE.parents[1]
+    titles = dict(_titles(yaml.safe_load((root / "mkdocs.yml").read_text("utf-8"))["nav"]))
+    headings = {
+        title
+        for page, title in titles.items()
+        if (root / "docs" / page).exists() and (root / "docs" / page).read_text("utf-8").startswith(f"# {title}\n")
+    }
+    named = {en or zh for _, text in _strings() for en, zh in NAMED_PAGE.findall(" ".join(text.split()))}
+    assert named - headings == set()
+    assert {"Writing a kata", "Formats", "Grading a class"} <= named

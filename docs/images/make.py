@@ -1,13 +1,15 @@
-"""Takes the pictures of README.md anew: `python docs/images/make.py` (needs what `make test` installs).
+"""Takes the pictures of README.md and docs/web.md anew: `python docs/images/make.py` (needs what `make test` installs).
 
 The terminal is a real `llmdrills today` in a pseudo-terminal; the report is of a history that this script plays through
-the real recording, with made-up days.
+the real recording, with made-up days. The pages are those of a real `llmdrills web`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,7 @@ from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -46,6 +48,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         cards(browser)
         terminal(browser, Path(folder))
+        web(browser, Path(folder) / "web")
         report(browser, Path(folder))
         browser.close()
 
@@ -95,6 +98,51 @@ def terminal(browser: Browser, home: Path) -> None:
         f"color:#e6e6e6'>{picture}</pre></body>"
     )
     page.screenshot(path=HERE / "today.png")
+
+
+def web(browser: Browser, home: Path) -> None:
+    """A wrong kernel is named on a wide page; the fixed one passes on a phone, in the dark."""
+    kata = next(kata for kata in load_katas(ROOT) if kata.id == "rms-norm")
+    starter = starter_text(kata, kata.variants[0], "en").partition("    raise NotImplementedError")[0]
+    wrong = (
+        starter + "    wide = x.float()\n    square = wide.pow(2).sum(dim=-1, keepdim=True)\n"
+        "    return weight * (wide * torch.rsqrt(square + eps)).to(x.dtype)\n"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-m", "llmdrills", "web", "--no-open"],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "LLMDRILLS_HOME": str(home)},
+    )  # fmt: skip
+    try:
+        address = next(found[0] for line in server.stdout or () if (found := re.search(r"http://\S+", line)))
+        page = browser.new_page(viewport={"width": 1060, "height": 700})
+        page.goto(address)
+        page.wait_for_selector("main:not([aria-busy]) h1")
+        page.goto(f"{page.url.split('#')[0]}#/kata/{kata.id}")
+        saved(page, wrong)
+        page.screenshot(path=HERE / "web.png")
+        page.set_viewport_size({"width": 390, "height": 820})
+        page.emulate_media(color_scheme="dark")
+        saved(
+            page, wrong.replace("x.float()", "x.to(torch.promote_types(x.dtype, torch.float32))").replace("sum", "mean")
+        )
+        page.get_by_role("button", name="Compare").click()
+        page.wait_for_timeout(1000)  # the page scrolls to what it shows
+        page.screenshot(path=HERE / "web-phone.png")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def saved(page: Page, code: str) -> None:
+    """The code in place of what the editor holds, graded, with the verdict in view."""
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(code)
+    number = page.evaluate("() => llmdrills.number") + 1
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(f".panes[data-number='{number}'] .verdict:not(.busy)")
+    page.locator(".verdict").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # styles change in steps
 
 
 def report(browser: Browser, home: Path) -> None:

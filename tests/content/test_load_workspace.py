@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from llmdrills.content import load_katas, load_workspace
 from llmdrills.content.model import Position
-from llmdrills.errors import UsageError
+from llmdrills.errors import ContentError, UsageError
 from llmdrills.language import Bilingual
 from tests.helpers.content_folder import Folder
 
@@ -59,6 +60,18 @@ def test_should_report_all_problems_of_all_files_in_one_run_in_file_order(folder
         "decks/small.yaml:11:11: no folder of drills/ is named `twise`: did you mean `twice`?",
         "drills/twice/kata.yaml:4:10: minutes is text: write a whole number from 1 to 120",
     ]
+
+
+@pytest.mark.parametrize("load", [load_workspace, load_katas])
+def test_should_tell_of_a_kata_that_lost_its_kata_yaml_and_of_nothing_that_follows(
+    folder: Folder, load: Callable[[Path], object]
+) -> None:
+    """Its folder is there: "no folder is named twice", which a note and a kata that name it would say, is wrong."""
+    (folder.root / "drills/twice/kata.yaml").unlink()
+    with pytest.raises(ContentError) as caught:
+        load(folder.root)
+    todo = "every kata has one: bring it back, or move the folder out of drills/"
+    assert [str(one) for one in caught.value.problems] == [f"drills/twice/kata.yaml:1:1: the file is missing: {todo}"]
 
 
 def test_should_call_a_folder_that_is_not_there_a_usage_error(tmp_path: Path) -> None:

@@ -76,6 +76,16 @@ def test_should_lead_every_link_to_a_page_and_a_heading_that_exist(site: Path, r
     assert sum(len(page.links) for page in read.values()) > 500
 
 
+def test_should_give_headings_readable_anchors_and_both_languages_the_same(site: Path):
+    """Neither `#_1`, which moves with every new heading, nor percent signs, which is how a browser copies Chinese."""
+    anchors = {
+        path.name: re.findall(r'<h[1-6] id="([^"]*)"', path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))
+    }
+    assert [one for found in anchors.values() for one in found if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", one)] == []
+    assert anchors["tutorial.zh.html"] == anchors["tutorial.html"] != []
+    assert anchors["index.zh.html"] == anchors["index.html"] != []
+
+
 def test_should_load_nothing_from_outside(read: dict[str, Page]):
     outside = [f"{name}: {load}" for name, page in read.items() for load in page.loads if urlsplit(load).netloc]
     assert outside == []

@@ -55,7 +55,8 @@ _WITHOUT = Bilingual(
 )
 _NONE = Bilingual("no note of this workspace has a number family", "此工作区没有可以抽取数值的笔记")
 _WRITE_ONE = Bilingual(
-    "add `family:` to a number note (docs/formats.md)", "请给数值笔记加上 `family:`（见 docs/formats.md）"
+    "add `family:` to a number note (see the page “Formats” of the documentation)",
+    "请给数值笔记加上 `family:`（见文档的“Formats”一页）",
 )
 _TOO_MANY = Bilingual("there are {given} answers for {asked} questions", "给出了 {given} 个答案，而题目只有 {asked} 道")
 _FEWER = Bilingual("give one a question, or ask more with --count", "请每题给一个答案，或用 --count 增加题目")

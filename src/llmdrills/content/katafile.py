@@ -233,7 +233,10 @@ def _notices(folder: Path, reader: Reader, values: dict[str, Any], cases: CasesF
         found.append(f"{reader.shown}:{line}: plain contract lines: give each an id, so that cases can name it")
     if cases and cases.slips:
         file, line = reader.report.shown(folder / "cases.py"), cases.slips[0].position.line
-        found.append(f"{file}:{line}: @misconception is the old form: write slips.yaml (docs/authoring.md)")
+        found.append(
+            f"{file}:{line}: @misconception is the old form: "
+            "write slips.yaml (see the page “Writing a kata” of the documentation)"
+        )
     return tuple(found)
 
 

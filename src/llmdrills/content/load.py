@@ -72,6 +72,9 @@ def _read(file: Path, report: Report, cache_dir: Path | None, about: WorkspaceFi
 def _read_katas(root: Path, report: Report, about: WorkspaceFile) -> list[KataDraft]:
     """The katas; what reads them is imported where there are any."""
     folders = kata_folders(root)
+    for folder in _half_katas(root):
+        todo = "every kata has one: bring it back, or move the folder out of drills/"
+        report.add(folder / "kata.yaml", 1, 1, "the file is missing", todo)
     if not folders:
         return []
     from llmdrills.content.katafile import read_kata
@@ -100,7 +103,7 @@ def load_katas(root: Path) -> tuple[Kata, ...]:
     report = Report(root)
     about = read_workspace_file(root, report)
     katas = _read_katas(root, report, about)
-    known = {draft.id for draft in katas}
+    known = {draft.id for draft in katas} | {folder.name for folder in _half_katas(root)}
     for draft in katas:
         for reference in draft.references:
             if reference.kind == "kata":
@@ -132,6 +135,13 @@ def _tell_unread(root: Path, report: Report) -> None:
 def kata_folders(root: Path) -> list[Path]:
     """The folders of drills/ that hold a kata.yaml, sorted by name."""
     return sorted(path.parent for path in (root / "drills").glob("*/kata.yaml"))
+
+
+def _half_katas(root: Path) -> list[Path]:
+    """The folders of drills/ that hold a reference.py and no kata.yaml: somebody lost a kata, and is to be told."""
+    return sorted(
+        path.parent for path in (root / "drills").glob("*/reference.py") if not (path.parent / "kata.yaml").exists()
+    )
 
 
 def figure_names(root: Path) -> set[str]:
@@ -170,7 +180,7 @@ def _check_references(decks: list[DeckDraft], katas: list[KataDraft], root: Path
     items = {name for draft in decks if draft.file.stem == READINESS for name, _ in draft.ids}
     readable = not any(draft.file.stem == READINESS and draft.deck is None for draft in decks)
     known: Mapping[str, set[str]] = {
-        "kata": {draft.id for draft in katas},
+        "kata": {draft.id for draft in katas} | {folder.name for folder in _half_katas(root)},
         "figure": figure_names(root),
         "proves": items,
     }

@@ -36,13 +36,14 @@ HELP = manual(
         "SUBMISSIONS holds STUDENT/KATA.py or STUDENT/KATA@VARIANT.py; or it is a CSV file with the columns student, "
         "kata, variant, path. The report is results.json, results.csv and report.html; work/ beside them keeps what "
         "was graded, so that the same command goes on where it ended, and grades again only what changed.\n\n"
-        "These files run as you. Grade strangers' files in a container: docs/class.md shows how.\n\n"
+        "These files run as you. Grade strangers' files in a container: the page “Grading a class” of the "
+        "documentation shows how.\n\n"
         "Exit status: 0 every submission was graded, whatever the verdicts; 1 some could not be graded, and the report "
         "says why; 2 usage, configuration or grader error; 130 interrupted.",
         "SUBMISSIONS 是存放 STUDENT/KATA.py 或 STUDENT/KATA@VARIANT.py 的文件夹，或含有 student、kata、variant、path "
         "四列的 CSV 文件。报告包括 results.json、results.csv 和 report.html；同一文件夹里的 work/ 保存已评分的结果，"
         "再次运行同一命令会接着评分，只重新评分改动过的文件。\n\n"
-        "这些文件会以你的身份运行。评分陌生人的文件时请使用容器：做法见 docs/class.md。\n\n"
+        "这些文件会以你的身份运行。评分陌生人的文件时请使用容器：做法见文档的“Grading a class”一页。\n\n"
         "退出状态：0 所有作答都已评分（无论结果如何）；1 有作答无法评分，原因见报告；"
         "2 用法、配置或评分器出错；130 被中断。",
     ),
@@ -55,9 +56,10 @@ QUIET_SECONDS = 10.0
 
 _WARNING = Bilingual(
     "WARNING: these files run as you. Each can read, change and send away whatever you can, the other students' files "
-    "and this report included. Grade strangers' files in a container without a network: docs/class.md shows how.",
+    "and this report included. Grade strangers' files in a container without a network: the page "
+    "“Grading a class” of the documentation shows how.",
     "警告：这些文件会以你的身份运行。凡是你能读取、修改、对外发送的，它们都能，包括其他学生的文件和这份报告。"
-    "评分陌生人的文件时，请使用不联网的容器：做法见 docs/class.md。",
+    "评分陌生人的文件时，请使用不联网的容器：做法见文档的“Grading a class”一页。",
 )
 _PROGRESS = Bilingual("graded {done} of {of}", "已评分 {done}/{of}")
 _KNOWN = Bilingual("{known} graded by an earlier run and unchanged", "{known}在之前的运行中已评分，且没有改动")

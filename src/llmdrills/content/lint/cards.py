@@ -31,7 +31,10 @@ def card_without_call(context: Context) -> Iterator[Found]:
     for kata in context.workspace.katas:
         for slip in kata.slips:
             if slip.card and slip.shown is None and not slip.decorated:
-                todo = "write `card:` with `call:`, the texts and `steps:` (docs/authoring.md)"
+                todo = (
+                    "write `card:` with `call:`, the texts and `steps:` "
+                    "(see the page “Writing a kata” of the documentation)"
+                )
                 yield _found(slip, "call", "it has no call that shows the mistake", todo)
 
 

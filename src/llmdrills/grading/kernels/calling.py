@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 
@@ -263,7 +263,7 @@ class Caller:
     def raised(self, error: BaseException) -> Raised:
         """What is kept of an exception; whatever its own methods raise is ignored."""
         try:
-            message = str(error)
+            message = error.msg if self._of_parser(error) else str(error)
             message = message if type(message) is str else ""
         except BaseException:  # a hostile __str__
             message = ""
@@ -292,9 +292,13 @@ class Caller:
             trace = trace.tb_next
         return trace
 
+    def _of_parser(self, error: BaseException) -> TypeGuard[SyntaxError]:
+        """A syntax error of the kernel's file. Its `str` ends in "(FILE, line N)", which is told as its place."""
+        return isinstance(error, SyntaxError) and error.filename == self._file
+
     def _place(self, error: BaseException) -> tuple[str, int]:
         """The deepest place of the traceback in the kernel's own file; a syntax error's own place."""
-        if isinstance(error, SyntaxError) and error.filename == self._file and type(error.lineno) is int:
+        if self._of_parser(error) and type(error.lineno) is int:
             return self._file, error.lineno
         line = 0
         trace = error.__traceback__

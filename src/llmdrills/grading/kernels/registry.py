@@ -236,9 +236,8 @@ def _run(kata: Kata, file: Path, name: str, modules: dict[str, ModuleType]) -> M
         source = file.read_text("utf-8")
         code = compile(source, str(file), "exec", dont_inherit=True)
     except FileNotFoundError:
-        raise ContentError(
-            [Problem(file, 1, 1, "the file is missing", "docs/authoring.md shows what it holds")]
-        ) from None
+        todo = "the page “Writing a kata” of the documentation shows what it holds"
+        raise ContentError([Problem(file, 1, 1, "the file is missing", todo)]) from None
     except (SyntaxError, ValueError) as error:
         line, column = (getattr(error, "lineno", 1) or 1), (getattr(error, "offset", 1) or 1)
         raise ContentError(

@@ -39,13 +39,20 @@ def main() -> None:
 
 
 def _find_package() -> None:
-    """Make llmdrills importable from anywhere, and take this file's folder off the path: its names are common words."""
+    """Make this file's llmdrills importable from anywhere; take its folder off the path: its names are common words.
+
+    The command may have found its copy by PYTHONPATH, which is not handed on, while another one is installed.
+    """
     here = Path(__file__).resolve().parent
     sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != here]
     try:
-        import llmdrills  # noqa: F401  # only whether it is there
+        import llmdrills
     except ModuleNotFoundError:
         sys.path.append(str(here.parents[2]))
+    else:
+        if Path(llmdrills.__file__ or "").resolve().parent != here.parents[1]:
+            del sys.modules["llmdrills"]
+            sys.path.insert(0, str(here.parents[2]))
 
 
 def _load(needs: list[str], *, spawn: bool) -> dict[str, Any]:
