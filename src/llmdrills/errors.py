@@ -161,7 +161,7 @@ class MissingExtraError(GraderError):
             return
         super().__init__(
             f"this needs {package}, which is not installed",
-            "run `pip install 'llmdrills[torch]'` (the README says how to get the CPU build)",
+            "run `pip install 'llmdrills[torch]'`; pytorch.org shows the --extra-index-url of the small CPU build",
         )
 
 

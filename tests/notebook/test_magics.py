@@ -266,6 +266,15 @@ def test_should_use_the_shipped_katas_in_a_folder_without_a_workspace(tmp_path: 
         assert "# RMSNorm" in up.run("%kata rms-norm").markdown
 
 
+def test_should_find_the_command_where_the_environment_is_not_on_the_path(tmp_path: Path, home: Path) -> None:
+    """As where Jupyter starts the kernel of another environment: the messages say `!llmdrills undo`."""
+    with kernel(tmp_path, LLMDRILLS_LANG="en", PATH="/usr/bin:/bin") as up:
+        assert "not found" in up.run("!llmdrills --version").all
+        assert up.run("%load_ext llmdrills").all == ""
+        assert up.run("!llmdrills --version").all.startswith("llmdrills ")
+        assert up.run("import os; os.environ['PATH']").plain.startswith("'/usr/bin:/bin:"), "nothing else is hidden"
+
+
 def test_should_leave_no_process_behind_and_load_again(started: Kernel, right: str) -> None:
     assert started.run(f"%%kata rms-norm\n{right}").json["outcome"] == "passed"
     pid = int(started.run("import os; os.getpid()").plain)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import atexit
 import inspect
+import os
+import shutil
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +154,16 @@ def load(shell: InteractiveShell) -> None:
     magics = _KataMagics(shell)
     shell.register_magics(magics)
     setattr(shell, _NAME, magics)
+    _let_the_command_be_found()
     atexit.register(magics.desk.close)
     magics._tell(magics.desk.open)
+
+
+def _let_the_command_be_found() -> None:
+    """`!llmdrills` works in a cell although the environment of the kernel is on nobody's PATH: it comes last there."""
+    scripts = sysconfig.get_path("scripts")
+    if shutil.which("llmdrills") is None and shutil.which("llmdrills", path=scripts):
+        os.environ["PATH"] = os.pathsep.join(filter(None, (os.environ.get("PATH"), scripts)))
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -150,9 +150,9 @@ WORDS: dict[str, Bilingual] = {
 
 TOLD: dict[str, Bilingual] = {
     "exam_rules": Bilingual(
-        "There are no hints, and nothing is explained before the report at the end. After a break the exam goes on "
+        "There are no hints, and no kata is explained before the report at the end. After a break the exam goes on "
         "here, or with `llmdrills exam`.",
-        "考试中没有提示，也不解释错在哪里，直到最后给出报告。暂停后可在这里继续，也可运行 `llmdrills exam` 继续。",
+        "考试中没有提示，练习错在哪里要到最后的报告里才解释。暂停后可在这里继续，也可运行 `llmdrills exam` 继续。",
     ),
     "exam_part": Bilingual("{part} of the course", "课程{part}"),
     "resumed": Bilingual("Back to where you were: {file}", "回到上次的位置：{file}"),

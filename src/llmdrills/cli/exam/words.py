@@ -13,9 +13,9 @@ WORDS: dict[str, Bilingual] = {
         "考试：{questions}、{katas}、{designs}，限时 {minutes} 分钟（种子 {seed}）。",
     ),
     "rules": Bilingual(
-        "There are no hints, and nothing is explained before the report at the end. q breaks off: the clock stops, and "
+        "There are no hints, and no kata is explained before the report at the end. q breaks off: the clock stops, and "
         "`llmdrills exam` goes on.",
-        "考试中没有提示，也不解释错在哪里，直到最后给出报告。按 q 暂停：停止计时，再运行 `llmdrills exam` 即可继续。",
+        "考试中没有提示，练习错在哪里要到最后的报告里才解释。按 q 暂停：停止计时，再运行 `llmdrills exam` 即可继续。",
     ),
     "go_on": Bilingual(
         "The exam begun on {day} goes on: {left} of {minutes} min left.",
