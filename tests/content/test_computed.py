@@ -11,6 +11,7 @@ from llmdrills.content.computed import (
     Computed,
     Exposed,
     NoteValues,
+    ShownCard,
     Translation,
     Value,
     computed_file,
@@ -148,3 +149,22 @@ def test_should_take_a_number_for_the_same_up_to_its_rounding(name: str, value: 
     assert known.agrees(fresh) is fresh.agrees(known) is agrees
     assert not known.agrees(NoteValues("another proof", known.values))
     assert not known.agrees(NoteValues(known.proof, {**known.values, "more": 1}))
+
+
+@pytest.mark.parametrize(
+    ("text", "agrees"),
+    [
+        ("[[0.2349, 1.309, -0.1318]]", True),  # another processor rounds the last digit
+        ("[[0.2349, 1.308, -0.1338]]", False),
+        ("[[0.2349, 1.308]]", False),
+        ("[[0.2349, 1.308, nan]]", False),
+        ("[(0.2349, 1.308, -0.1317)]", False),
+    ],
+)
+def test_should_take_a_shown_result_for_the_same_up_to_its_last_digit(text: str, agrees: bool) -> None:
+    known = Exposed("base", "twice(3)", "6", "[[0.2349, 1.308, -0.1317]]", "abc")
+    assert known.agrees(Exposed("base", "twice(3)", "6", text, "abc")) is agrees
+    assert not known.agrees(Exposed("base", "twice(3)", "7", known.got, "abc")), "whole numbers are exact"
+    assert not known.agrees(Exposed("base", "twice(3)", "6", known.got, "of another kernel"))
+    card = ShownCard("6", known.got, "abc")
+    assert card.agrees(ShownCard("6", text, "abc")) is agrees

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from llmdrills.content import load_workspace
-from llmdrills.content.computed import load_computed
+from llmdrills.content.computed import computed_file, load_computed
 from llmdrills.content.derive import bug_notes
 from llmdrills.content.scaffold import copy_workspace, new_kata
 from llmdrills.grading.kernels.registry import load
@@ -125,6 +127,21 @@ def test_should_write_what_the_cards_show_and_print_it(root: Path, tmp_path: Pat
     assert again.katas[0].cached
     backs = [note.back.en for note in bug_notes(workspace.katas, load_computed(root)) if note.back]
     assert "# right: tensor([1.0, 0.0])\n# this kernel: tensor([nan, 0.0])" in backs[1]
+
+
+def test_should_keep_a_result_that_another_processor_rounded_otherwise(root: Path, tmp_path: Path):
+    workspace = load_workspace(root)
+    write_audit(workspace, audit(workspace, workspace.katas, jobs=1, cache_dir=tmp_path / "cache"))
+    file = computed_file(root)
+    before = json.loads(file.read_text("utf-8"))
+    shown = next(one for one in before["kernels"]["row-softmax"].values() if re.search(r"0\.\d{3}\d", one["got"]))
+    for change, clean in ((1, True), (30, False)):
+        number = re.search(r"0\.\d{4}", shown["got"])
+        shown["got"] = shown["got"].replace(number[0], f"{float(number[0]) + change * 1e-4:.4f}", 1)
+        file.write_text(json.dumps(before), "utf-8")
+        found = audit(workspace, workspace.katas, jobs=1, cache_dir=tmp_path / "cache")
+        assert found.clean is clean
+        assert (found.computed == load_computed(root)) is clean
 
 
 def test_should_tell_the_faults_of_a_card_where_they_stand_and_waive_them(root: Path, tmp_path: Path):

@@ -57,6 +57,9 @@ CLOSE = 1e-5
 """How far, relatively, a float may be from the one that was computed before: processors and versions of torch add up in
 different orders, and what a card shows of a number is shorter than that."""
 
+_LAST_DIGIT = 1.01e-3  # results are shown with four digits: 1.000 and 1.001
+_DECIMAL = re.compile(r"-?\d+\.\d*(?:e[-+]\d+)?")  # a whole number has no last digit that may be another one
+
 
 def digest(text: str) -> str:
     """The first 12 hex digits of a text's SHA-256: enough to see that it changed."""
@@ -87,11 +90,26 @@ class Exposed:
     got: str
     source: str = ""
 
+    def agrees(self, other: Exposed) -> bool:
+        """Whether both show the same, but for the last digits of the results."""
+        same = (self.case, self.call, self.source) == (other.case, other.call, other.source)
+        return same and _alike(self.expected, other.expected) and _alike(self.got, other.got)
+
 
 def _agree(one: Value, other: Value) -> bool:
     if type(one) is float and type(other) is float:
         return math.isclose(one, other, rel_tol=CLOSE)
     return type(one) is type(other) and one == other
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two results, as text, differ in the last of four digits at most."""
+    if one == other:
+        return True
+    if _DECIMAL.split(one) != _DECIMAL.split(other):
+        return False
+    numbers = zip(_DECIMAL.findall(one), _DECIMAL.findall(other), strict=True)
+    return all(math.isclose(float(a), float(b), rel_tol=_LAST_DIGIT) for a, b in numbers)
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,11 @@ class ShownCard:
     expected: str
     got: str
     source: str
+
+    def agrees(self, other: ShownCard) -> bool:
+        """Whether both show the same, but for the last digits of the results."""
+        same = self.source == other.source
+        return same and _alike(self.expected, other.expected) and _alike(self.got, other.got)
 
 
 def card_digest(slip: Slip) -> str:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmdrills.content.computed import Computed, NoteValues, Translation, digest, load_computed, write_computed
+from llmdrills.content.computed import (
+    Computed,
+    Exposed,
+    NoteValues,
+    ShownCard,
+    Translation,
+    digest,
+    load_computed,
+    write_computed,
+)
 from llmdrills.content.derive import cards_in
 from llmdrills.content.lint import WAIVER, lint, note_digest
 from llmdrills.content.lint.rule import CARDS
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from llmdrills.grading.proving.reports import KataReport, ProofReport
 
 __all__ = ["Audit", "audit", "write_audit"]
+
+_Shown = TypeVar("_Shown", Exposed, ShownCard)
 
 STALE = "stale-value"
 STALE_INPUT = "stale-input"
@@ -130,11 +141,11 @@ def _computed(
     # A kata that was not looked at, or whose grader is unsound, keeps what was computed before.
     sound = [(kata, report) for kata, report in zip(katas, reports, strict=True) if report.ok]
     shown = exposed([kata for kata, _ in sound], [report for _, report in sound])
-    fresh = {kata.id: shown.get(kata.id, {}) for kata, _ in sound}
+    fresh = {kata.id: _kept(shown.get(kata.id, {}), known.kernels.get(kata.id, {})) for kata, _ in sound}
     ids = {kata.id for kata in workspace.katas}
     kernels = {name: entries for name, entries in {**known.kernels, **fresh}.items() if name in ids and entries}
     run = shown_cards([kata for kata, _ in sound], [report for _, report in sound])
-    new = {kata.id: run.get(kata.id, {}) for kata, _ in sound}
+    new = {kata.id: _kept(run.get(kata.id, {}), known.cards.get(kata.id, {})) for kata, _ in sound}
     cards = {name: entries for name, entries in {**known.cards, **new}.items() if name in ids and entries}
     return Computed(values, kernels, dict(_translations(workspace, known)), cards)
 
@@ -143,6 +154,11 @@ def _values(source: str, proof: ProofReport, known: Computed) -> NoteValues:
     """What the proof computed; what is known already where the two agree, so that no card changes by a last digit."""
     fresh, old = NoteValues(source, proof.values), known.notes.get(proof.note)
     return old if old is not None and old.agrees(fresh) else fresh
+
+
+def _kept(fresh: Mapping[str, _Shown], known: Mapping[str, _Shown]) -> dict[str, _Shown]:
+    """What was run, by slip and variant; what is known already where the two agree."""
+    return {name: known[name] if name in known and known[name].agrees(one) else one for name, one in fresh.items()}
 
 
 def _translations(workspace: Workspace, known: Computed) -> Iterator[tuple[str, Translation]]:
