@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from llmdrills.grading.authoring import Kernel
 from llmdrills.grading.kernels.calling import Caller
+from llmdrills.grading.kernels.launches import OURS
 from llmdrills.grading.kernels.registry import LoadedKata
 from llmdrills.grading.protocol.answer import JOINT, Answer, Question
 
@@ -31,7 +32,8 @@ class WrongAnswers:
     ) -> None:
         self._loaded = loaded
         self._variant = variant
-        self._caller = Caller(device, str(loaded.kata.cases_file))
+        self._caller = Caller(device, str(loaded.kata.cases_file), limits=OURS)
+        self._of_two = Caller(device, str(loaded.kata.cases_file))  # nobody has seen two slips at once come to an end
         self._kernels: dict[str, Kernel | None] = {
             w.id: w.kernel for w in loaded.variant(variant).wrong if only is None or w.id in only
         }
@@ -49,5 +51,6 @@ class WrongAnswers:
         key = (name, question.name)
         kernel = self._kernels[name]
         if key not in self._known and kernel is not None:
-            self._known[key] = ask(self._loaded, self._caller, kernel, question)
+            caller = self._of_two if JOINT in name else self._caller
+            self._known[key] = ask(self._loaded, caller, kernel, question)
         return self._known[key]

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeGuard
 import torch
 
 from llmdrills.grading.engines.triton import KernelStoppedError, Report
+from llmdrills.grading.engines.triton import Limits as LaunchLimits
 from llmdrills.grading.kernels.crash import TorchRecorder, expression_of, operation_of
 from llmdrills.grading.kernels.culprit import watching
 from llmdrills.grading.kernels.launches import LIMITS, SHORT, Launches, launches, stopped_call, together, torch_uses
@@ -51,14 +52,20 @@ class Caller:
 
     `file` is the path of the kernel's source as it shows in tracebacks, `forbidden` the dotted names whose calls are
     noted. `launching` says that every kernel is one of Triton's, which its interpreter runs and watches on the CPU;
-    else those are that are marked so.
+    else those are that are marked so. `limits` are what one call may take in the interpreter.
     """
 
     def __init__(
-        self, device: str = "cpu", file: str = "", forbidden: Sequence[str] = (), *, launching: bool = False
+        self,
+        device: str = "cpu",
+        file: str = "",
+        forbidden: Sequence[str] = (),
+        *,
+        launching: bool = False,
+        limits: LaunchLimits = LIMITS,
     ) -> None:
         self._launching = launching
-        self._limits = LIMITS
+        self._limits = limits
         self._device = torch.device(device)
         self._file = file
         self._forbidden = tuple(forbidden)

@@ -21,6 +21,7 @@ from llmdrills.grading.rules.forbidden import ForbiddenUse
 
 __all__ = [
     "LIMITS",
+    "OURS",
     "SHORT",
     "Launches",
     "StoppedCallError",
@@ -34,6 +35,8 @@ __all__ = [
 
 LIMITS = Limits(seconds=4.0)
 """What one call may take: less than the clock of a case allows, so that the line of an endless loop is told."""
+OURS = Limits(seconds=30.0)
+"""What one of our own wrong kernels may take: it ends by itself, and a proof must not fail on a slow machine."""
 SHORT = Limits(seconds=0.25)
 """What a call may take once an earlier one took too long: an attempt has many calls."""
 
