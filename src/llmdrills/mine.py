@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmdrills.content.computed import load_computed
 from llmdrills.content.derive import shown_kernel
 from llmdrills.content.model import Deck, Note, Workspace
+from llmdrills.content.syntax import parsed
 from llmdrills.decks.build import BuildOptions, build, package_path
 from llmdrills.decks.lock import lock_file, read_lock
 from llmdrills.files import write_atomically
@@ -166,7 +167,7 @@ def _own_lines(code: str, entry: str) -> str:
     lines = code.split("\n")
     kept: list[str] = []
     try:
-        for node in ast.parse(code).body:
+        for node in parsed(code).body:
             if isinstance(node, ast.FunctionDef):
                 first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
                 kept += [*lines[first - 1 : node.end_lineno], ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_should_notice_an_edit_of_the_same_length_by_its_time(folder: Folder, tm
 
 def test_should_notice_a_kata_that_comes_or_goes(folder: Folder, tmp_path: Path) -> None:
     load_catalogue(folder.root, tmp_path)
-    (folder.root / "drills/twice/kata.yaml").unlink()
+    shutil.rmtree(folder.root / "drills/twice")
     assert load_catalogue(folder.root, tmp_path) == ()
 
 

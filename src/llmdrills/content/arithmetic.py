@@ -15,6 +15,8 @@ import operator
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
+from llmdrills.content.syntax import parsed_expression
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -115,7 +117,7 @@ class Formula:
                 f"a formula of {len(text)} characters", f"write at most {LONGEST}, and name parts of it in `steps`"
             )
         try:
-            root = ast.parse(text.strip(), mode="eval").body
+            root = parsed_expression(text.strip()).body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             todo = "write arithmetic: + - * / // % **, brackets, numbers, names and functions such as sqrt(…)"
             raise FormulaError(f"`{text}` is no formula", todo) from None

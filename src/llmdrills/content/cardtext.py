@@ -12,6 +12,8 @@ import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
+from llmdrills.content.syntax import parsed, parsed_expression
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -180,7 +182,7 @@ def bare_signatures(code: str) -> str:
     `tl.constexpr` stays: without it a Triton kernel is another one.
     """
     lines = code.split("\n")
-    functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(parsed(code)) if isinstance(node, ast.FunctionDef)]
     for node in sorted(functions, key=lambda one: -one.lineno):
         first = node.body[0].lineno
         if first == node.lineno or not _annotated(node):
@@ -246,7 +248,7 @@ def random_names(code: str) -> list[str]:
 
 def _parsed(code: str) -> ast.Expression | None:
     try:
-        return ast.parse(code.strip(), mode="eval")
+        return parsed_expression(code.strip())
     except (SyntaxError, ValueError):
         return None
 

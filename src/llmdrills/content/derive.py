@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from llmdrills.content.cardtext import WIDTH, bare_signatures, columns, fold, fold_value, narrow
 from llmdrills.content.computed import digest
 from llmdrills.content.model import Deck, Note, Position
+from llmdrills.content.syntax import parsed
 from llmdrills.language import Bilingual
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def shown_kernel(source: str, entry: str) -> str:
     The kernel is the last function of `source`; the helpers before it stay, and so do comments that are a shape alone,
     such as `# (B, H, L, S)`. The text is returned with one final line break.
     """
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in parsed(source).body if isinstance(node, ast.FunctionDef)]
     lines = source.split("\n")
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     for before, token in reversed(list(zip([None, *tokens], tokens, strict=False))):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmdrills.content.syntax import parsed
 from llmdrills.files import write_atomically
 
 __all__ = ["DrawsLock", "lock_file", "meaning_of", "read_lock", "source_of", "write_lock"]
@@ -73,7 +74,7 @@ def meaning_of(folder: Path) -> str:
         for name in _sources(folder):
             path = folder / name
             text = path.read_text("utf-8") if path.exists() else ""
-            meant = _slips(text) if path.suffix == ".yaml" else ast.unparse(ast.parse(text))
+            meant = _slips(text) if path.suffix == ".yaml" else ast.unparse(parsed(text))
             found.update(f"{name} {len(meant)}\n{meant}".encode())
     except (OSError, ValueError, SyntaxError, RecursionError):
         return ""  # whoever reads the kata says what is wrong

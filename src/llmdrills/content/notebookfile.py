@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmdrills.content.starter import read_header
+from llmdrills.content.syntax import parsed
 from llmdrills.errors import UsageError
 from llmdrills.files import check_size, read_source
 from llmdrills.language import Bilingual
@@ -190,7 +191,7 @@ def _first_wrong_line(text: str) -> int | None:
 def _parsed(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape in what somebody wrote
-        return ast.parse(text)
+        return parsed(text)
 
 
 # ---- what a cell binds and names ------------------------------------------------------------------

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmdrills.content.syntax import parsed
 from llmdrills.content.yamlfile import read_text
 
 if TYPE_CHECKING:
@@ -70,4 +71,4 @@ def parse_text(path: Path, text: str, report: Report) -> PythonFile | None:
 @functools.cache
 def _tree(text: str) -> ast.Module:
     """The tree of a file's text, which several readers ask for and none changes. Raises SyntaxError and the like."""
-    return ast.parse(text)
+    return parsed(text)

@@ -15,6 +15,8 @@ import re
 import tokenize
 from typing import TYPE_CHECKING
 
+from llmdrills.content.syntax import parsed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -87,7 +89,7 @@ def _docstrings(text: str) -> set[tuple[int, int]]:
     """Where the docstrings of functions begin."""
     found = set()
     lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         first = node.body[0] if isinstance(node, ast.FunctionDef) else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             column = len(lines[first.lineno - 1].encode()[: first.col_offset].decode())

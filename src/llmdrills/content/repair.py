@@ -20,6 +20,7 @@ from llmdrills.content.references import find_reference
 from llmdrills.content.referencetexts import told_in
 from llmdrills.content.report import Report
 from llmdrills.content.starter import code_text, import_lines, renamed, starter_text, top_text
+from llmdrills.content.syntax import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -115,7 +116,7 @@ def _edited(kata: Kata, variant: Variant, slips: tuple[Slip, ...]) -> str | None
         return None
     try:
         text = apply(own_text(found.file, found.function), tuple(edit for slip in slips for edit in slip.edits))
-        ast.parse(text)
+        parsed(text)
     except (EditError, SyntaxError):
         return None
     return text
@@ -129,12 +130,12 @@ def _files(kata: Kata) -> Iterator[PythonFile]:
 
 
 def _names(text: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(parsed(text)) if isinstance(node, ast.Name)}
 
 
 def _missing(text: str, files: tuple[PythonFile, ...]) -> set[str]:
     """Names that the text uses and that neither it, nor Python, nor an import of the kata's files binds."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     bound |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}

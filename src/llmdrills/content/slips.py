@@ -25,6 +25,7 @@ from llmdrills.content.definitions import own_text
 from llmdrills.content.kata import Card, Edit, Same, Slip
 from llmdrills.content.report import did_you_mean
 from llmdrills.content.shapes import FlagOr, Key, Many, Reader, Record, Table, Text, slug
+from llmdrills.content.syntax import parsed
 from llmdrills.content.yamlfile import compose
 from llmdrills.language import LANGUAGES, Language, many_languages
 
@@ -366,7 +367,7 @@ def _edits(value: dict[str, Any]) -> tuple[Edit, ...]:
 
 def _parsed(text: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        return parsed(text)
     except SyntaxError as error:
         todo = "indent `becomes` as its first line stands; the framework adds the margin"
         raise EditError(f"the wrong kernel is not valid Python ({error.msg})", todo) from error

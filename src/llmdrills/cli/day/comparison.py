@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmdrills.cli.day.words import WORDS
 from llmdrills.content.starter import solution_text, top_text
+from llmdrills.content.syntax import parsed
 from llmdrills.language import LANGUAGES
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _place(lines: list[str], entry: str) -> tuple[int, int]:
     """Where the function stands: its first line, and the one after its last. In a file that does not parse, its `def`
     and all that follows."""
     try:
-        tree = ast.parse("\n".join(lines))
+        tree = parsed("\n".join(lines))
     except (SyntaxError, ValueError):  # ValueError: a NUL
         start = next((at for at, line in enumerate(lines) if re.match(rf"def\s+{entry}\b", line)), len(lines))
         return start, len(lines)

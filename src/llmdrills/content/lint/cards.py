@@ -11,6 +11,7 @@ from llmdrills.content.cardtext import MOST_NUMBERS, WIDTH, literal_numbers, ran
 from llmdrills.content.derive import call_lines, card_kernel, right_lines
 from llmdrills.content.lint.rule import Context, Found, rule
 from llmdrills.content.model import Card, Edit, Kata, Slip
+from llmdrills.content.syntax import parsed
 
 __all__: list[str] = []
 
@@ -101,7 +102,7 @@ def _statements(edit: Edit) -> int:
 def _parts(code: str) -> list[str]:
     """The statements of a piece of code, those of its blocks too; its lines, where it is no whole statement."""
     try:
-        tree = ast.parse(textwrap.dedent(code))
+        tree = parsed(textwrap.dedent(code))
     except SyntaxError:
         return [line.strip() for line in code.split("\n") if line.strip()]
     return [_head(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)]

@@ -14,6 +14,7 @@ from llmdrills.content.model import Kata
 from llmdrills.content.pythonfile import parse
 from llmdrills.content.references import ALLOWED_MODULES, bound_names, free_names
 from llmdrills.content.report import Report
+from llmdrills.content.syntax import parsed
 
 __all__: list[str] = []
 
@@ -29,7 +30,7 @@ def kernel_not_whole(context: Context) -> Iterator[Found]:
     """A card shows one function, so its reader cannot see the helpers and constants of the kata's files."""
     for kata in context.workspace.katas:
         for slip in kata.slips:
-            missing = free_names(ast.parse(slip.source)) - _KNOWN if slip.card else set()
+            missing = free_names(parsed(slip.source)) - _KNOWN if slip.card else set()
             if missing:
                 missing -= _imported(kata)
             if missing:

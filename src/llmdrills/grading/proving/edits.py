@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from llmdrills.content.syntax import parsed
+
 __all__ = ["TextEdit", "text_edits"]
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -60,7 +62,7 @@ Rule = Callable[[ast.AST, ast.AST, str], Iterator[Replacement]]
 
 def text_edits(text: str) -> Iterator[TextEdit]:
     """Every edit of the functions in `text`, each different text once."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     seen = {ast.dump(tree)}
     times: Counter[tuple[int, str]] = Counter()
     for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:

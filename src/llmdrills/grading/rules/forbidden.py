@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from llmdrills.content.syntax import parsed
 from llmdrills.language import Bilingual
 
 __all__ = ["COUNTED", "GUARDED", "HOWS", "ForbiddenError", "ForbiddenUse", "How", "scan"]
@@ -92,7 +93,7 @@ def scan(source: str, calls: Iterable[str] = (), *, counted: bool = False) -> li
     if not names and not counted:
         return []
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last: nested deeper than the parser's stack
         return []
     try:
