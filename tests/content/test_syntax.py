@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +18,18 @@ TEXT = "\n".join(f"def f{n}(x):\n    return [x + {n} * (y - 1) for y in range(x)
 
 @pytest.fixture
 def collections_let_others_run() -> Iterator[None]:
-    """Garbage is collected often, and whatever is told of it gives way to other threads."""
+    """Garbage is collected often, and whatever is told of it is long enough for another thread to take its turn."""
 
     def give_way(*_: object) -> None:
-        time.sleep(0.0001)
+        for _ in range(1000):
+            pass
 
-    before = gc.get_threshold()
+    before, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.callbacks.append(give_way)
     gc.set_threshold(50, 5, 5)
+    sys.setswitchinterval(1e-6)
     yield
+    sys.setswitchinterval(interval)
     gc.set_threshold(*before)
     gc.callbacks.remove(give_way)
 
