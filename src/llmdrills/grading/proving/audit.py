@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Audit", "audit", "write_audit"]
 
-_Shown = TypeVar("_Shown", Exposed, ShownCard)
+_Shown = TypeVar("_Shown", NoteValues, Exposed, ShownCard)
 
 STALE = "stale-value"
 STALE_INPUT = "stale-input"
@@ -134,7 +134,7 @@ def _computed(
 ) -> Computed:
     by_id = {note.id: note for note in workspace.notes}
     values = {
-        proof.note: _values(digest(by_id[proof.note].proof or ""), proof, known)
+        proof.note: NoteValues(digest(by_id[proof.note].proof or ""), proof.values)
         for proof in proofs
         if proof.problem is None and by_id[proof.note].values
     }
@@ -147,17 +147,11 @@ def _computed(
     run = shown_cards([kata for kata, _ in sound], [report for _, report in sound])
     new = {kata.id: _kept(run.get(kata.id, {}), known.cards.get(kata.id, {})) for kata, _ in sound}
     cards = {name: entries for name, entries in {**known.cards, **new}.items() if name in ids and entries}
-    return Computed(values, kernels, dict(_translations(workspace, known)), cards)
-
-
-def _values(source: str, proof: ProofReport, known: Computed) -> NoteValues:
-    """What the proof computed; what is known already where the two agree, so that no card changes by a last digit."""
-    fresh, old = NoteValues(source, proof.values), known.notes.get(proof.note)
-    return old if old is not None and old.agrees(fresh) else fresh
+    return Computed(_kept(values, known.notes), kernels, dict(_translations(workspace, known)), cards)
 
 
 def _kept(fresh: Mapping[str, _Shown], known: Mapping[str, _Shown]) -> dict[str, _Shown]:
-    """What was run, by slip and variant; what is known already where the two agree."""
+    """What was computed, by its name; what is known already where the two agree: no card changes by a last digit."""
     return {name: known[name] if name in known and known[name].agrees(one) else one for name, one in fresh.items()}
 
 
