@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +59,16 @@ def test_should_tell_what_was_printed_after_the_last_mark():
     assert found.unfinished == "two\n"
     found.add(b"x" * CASE_BYTES)
     assert found.unfinished.endswith("\n…\n")
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_should_hold_back_no_text_whatever_the_mark_begins_with(text):
+    for size in (1, 4, 16):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(secrets, "token_bytes", lambda count, size=size: text.encode()[-size:].ljust(count, b"x"))
+            found = Printed(1 << 16)
+        found.add(text.encode())
+        assert found.text == found.unfinished == text
 
 
 def test_should_give_no_text_to_a_case_whose_mark_is_lost():
