@@ -9,11 +9,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser
 
+from llmdrills.web.server import WebServer
+from llmdrills.web.stream import Stream
 from tests.helpers.web_client import WebProcess
 from tests.helpers.web_window import Window
 
@@ -99,6 +102,41 @@ def test_should_lead_through_a_kata_by_the_keyboard_alone(window: Window, home: 
     window.press("Enter")
     page.get_by_text("nothing is due").wait_for()
     assert window.faults() == []
+
+
+def test_should_show_the_verdict_that_came_while_the_connection_was_broken(
+    browser: Browser, server: WebServer, solution: Solution, monkeypatch: pytest.MonkeyPatch
+):
+    """A laptop slept, or a tunnel to another machine broke: the page comes back by itself, and so does the verdict."""
+    opened: list[tuple[Stream, SimpleQueue[bytes | None]]] = []
+    may_come_back = threading.Event()
+    may_come_back.set()
+    join = Stream.join
+
+    def joined(stream: Stream, last: str = "") -> SimpleQueue[bytes | None]:
+        assert may_come_back.wait(60)
+        opened.append((stream, join(stream, last)))
+        return opened[-1][1]
+
+    monkeypatch.setattr(Stream, "join", joined)
+    window = Window(browser)
+    window.enter(server.address)
+    window.view("kata/rms-norm")
+    may_come_back.clear()
+    ((stream, its_own),) = opened
+    own = join(stream)
+    its_own.put(None)  # the answer ends
+    window.page.locator(".banner").wait_for()
+    window.write(solution(variant_of(window)))
+    window.press("Control+s")
+    while b"event: verdict" not in (own.get(timeout=60) or b""):
+        pass
+    assert window.page.locator(".verdict.passed").count() == 0
+    may_come_back.set()
+    window.page.wait_for_selector(".panes[data-number='1'] .verdict.passed")
+    assert window.page.locator(".banner").is_hidden()
+    assert window.faults() == []
+    window.close()
 
 
 def test_should_show_where_the_two_differ_and_undo_the_rating(window: Window, solution: Solution):

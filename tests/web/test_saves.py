@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import queue
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from llmdrills.errors import HistoryError
 from llmdrills.practice.history import History, decode
 from llmdrills.web import practice as practices
 from llmdrills.web.practice import Practice, version_of
+from llmdrills.web.stream import Stream
 from tests.helpers.web_client import WebClient
 
 Solution = Callable[[str], str]
@@ -34,21 +36,25 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 class Events:
     """What the server sends to an open page."""
 
-    def __init__(self, client: WebClient) -> None:
+    def __init__(self, client: WebClient, last: str | None = None) -> None:
         self._found: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.last = ""
         connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=WAIT)
-        connection.request("GET", "/events", headers=client.own(Origin=None, Content_Type=None))
-        self.connection = connection
+        connection.request("GET", "/events", headers=client.own(Origin=None, Content_Type=None, Last_Event_ID=last))
+        self._connection, self._socket = connection, connection.sock
         self._answer = connection.getresponse()
         assert self._answer.status == 200
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         kind = ""
         try:
             for line in self._answer:
                 name, _, value = line.decode().strip().partition(": ")
-                if name == "event":
+                if name == "id":
+                    self.last = value
+                elif name == "event":
                     kind = value
                 elif name == "data":
                     self._found.put((kind, json.loads(value)))
@@ -61,12 +67,20 @@ class Events:
             if found == kind:
                 return data
 
+    def close(self) -> None:
+        """The connection breaks: the answer holds the socket open until it is shut down."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._reader.join(WAIT)
+        self._answer.close()
+        self._connection.close()
+
 
 @pytest.fixture
 def events(client: WebClient) -> Iterator[Events]:
     found = Events(client)
     yield found
-    found.connection.close()
+    found.close()
 
 
 @pytest.fixture
@@ -130,6 +144,39 @@ def test_should_tell_the_other_page_of_the_same_kata_what_was_saved(
     assert (told["page"], told["code"], told["version"]) == ("first", right, sheet["version"])
     told = events.wait("verdict")
     assert (told["page"], told["number"]) == ("first", 2)
+
+
+def test_should_send_what_happened_while_the_connection_of_a_page_was_broken(
+    client: WebClient, events: Events, sheet: dict[str, Any], solution: Solution
+):
+    save(client, sheet, wrong(solution(sheet["variant"])), 1)
+    events.wait("verdict")
+    events.close()
+    save(client, sheet, solution(sheet["variant"]), 2)
+    back = Events(client)  # a page that was not open before: only to know when the verdict is there
+    while back.wait("verdict")["number"] != 2:
+        pass
+    again = Events(client, last=events.last)
+    told = again.wait("verdict")
+    assert (told["number"], told["passed"]) == (2, True)
+    assert again.last == back.last
+    for one in (back, again):
+        one.close()
+
+
+def test_should_send_only_what_comes_to_a_page_that_is_new():
+    stream = Stream()
+    stream.send("file", 1)
+    first = stream.join()
+    name = first.get().decode().partition("id: ")[2].strip()
+    stream.send("file", 2)
+    assert b"data: 2" in first.get()
+    back = stream.join(name)  # it came back before it got anything
+    assert [back.get().count(b"data"), b"data: 2" in back.get()] == [0, True]
+    for foreign in ("", "-1", "other-0", f"{name}0x", name.partition("-")[0], f"{name.partition('-')[0]}-{'9' * 5000}"):
+        found = stream.join(foreign)
+        assert b"data" not in found.get()
+        assert found.empty()
 
 
 def test_should_give_no_verdict_on_what_could_not_be_saved(

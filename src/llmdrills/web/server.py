@@ -218,10 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin(HTTPStatus.OK, "text/event-stream", {"Connection": "close"})
         self.end_headers()
         self.close_connection = True
-        own = self.api.stream.join()
+        own = self.api.stream.join(self.headers.get("Last-Event-ID") or "")
         try:
-            self.wfile.write(b"retry: 1000\n\n")
-            self.wfile.flush()
             while not _is_gone(self.connection):
                 try:
                     message = own.get(timeout=_PING)

@@ -30,7 +30,7 @@ class Printed:
     """Takes in what the learner's process prints. `limit` bounds the whole, and once more all cases together."""
 
     def __init__(self, limit: int) -> None:
-        # No text in UTF-8 has the byte ff, so the end of what was printed is never held back as the beginning of a mark.
+        # No text in UTF-8 has the byte ff: the end of what was printed is never held back as the beginning of a mark.
         self.mark = b"\xff" + secrets.token_bytes(15)
         self.cut = False
         self._limit = limit
