@@ -17,6 +17,8 @@ _CODE_OR_MATH = re.compile(
 )
 _GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 _WORDS = re.compile(rf"\\(?:text|mathrm|mathbf|mathit|operatorname\*?|textbf|textit){_GROUP}")
+# An argument without braces: `\hat v`, `\sqrt2`.
+_BARE = re.compile(r"\\(hat|bar|tilde|vec|dot|ddot|sqrt|mathbf|mathrm|mathit)\s*((?<=\s)[A-Za-z0-9]|\\[A-Za-z]+|[0-9])")
 _NAMES = re.compile(r"\\(min|max|log|ln|exp|sin|cos|tan|tanh|arg|argmax|softmax|Pr|det|dim)(?![A-Za-z])")
 _ROOT = re.compile(rf"\\sqrt\s*{_GROUP}")
 _FRACTION = re.compile(rf"\\[dt]?frac\s*{_GROUP}\s*{_GROUP}")
@@ -46,7 +48,7 @@ def _replaced(match: re.Match[str]) -> str:
 def _formula(tex: str) -> str:
     import unicodeit  # here: most texts hold no math
 
-    tex = _TRANSPOSED.sub("ᵀ", _DELIMITERS.sub("", tex))
+    tex = _BARE.sub(r"\\\1{\2}", _TRANSPOSED.sub("ᵀ", _DELIMITERS.sub("", tex)))
     before = None
     while before != tex:  # from the innermost braces outwards
         before = tex
@@ -84,4 +86,4 @@ def _shifted(match: re.Match[str]) -> str:
 def _one(inside: str) -> str:
     """A root's or fraction's part, in brackets where it is more than one number, letter or call."""
     inside = inside.strip()
-    return inside if re.fullmatch(r"√?[\w.]+(?:[\^_]\w)*|\\[A-Za-z]+", inside) else f"({inside})"
+    return inside if re.fullmatch(r"√?[\w.]+(?:[\^_]\w)*|\\[A-Za-z]+(?:\{\\?\w+\})?", inside) else f"({inside})"
