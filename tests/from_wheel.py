@@ -86,7 +86,7 @@ def lowest(source: Path, python: Path, pip: list[object], options: argparse.Name
     _run(*pip, "uv")
     project = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))["project"]
     direct = [*project["dependencies"], *([] if options.no_torch else project["optional-dependencies"]["torch"])]
-    asked = source / "lowest.in"
+    asked = source.parent.parent / "lowest.in"  # not among the files of the sdist, which a test looks through
     asked.write_text("\n".join(direct) + "\n", "utf-8")
     compiled = _run(
         *(python, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"),

@@ -123,6 +123,8 @@ _WITHOUT_FORK = '''\
 import os
 import socket
 
+import platformdirs  # it chose its part for Linux, which takes getuid in older versions; Windows has another part
+
 del socket.send_fds, socket.recv_fds, os.fork, os.fchmod, os.O_NONBLOCK, os.O_CLOEXEC, os.O_TMPFILE, os.getuid
 '''
 
