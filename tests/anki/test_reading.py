@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -169,8 +170,9 @@ def test_should_read_while_anki_holds_the_file_and_writes(publisher: Publisher, 
         assert anki.stdin is not None
         assert anki.stdout is not None
         assert anki.stdout.readline() == "open\n"
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            sqlite3.connect(f"file:{learner.file}?mode=ro", uri=True, timeout=0.1).execute("select 1 from notes")
+        with contextlib.closing(sqlite3.connect(f"file:{learner.file}?mode=ro", uri=True, timeout=0.1)) as other:  # noqa: SIM117
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("select 1 from notes")
         for _ in range(25):
             said = int([anki.stdout.readline() for _ in range(20)][-1])
             with opened(learner.file) as connection:
@@ -204,7 +206,8 @@ def spoilt(path: Path, learner: AnkiLearner, how: str) -> Path:
     if how == "text":
         path.write_text("no collection")
     elif how == "other database":
-        sqlite3.connect(path).execute("create table t (a)").connection.commit()
+        with contextlib.closing(sqlite3.connect(path)) as other, other:
+            other.execute("create table t (a)")
     elif how == "other zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("a.txt", "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ KATA = "rms-norm"
 
 
 def rows(home: Path, query: str) -> list[tuple]:
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         return connection.execute(query).fetchall()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -45,7 +46,7 @@ class Day:
         self.file.write_text(text)
 
     def rows(self, query: str) -> list[tuple]:
-        with sqlite3.connect(self.home / "data" / "history.sqlite3") as connection:
+        with contextlib.closing(sqlite3.connect(self.home / "data" / "history.sqlite3")) as connection, connection:
             return connection.execute(query).fetchall()
 
     def __getattr__(self, name: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -83,7 +84,7 @@ def sit(workspace: Path) -> Iterator[Sit]:
 
 
 def rows(home: Path, query: str) -> list[tuple]:
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         return connection.execute(query).fetchall()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -135,7 +136,7 @@ def test_should_grade_practice_and_record_it_as_an_attempt(run, home, solution):
     text = solution + "# mine\n"
     file.write_text(text)
     assert run("grade", KATA).code == 0
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         assert connection.execute("SELECT outcome, code FROM attempts").fetchall() == [("passed", text)]
 
 
@@ -143,7 +144,7 @@ def test_should_not_record_a_file_from_elsewhere(run, home, file, solution):
     run("start", KATA)
     file.write_text(solution)
     assert run("grade", KATA, file).code == 0
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (0,)
 
 
@@ -227,7 +228,7 @@ def test_should_refuse_bytes_that_python_refuses_with_their_line(run, file, solu
 def test_should_show_a_verdict_that_cannot_be_recorded(run, home):
     file = Path(run("start", KATA, "--variant", "cast-first").out.strip())
     history = home / "data" / "history.sqlite3"
-    with sqlite3.connect(history) as connection:
+    with contextlib.closing(sqlite3.connect(history)) as connection, connection:
         connection.execute("CREATE TRIGGER full BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     ran = run("grade", KATA)
     assert file.exists()
@@ -250,7 +251,7 @@ def test_should_show_and_record_an_answer_that_is_half_a_character(run, home, so
     file.write_text(solution.replace("    wide = ", f"    print('{text}'); return '{text}'\n    wide = ", 1))
     ran = run("grade", KATA, "--lang", language)
     assert (ran.code, ran.err) == (1, "")
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         assert connection.execute("SELECT outcome FROM attempts").fetchall() == [("wrong",)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_should_show_a_kata_that_the_workspace_no_longer_has(run, learner):
 def test_should_show_what_is_left_of_a_damaged_row(learner, home):
     learner.passes(make_kata("rope"))
     path = home / "data" / "history.sqlite3"
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TRIGGER attempts_keep")
         connection.execute("DROP TRIGGER reviews_keep")
         connection.execute("UPDATE attempts SET cases = 'null', code = 'é', encoding = 'base64'")

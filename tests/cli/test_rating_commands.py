@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -17,7 +18,7 @@ CODE = "# mine\n"
 
 
 def rows(home: Path, query: str) -> list[tuple]:
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         return connection.execute(query).fetchall()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 from pathlib import Path
@@ -20,7 +21,7 @@ DAY = 86_400_000_000
 
 
 def rows(home: Path, query: str) -> list[tuple]:
-    with sqlite3.connect(home / "data" / "history.sqlite3") as connection:
+    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
         return connection.execute(query).fetchall()
 
 

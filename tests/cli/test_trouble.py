@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -37,7 +38,10 @@ def call(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
 
 
 def events(home: Path) -> int:
-    with sqlite3.connect(f"file:{home}/data/history.sqlite3?mode=ro", uri=True) as connection:
+    with (
+        contextlib.closing(sqlite3.connect(f"file:{home}/data/history.sqlite3?mode=ro", uri=True)) as connection,
+        connection,
+    ):
         return sum(
             connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
             for name in ("sessions", "hints", "archives", "attempts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import tempfile
@@ -56,7 +57,7 @@ def read_package(path: Path) -> Package:
     """A package as `build` writes it."""
     with zipfile.ZipFile(path) as archive, tempfile.NamedTemporaryFile(suffix=".anki2") as copy:
         Path(copy.name).write_bytes(archive.read("collection.anki2"))
-        with sqlite3.connect(copy.name) as database:
+        with contextlib.closing(sqlite3.connect(copy.name)) as database, database:
             models, decks = (json.loads(text) for text in database.execute("select models, decks from col").fetchone())
             cards: dict[int, set[int]] = {}
             homes: dict[int, str] = {}

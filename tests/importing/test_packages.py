@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -301,7 +302,7 @@ def test_should_refuse_a_collection_whose_tables_do_not_fit(author, take, worksp
     def change(files):
         copy = tmp_path / "copy.db"
         copy.write_bytes(files["collection.anki21"])
-        with sqlite3.connect(copy) as db:
+        with contextlib.closing(sqlite3.connect(copy)) as db, db:
             db.execute("update notes set flds = 'only one'")
         db.close()
         files["collection.anki21"] = copy.read_bytes()
