@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["Stream"]
 
-_KEPT = 64  # messages that a page whose connection broke gets when it comes back
+_KEPT = 64  # messages, the newest: as many as a page gets when it comes back
 
 
 class Stream:
@@ -51,11 +51,12 @@ class Stream:
         page: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         run, _, number = last.partition("-")
         with self._lock:
-            missed = run == self._run and re.fullmatch(r"[0-9]{1,15}", number) is not None
+            known = run == self._run and re.fullmatch(r"[0-9]{1,15}", number)
+            after = int(number) if known else self._number
             # An id without data: a browser takes note of it, so that it can come back before anything was sent.
-            page.put(f"retry: 1000\nid: {self._run}-{number if missed else self._number}\n\n".encode())
-            for at, message in self._kept if missed else ():
-                if at > int(number):
+            page.put(f"retry: 1000\nid: {self._run}-{after}\n\n".encode())
+            for at, message in self._kept:
+                if at > after:
                     page.put(message)
             self._pages.add(page)
             if self._closed:
