@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +10,9 @@ from pathlib import Path
 import pytest
 
 from llmdrills.content.kata import TOPICS
+from tests.helpers.histories import rows
 
 KATA = "rms-norm"
-
-
-def rows(home: Path, query: str) -> list[tuple]:
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        return connection.execute(query).fetchall()
 
 
 # ---- list and show ----------------------------------------

@@ -221,7 +221,7 @@ def guids(package: Path) -> set[str]:
 
     with zipfile.ZipFile(package) as archive:
         archive.extract("collection.anki2", package.parent)
-    with contextlib.closing(sqlite3.connect(package.parent / "collection.anki2")) as connection, connection:
+    with contextlib.closing(sqlite3.connect(package.parent / "collection.anki2")) as connection:
         return {guid for (guid,) in connection.execute("SELECT guid FROM notes")}
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.histories import rows
 from tests.helpers.terminal import Terminal
 
 KATA = "rms-norm"  # quick, and it requires no other kata
@@ -46,8 +45,7 @@ class Day:
         self.file.write_text(text)
 
     def rows(self, query: str) -> list[tuple]:
-        with contextlib.closing(sqlite3.connect(self.home / "data" / "history.sqlite3")) as connection, connection:
-            return connection.execute(query).fetchall()
+        return rows(self.home, query)
 
     def __getattr__(self, name: str):
         return getattr(self.terminal, name)

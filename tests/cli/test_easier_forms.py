@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.histories import rows
 
 KATA = "rms-norm"
 
@@ -25,11 +25,6 @@ def workspace(small: Path) -> Path:
 def planned(run, workspace: Path) -> list[tuple[str, str]]:
     items = run("today", "--json", cwd=workspace).json["items"]
     return [(item["variant"], item["reason"]) for item in items]
-
-
-def rows(home: Path, query: str) -> list[tuple]:
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        return connection.execute(query).fetchall()
 
 
 def test_should_begin_and_grade_an_easier_form_by_name_and_say_that_it_is_not_rated(run, workspace, home):

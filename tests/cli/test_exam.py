@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import signal
-import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.exam_workspace import KATA, make_exam_workspace
+from tests.helpers.histories import rows
 from tests.helpers.terminal import Terminal
 
 WORDS = {
@@ -81,11 +80,6 @@ def sit(workspace: Path) -> Iterator[Sit]:
     yield _sit
     for terminal in opened:
         terminal.child.close(force=True)
-
-
-def rows(home: Path, query: str) -> list[tuple]:
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        return connection.execute(query).fetchall()
 
 
 def state(home: Path) -> dict:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.histories import rows
+
 KATA = "rms-norm"
 FIRST_KATAS = ("scaled-dot-product-attention", "rope-pairing", "sampling-parameters")
 VERDICT_KEYS = {
@@ -136,16 +138,14 @@ def test_should_grade_practice_and_record_it_as_an_attempt(run, home, solution):
     text = solution + "# mine\n"
     file.write_text(text)
     assert run("grade", KATA).code == 0
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        assert connection.execute("SELECT outcome, code FROM attempts").fetchall() == [("passed", text)]
+    assert rows(home, "SELECT outcome, code FROM attempts") == [("passed", text)]
 
 
 def test_should_not_record_a_file_from_elsewhere(run, home, file, solution):
     run("start", KATA)
     file.write_text(solution)
     assert run("grade", KATA, file).code == 0
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (0,)
+    assert rows(home, "SELECT count(*) FROM attempts") == [(0,)]
 
 
 # ---- what cannot be graded ----------------------------------------
@@ -251,8 +251,7 @@ def test_should_show_and_record_an_answer_that_is_half_a_character(run, home, so
     file.write_text(solution.replace("    wide = ", f"    print('{text}'); return '{text}'\n    wide = ", 1))
     ran = run("grade", KATA, "--lang", language)
     assert (ran.code, ran.err) == (1, "")
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        assert connection.execute("SELECT outcome FROM attempts").fetchall() == [("wrong",)]
+    assert rows(home, "SELECT outcome FROM attempts") == [("wrong",)]
 
 
 def test_should_grade_every_save_until_ctrl_c(file, solution):

@@ -167,7 +167,7 @@ def test_should_set_a_damaged_history_aside_and_say_so(run, home, katas):
     assert ran.json["schema"] == 1
     aside = [other for other in path.parent.iterdir() if other.name != path.name and "damaged" in other.name]
     assert aside, list(path.parent.iterdir())
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

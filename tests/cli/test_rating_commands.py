@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,15 +9,11 @@ import pytest
 from llmdrills.content.catalogue import load_catalogue
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
+from tests.helpers.histories import rows
 from tests.helpers.kata_learner import verdict
 
 KATA = "rms-norm"
 CODE = "# mine\n"
-
-
-def rows(home: Path, query: str) -> list[tuple]:
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        return connection.execute(query).fetchall()
 
 
 @pytest.fixture

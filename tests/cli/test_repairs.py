@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,12 @@ from llmdrills.content.catalogue import load_catalogue, with_slips
 from llmdrills.practice import repetition as repetitions
 from llmdrills.practice.history import History
 from llmdrills.practice.moments import Moment
+from tests.helpers.histories import rows
 from tests.helpers.kata_learner import verdict
 from tests.helpers.terminal import Terminal
 
 KATA = "rms-norm"
 DAY = 86_400_000_000
-
-
-def rows(home: Path, query: str) -> list[tuple]:
-    with contextlib.closing(sqlite3.connect(home / "data" / "history.sqlite3")) as connection, connection:
-        return connection.execute(query).fetchall()
 
 
 @pytest.fixture

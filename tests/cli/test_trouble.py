@@ -38,10 +38,7 @@ def call(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
 
 
 def events(home: Path) -> int:
-    with (
-        contextlib.closing(sqlite3.connect(f"file:{home}/data/history.sqlite3?mode=ro", uri=True)) as connection,
-        connection,
-    ):
+    with contextlib.closing(sqlite3.connect(f"file:{home}/data/history.sqlite3?mode=ro", uri=True)) as connection:
         return sum(
             connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
             for name in ("sessions", "hints", "archives", "attempts")

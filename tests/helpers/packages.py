@@ -57,7 +57,7 @@ def read_package(path: Path) -> Package:
     """A package as `build` writes it."""
     with zipfile.ZipFile(path) as archive, tempfile.NamedTemporaryFile(suffix=".anki2") as copy:
         Path(copy.name).write_bytes(archive.read("collection.anki2"))
-        with contextlib.closing(sqlite3.connect(copy.name)) as database, database:
+        with contextlib.closing(sqlite3.connect(copy.name)) as database:
             models, decks = (json.loads(text) for text in database.execute("select models, decks from col").fetchone())
             cards: dict[int, set[int]] = {}
             homes: dict[int, str] = {}

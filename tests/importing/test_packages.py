@@ -304,7 +304,6 @@ def test_should_refuse_a_collection_whose_tables_do_not_fit(author, take, worksp
         copy.write_bytes(files["collection.anki21"])
         with contextlib.closing(sqlite3.connect(copy)) as db, db:
             db.execute("update notes set flds = 'only one'")
-        db.close()
         files["collection.anki21"] = copy.read_bytes()
 
     with pytest.raises(UsageError, match="damaged"):

@@ -146,7 +146,7 @@ def test_should_export_and_import_it_whole(history: History, tmp_path: Path) -> 
 
 
 def test_should_hold_diagnoses_of_every_kind(tmp_path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(history_copy(tmp_path))) as connection, connection:
+    with contextlib.closing(sqlite3.connect(history_copy(tmp_path))) as connection:
         found = {row[0] for row in connection.execute("SELECT DISTINCT diagnosis FROM attempts")}
         tables = ("hints", "solutions", "skips", "undos")
         counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
