@@ -6,6 +6,7 @@ and sends back an `Answer`. The command holds the `Expected`s beside the `Attemp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "Seek",
     "ShownCall",
     "Tolerance",
+    "no_memory",
     "outcome_of",
 ]
 
@@ -264,9 +266,13 @@ def outcome_of(raised: Raised) -> Literal["unimplemented", "memory", "forbidden"
         return "unimplemented"
     if "ForbiddenError" in raised.classes:
         return "forbidden"
-    torch_memory = "RuntimeError" in raised.classes and any(words in raised.message for words in _NO_MEMORY)
-    no_memory = torch_memory or "MemoryError" in raised.classes or "OutOfMemoryError" in raised.classes
-    return "memory" if no_memory else "crashed"
+    return "memory" if no_memory(raised.classes, raised.message) else "crashed"
+
+
+def no_memory(classes: Sequence[str], message: str) -> bool:
+    """Whether an exception with these names of classes says that an allocation failed."""
+    torch_memory = "RuntimeError" in classes and any(words in message for words in _NO_MEMORY)
+    return torch_memory or "MemoryError" in classes or "OutOfMemoryError" in classes
 
 
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gc
 import io
 import linecache
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 
 from llmdrills.grading.kernels.calling import Caller
-from llmdrills.grading.protocol.answer import Question
+from llmdrills.grading.protocol.answer import Question, no_memory
 from llmdrills.grading.protocol.answer_codec import pack_answer
 from llmdrills.grading.protocol.channel import receive, send
 from llmdrills.grading.protocol.tensors import Freezer
@@ -33,7 +34,7 @@ from llmdrills.grading.workers.linux import drop_capabilities
 from llmdrills.grading.workers.printed import write_mark
 from llmdrills.grading.workers.refusals import refuse_acts, refuse_switches, refuse_threads
 
-__all__ = ["CONFUSED", "Reporter", "hide_grader", "load_file", "serve"]
+__all__ = ["CONFUSED", "Reporter", "exit_status", "hide_grader", "load_file", "serve"]
 
 MOST_DEFINED = 50
 CONFUSED = 70
@@ -92,8 +93,24 @@ def serve(sock: socket.socket) -> None:
         os._exit(0)  # not sys.exit: nothing that the attempt registered with atexit runs
     except MemoryError:  # nothing is left to say so with
         os._exit(EXHAUSTED)
-    except BaseException:  # the attempt broke what this process needs
-        os._exit(CONFUSED)
+    except BaseException as error:  # the attempt broke what this process needs, or left it no memory
+        os._exit(exit_status(error))
+
+
+def exit_status(error: BaseException) -> int:
+    """How a worker ends whose own code raised, outside of the attempt's.
+
+    An attempt that fills the memory and catches what it gets for it leaves none for the next question: torch says so by
+    a RuntimeError, the system by an OSError.
+    """
+    try:
+        names = [cls.__name__ for cls in type.mro(type(error))]
+        short = no_memory(names, str(error)) or getattr(error, "errno", None) == errno.ENOMEM
+    except MemoryError:
+        short = True
+    except BaseException:  # the attempt may have replaced anything that is used here
+        short = False
+    return EXHAUSTED if short else CONFUSED
 
 
 def _stretch() -> None:

@@ -24,7 +24,7 @@ from llmdrills.grading.play.request import FIRST_BEAT, PlacedKernel, PlayJob
 from llmdrills.grading.protocol.channel import receive
 from llmdrills.grading.protocol.wire import Raised
 from llmdrills.grading.rules.limits import EXHAUSTED, MemoryGuard, cap_files
-from llmdrills.grading.workers.learner import CONFUSED, Reporter, hide_grader, load_file
+from llmdrills.grading.workers.learner import Reporter, exit_status, hide_grader, load_file
 from llmdrills.grading.workers.linux import drop_capabilities
 from llmdrills.grading.workers.refusals import refuse_acts, refuse_threads
 
@@ -47,8 +47,8 @@ def serve(sock: socket.socket) -> None:
         os._exit(0)
     except MemoryError:  # nothing is left to say so with
         os._exit(EXHAUSTED)
-    except BaseException:  # the attempt broke what this process needs
-        os._exit(CONFUSED)
+    except BaseException as error:  # the attempt broke what this process needs, or left it no memory
+        os._exit(exit_status(error))
 
 
 def _play(job: PlayJob, reporter: Reporter, channel: int) -> None:
